@@ -1,0 +1,103 @@
+"""rtapp: a live customer-support inbox over Server-Sent Events and plain HTTP."""
+
+from datetime import timedelta
+
+from flask import Flask
+from flask import Response
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from . import actions
+from . import auth
+from . import cli
+from . import errors
+from . import extensions
+from . import pages
+from . import streams
+from .config import BODY_LIMIT
+from .config import CHECKOUT
+from .config import Settings
+from .events.outbox import Relay
+from .events.rendering import Renderer
+from .events.rendering import clock_time
+from .events.rendering import day
+from .realtime.broker import Broker
+from .realtime.embedded_redis import EmbeddedRedis
+from .realtime.hub import Hub
+from .validation import IdConverter
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application, everything bound, nothing started: see server.py for what runs beside it.
+
+    `settings` default to the environment's. Raises SettingsError.
+    """
+    settings = settings or Settings.from_environ()
+    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app.config.from_mapping(
+        PRODUCTION=settings.production,
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        MAX_CONTENT_LENGTH=BODY_LIMIT,
+        MAX_FORM_MEMORY_SIZE=BODY_LIMIT,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=settings.production,
+        PERMANENT_SESSION_LIFETIME=timedelta(seconds=auth.SIGNED_IN_FOR),
+        SESSION_PROTECTION=None,  # the address of a phone changes while it stays signed in
+        WTF_CSRF_CHECK_DEFAULT=False,  # auth.py decides which requests need a token
+        WTF_CSRF_TIME_LIMIT=None,  # a page stays open all day
+        STREAMS_PER_USER=settings.streams_per_user,
+        STREAMS_PER_ADDRESS=settings.streams_per_address,
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.converters["id"] = IdConverter
+    app.jinja_env.filters.update(clock=clock_time, day=day)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+    extensions.db.init_app(app)
+    extensions.migrate.init_app(app, extensions.db, directory=str(CHECKOUT / "migrations"))
+    extensions.login_manager.init_app(app)
+    extensions.csrf.init_app(app)
+    if settings.database_url.startswith("sqlite"):
+        with app.app_context():
+            event.listen(extensions.db.engine, "connect", prepare_sqlite)
+
+    embedded = EmbeddedRedis(settings.instance / "redis")
+    broker = Broker(settings.redis_url or embedded.url)
+    app.extensions["settings"] = settings
+    app.extensions["embedded_redis"] = None if settings.redis_url else embedded
+    app.extensions["broker"] = broker
+    app.extensions["hub"] = Hub(broker, Renderer(app))
+    app.extensions["relay"] = Relay(app, broker)
+
+    errors.init_app(app)
+    auth.init_app(app)
+    app.after_request(add_security_headers)
+    for blueprint in (streams.bp, actions.bp, *pages.BLUEPRINTS):
+        app.register_blueprint(blueprint)
+    app.cli.add_command(cli.token)
+    return app
+
+
+def prepare_sqlite(connection: DBAPIConnection, record: object) -> None:
+    """Readers don't wait for writers, writers wait for one another (https://sqlite.org/wal.html)."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA busy_timeout=5000")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def add_security_headers(response: Response) -> Response:
+    """Nothing runs on a page but our own files, and nobody frames it."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if response.mimetype == "text/html":
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+        )
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["Cache-Control"] = "no-store"
+    return response

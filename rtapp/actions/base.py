@@ -1,0 +1,22 @@
+"""What every action has in common: its blueprint, and the form of its answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint
+from flask import jsonify
+from flask import redirect
+from werkzeug.wrappers import Response
+
+from rtapp.errors import wants_html
+
+bp = Blueprint("actions", __name__)
+
+
+def answer(thing: Mapping[str, Any], status: int, page: str) -> Response:
+    """The thing as JSON; for a form without JavaScript, 303 back to the page it stands on."""
+    if wants_html():
+        return redirect(page, 303)
+    response = jsonify(thing)
+    response.status_code = status
+    return response

@@ -1,0 +1,144 @@
+"""Who is asking: a browser by its session cookie, or a script by its bearer token.
+
+A request with an Authorization header is a script's: its cookies are ignored altogether.
+"""
+
+import secrets
+import time
+from urllib.parse import urlsplit
+
+import gevent
+from flask import Flask
+from flask import Request
+from flask import Response
+from flask import current_app
+from flask import request
+from flask import session
+from flask.sessions import SecureCookieSession
+from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SessionMixin
+from flask_login import current_user
+from flask_login import login_user
+from flask_login import logout_user
+from itsdangerous import BadSignature
+from itsdangerous import URLSafeSerializer
+from sqlalchemy import select
+from werkzeug.security import check_password_hash
+from werkzeug.security import generate_password_hash
+
+from rtapp.errors import BadRequest
+from rtapp.errors import Unauthorized
+from rtapp.extensions import csrf
+from rtapp.extensions import db
+from rtapp.extensions import login_manager
+from rtapp.models import User
+
+SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
+TOKEN_SALT = "rtapp.bearer"
+# Compared with when there is no such user, so that the answer takes as long.
+NOBODY = generate_password_hash(secrets.token_hex(8))
+
+
+def signed_in() -> User:
+    """The user who is asking. Raises Unauthorized if nobody is signed in."""
+    user = current_user._get_current_object()
+    if not isinstance(user, User):
+        raise Unauthorized("Sign in first, or send a valid bearer token.")
+    return user
+
+
+def session_id() -> str | None:
+    """The name of this browser's session, or None for a script."""
+    return session.get("sid")
+
+
+def sign_in(email: str, password: str) -> User | None:
+    """Begins a session for the user with this address and password, or returns None."""
+    user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
+    stored = user.password_hash if user is not None else NOBODY
+    # In a thread: the hash takes its time by design, and streams must not wait for it.
+    right = gevent.get_hub().threadpool.apply(check_password_hash, (stored, password))
+    if user is None or not right:
+        return None
+    session.clear()  # whatever was known before signing in, a planted CSRF token say, ends here
+    session["sid"] = secrets.token_hex(8)
+    session.permanent = True
+    login_user(user)
+    return user
+
+
+def sign_out() -> None:
+    logout_user()
+    session.clear()
+
+
+def create_token(user: User, expires_in: int | None = None) -> str:
+    """A bearer token for `user`, valid for `expires_in` seconds or until the password changes."""
+    expires = int(time.time()) + expires_in if expires_in is not None else None
+    return serializer().dumps([user.id, user.stamp, expires])
+
+
+@login_manager.user_loader
+def load_session_user(identity: str) -> User | None:
+    id, _, stamp = identity.partition(".")
+    return user_with_stamp(int(id), stamp) if id.isdecimal() else None
+
+
+@login_manager.request_loader
+def load_bearer(request: Request) -> User | None:
+    authorization = request.authorization
+    if authorization is None or authorization.type != "bearer" or not authorization.token:
+        return None
+    try:
+        id, stamp, expires = serializer().loads(authorization.token)
+    except BadSignature:
+        return None
+    if expires is not None and expires <= time.time():
+        return None
+    return user_with_stamp(id, stamp)
+
+
+def user_with_stamp(id: int, stamp: str) -> User | None:
+    user = db.session.get(User, id)
+    return user if user is not None and user.stamp == stamp else None
+
+
+def serializer() -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=TOKEN_SALT)
+
+
+class CookielessForScripts(SecureCookieSessionInterface):
+    """Flask's sessions, but none for a request that carries its own credentials."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if "Authorization" in request.headers:
+            return self.session_class()
+        return super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if "Authorization" not in request.headers:
+            super().save_session(app, session, response)
+
+
+def protect_from_forgery() -> None:
+    """A request that changes something must come from our own pages, if a browser sent it.
+
+    With a session cookie it needs the session's CSRF token. Without one (signing in) there is no
+    session to borrow, but another site must not sign its visitor in as somebody: browsers say
+    where a request comes from (Fetch Metadata's Sec-Fetch-Site; RFC 6454, section 7, Origin).
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS") or "Authorization" in request.headers:
+        return
+    if current_app.config["SESSION_COOKIE_NAME"] in request.cookies:
+        csrf.protect()
+        return
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    foreign = origin is not None and urlsplit(origin).netloc != request.host
+    if foreign or site not in ("none", "same-origin"):
+        raise BadRequest("This request comes from another site.")
+
+
+def init_app(app: Flask) -> None:
+    app.session_interface = CookielessForScripts()
+    app.before_request(protect_from_forgery)

@@ -1,0 +1,90 @@
+"""Settings: read once from the environment, checked, and handed to `create_app`."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+BODY_LIMIT = 1024 * 1024  # bytes of a request body; over it 413
+CONTENT_LIMIT = 10_000  # characters of a message
+CLIENT_ID_LIMIT = 64  # characters of a client's own id for a message
+PAGE_SIZE = 50  # rows of a list that did not say how many
+PAGE_LIMIT = 100  # rows of a list at most
+
+
+class SettingsError(Exception):
+    """The environment asks for something impossible or unsafe; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs between installations. Every field is an environment variable of the README.
+
+    `database_url` is any SQLAlchemy URL, `redis_url` any redis-py URL or None for the embedded
+    server, `instance` the folder for what the embedded defaults keep.
+    """
+
+    instance: Path
+    database_url: str
+    redis_url: str | None
+    secret_key: str
+    env: str = "development"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    streams_per_user: int = 50
+    streams_per_address: int = 200
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Raises SettingsError for a value that can't be used or, in production, is missing."""
+        env = environ.get("RTAPP_ENV", "development")
+        if env not in ("development", "production"):
+            raise SettingsError(f"RTAPP_ENV is {env!r}; it must be development or production.")
+        if env == "production":
+            for name in ("SECRET_KEY", "REDIS_URL"):
+                if not environ.get(name):
+                    raise SettingsError(f"RTAPP_ENV=production needs {name} to be set.")
+        instance = Path(environ.get("RTAPP_INSTANCE") or CHECKOUT / "instance").resolve()
+        instance.mkdir(parents=True, exist_ok=True)
+        return cls(
+            env=env,
+            instance=instance,
+            database_url=environ.get("DATABASE_URL") or f"sqlite:///{instance / 'rtapp.sqlite3'}",
+            redis_url=environ.get("REDIS_URL") or None,
+            secret_key=environ.get("SECRET_KEY") or generated_secret(instance / "secret_key"),
+            host=environ.get("HOST") or "127.0.0.1",
+            port=whole_number(environ, "PORT", 8000, most=65535),
+            streams_per_user=whole_number(environ, "RTAPP_STREAMS_PER_USER", 50),
+            streams_per_address=whole_number(environ, "RTAPP_STREAMS_PER_ADDRESS", 200),
+        )
+
+
+def whole_number(
+    environ: Mapping[str, str], name: str, default: int, most: int = 1_000_000_000
+) -> int:
+    text = environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and int(text) <= most):
+        raise SettingsError(f"{name} is {text!r}; it must be a whole number from 0 to {most}.")
+    return int(text)
+
+
+def generated_secret(path: Path) -> str:
+    """The secret in `path`, made on first use. Two processes starting at once agree on one."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,116 @@
+"""Errors as clients see them: `application/problem+json` (RFC 9457), or a page for a browser."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask
+from flask import Response
+from flask import json
+from flask import redirect
+from flask import render_template
+from flask import request
+from flask import url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+
+class Problem(Exception):
+    """Ends a request with `status`. `detail` says what happened and what to do."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: Mapping[str, list[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ):
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+class BadRequest(Problem):
+    status = HTTPStatus.BAD_REQUEST
+
+
+class Unauthorized(Problem):
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class Forbidden(Problem):
+    status = HTTPStatus.FORBIDDEN
+
+
+class NotFound(Problem):
+    """There is no such thing, or the user may not know that there is: the same answer."""
+
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing here, or it is not yours to see.")
+
+
+class UnsupportedMediaType(Problem):
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class Unprocessable(Problem):
+    """The request is well-formed and can't be done. `errors`: field → what is wrong with it."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class TooManyRequests(Problem):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+def wants_html() -> bool:
+    """Whether a browser asks for a page. `*/*`, as curl sends, means JSON."""
+    offered = ["application/json", "text/html"]
+    return request.accept_mimetypes.best_match(offered) == "text/html"
+
+
+def answer(problem: Problem) -> BaseResponse:
+    if wants_html():
+        if problem.status is HTTPStatus.UNAUTHORIZED:
+            here = request.full_path.rstrip("?") if request.method == "GET" else None
+            return redirect(url_for("login.page", next=here))
+        page = render_template(
+            "error.html",
+            status=problem.status.value,
+            title=problem.status.phrase,
+            detail=problem.detail,
+        )
+        return Response(page, problem.status, problem.headers)
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": problem.status.phrase,
+        "status": problem.status.value,
+        "detail": problem.detail,
+    }
+    if problem.errors is not None:
+        body["errors"] = problem.errors
+    headers = dict(problem.headers)
+    if problem.status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
+    return Response(json.dumps(body), problem.status, headers, "application/problem+json")
+
+
+def answer_http(error: HTTPException) -> BaseResponse:
+    """What Flask and its extensions raise, in the same form."""
+    if error.response is not None or error.code is None or error.code < 400:
+        return error.get_response()  # type: ignore[return-value]
+    problem = Problem(error.description or "The request failed.")
+    problem.status = HTTPStatus(error.code)
+    allow = error.get_response().headers.get("Allow")
+    problem.headers = {"Allow": allow} if allow else {}
+    return answer(problem)
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(Problem, answer)
+    app.register_error_handler(HTTPException, answer_http)

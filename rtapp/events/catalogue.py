@@ -1,0 +1,97 @@
+"""Every event that exists, and exactly which fields it has. Closed: anything else fails when made."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+SIZE_LIMIT = 16 * 1024  # bytes of an event's data; over it the long text is cut
+
+# A field is a type, a tuple of alternatives, or a dict of fields in turn.
+PERSON = {"id": int, "name": str}
+ASSIGNEE = (PERSON, None)
+SENDER = {"type": str, "id": int, "name": str}
+LAST_MESSAGE = {"id": int, "preview": str, "sender_name": str, "created_at": str}
+
+MESSAGE = {
+    "id": int,
+    "conversation_id": int,
+    "account_id": int,
+    "message_type": str,
+    "private": bool,
+    "content": str,
+    "sender": SENDER,
+    "client_id": (str, None),
+    "created_at": str,
+    "updated_at": str,
+    "version": int,
+}
+CONVERSATION = {
+    "id": int,
+    "account_id": int,
+    "inbox_id": int,
+    "status": str,
+    "assignee": ASSIGNEE,
+    "contact": PERSON,
+    "last_message": (LAST_MESSAGE, None),
+    "last_activity_at": str,
+    "version": int,
+}
+
+DURABLE: Mapping[str, Mapping[str, Any]] = {
+    "message.created": MESSAGE,
+    "conversation.updated": CONVERSATION,
+}
+
+LONG_TEXT = {"message.created": "content"}  # what is cut when an event is too large
+
+
+class CatalogueError(Exception):
+    """An event was made that the catalogue does not describe: a mistake in the program."""
+
+
+def checked(event: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` as it may be published: complete, nothing unknown, at most SIZE_LIMIT bytes of JSON.
+
+    Over the limit the event's long text is cut and `truncated` is true: the client fetches the
+    rest. Raises CatalogueError for an unknown event, a missing or unknown field or a wrong type.
+    """
+    if event not in DURABLE:
+        raise CatalogueError(f"{event} is not in the catalogue")
+    check(event, DURABLE[event], data)
+    return dict(data) if size(data) <= SIZE_LIMIT else truncated(event, data)
+
+
+def check(where: str, expected: Any, value: Any) -> None:
+    if isinstance(expected, tuple):
+        if value is None and None in expected:
+            return
+        expected = expected[0]
+    if isinstance(expected, type):
+        if type(value) is not expected:
+            raise CatalogueError(f"{where} must be {expected.__name__}, not {value!r}")
+        return
+    if not isinstance(value, Mapping) or value.keys() != expected.keys():
+        raise CatalogueError(f"{where} must have exactly the fields {sorted(expected)}: {value!r}")
+    for name, field in expected.items():
+        check(f"{where}.{name}", field, value[name])
+
+
+def size(data: Mapping[str, Any]) -> int:
+    return len(encode(data).encode())
+
+
+def encode(value: Mapping[str, Any]) -> str:
+    """Compact JSON in one line, characters beyond ASCII as themselves."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def truncated(event: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    if event not in LONG_TEXT:
+        raise CatalogueError(f"{event} is over {SIZE_LIMIT} bytes and has no text to cut")
+    field = LONG_TEXT[event]
+    text, shorter = data[field], {**data, "truncated": True}
+    keep = len(text)
+    while size(shorter) > SIZE_LIMIT:
+        keep = keep * 3 // 4
+        shorter[field] = text[:keep]
+    return shorter

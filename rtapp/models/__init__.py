@@ -1,0 +1,25 @@
+"""What is stored: one noun, one file."""
+
+from .account import Account
+from .contact import Contact
+from .conversation import Conversation
+from .inbox import Inbox
+from .inbox import InboxMember
+from .membership import Membership
+from .message import Message
+from .outbox import OutboxEvent
+from .read_marker import ReadMarker
+from .user import User
+
+__all__ = [
+    "Account",
+    "Contact",
+    "Conversation",
+    "Inbox",
+    "InboxMember",
+    "Membership",
+    "Message",
+    "OutboxEvent",
+    "ReadMarker",
+    "User",
+]

@@ -1,0 +1,22 @@
+from sqlalchemy import ForeignKey
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from rtapp.extensions import db
+
+from .types import CreatedAt
+from .types import Id
+from .types import Name
+
+
+class Contact(db.Model):
+    """A customer."""
+
+    __tablename__ = "contacts"
+
+    id: Mapped[Id]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    name: Mapped[Name]
+    email: Mapped[str | None] = mapped_column(String(254))
+    created_at: Mapped[CreatedAt]

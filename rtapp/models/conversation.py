@@ -1,0 +1,47 @@
+from sqlalchemy import ForeignKey
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import relationship
+
+from rtapp import clock
+from rtapp.extensions import db
+
+from .contact import Contact
+from .inbox import Inbox
+from .message import Message
+from .types import Choice
+from .types import CreatedAt
+from .types import Id
+from .types import Moment
+from .types import Version
+from .user import User
+
+STATUSES = ("open", "pending", "snoozed", "resolved")
+
+
+class Conversation(db.Model):
+    """A thread with one contact in one inbox. `last_message` is what a list previews."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (Index(None, "account_id", "last_activity_at", "id"),)
+
+    id: Mapped[Id]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"), index=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"), index=True)
+    assignee_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
+    last_message_id: Mapped[int | None] = mapped_column(
+        ForeignKey("messages.id", use_alter=True), default=None
+    )
+    status: Mapped[Choice] = mapped_column(default="open")
+    created_at: Mapped[CreatedAt]
+    last_activity_at: Mapped[Moment] = mapped_column(default=clock.now)
+    version: Mapped[Version]
+
+    inbox: Mapped[Inbox] = relationship()
+    contact: Mapped[Contact] = relationship()
+    assignee: Mapped[User | None] = relationship()
+    last_message: Mapped[Message | None] = relationship(
+        foreign_keys=[last_message_id], post_update=True
+    )

@@ -1,0 +1,27 @@
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from rtapp.extensions import db
+
+from .types import Id
+from .types import Name
+
+
+class Inbox(db.Model):
+    """Where customers write to: a web site, an address."""
+
+    __tablename__ = "inboxes"
+
+    id: Mapped[Id]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    name: Mapped[Name]
+
+
+class InboxMember(db.Model):
+    """An agent who answers an inbox."""
+
+    __tablename__ = "inbox_members"
+
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)

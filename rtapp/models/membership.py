@@ -1,0 +1,24 @@
+from sqlalchemy import ForeignKey
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from rtapp.extensions import db
+
+from .types import Choice
+from .types import Id
+
+
+class Membership(db.Model):
+    """A user in an account: `role` administrator or agent, `sees` inbox or assigned (agents),
+    `status` the chosen presence: online, busy or offline."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (UniqueConstraint("account_id", "user_id"),)
+
+    id: Mapped[Id]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    role: Mapped[Choice] = mapped_column(default="agent")
+    sees: Mapped[Choice] = mapped_column(default="inbox")
+    status: Mapped[Choice] = mapped_column(default="online")

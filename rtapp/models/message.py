@@ -1,0 +1,57 @@
+from sqlalchemy import ForeignKey
+from sqlalchemy import Index
+from sqlalchemy import String
+from sqlalchemy import Text
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import relationship
+
+from rtapp.config import CLIENT_ID_LIMIT
+from rtapp.extensions import db
+
+from .contact import Contact
+from .types import Choice
+from .types import CreatedAt
+from .types import Id
+from .types import UpdatedAt
+from .types import Version
+from .user import User
+
+
+class Message(db.Model):
+    """One entry of a thread: `message_type` incoming (from the contact), outgoing or activity.
+
+    Exactly one sender is set. `client_id` is the sender's own name for the message, by which a
+    retried request is recognised.
+    """
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index(None, "conversation_id", "id"),
+        UniqueConstraint("user_id", "client_id"),
+        UniqueConstraint("contact_id", "client_id"),
+    )
+
+    id: Mapped[Id]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"))
+    message_type: Mapped[Choice] = mapped_column(default="outgoing")
+    private: Mapped[bool] = mapped_column(default=False)
+    content: Mapped[str] = mapped_column(Text)
+    client_id: Mapped[str | None] = mapped_column(String(CLIENT_ID_LIMIT))
+    deleted: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+    version: Mapped[Version]
+
+    user: Mapped[User | None] = relationship()
+    contact: Mapped[Contact | None] = relationship()
+
+    @property
+    def sender(self) -> User | Contact:
+        sender = self.user or self.contact
+        assert sender is not None
+        return sender

@@ -1,0 +1,18 @@
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+from rtapp.extensions import db
+
+from .types import UpdatedAt
+
+
+class ReadMarker(db.Model):
+    """How far a user has read a conversation. Each has their own: reading clears nobody else's."""
+
+    __tablename__ = "read_markers"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
+    updated_at: Mapped[UpdatedAt]

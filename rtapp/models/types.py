@@ -1,0 +1,37 @@
+"""Column types that behave alike on SQLite and PostgreSQL."""
+
+from datetime import UTC
+from datetime import datetime
+from typing import Annotated
+
+from sqlalchemy import DateTime
+from sqlalchemy import Dialect
+from sqlalchemy import String
+from sqlalchemy.orm import mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from rtapp import clock
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime. SQLite keeps no time zone, so what comes back naive is UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+Id = Annotated[int, mapped_column(primary_key=True)]
+Name = Annotated[str, mapped_column(String(200))]
+Choice = Annotated[str, mapped_column(String(20))]
+Moment = Annotated[datetime, mapped_column(UtcDateTime)]
+CreatedAt = Annotated[datetime, mapped_column(UtcDateTime, default=clock.now)]
+UpdatedAt = Annotated[datetime, mapped_column(UtcDateTime, default=clock.now, onupdate=clock.now)]
+Version = Annotated[int, mapped_column(default=1)]  # grows with every change of the row

@@ -1,0 +1,46 @@
+import secrets
+
+from flask_login import UserMixin
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import relationship
+from werkzeug.security import check_password_hash
+from werkzeug.security import generate_password_hash
+
+from rtapp.extensions import db
+
+from .membership import Membership
+from .types import CreatedAt
+from .types import Id
+from .types import Name
+
+
+def stamp() -> str:
+    return secrets.token_hex(8)
+
+
+class User(UserMixin, db.Model):
+    """Someone who signs in. `stamp` is in every session and token: a new one ends them all."""
+
+    __tablename__ = "users"
+
+    id: Mapped[Id]
+    name: Mapped[Name]
+    email: Mapped[str] = mapped_column(String(254), unique=True)  # lower case
+    password_hash: Mapped[str] = mapped_column(String(255))
+    stamp: Mapped[str] = mapped_column(String(16), default=stamp)
+    created_at: Mapped[CreatedAt]
+
+    memberships: Mapped[list[Membership]] = relationship(order_by=Membership.account_id)
+
+    def set_password(self, password: str) -> None:
+        self.password_hash = generate_password_hash(password)
+        self.stamp = stamp()
+
+    def has_password(self, password: str) -> bool:
+        return check_password_hash(self.password_hash, password)
+
+    def get_id(self) -> str:
+        """What Flask-Login keeps in the session: id and stamp ("alternative tokens")."""
+        return f"{self.id}.{self.stamp}"

@@ -1,0 +1,9 @@
+"""What one reads: pages and JSON share their URLs, and Accept decides."""
+
+from . import conversation
+from . import health
+from . import login
+from . import me
+from . import message
+
+BLUEPRINTS = (login.bp, me.bp, conversation.bp, message.bp, health.bp)

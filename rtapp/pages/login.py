@@ -1,0 +1,69 @@
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from flask import Blueprint
+from flask import current_app
+from flask import jsonify
+from flask import redirect
+from flask import render_template
+from flask import request
+from flask import url_for
+from flask_wtf.csrf import generate_csrf
+from pydantic import Field
+from werkzeug.wrappers import Response
+
+from rtapp import auth
+from rtapp import validation
+from rtapp.errors import Unauthorized
+from rtapp.errors import wants_html
+from rtapp.events import presenters
+from rtapp.validation import Body
+from rtapp.validation import Text
+
+bp = Blueprint("login", __name__)
+
+WRONG = "The email address or the password is wrong."
+
+
+class Credentials(Body):
+    email: Annotated[Text, Field(min_length=1, max_length=254)]
+    password: Annotated[str, Field(min_length=1, max_length=1000)]
+    next: str = ""
+
+
+@bp.get("/login")
+def page() -> str:
+    return login_page(next=request.args.get("next", ""))
+
+
+@bp.post("/login")
+def sign_in() -> Response | tuple[str, int]:
+    credentials = validation.body(Credentials)
+    user = auth.sign_in(credentials.email, credentials.password)
+    if user is None and wants_html():
+        return login_page(WRONG, credentials.email, credentials.next), 401
+    if user is None:
+        raise Unauthorized(WRONG)
+    if wants_html():
+        return redirect(local(credentials.next) or url_for("me.home"), 303)
+    response = jsonify(presenters.me(user))
+    response.headers["X-CSRF-Token"] = generate_csrf()
+    return response
+
+
+@bp.post("/logout")
+def sign_out() -> Response:
+    auth.signed_in()
+    auth.sign_out()
+    return redirect(url_for("login.page"), 303) if wants_html() else Response(status=204)
+
+
+def login_page(problem: str | None = None, email: str = "", next: str = "") -> str:
+    demo = not current_app.config["PRODUCTION"]
+    return render_template("login.html", problem=problem, email=email, next=local(next), demo=demo)
+
+
+def local(path: str) -> str:
+    """`path` if it stays on this site, else "": nobody is sent elsewhere by a crafted link."""
+    parts = urlsplit(path.replace("\\", "/"))
+    return path if path.startswith("/") and not (parts.scheme or parts.netloc) else ""

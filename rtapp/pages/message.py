@@ -1,0 +1,48 @@
+from typing import Annotated
+
+from flask import Blueprint
+from flask import jsonify
+from pydantic import BaseModel
+from pydantic import ConfigDict
+from pydantic import Field
+from werkzeug.wrappers import Response
+
+from rtapp import access
+from rtapp import auth
+from rtapp import queries
+from rtapp import validation
+from rtapp.config import PAGE_LIMIT
+from rtapp.config import PAGE_SIZE
+from rtapp.events import presenters
+from rtapp.validation import ID_LIMIT
+
+from .cursor import cursor_of
+
+bp = Blueprint("message", __name__)
+
+MessageId = Annotated[int, Field(ge=0, le=ID_LIMIT)]
+
+
+class Parameters(BaseModel):
+    """Which part of a thread: before or after a message."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    before: MessageId | None = None
+    after: MessageId | None = None
+    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = PAGE_SIZE
+
+
+@bp.get("/conversations/<id:conversation_id>/messages")
+def several(conversation_id: int) -> Response:
+    """A page of the thread, oldest first."""
+    user = auth.signed_in()
+    conversation = access.conversation_for(user, conversation_id)
+    asked = validation.parameters(Parameters)
+    cursor = cursor_of(conversation.account_id)
+    page = queries.messages(conversation, **asked.model_dump())
+    return jsonify(
+        messages=[presenters.message(row) for row in page.messages],
+        cursor=cursor,
+        next_before=page.next_before,
+    )

@@ -1,0 +1,124 @@
+"""Reading pages of lists: what a user sees, in order, and from where the next page begins."""
+
+from datetime import UTC
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy import tuple_
+from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import selectinload
+
+from rtapp import access
+from rtapp.config import PAGE_SIZE
+from rtapp.errors import BadRequest
+from rtapp.extensions import db
+from rtapp.models import Conversation
+from rtapp.models import Message
+from rtapp.models import User
+
+# What a presenter of conversations touches, in one query and not one for each row.
+PRESENTED = (
+    joinedload(Conversation.contact),
+    joinedload(Conversation.assignee),
+    joinedload(Conversation.last_message).joinedload(Message.user),
+    joinedload(Conversation.last_message).joinedload(Message.contact),
+)
+
+
+class ConversationPage(NamedTuple):
+    """Newest activity first. `next_before` is where the next page begins, None after the last."""
+
+    conversations: list[Conversation]
+    next_before: str | None
+
+
+class MessagePage(NamedTuple):
+    """Oldest first. `next_before` is the message before which there are older ones, or None."""
+
+    messages: list[Message]
+    next_before: int | None
+
+
+def conversations(
+    user: User,
+    account_id: int,
+    *,
+    status: str | None = None,
+    assignee: str | None = None,
+    inbox: int | None = None,
+    before: str | None = None,
+    limit: int = PAGE_SIZE,
+) -> ConversationPage:
+    """The account's conversations that `user` sees. `assignee` is `me`, `none` or a user's id.
+
+    Raises BadRequest for a `before` that was not a page's `next_before`.
+    """
+    place = (Conversation.last_activity_at, Conversation.id)
+    query = (
+        select(Conversation)
+        .where(Conversation.account_id == account_id, access.seen_by(user))
+        .order_by(*(column.desc() for column in place))
+        .options(*PRESENTED)
+        .limit(limit + 1)
+    )
+    if status is not None:
+        query = query.where(Conversation.status == status)
+    if assignee == "none":
+        query = query.where(Conversation.assignee_id.is_(None))
+    elif assignee is not None:
+        query = query.where(
+            Conversation.assignee_id == (user.id if assignee == "me" else int(assignee))
+        )
+    if inbox is not None:
+        query = query.where(Conversation.inbox_id == inbox)
+    if before is not None:
+        query = query.where(tuple_(*place) < tuple_(*parsed_place(before)))
+    rows = list(db.session.scalars(query))
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return ConversationPage(rows, place_of(rows[-1]) if more else None)
+
+
+def messages(
+    conversation: Conversation,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = PAGE_SIZE,
+) -> MessagePage:
+    """The newest messages of a thread, those just before or those just after one of them (an id)."""
+    query = (
+        select(Message)
+        .where(Message.conversation_id == conversation.id)
+        .options(selectinload(Message.user), selectinload(Message.contact))
+        .limit(limit + 1)
+    )
+    if before is not None:
+        query = query.where(Message.id < before)
+    if after is not None:
+        rows = list(db.session.scalars(query.where(Message.id > after).order_by(Message.id)))
+        return MessagePage(rows[:limit], None)
+    rows = list(db.session.scalars(query.order_by(Message.id.desc())))
+    more = len(rows) > limit
+    rows = rows[:limit][::-1]
+    return MessagePage(rows, rows[0].id if more else None)
+
+
+def place_of(row: Conversation) -> str:
+    moment = row.last_activity_at
+    return f"{int(moment.timestamp())}{moment.microsecond:06}-{row.id}"
+
+
+def parsed_place(text: str) -> tuple[datetime, int]:
+    microseconds, _, id = text.partition("-")
+    if not (text.isascii() and microseconds.isdigit() and id.isdigit() and len(text) <= 30):
+        raise BadRequest("The parameter before must be the next_before of an earlier answer.")
+    seconds, rest = divmod(int(microseconds), 1_000_000)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    except (OverflowError, ValueError, OSError) as error:
+        raise BadRequest(
+            "The parameter before must be the next_before of an earlier answer."
+        ) from error
+    return moment, int(id[:9] or 0)

@@ -1,0 +1,205 @@
+"""Redis as the engine uses it: publish to a log and a channel at once, read a log, listen.
+
+Every key of an account carries the same hash tag (`rt:{7}:…`), so that its scripts run on one shard
+of a Redis Cluster. A topic's log and its channel have the same name.
+"""
+
+import secrets
+from collections.abc import Iterable
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from typing import NamedTuple
+
+import hiredis
+from gevent.lock import Semaphore
+from redis import ConnectionPool
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError as RedisError
+from redis.retry import Retry
+
+from .cursor import Cursor
+
+RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
+LOG_LIMIT = 10_000  # entries a topic's log keeps, about; older ones are trimmed
+READ_LIMIT = 64  # entries per topic in one reading: at most about 1 MiB of bodies
+COMMAND_TIMEOUT = 5  # s until a silent Redis counts as away
+LISTEN_BUFFER = 1 << 16  # bytes taken from the pub/sub connection at once
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+class Topic(NamedTuple):
+    """What is published to and subscribed to: a name within an account."""
+
+    account_id: int
+    name: str
+
+    @property
+    def channel(self) -> str:
+        return f"rt:{{{self.account_id}}}:{self.name}"
+
+
+class Message(NamedTuple):
+    """A durable event as Redis has it. `previous` is the entry before it in the same topic."""
+
+    cursor: Cursor
+    previous: tuple[int, int]
+    event: str
+    body: bytes
+
+
+class Reading(NamedTuple):
+    """Logs as of one moment: where the account stands and, per topic, the next messages.
+
+    `complete` is False when there is more after these messages than one reading returns.
+    """
+
+    position: Cursor
+    now_ms: int
+    topics: list[list[Message]]
+
+    @property
+    def complete(self) -> bool:
+        return all(len(messages) < READ_LIMIT for messages in self.topics)
+
+    def merged(self) -> list[Message]:
+        """The messages of all topics in their total order, as far as all topics were read."""
+        messages = sorted(message for topic in self.topics for message in topic)
+        cut = [topic[-1].cursor for topic in self.topics if len(topic) >= READ_LIMIT]
+        if not cut:
+            return messages
+        return [message for message in messages if message.cursor <= min(cut)]
+
+
+class Broker:
+    """One per process. Every method may raise RedisError when Redis is away or refuses."""
+
+    def __init__(self, url: str):
+        self.redis: Redis[Any] = Redis.from_url(
+            url,
+            protocol=2,
+            socket_timeout=COMMAND_TIMEOUT,
+            socket_connect_timeout=COMMAND_TIMEOUT,
+            retry=Retry(ExponentialBackoff(cap=0.1, base=0.01), 1),
+        )
+        common = (SCRIPTS / "account.lua").read_text()
+        self._publish, self._read = (
+            self.redis.register_script(common + (SCRIPTS / name).read_text())
+            for name in ("publish.lua", "read.lua")
+        )
+        self._seen: dict[int, Cursor] = {}  # the newest event known of each account
+
+    def publish(
+        self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str]]
+    ) -> bool:
+        """Publishes `event` with a body for each (topic name, body), in that order.
+
+        `key` names the event for idempotency: published twice with one key, it goes out once.
+        Returns whether it went out now. Saving to the log and publishing are one atomic step.
+        """
+        names, texts = zip(*bodies, strict=True)
+        epoch, last, published = self._publish(
+            keys=[*self._keys(account_id, f"done:{key}"), *channels(account_id, names)],
+            args=[*self._args(account_id), RETENTION_MS, LOG_LIMIT, event, *texts],
+        )
+        self.saw(account_id, Cursor(epoch.decode(), *pair(last)))
+        return bool(published)
+
+    def read(self, account_id: int, names: Sequence[str], after: Cursor) -> Reading:
+        """The messages of the topics `names` after `after`, up to READ_LIMIT of each."""
+        epoch, now, last, *logs = self._read(
+            keys=[*self._keys(account_id), *channels(account_id, names)],
+            args=[*self._args(account_id), after.entry, READ_LIMIT],
+        )
+        known = Cursor(epoch.decode(), *pair(last))
+        self.saw(account_id, known)
+        now_ms = int(now)
+        # Another event of this very millisecond may still come, so time alone proves the one before.
+        position = max(known, Cursor(known.epoch, now_ms - 1, 0))
+        return Reading(position, now_ms, [[logged(known, *entry) for entry in log] for log in logs])
+
+    def position(self, account_id: int) -> Cursor:
+        """A cursor up to which everything published in the account has been published by now."""
+        return self.read(account_id, (), Cursor("none", 0, 0)).position
+
+    def saw(self, account_id: int, cursor: Cursor) -> None:
+        """Remembers the newest event of an account, by which a Redis that forgot is recognised."""
+        known = self._seen.get(account_id)
+        if known is None or known.epoch != cursor.epoch or cursor > known:
+            self._seen[account_id] = cursor
+
+    def now_ms(self) -> int:
+        """Redis's own clock in Unix milliseconds (`TIME`)."""
+        seconds, microseconds = self.redis.time()
+        return seconds * 1000 + microseconds // 1000
+
+    def listener(self) -> "Listener":
+        return Listener(self.redis.connection_pool)
+
+    def _keys(self, account_id: int, *more: str) -> list[str]:
+        return channels(account_id, ("epoch", "last", *more))
+
+    def _args(self, account_id: int) -> list[str]:
+        seen = self._seen.get(account_id)
+        return [secrets.token_hex(4), f"{seen.epoch} {seen.entry}" if seen else ""]
+
+
+class Listener:
+    """The process's one pub/sub connection, read in batches.
+
+    redis-py makes the connection (address, TLS, authentication); replies are then parsed by hiredis
+    straight from the socket, because redis-py's PubSub returns one message a call.
+    """
+
+    def __init__(self, pool: ConnectionPool):
+        self._connection = pool.make_connection()
+        self._sending = Semaphore()
+        self._connection.connect()
+        self._socket = self._connection._sock
+        self._socket.settimeout(None)
+        self._reader = hiredis.Reader()
+
+    def send(self, *command: str | bytes) -> None:
+        """Sends SUBSCRIBE, UNSUBSCRIBE or PING; the reply comes out of `read`."""
+        with self._sending:
+            self._connection.send_command(*command, check_health=False)
+
+    def read(self) -> list[list[bytes]]:
+        """Waits until something arrives, and returns every reply that has arrived whole."""
+        data = self._socket.recv(LISTEN_BUFFER)
+        if not data:
+            raise RedisConnectionError("Redis closed the pub/sub connection")
+        self._reader.feed(data)
+        replies = []
+        while (reply := self._reader.gets()) is not False:
+            if isinstance(reply, Exception):
+                raise RedisConnectionError(f"Redis refused on the pub/sub connection: {reply}")
+            replies.append(reply)
+        return replies
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+
+def channels(account_id: int, names: Iterable[str]) -> list[str]:
+    return [Topic(account_id, name).channel for name in names]
+
+
+def pair(entry: bytes) -> tuple[int, int]:
+    ms, _, n = entry.partition(b"-")
+    return int(ms), int(n)
+
+
+def logged(known: Cursor, entry: bytes, fields: list[bytes]) -> Message:
+    """A log entry, as `read.lua` returns it, in the epoch of `known`."""
+    _, previous, _, event, _, body = fields
+    return Message(Cursor(known.epoch, *pair(entry)), pair(previous), event.decode(), body)
+
+
+def heard(payload: bytes) -> Message:
+    """A pub/sub payload, as `publish.lua` makes it."""
+    epoch, entry, previous, event, body = payload.split(b" ", 4)
+    return Message(Cursor(epoch.decode(), *pair(entry)), pair(previous), event.decode(), body)

@@ -1,0 +1,118 @@
+"""From a response to a socket that the hub owns.
+
+A view authorises and returns an `EventStream`. Our handler for gevent's pywsgi then detaches the
+connection's socket and gives it to the hub, and the request ends: nothing of it stays. Under any
+other WSGI server, over TLS and in the test client, the hub writes into one end of a `socketpair`
+and the response iterates over the other. The hub sees one kind of sink.
+"""
+
+import socket
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response
+from gevent.pywsgi import WSGIHandler
+from gevent.socket import socket as gevent_socket
+from gevent.ssl import SSLSocket
+
+from .hub import Hub
+from .subscriber import Subscription
+
+# In the WSGI environ: how to give a stream the connection itself, where the server can.
+HAND_OFF = "rtapp.hand_off"
+
+UNANSWERED_LIMIT = 60_000  # ms for which sent data may stay unacknowledged (RFC 5482)
+
+StartResponse = Callable[..., Any]
+
+
+class EventStream(Response):
+    """A 200 answer of `text/event-stream` that never ends by itself."""
+
+    def __init__(self, hub: Hub, subscription: Subscription):
+        super().__init__(
+            content_type="text/event-stream; charset=utf-8",
+            headers={
+                "Cache-Control": "no-cache, no-transform",
+                "X-Accel-Buffering": "no",
+                "Connection": "close",
+            },
+        )
+        self.automatically_set_content_length = False
+        self.headers.pop("Content-Length", None)
+        self._hub = hub
+        self._subscription = subscription
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        hand_off = environ.get(HAND_OFF)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            start_response(self.status, self.headers.to_wsgi_list())
+            return ()
+        if hand_off is not None:
+            hand_off(self)
+            return ()
+        # "Connection" is hop-by-hop, which PEP 3333 leaves to the server.
+        headers = [(k, v) for k, v in self.headers.to_wsgi_list() if k != "Connection"]
+        start_response(self.status, headers)
+        ours, theirs = socket.socketpair()
+        self.take_over(ours)
+        return Readable(theirs)
+
+    def take_over(self, connection: socket.socket, head: bytes = b"") -> None:
+        """Gives the hub the connection; the object that held it is empty afterwards."""
+        connection.setblocking(False)
+        self._hub.open(connection.detach(), self._subscription, head)
+
+    def head(self) -> bytes:
+        """The status line and headers of HTTP/1.1, for a body that ends with the connection."""
+        lines = [f"HTTP/1.1 {self.status}", *(f"{k}: {v}" for k, v in self.headers.to_wsgi_list())]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+class Readable:
+    """The reading end of a stream, as a WSGI response body."""
+
+    def __init__(self, connection: socket.socket):
+        self._connection = connection
+
+    def __iter__(self) -> Iterator[bytes]:
+        while data := self._connection.recv(65536):
+            yield data
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class HandOffHandler(WSGIHandler):
+    """gevent's request handler, and how a stream leaves it. `server.py` and gunicorn use it."""
+
+    _stream: EventStream | None = None
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        if not isinstance(self.socket, SSLSocket):
+            environ[HAND_OFF] = self._accept
+        return environ
+
+    def _accept(self, stream: EventStream) -> None:
+        self._stream = stream
+        self.start_response(stream.status, stream.headers.to_wsgi_list())
+
+    def process_result(self) -> None:
+        """Runs when the application has returned: its request and database session are over."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            super().process_result()
+            return
+        self.close_connection = True
+        hasten(self.socket)
+        stream.take_over(self.socket, stream.head())
+
+
+def hasten(connection: gevent_socket) -> None:
+    """Small frames leave at once, and a peer that vanished without a word is noticed."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_LIMIT)

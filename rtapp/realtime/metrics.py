@@ -1,0 +1,35 @@
+"""What the engine counts, in Prometheus' terms. Exposed at `/metrics`."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter
+from prometheus_client import Gauge
+from prometheus_client import Histogram
+
+if TYPE_CHECKING:
+    from .broker import Message
+
+OPEN_STREAMS = Gauge("rtapp_open_streams", "Streams open now.", multiprocess_mode="livesum")
+DELIVERIES = Counter("rtapp_deliveries", "Event frames written to sockets.")
+BYTES = Counter("rtapp_sent_bytes", "Bytes of event frames, once per socket.")
+CATCH_UPS = Counter("rtapp_catch_ups", "Times a live stream fell back to the log.")
+GAPS = Counter("rtapp_gaps", "Times a topic's message did not follow the one before.")
+RESETS = Counter("rtapp_resets", "Streams told that they can't be resumed.", ["reason"])
+CLOSED = Counter("rtapp_closed_streams", "Streams closed.", ["reason"])
+RECONNECTS = Counter("rtapp_redis_reconnects", "Times the pub/sub connection was made again.")
+LAG = Histogram(
+    "rtapp_publish_to_send_seconds",
+    "From the event's cursor (Redis's clock) to its fan-out, in whole milliseconds.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 30),
+)
+
+
+def fanned_out(messages: "Sequence[Message]", payload: int, sockets: int) -> None:
+    """Counts a fan-out of `messages`, together `payload` bytes, to that many sockets."""
+    DELIVERIES.inc(len(messages) * sockets)
+    BYTES.inc(payload)
+    now_ms = time.time() * 1000
+    for message in messages:
+        LAG.observe(max(0.0, now_ms - message.cursor.ms) / 1000)

@@ -1,0 +1,179 @@
+"""The demo: an account that one can sign in to at once, with threads that look real."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy import func
+from sqlalchemy import select
+
+from rtapp import clock
+from rtapp.extensions import db
+from rtapp.models import Account
+from rtapp.models import Contact
+from rtapp.models import Conversation
+from rtapp.models import Inbox
+from rtapp.models import InboxMember
+from rtapp.models import Membership
+from rtapp.models import Message
+from rtapp.models import User
+
+PASSWORD = "password"
+
+
+class Person(NamedTuple):
+    name: str
+    email: str
+    role: str
+    inboxes: tuple[str, ...]
+    about: str
+
+
+WEBSITE, EMAIL = "Website chat", "Orders by email"
+
+PEOPLE = (
+    Person("Ada", "ada@example.com", "administrator", (WEBSITE, EMAIL), "administrator, sees all"),
+    Person("Kevin", "kevin@example.com", "agent", (WEBSITE,), f"agent of {WEBSITE}"),
+    Person("Grace", "grace@example.com", "agent", (EMAIL,), f"agent of {EMAIL}"),
+)
+
+ASK = "the contact"
+
+Line = tuple[str, str]  # who speaks ("Ada!" writes a private note), and what
+
+
+class Thread(NamedTuple):
+    inbox: str
+    contact: str
+    status: str
+    assignee: str | None
+    minutes_ago: int
+    lines: tuple[Line, ...]
+
+
+THREADS = (
+    Thread(WEBSITE, "Maria Lindqvist", "open", "Kevin", 4, (
+        (ASK, "Hi! My order #10482 says “delivered”, but there is nothing at my door."),
+        ("Kevin", "Hello Maria, I'm sorry to hear that. Let me look at the courier's note."),
+        ("Kevin", "It says it was left with a neighbour at number 12. Could you check with them?"),
+        (ASK, "I just rang there and nobody knows anything about it."),
+        ("Kevin!", "Third complaint about this courier this week. @Ada should we reship at once?"),
+    )),
+    Thread(WEBSITE, "Tom Okafor", "open", None, 11, (
+        (ASK, "Is there a way to change the size after ordering? I took M and need L."),
+    )),
+    Thread(WEBSITE, "Yuki Tanaka", "open", "Ada", 27, (
+        (ASK, "The discount code SPRING gives me an error at checkout."),
+        ("Ada", "Thanks for telling us! What does the error say, exactly?"),
+        (ASK, "“This code can't be combined with other offers.” But I have no other offers…"),
+        ("Ada", "Found it: free shipping counted as an offer. That is fixed now, please try again."),
+        (ASK, "Works! That was quick, thank you."),
+    )),
+    Thread(WEBSITE, "Priya Nair", "pending", "Kevin", 63, (
+        (ASK, "Do you ship to Iceland?"),
+        ("Kevin", "We do! It takes six to nine days. Shall I send you the prices?"),
+    )),
+    Thread(WEBSITE, "Lucas Moreau", "snoozed", "Ada", 190, (
+        (ASK, "When will the green lamp be back in stock?"),
+        ("Ada", "We expect it on Thursday; I'll write to you as soon as it is here."),
+    )),
+    Thread(WEBSITE, "Ingrid Solberg", "resolved", "Kevin", 1500, (
+        (ASK, "How do I reset my password?"),
+        ("Kevin", "On the sign-in page, choose “Forgot password”. The link is valid for an hour."),
+        (ASK, "Got it, all good now."),
+    )),
+    Thread(EMAIL, "Daniel Weber", "open", "Grace", 8, (
+        (ASK, "Please find attached the purchase order for 40 desks. Can you deliver in March?"),
+        ("Grace", "Thank you, Daniel. The second week of March would work; is there a loading ramp?"),
+        (ASK, "Yes, behind the building. Trucks up to 7.5 t."),
+    )),
+    Thread(EMAIL, "Sofia Rossi", "open", None, 35, (
+        (ASK, "Our invoice 2026-0871 has the old address on it. Could we have a corrected one?"),
+    )),
+    Thread(EMAIL, "Ahmed Hassan", "open", "Grace", 52, (
+        (ASK, "Two of the twelve chairs arrived with scratches."),
+        ("Grace", "I'm sorry! Could you send a photo of each? We will replace them."),
+    )),
+    Thread(EMAIL, "Emma Clarke", "pending", "Ada", 240, (
+        (ASK, "We would like a quote for 200 people, four floors."),
+        ("Ada", "With pleasure. I've asked our planner; you will hear from us by tomorrow."),
+        ("Ada!", "Waiting for the planner's numbers."),
+    )),
+    Thread(EMAIL, "Jonas Bakker", "resolved", "Grace", 2900, (
+        (ASK, "The delivery note is missing the serial numbers."),
+        ("Grace", "Here is the complete one. Apologies!"),
+    )),
+    Thread(EMAIL, "Chloé Dubois", "resolved", "Ada", 4400, (
+        (ASK, "Can we pay in two instalments?"),
+        ("Ada", "Yes: half on order, half on delivery. I've changed the terms on your offer."),
+        (ASK, "Perfect, merci."),
+    )),
+)  # fmt: skip
+
+
+def seed_if_empty() -> bool:
+    """Makes the demo account if there is no account yet. Returns whether it did."""
+    if db.session.scalar(select(func.count()).select_from(Account)):
+        return False
+    account = Account(name="Acme")
+    db.session.add(account)
+    db.session.flush()
+    inboxes = {name: Inbox(account_id=account.id, name=name) for name in (WEBSITE, EMAIL)}
+    db.session.add_all(inboxes.values())
+    db.session.flush()
+    users = {person.name: add_person(person, account, inboxes) for person in PEOPLE}
+    for thread in THREADS:
+        add_thread(thread, account, inboxes, users)
+    db.session.commit()
+    return True
+
+
+def add_person(person: Person, account: Account, inboxes: dict[str, Inbox]) -> User:
+    user = User(name=person.name, email=person.email)
+    user.set_password(PASSWORD)
+    db.session.add(user)
+    db.session.flush()
+    db.session.add(Membership(account_id=account.id, user_id=user.id, role=person.role))
+    db.session.add_all(
+        InboxMember(inbox_id=inboxes[name].id, user_id=user.id) for name in person.inboxes
+    )
+    db.session.flush()
+    return user
+
+
+def add_thread(
+    thread: Thread, account: Account, inboxes: dict[str, Inbox], users: dict[str, User]
+) -> None:
+    last = clock.now() - timedelta(minutes=thread.minutes_ago)
+    email = thread.contact.lower().replace(" ", ".") + "@example.com"
+    contact = Contact(account_id=account.id, name=thread.contact, email=email)
+    db.session.add(contact)
+    db.session.flush()
+    conversation = Conversation(
+        account_id=account.id,
+        inbox_id=inboxes[thread.inbox].id,
+        contact_id=contact.id,
+        assignee_id=users[thread.assignee].id if thread.assignee else None,
+        status=thread.status,
+        created_at=last - timedelta(minutes=3 * len(thread.lines)),
+        last_activity_at=last,
+    )
+    db.session.add(conversation)
+    db.session.flush()
+    for back, (speaker, text) in zip(
+        range(len(thread.lines) - 1, -1, -1), thread.lines, strict=True
+    ):
+        when = last - timedelta(minutes=3 * back)
+        message = Message(
+            account_id=account.id,
+            conversation_id=conversation.id,
+            message_type="incoming" if speaker == ASK else "outgoing",
+            user=None if speaker == ASK else users[speaker.rstrip("!")],
+            contact=contact if speaker == ASK else None,
+            private=speaker.endswith("!"),
+            content=text,
+            created_at=when,
+            updated_at=when,
+        )
+        db.session.add(message)
+        db.session.flush()
+    conversation.last_message_id = message.id

@@ -1,0 +1,100 @@
+"""The embedded server: everything that one process needs, started and stopped in order."""
+
+import logging
+import signal
+import sys
+
+import gevent
+from flask import Flask
+from flask_migrate import upgrade
+from gevent.event import Event
+from gevent.pywsgi import WSGIServer
+
+from rtapp import seed
+from rtapp.config import Settings
+from rtapp.events.outbox import Relay
+from rtapp.realtime.embedded_redis import EmbeddedRedis
+from rtapp.realtime.embedded_redis import EmbeddedRedisError
+from rtapp.realtime.handoff import HandOffHandler
+from rtapp.realtime.hub import Hub
+
+RESTART_DELAY = 1.0  # s between a look at the embedded Redis and the next
+
+logger = logging.getLogger(__name__)
+
+
+def serve(app: Flask) -> None:
+    """Serves until SIGTERM or SIGINT. Exits with a message if it can't."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    settings: Settings = app.extensions["settings"]
+    embedded: EmbeddedRedis | None = app.extensions["embedded_redis"]
+    try:
+        if embedded is not None:
+            embedded.start()
+        try:
+            run(app, settings, embedded)
+        finally:
+            if embedded is not None:
+                embedded.stop()
+    except EmbeddedRedisError as error:
+        sys.exit(f"rtapp: {error}")
+
+
+def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
+    prepare_database(app, settings)
+    hub: Hub = app.extensions["hub"]
+    relay: Relay = app.extensions["relay"]
+    server = WSGIServer(
+        (settings.host, settings.port), app, handler_class=HandOffHandler, log=None, backlog=1024
+    )
+    try:
+        server.start()
+    except OSError as error:
+        sys.exit(
+            f"rtapp: can't listen on {settings.host}:{settings.port} ({error.strerror}). "
+            "Set HOST and PORT to a free address."
+        )
+    hub.start()
+    relay.start()
+    keeper = gevent.spawn(keep, embedded) if embedded is not None else None
+    announce(settings, server)
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopped.set)
+    stopped.wait()
+    if keeper is not None:
+        keeper.kill()
+    server.stop(timeout=1)
+    relay.stop()
+    hub.stop()
+
+
+def prepare_database(app: Flask, settings: Settings) -> None:
+    with app.app_context():
+        upgrade()
+        if not settings.production:
+            seed.seed_if_empty()
+
+
+def keep(embedded: EmbeddedRedis) -> None:
+    """Starts the embedded Redis again should it have been killed: its data is on disk."""
+    while True:
+        gevent.sleep(RESTART_DELAY)
+        if embedded.ended():
+            logger.error("The embedded redis-server has ended; starting it again")
+            try:
+                embedded.stop()
+                embedded.start()
+            except EmbeddedRedisError:
+                logger.exception("The embedded redis-server did not start")
+
+
+def announce(settings: Settings, server: WSGIServer) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"\n  rtapp is ready: http://{host}:{server.server_port}\n")
+    if not settings.production:
+        print(f"  Sign in with the password {seed.PASSWORD!r} as")
+        for person in seed.PEOPLE:
+            print(f"    {person.email:20} {person.about}")
+        print()
+    sys.stdout.flush()

@@ -1,0 +1,94 @@
+from sqlalchemy import select
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
+
+from rtapp import clock
+from rtapp.errors import Unprocessable
+from rtapp.events import audience
+from rtapp.events import outbox
+from rtapp.events import presenters
+from rtapp.extensions import db
+from rtapp.models import Conversation
+from rtapp.models import Message
+from rtapp.models import User
+
+
+def send_message(
+    user: User,
+    conversation: Conversation,
+    content: str,
+    *,
+    private: bool = False,
+    client_id: str | None = None,
+) -> tuple[Message, bool]:
+    """Writes a message of `user` into the conversation, and its events into the outbox.
+
+    Returns the message and whether it is new: a `client_id` that this user has used before gives
+    the message of then, and nothing is sent. Raises Unprocessable if that one stands in another
+    conversation.
+    """
+    user_id, conversation_id = user.id, conversation.id
+    earlier = sent_before(user_id, conversation_id, client_id)
+    if earlier is not None:
+        return earlier, False
+    now = clock.now()
+    # First, so that the row is locked: what happens to one conversation happens one by one.
+    db.session.execute(
+        update(Conversation)
+        .where(Conversation.id == conversation_id)
+        .values(version=Conversation.version + 1, last_activity_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    message = Message(
+        account_id=conversation.account_id,
+        conversation_id=conversation_id,
+        user=user,
+        content=content,
+        private=private,
+        client_id=client_id,
+        created_at=now,
+        updated_at=now,
+    )
+    db.session.add(message)
+    try:
+        db.session.flush()
+    except IntegrityError:
+        db.session.rollback()
+        earlier = sent_before(user_id, conversation_id, client_id)
+        if earlier is None:
+            raise
+        return earlier, False
+    db.session.refresh(conversation)
+    conversation.last_message = message
+    record_message_created(conversation, message)
+    db.session.commit()
+    return message, True
+
+
+def record_message_created(conversation: Conversation, message: Message) -> None:
+    outbox.record(
+        "message.created",
+        conversation.account_id,
+        audience.of_message(conversation),
+        presenters.message(message),
+    )
+    outbox.record(
+        "conversation.updated",
+        conversation.account_id,
+        audience.of_conversation(conversation),
+        presenters.conversation(conversation),
+    )
+
+
+def sent_before(user_id: int, conversation_id: int, client_id: str | None) -> Message | None:
+    if client_id is None:
+        return None
+    message = db.session.scalar(
+        select(Message).where(Message.user_id == user_id, Message.client_id == client_id)
+    )
+    if message is not None and message.conversation_id != conversation_id:
+        raise Unprocessable(
+            "This client_id names a message of yours in another conversation; make a new one.",
+            errors={"client_id": ["is in use in another conversation"]},
+        )
+    return message

@@ -1,0 +1,101 @@
+"""What every stream has in common: names, parameters, limits, and the subscription they make."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from flask import Blueprint
+from flask import current_app
+from flask import request
+
+from rtapp import auth
+from rtapp.errors import BadRequest
+from rtapp.errors import TooManyRequests
+from rtapp.models import User
+from rtapp.realtime.broker import Topic
+from rtapp.realtime.cursor import Cursor
+from rtapp.realtime.cursor import MalformedCursor
+from rtapp.realtime.frames import FORMATS
+from rtapp.realtime.handoff import EventStream
+from rtapp.realtime.hub import Hub
+from rtapp.realtime.subscriber import Subscription
+
+bp = Blueprint("streams", __name__, url_prefix="/streams")
+
+RETRY_AFTER = 30  # s that a client with too many streams is asked to wait
+
+
+class Stream(NamedTuple):
+    """What a user's stream listens to: names of topics, all within one account."""
+
+    account_id: int
+    topics: list[str]
+
+
+# (user, id) → the stream of a kind. Raises NotFound if the user may not hear it.
+Authorise = Callable[[User, int], Stream]
+KINDS: dict[str, Authorise] = {}
+
+
+def stream(kind: str) -> Callable[[Authorise], Authorise]:
+    """Makes `<kind>:<id>` a stream, authorised by the decorated function."""
+
+    def register(authorise: Authorise) -> Authorise:
+        KINDS[kind] = authorise
+        return authorise
+
+    return register
+
+
+def open_stream(*names: tuple[str, int]) -> EventStream:
+    """The response for the streams (kind, id) of one account. One refused refuses all of them."""
+    user = auth.signed_in()
+    format = asked_format()
+    cursor = asked_cursor()
+    hub: Hub = current_app.extensions["hub"]
+    refuse_too_many(hub, user)
+    allowed = [KINDS[kind](user, id) for kind, id in names]
+    account_id = allowed[0].account_id
+    if any(stream.account_id != account_id for stream in allowed):
+        raise BadRequest("All streams of one connection must be of one account.")
+    topics = dict.fromkeys(Topic(account_id, name) for stream in allowed for name in stream.topics)
+    subscription = Subscription(
+        account_id=account_id,
+        streams=tuple(f"{kind}:{id}" for kind, id in names),
+        topics=tuple(topics),
+        format=format,
+        cursor=cursor,
+        user_id=user.id,
+        session_id=auth.session_id(),
+        address=request.remote_addr or "",
+    )
+    return EventStream(hub, subscription)
+
+
+def asked_format() -> str:
+    format = request.args.get("format", "json")
+    if format not in FORMATS:
+        raise BadRequest(f"The format must be one of {', '.join(FORMATS)}.")
+    return format
+
+
+def asked_cursor() -> Cursor | None:
+    """Where to resume: "Last-Event-ID" as EventSource sends it, or what a page asks for."""
+    text = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
+    if not text:
+        return None
+    try:
+        return Cursor.parse(text)
+    except MalformedCursor as error:
+        raise BadRequest(str(error)) from error
+
+
+def refuse_too_many(hub: Hub, user: User) -> None:
+    limits = (
+        (hub.users[user.id], current_app.config["STREAMS_PER_USER"]),
+        (hub.addresses[request.remote_addr or ""], current_app.config["STREAMS_PER_ADDRESS"]),
+    )
+    if any(limit and open >= limit for open, limit in limits):
+        raise TooManyRequests(
+            "Too many streams are open; close some, or use one connection for several streams.",
+            headers={"Retry-After": str(RETRY_AFTER)},
+        )

@@ -1,0 +1,21 @@
+from rtapp import access
+from rtapp.events import audience
+from rtapp.models import User
+from rtapp.realtime.handoff import EventStream
+
+from .base import Stream
+from .base import bp
+from .base import open_stream
+from .base import stream
+
+
+@stream("conversation")
+def authorise(user: User, conversation_id: int) -> Stream:
+    """One thread: whoever sees the conversation hears it."""
+    conversation = access.conversation_for(user, conversation_id)
+    return Stream(conversation.account_id, audience.topics_of_conversation_stream(conversation))
+
+
+@bp.get("/conversations/<id:conversation_id>")
+def conversation_stream(conversation_id: int) -> EventStream:
+    return open_stream(("conversation", conversation_id))

@@ -1,0 +1,35 @@
+"""Several streams on one connection, so that a browser's limit of six is none."""
+
+import re
+
+from flask import request
+
+from rtapp import auth
+from rtapp.errors import BadRequest
+from rtapp.realtime.handoff import EventStream
+
+from .base import KINDS
+from .base import bp
+from .base import open_stream
+
+MOST = 32  # streams on one connection
+NAME = re.compile(r"([a-z]+):([1-9][0-9]{0,8})", re.ASCII)
+
+
+@bp.get("")
+def several_streams() -> EventStream:
+    auth.signed_in()
+    names = list(dict.fromkeys(request.args.getlist("stream")))
+    if not 1 <= len(names) <= MOST:
+        raise BadRequest(
+            f"Name 1 to {MOST} streams, as in ?stream=account:1&stream=conversation:2."
+        )
+    return open_stream(*(parsed(name) for name in names))
+
+
+def parsed(name: str) -> tuple[str, int]:
+    match = NAME.fullmatch(name)
+    if match is None or match[1] not in KINDS:
+        kinds = ", ".join(f"{kind}:<id>" for kind in sorted(KINDS))
+        raise BadRequest(f"There is no stream of that name; a stream is one of {kinds}.")
+    return match[1], int(match[2])
