@@ -1,6 +1,7 @@
 """rtapp: a live customer-support inbox over Server-Sent Events and plain HTTP."""
 
 from datetime import timedelta
+from functools import partial
 
 from flask import Flask
 from flask import Response
@@ -69,7 +70,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["embedded_redis"] = None if settings.redis_url else embedded
     app.extensions["broker"] = broker
-    app.extensions["hub"] = Hub(broker, Renderer(app))
+    app.extensions["hub"] = Hub(broker, Renderer(app), partial(streams.authorise_again, app))
     app.extensions["relay"] = Relay(app, broker)
 
     errors.init_app(app)
@@ -77,7 +78,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(add_security_headers)
     for blueprint in (streams.bp, actions.bp, *pages.BLUEPRINTS):
         app.register_blueprint(blueprint)
-    app.cli.add_command(cli.token)
+    for group in cli.GROUPS:
+        app.cli.add_command(group)
     return app
 
 

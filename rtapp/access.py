@@ -21,7 +21,7 @@ from rtapp.models import User
 
 def membership_in(user: User, account_id: int) -> Membership:
     """The user's membership of the account. Raises NotFound if there is none."""
-    membership = db.session.scalar(
+    membership: Membership | None = db.session.scalar(
         select(Membership).where(Membership.account_id == account_id, Membership.user_id == user.id)
     )
     if membership is None:
@@ -31,7 +31,7 @@ def membership_in(user: User, account_id: int) -> Membership:
 
 def conversation_for(user: User, conversation_id: int) -> Conversation:
     """The conversation, if the user sees it. Raises NotFound, whether it exists or not."""
-    conversation = db.session.scalar(
+    conversation: Conversation | None = db.session.scalar(
         select(Conversation).where(Conversation.id == conversation_id, seen_by(user))
     )
     if conversation is None:

@@ -5,6 +5,7 @@ A request with an Authorization header is a script's: its cookies are ignored al
 
 import secrets
 import time
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import gevent
@@ -22,19 +23,23 @@ from flask_login import login_user
 from flask_login import logout_user
 from itsdangerous import BadSignature
 from itsdangerous import URLSafeSerializer
+from sqlalchemy import delete
 from sqlalchemy import select
 from werkzeug.security import check_password_hash
 from werkzeug.security import generate_password_hash
 
+from rtapp import clock
 from rtapp.errors import BadRequest
 from rtapp.errors import Unauthorized
+from rtapp.events import control
 from rtapp.extensions import csrf
 from rtapp.extensions import db
 from rtapp.extensions import login_manager
 from rtapp.models import User
+from rtapp.models import UserSession
 
 SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
-TOKEN_SALT = "rtapp.bearer"
+TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
 # Compared with when there is no such user, so that the answer takes as long.
 NOBODY = generate_password_hash(secrets.token_hex(8))
 
@@ -47,27 +52,48 @@ def signed_in() -> User:
     return user
 
 
-def session_id() -> str | None:
-    """The name of this browser's session, or None for a script."""
-    return session.get("sid")
+def credential() -> str:
+    """By what this request is signed in, to be asked again later: see `user_of`."""
+    if "sid" in session:
+        return f"session {session['sid']}"
+    assert request.authorization is not None
+    return f"token {request.authorization.token}"
+
+
+def user_of(credential: str) -> User | None:
+    """The user whom this credential signs in now; None once it has ended."""
+    kind, _, text = credential.partition(" ")
+    return user_of_session(text) if kind == "session" else user_of_token(text)
 
 
 def sign_in(email: str, password: str) -> User | None:
     """Begins a session for the user with this address and password, or returns None."""
-    user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
+    user: User | None = db.session.scalar(select(User).where(User.email == email.strip().lower()))
     stored = user.password_hash if user is not None else NOBODY
     # In a thread: the hash takes its time by design, and streams must not wait for it.
     right = gevent.get_hub().threadpool.apply(check_password_hash, (stored, password))
     if user is None or not right:
         return None
     session.clear()  # whatever was known before signing in, a planted CSRF token say, ends here
-    session["sid"] = secrets.token_hex(8)
+    session["sid"] = secrets.token_hex(16)
     session.permanent = True
+    oldest = clock.now() - timedelta(seconds=SIGNED_IN_FOR)
+    db.session.execute(
+        delete(UserSession).where(UserSession.user_id == user.id, UserSession.created_at < oldest)
+    )
+    db.session.add(UserSession(id=session["sid"], user_id=user.id))
+    db.session.commit()
     login_user(user)
     return user
 
 
 def sign_out() -> None:
+    """Ends this browser's session, its streams too. A script's token is not ended by it."""
+    user = signed_in()
+    if "sid" in session:
+        db.session.execute(delete(UserSession).where(UserSession.id == session["sid"]))
+        control.recheck(user.id)
+        db.session.commit()
     logout_user()
     session.clear()
 
@@ -78,28 +104,38 @@ def create_token(user: User, expires_in: int | None = None) -> str:
     return serializer().dumps([user.id, user.stamp, expires])
 
 
-@login_manager.user_loader
+@login_manager.user_loader  # type: ignore[untyped-decorator]
 def load_session_user(identity: str) -> User | None:
-    id, _, stamp = identity.partition(".")
-    return user_with_stamp(int(id), stamp) if id.isdecimal() else None
+    user = user_of_session(session.get("sid", ""))
+    return user if user is not None and user.get_id() == identity else None
 
 
-@login_manager.request_loader
+@login_manager.request_loader  # type: ignore[untyped-decorator]
 def load_bearer(request: Request) -> User | None:
     authorization = request.authorization
     if authorization is None or authorization.type != "bearer" or not authorization.token:
         return None
+    return user_of_token(authorization.token)
+
+
+def user_of_session(sid: str) -> User | None:
+    oldest = clock.now() - timedelta(seconds=SIGNED_IN_FOR)
+    user: User | None = db.session.scalar(
+        select(User)
+        .join(UserSession, UserSession.user_id == User.id)
+        .where(UserSession.id == sid, UserSession.created_at > oldest)
+    )
+    return user
+
+
+def user_of_token(token: str) -> User | None:
     try:
-        id, stamp, expires = serializer().loads(authorization.token)
+        id, stamp, expires = serializer().loads(token)
     except BadSignature:
         return None
     if expires is not None and expires <= time.time():
         return None
-    return user_with_stamp(id, stamp)
-
-
-def user_with_stamp(id: int, stamp: str) -> User | None:
-    user = db.session.get(User, id)
+    user: User | None = db.session.get(User, id)
     return user if user is not None and user.stamp == stamp else None
 
 

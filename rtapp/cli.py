@@ -1,4 +1,4 @@
-"""Commands beside the server: `flask --app app …`."""
+"""Commands beside the server: `flask --app app …`. Each works while it runs."""
 
 import click
 from flask.cli import AppGroup
@@ -6,9 +6,17 @@ from sqlalchemy import select
 
 from rtapp import auth
 from rtapp.extensions import db
+from rtapp.models import Inbox
 from rtapp.models import User
+from rtapp.services.change_inbox_members import add_to_inbox
+from rtapp.services.change_inbox_members import remove_from_inbox
+from rtapp.services.change_password import change_password
 
 token = AppGroup("token", help="Bearer tokens for scripts.")
+inbox = AppGroup("inbox", help="Who answers which inbox.")
+password = AppGroup("password", help="Passwords.")
+
+GROUPS = (token, inbox, password)
 
 
 @token.command("create")
@@ -16,7 +24,42 @@ token = AppGroup("token", help="Bearer tokens for scripts.")
 @click.option("--expires-in", type=click.IntRange(min=1), metavar="SECONDS", help="Else never.")
 def create(email: str, expires_in: int | None) -> None:
     """Prints a bearer token for the user with this EMAIL, and nothing else."""
-    user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
+    click.echo(auth.create_token(user_with(email), expires_in))
+
+
+@inbox.command("add")
+@click.argument("inbox_id", type=click.IntRange(min=1))
+@click.argument("email")
+def add(inbox_id: int, email: str) -> None:
+    """Makes the user with this EMAIL a member of an inbox."""
+    add_to_inbox(inbox_with(inbox_id), user_with(email))
+
+
+@inbox.command("remove")
+@click.argument("inbox_id", type=click.IntRange(min=1))
+@click.argument("email")
+def remove(inbox_id: int, email: str) -> None:
+    """Ends a membership of an inbox, and the streams that it allowed."""
+    remove_from_inbox(inbox_with(inbox_id), user_with(email))
+
+
+@password.command("set")
+@click.argument("email")
+@click.password_option()
+def set_password(email: str, password: str) -> None:
+    """Changes a password, and signs the user out everywhere."""
+    change_password(user_with(email), password)
+
+
+def user_with(email: str) -> User:
+    user: User | None = db.session.scalar(select(User).where(User.email == email.strip().lower()))
     if user is None:
         raise click.ClickException(f"There is no user with the address {email}.")
-    click.echo(auth.create_token(user, expires_in))
+    return user
+
+
+def inbox_with(id: int) -> Inbox:
+    found = db.session.get(Inbox, id)
+    if found is None:
+        raise click.ClickException(f"There is no inbox {id}.")
+    return found

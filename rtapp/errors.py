@@ -64,6 +64,10 @@ class Unprocessable(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class Unavailable(Problem):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
 class TooManyRequests(Problem):
     status = HTTPStatus.TOO_MANY_REQUESTS
 
@@ -103,7 +107,7 @@ def answer(problem: Problem) -> BaseResponse:
 def answer_http(error: HTTPException) -> BaseResponse:
     """What Flask and its extensions raise, in the same form."""
     if error.response is not None or error.code is None or error.code < 400:
-        return error.get_response()  # type: ignore[return-value]
+        return error.get_response()
     problem = Problem(error.description or "The request failed.")
     problem.status = HTTPStatus(error.code)
     allow = error.get_response().headers.get("Allow")

@@ -1,4 +1,6 @@
-"""The extensions, unbound: `create_app` binds them. Nothing else is here, so anyone may import it."""
+"""The extensions, unbound: `create_app` binds them. Nothing else is here."""
+
+from typing import TYPE_CHECKING
 
 from flask_login import LoginManager
 from flask_migrate import Migrate
@@ -21,6 +23,10 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base)
+if TYPE_CHECKING:
+    Model = Base  # type checkers can't see into the class that Flask-SQLAlchemy makes of it
+else:
+    Model = db.Model
 migrate = Migrate()
 login_manager = LoginManager()
 csrf = CSRFProtect()

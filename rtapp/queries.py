@@ -87,7 +87,7 @@ def messages(
     after: int | None = None,
     limit: int = PAGE_SIZE,
 ) -> MessagePage:
-    """The newest messages of a thread, those just before or those just after one of them (an id)."""
+    """The newest messages of a thread, or those just before or just after one (by its id)."""
     query = (
         select(Message)
         .where(Message.conversation_id == conversation.id)

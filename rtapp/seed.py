@@ -17,7 +17,7 @@ from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import User
 
-PASSWORD = "password"
+PASSWORD = "password"  # noqa: S105 (the demo's, which is printed at the start)
 
 
 class Person(NamedTuple):
@@ -64,8 +64,8 @@ THREADS = (
     Thread(WEBSITE, "Yuki Tanaka", "open", "Ada", 27, (
         (ASK, "The discount code SPRING gives me an error at checkout."),
         ("Ada", "Thanks for telling us! What does the error say, exactly?"),
-        (ASK, "“This code can't be combined with other offers.” But I have no other offers…"),
-        ("Ada", "Found it: free shipping counted as an offer. That is fixed now, please try again."),
+        (ASK, "“This code can't be combined with other offers.” I have no other offers…"),
+        ("Ada", "Found it: free shipping counted as an offer. It is fixed, please try again."),
         (ASK, "Works! That was quick, thank you."),
     )),
     Thread(WEBSITE, "Priya Nair", "pending", "Kevin", 63, (
@@ -83,7 +83,7 @@ THREADS = (
     )),
     Thread(EMAIL, "Daniel Weber", "open", "Grace", 8, (
         (ASK, "Please find attached the purchase order for 40 desks. Can you deliver in March?"),
-        ("Grace", "Thank you, Daniel. The second week of March would work; is there a loading ramp?"),
+        ("Grace", "Thank you, Daniel. The second week of March would work; is there a ramp?"),
         (ASK, "Yes, behind the building. Trucks up to 7.5 t."),
     )),
     Thread(EMAIL, "Sofia Rossi", "open", None, 35, (

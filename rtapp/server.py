@@ -8,6 +8,7 @@ import gevent
 from flask import Flask
 from flask_migrate import upgrade
 from gevent.event import Event
+from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
 from rtapp import seed
@@ -17,6 +18,8 @@ from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.embedded_redis import EmbeddedRedisError
 from rtapp.realtime.handoff import HandOffHandler
 from rtapp.realtime.hub import Hub
+from rtapp.realtime.limits import most_requests
+from rtapp.realtime.limits import raise_descriptor_limit
 
 RESTART_DELAY = 1.0  # s between a look at the embedded Redis and the next
 
@@ -44,8 +47,14 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     prepare_database(app, settings)
     hub: Hub = app.extensions["hub"]
     relay: Relay = app.extensions["relay"]
+    raise_descriptor_limit()
     server = WSGIServer(
-        (settings.host, settings.port), app, handler_class=HandOffHandler, log=None, backlog=1024
+        (settings.host, settings.port),
+        app,
+        handler_class=HandOffHandler,
+        spawn=Pool(most_requests()),
+        log=None,
+        backlog=1024,
     )
     try:
         server.start()
@@ -64,7 +73,9 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     stopped.wait()
     if keeper is not None:
         keeper.kill()
-    server.stop(timeout=1)
+    server.close()  # accepts nobody any more; requests under way go on
+    hub.drain()
+    server.stop(timeout=5)
     relay.stop()
     hub.stop()
 

@@ -1,4 +1,4 @@
-"""Every event that exists, and exactly which fields it has. Closed: anything else fails when made."""
+"""Every event that exists, with exactly its fields. Closed: anything else fails when made."""
 
 import json
 from collections.abc import Mapping

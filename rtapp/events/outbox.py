@@ -61,7 +61,7 @@ class Relay:
         self._app = app
         self._broker = broker
         self._woken = Event()
-        self._greenlet: gevent.Greenlet | None = None
+        self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self) -> None:
         """Begins to publish, in a greenlet. Again: does nothing."""

@@ -9,6 +9,7 @@ from .membership import Membership
 from .message import Message
 from .outbox import OutboxEvent
 from .read_marker import ReadMarker
+from .session import UserSession
 from .user import User
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "OutboxEvent",
     "ReadMarker",
     "User",
+    "UserSession",
 ]

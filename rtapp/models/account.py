@@ -1,13 +1,13 @@
 from sqlalchemy.orm import Mapped
 
-from rtapp.extensions import db
+from rtapp.extensions import Model
 
 from .types import CreatedAt
 from .types import Id
 from .types import Name
 
 
-class Account(db.Model):
+class Account(Model):
     """A company that uses rtapp. Nothing crosses from one account to another."""
 
     __tablename__ = "accounts"

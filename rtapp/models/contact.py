@@ -3,14 +3,14 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from rtapp.extensions import db
+from rtapp.extensions import Model
 
 from .types import CreatedAt
 from .types import Id
 from .types import Name
 
 
-class Contact(db.Model):
+class Contact(Model):
     """A customer."""
 
     __tablename__ = "contacts"

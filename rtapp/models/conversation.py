@@ -5,7 +5,7 @@ from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
 
 from rtapp import clock
-from rtapp.extensions import db
+from rtapp.extensions import Model
 
 from .contact import Contact
 from .inbox import Inbox
@@ -20,7 +20,7 @@ from .user import User
 STATUSES = ("open", "pending", "snoozed", "resolved")
 
 
-class Conversation(db.Model):
+class Conversation(Model):
     """A thread with one contact in one inbox. `last_message` is what a list previews."""
 
     __tablename__ = "conversations"

@@ -2,13 +2,13 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from rtapp.extensions import db
+from rtapp.extensions import Model
 
 from .types import Id
 from .types import Name
 
 
-class Inbox(db.Model):
+class Inbox(Model):
     """Where customers write to: a web site, an address."""
 
     __tablename__ = "inboxes"
@@ -18,7 +18,7 @@ class Inbox(db.Model):
     name: Mapped[Name]
 
 
-class InboxMember(db.Model):
+class InboxMember(Model):
     """An agent who answers an inbox."""
 
     __tablename__ = "inbox_members"

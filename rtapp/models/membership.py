@@ -3,13 +3,13 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from rtapp.extensions import db
+from rtapp.extensions import Model
 
 from .types import Choice
 from .types import Id
 
 
-class Membership(db.Model):
+class Membership(Model):
     """A user in an account: `role` administrator or agent, `sees` inbox or assigned (agents),
     `status` the chosen presence: online, busy or offline."""
 

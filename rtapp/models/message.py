@@ -8,7 +8,7 @@ from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
 
 from rtapp.config import CLIENT_ID_LIMIT
-from rtapp.extensions import db
+from rtapp.extensions import Model
 
 from .contact import Contact
 from .types import Choice
@@ -19,7 +19,7 @@ from .types import Version
 from .user import User
 
 
-class Message(db.Model):
+class Message(Model):
     """One entry of a thread: `message_type` incoming (from the contact), outgoing or activity.
 
     Exactly one sender is set. `client_id` is the sender's own name for the message, by which a

@@ -7,13 +7,13 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from rtapp.extensions import db
+from rtapp.extensions import Model
 
 from .types import CreatedAt
 from .types import Id
 
 
-class OutboxEvent(db.Model):
+class OutboxEvent(Model):
     """An event that has become true and is still to be published, in the order of `id`.
 
     `key` names it for Redis, so that it goes out once however often it is tried. It is not the id,

@@ -2,12 +2,12 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from rtapp.extensions import db
+from rtapp.extensions import Model
 
 from .types import UpdatedAt
 
 
-class ReadMarker(db.Model):
+class ReadMarker(Model):
     """How far a user has read a conversation. Each has their own: reading clears nobody else's."""
 
     __tablename__ = "read_markers"

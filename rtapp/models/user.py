@@ -8,7 +8,7 @@ from sqlalchemy.orm import relationship
 from werkzeug.security import check_password_hash
 from werkzeug.security import generate_password_hash
 
-from rtapp.extensions import db
+from rtapp.extensions import Model
 
 from .membership import Membership
 from .types import CreatedAt
@@ -20,8 +20,8 @@ def stamp() -> str:
     return secrets.token_hex(8)
 
 
-class User(UserMixin, db.Model):
-    """Someone who signs in. `stamp` is in every session and token: a new one ends them all."""
+class User(UserMixin, Model):  # type: ignore[misc]
+    """Someone who signs in. `stamp` is in every bearer token: a new one ends them all."""
 
     __tablename__ = "users"
 
@@ -40,7 +40,3 @@ class User(UserMixin, db.Model):
 
     def has_password(self, password: str) -> bool:
         return check_password_hash(self.password_hash, password)
-
-    def get_id(self) -> str:
-        """What Flask-Login keeps in the session: id and stamp ("alternative tokens")."""
-        return f"{self.id}.{self.stamp}"

@@ -1,13 +1,56 @@
 """For whoever runs rtapp: is it alive, is it ready, what has it counted."""
 
+import os
+
 from flask import Blueprint
 from flask import Response
+from flask import current_app
 from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import REGISTRY
+from prometheus_client import CollectorRegistry
 from prometheus_client import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from rtapp.errors import Unavailable
+from rtapp.extensions import db
+from rtapp.realtime.broker import Broker
+from rtapp.realtime.hub import Hub
 
 bp = Blueprint("health", __name__)
 
 
+@bp.get("/healthz")
+def alive() -> dict[str, str]:
+    """Answers as long as the process does."""
+    return {"status": "alive"}
+
+
+@bp.get("/readyz")
+def ready() -> dict[str, str]:
+    """Whether to send traffic here: database and Redis answer, and nobody is asked to leave."""
+    hub: Hub = current_app.extensions["hub"]
+    broker: Broker = current_app.extensions["broker"]
+    if hub.draining:
+        raise Unavailable("This process is shutting down.")
+    try:
+        db.session.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        raise Unavailable("The database does not answer.") from error
+    try:
+        broker.now_ms()
+    except (RedisError, OSError) as error:
+        raise Unavailable("Redis does not answer.") from error
+    return {"status": "ready"}
+
+
 @bp.get("/metrics")
 def metrics() -> Response:
-    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    """What all workers have counted together, in Prometheus' text format."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

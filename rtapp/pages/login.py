@@ -53,7 +53,6 @@ def sign_in() -> Response | tuple[str, int]:
 
 @bp.post("/logout")
 def sign_out() -> Response:
-    auth.signed_in()
     auth.sign_out()
     return redirect(url_for("login.page"), 303) if wants_html() else Response(status=204)
 

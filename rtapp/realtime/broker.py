@@ -28,6 +28,8 @@ READ_LIMIT = 64  # entries per topic in one reading: at most about 1 MiB of bodi
 COMMAND_TIMEOUT = 5  # s until a silent Redis counts as away
 LISTEN_BUFFER = 1 << 16  # bytes taken from the pub/sub connection at once
 
+CONTROL = "rt:control"  # the channel on which every hub hears whose rights have changed
+
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
@@ -78,7 +80,7 @@ class Broker:
     """One per process. Every method may raise RedisError when Redis is away or refuses."""
 
     def __init__(self, url: str):
-        self.redis: Redis[Any] = Redis.from_url(
+        self.redis: Redis = Redis.from_url(
             url,
             protocol=2,
             socket_timeout=COMMAND_TIMEOUT,
@@ -117,7 +119,7 @@ class Broker:
         known = Cursor(epoch.decode(), *pair(last))
         self.saw(account_id, known)
         now_ms = int(now)
-        # Another event of this very millisecond may still come, so time alone proves the one before.
+        # Another event of this very millisecond may still come: time proves the one before.
         position = max(known, Cursor(known.epoch, now_ms - 1, 0))
         return Reading(position, now_ms, [[logged(known, *entry) for entry in log] for log in logs])
 
@@ -135,6 +137,10 @@ class Broker:
         """Redis's own clock in Unix milliseconds (`TIME`)."""
         seconds, microseconds = self.redis.time()
         return seconds * 1000 + microseconds // 1000
+
+    def recheck(self, user_id: int) -> None:
+        """Tells every hub to authorise the user's open streams again."""
+        self.redis.publish(CONTROL, user_id)
 
     def listener(self) -> "Listener":
         return Listener(self.redis.connection_pool)
@@ -155,10 +161,11 @@ class Listener:
     """
 
     def __init__(self, pool: ConnectionPool):
-        self._connection = pool.make_connection()
+        connection: Any = pool.make_connection()
+        connection.connect()
+        self._connection = connection
         self._sending = Semaphore()
-        self._connection.connect()
-        self._socket = self._connection._sock
+        self._socket = connection._sock
         self._socket.settimeout(None)
         self._reader = hiredis.Reader()
 

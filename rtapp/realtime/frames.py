@@ -1,4 +1,4 @@
-"""The frames that the hub sends: control events in every format, and each message in the asked one."""
+"""The frames that the hub sends: control events, and each message in the format asked for."""
 
 import json
 import logging

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Response
+from gevent import Timeout
 from gevent.pywsgi import WSGIHandler
 from gevent.socket import socket as gevent_socket
 from gevent.ssl import SSLSocket
@@ -23,6 +24,8 @@ from .subscriber import Subscription
 # In the WSGI environ: how to give a stream the connection itself, where the server can.
 HAND_OFF = "rtapp.hand_off"
 
+HEAD_LIMIT = 20.0  # s for a request's line and headers, and for the next request to begin
+REQUEST_LIMIT = 60.0  # s for the rest of a request: a slow body, and our answer
 UNANSWERED_LIMIT = 60_000  # ms for which sent data may stay unacknowledged (RFC 5482)
 
 StartResponse = Callable[..., Any]
@@ -89,8 +92,24 @@ class HandOffHandler(WSGIHandler):
     """gevent's request handler, and how a stream leaves it. `server.py` and gunicorn use it."""
 
     _stream: EventStream | None = None
+    _timeout: Timeout | None = None
+
+    def handle_one_request(self) -> Any:
+        """As the base, within limits of time: pywsgi alone waits for a slow client for ever."""
+        self._timeout = Timeout.start_new(HEAD_LIMIT)
+        try:
+            return super().handle_one_request()
+        except Timeout as timeout:
+            if timeout is not self._timeout:
+                raise
+            return None
+        finally:
+            self._timeout.close()
 
     def get_environ(self) -> dict[str, Any]:
+        assert self._timeout is not None
+        self._timeout.close()  # the head is here
+        self._timeout = Timeout.start_new(REQUEST_LIMIT)
         environ: dict[str, Any] = super().get_environ()
         if not isinstance(self.socket, SSLSocket):
             environ[HAND_OFF] = self._accept

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 import gevent
 from gevent import monkey
@@ -22,48 +23,37 @@ from redis.exceptions import RedisError
 
 from . import frames
 from . import metrics
+from .broker import CONTROL
 from .broker import Broker
 from .broker import Listener
 from .broker import Message
 from .broker import Topic
 from .broker import heard
-from .cursor import Cursor
 from .heartbeat import Heartbeat
 from .replay import Replay
+from .revocation import Authorise
+from .revocation import Revocation
 from .subscriber import Burst
+from .subscriber import Channel
 from .subscriber import State
 from .subscriber import Subscriber
 from .subscriber import Subscription
 
 RECONNECT_DELAY = (0.05, 2.0)  # s: first, most; doubled at each failure
 WRITES_PER_TURN = 500  # sockets written before others get a turn: about 5 ms
+DRAIN_PAUSE = 0.01  # s between two streams closed at the end
+DRAIN_LIMIT = 20.0  # s that it takes at most, with however many streams
 LIFETIME = (30 * 60, 60 * 60)  # s until a stream is asked to reconnect, spread
 
 # gevent replaces selectors.DefaultSelector with its own; the hub wants the kernel's, as one
 # descriptor that gevent's loop watches.
-KernelSelector: type[selectors.BaseSelector] = monkey.get_original("selectors", "DefaultSelector")
+KernelSelector: Any = monkey.get_original("selectors", "DefaultSelector")
 
 logger = logging.getLogger(__name__)
 
 
-class Channel:
-    """A topic that this process listens to. `position` is the newest message heard on it.
-
-    Invariant: every live subscriber of it has everything up to `position`.
-    """
-
-    __slots__ = ("account_id", "confirmed", "name", "position", "subscribers")
-
-    def __init__(self, topic: Topic):
-        self.account_id = topic.account_id
-        self.name = topic.channel.encode()
-        self.subscribers: set[Subscriber] = set()
-        self.position: Cursor | None = None
-        self.confirmed = False
-
-
 class Hub:
-    def __init__(self, broker: Broker, render: frames.Render):
+    def __init__(self, broker: Broker, render: frames.Render, authorise: Authorise):
         self.broker = broker
         self.frames = frames.Frames(render)
         self.channels: dict[bytes, Channel] = {}
@@ -76,8 +66,10 @@ class Hub:
         self._pongs: dict[bytes, Event] = {}
         self._replay = Replay(self)
         self._heartbeat = Heartbeat(self)
-        self._greenlets: list[gevent.Greenlet] = []
-        self._watcher = None
+        self._revocation = Revocation(self, authorise)
+        self.draining = False
+        self._greenlets: list[gevent.Greenlet[..., None]] = []
+        self._watcher: Any = None
 
     def start(self) -> None:
         """Begins to listen, in greenlets of the calling thread's loop. Again: does nothing."""
@@ -88,8 +80,18 @@ class Hub:
             self._greenlets = [
                 gevent.spawn(self._listen),
                 gevent.spawn(self._heartbeat.run),
+                gevent.spawn(self._revocation.run),
                 *(gevent.spawn(self._replay.run) for _ in range(Replay.WORKERS)),
             ]
+
+    def drain(self) -> None:
+        """Asks everyone to reconnect elsewhere, spread over time so that not all come at once."""
+        self.draining = True
+        while streams := self.subscribers():
+            pause = min(DRAIN_PAUSE, DRAIN_LIMIT / len(streams))
+            for subscriber in streams:
+                self.close(subscriber, "shutdown")
+                gevent.sleep(pause)
 
     def stop(self) -> None:
         """Closes every stream and ends what `start` began."""
@@ -105,6 +107,10 @@ class Hub:
 
     def subscribers(self) -> list[Subscriber]:
         return [key.data for key in self._selector.get_map().values()]
+
+    def __len__(self) -> int:
+        """How many streams are open."""
+        return len(self._selector.get_map())
 
     # A stream's life
 
@@ -138,9 +144,7 @@ class Hub:
         self._heartbeat.discard(subscriber)
         self.stalled.pop(subscriber, None)
         for channel in subscriber.topics:
-            channel.subscribers.discard(subscriber)
-            if not channel.subscribers:
-                self.idle[channel] = time.monotonic()
+            self._part(subscriber, channel)
         self._forget(self.users, subscriber.subscription.user_id)
         self._forget(self.addresses, subscriber.subscription.address)
         subscriber.close()
@@ -184,6 +188,7 @@ class Hub:
         the change of state, so nothing can fall in between.
         """
         cursor = subscriber.cursor
+        assert cursor is not None
         for channel in subscriber.topics:
             if not channel.confirmed:
                 return False
@@ -210,13 +215,26 @@ class Hub:
         channel.subscribers.add(subscriber)
         return channel
 
+    def _part(self, subscriber: Subscriber, channel: Channel) -> None:
+        channel.subscribers.discard(subscriber)
+        if not channel.subscribers:
+            self.idle[channel] = time.monotonic()
+
+    def change_topics(self, subscriber: Subscriber, allowed: Subscription) -> None:
+        """Goes on with what is allowed now, from where the stream stands."""
+        for channel in subscriber.topics:
+            self._part(subscriber, channel)
+        subscriber.subscription = allowed
+        subscriber.topics = tuple(self._join(subscriber, topic) for topic in allowed.topics)
+        self.catch_up(subscriber)
+
     def leave(self, channel: Channel) -> None:
         """Stops listening to a topic that nobody has subscribed to."""
         del self.channels[channel.name], self.idle[channel]
         self._command("UNSUBSCRIBE", channel.name)
 
     @staticmethod
-    def _forget(counter: Counter, key: object) -> None:
+    def _forget(counter: Counter[Any], key: object) -> None:
         counter[key] -= 1
         if not counter[key]:
             del counter[key]
@@ -285,7 +303,7 @@ class Hub:
     def _connected(self, listener: Listener) -> None:
         self._listener = listener
         metrics.RECONNECTS.inc()
-        names = list(self.channels)
+        names = [CONTROL.encode(), *self.channels]
         for start in range(0, len(names), 1000):
             listener.send("SUBSCRIBE", *names[start : start + 1000])
 
@@ -347,6 +365,10 @@ class Hub:
     def _dispatch(self, replies: Iterable[list[bytes]]) -> None:
         """Messages of one topic that arrived in a row leave in one write per socket."""
         for name, row in groupby(replies, key=itemgetter(1)):
+            if name == CONTROL.encode():
+                for _, _, user_id in row:
+                    self._revocation.recheck_user(int(user_id))
+                continue
             channel = self.channels.get(name)
             if channel is not None:
                 messages = [heard(payload) for _, _, payload in row]
@@ -382,8 +404,9 @@ class Hub:
             burst: Burst | None = bursts.get(format)
             if burst is None:
                 burst = bursts[format] = Burst([self.frames.message(m, format) for m in messages])
-            if subscriber.cursor >= first:
-                burst = burst.after(subscriber.cursor)
+            has = subscriber.cursor
+            if has is not None and has >= first:
+                burst = burst.after(has)
                 if burst is None:
                     continue
             self.send(subscriber, burst)

@@ -21,11 +21,11 @@ from .broker import Reading
 from .cursor import NOWHERE
 from .cursor import Cursor
 from .subscriber import Burst
+from .subscriber import Channel
 from .subscriber import State
 from .subscriber import Subscriber
 
 if TYPE_CHECKING:
-    from .hub import Channel
     from .hub import Hub
 
 RETRY_DELAY = 0.5  # s until a failed reading is tried again
@@ -34,7 +34,7 @@ SUBSCRIBERS_PER_TURN = 50  # served before others get a turn: a few milliseconds
 logger = logging.getLogger(__name__)
 
 # Where in which logs: a group is read for together.
-Place = tuple[tuple["Channel", ...], Cursor | None]
+Place = tuple[tuple[Channel, ...], Cursor | None]
 
 
 class Replay:
@@ -83,7 +83,7 @@ class Replay:
             self._hub.catch_up(subscriber)
 
     def _serve(self, place: Place, group: list[Subscriber]) -> None:
-        channels, cursor = place
+        _, cursor = place
         subscription = group[0].subscription
         names = [topic.name for topic in subscription.topics] if cursor else []
         reading = self._hub.broker.read(subscription.account_id, names, cursor or NOWHERE)
@@ -96,9 +96,9 @@ class Replay:
                 format = subscriber.subscription.format
                 if messages and format not in bursts:
                     bursts[format] = Burst([self._hub.frames.message(m, format) for m in messages])
-                if self._begin(subscriber, start, lost):
-                    if not messages or self._hub.send(subscriber, bursts[format]):
-                        self._finish(subscriber, reading, bool(lost))
+                begun = self._begin(subscriber, start, lost)
+                if begun and (not messages or self._hub.send(subscriber, bursts[format])):
+                    self._finish(subscriber, reading, bool(lost))
             if served % SUBSCRIBERS_PER_TURN == 0:
                 gevent.sleep(0)
 

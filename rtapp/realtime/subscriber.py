@@ -4,6 +4,8 @@ There is no queue. What a socket does not take stays in the log, and the subscri
 there: LIVE ⇄ CATCHING_UP, until it is closed.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,8 +53,24 @@ class Subscription:
     format: str = "json"
     cursor: Cursor | None = None
     user_id: int | None = None
-    session_id: str | None = None
+    credential: str = ""  # by which the request was signed in, as `auth` names it
     address: str = ""
+
+
+class Channel:
+    """A topic that this process listens to. `position` is the newest message heard on it.
+
+    Invariant: every live subscriber of it has everything up to `position`.
+    """
+
+    __slots__ = ("account_id", "confirmed", "name", "position", "subscribers")
+
+    def __init__(self, topic: Topic):
+        self.account_id = topic.account_id
+        self.name = topic.channel.encode()
+        self.subscribers: set[Subscriber] = set()
+        self.position: Cursor | None = None
+        self.confirmed = False  # whether Redis has said that it will tell us of it
 
 
 class Burst:
@@ -64,7 +82,7 @@ class Burst:
         self.frames = frames
         self.payload = frames[0][1] if len(frames) == 1 else b"".join(f for _, f in frames)
 
-    def after(self, cursor: Cursor) -> "Burst | None":
+    def after(self, cursor: Cursor) -> Burst | None:
         """What is left of it for someone who has everything up to `cursor`."""
         frames = [pair for pair in self.frames if pair[0] > cursor]
         return Burst(frames) if frames else None
@@ -88,7 +106,7 @@ class Subscriber:
     def __init__(self, fd: int, subscription: Subscription, expires: float):
         self.fd = fd
         self.subscription = subscription
-        self.topics: tuple[object, ...] = ()
+        self.topics: tuple[Channel, ...] = ()
         self.cursor = subscription.cursor
         self.rest = b""
         self.state = State.CATCHING_UP

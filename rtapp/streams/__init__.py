@@ -3,6 +3,7 @@
 from . import account
 from . import conversation
 from . import several
+from .base import authorise_again
 from .base import bp
 
-__all__ = ["account", "bp", "conversation", "several"]
+__all__ = ["account", "authorise_again", "bp", "conversation", "several"]

@@ -1,15 +1,19 @@
 """What every stream has in common: names, parameters, limits, and the subscription they make."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from flask import Blueprint
+from flask import Flask
 from flask import current_app
 from flask import request
 
 from rtapp import auth
 from rtapp.errors import BadRequest
+from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
+from rtapp.errors import Unavailable
 from rtapp.models import User
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
@@ -17,6 +21,7 @@ from rtapp.realtime.cursor import MalformedCursor
 from rtapp.realtime.frames import FORMATS
 from rtapp.realtime.handoff import EventStream
 from rtapp.realtime.hub import Hub
+from rtapp.realtime.limits import most_streams
 from rtapp.realtime.subscriber import Subscription
 
 bp = Blueprint("streams", __name__, url_prefix="/streams")
@@ -53,22 +58,32 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     cursor = asked_cursor()
     hub: Hub = current_app.extensions["hub"]
     refuse_too_many(hub, user)
-    allowed = [KINDS[kind](user, id) for kind, id in names]
-    account_id = allowed[0].account_id
-    if any(stream.account_id != account_id for stream in allowed):
-        raise BadRequest("All streams of one connection must be of one account.")
-    topics = dict.fromkeys(Topic(account_id, name) for stream in allowed for name in stream.topics)
+    streams = tuple(f"{kind}:{id}" for kind, id in names)
+    account_id, topics = topics_of(user, streams)
     subscription = Subscription(
         account_id=account_id,
-        streams=tuple(f"{kind}:{id}" for kind, id in names),
-        topics=tuple(topics),
+        streams=streams,
+        topics=topics,
         format=format,
         cursor=cursor,
         user_id=user.id,
-        session_id=auth.session_id(),
+        credential=auth.credential(),
         address=request.remote_addr or "",
     )
     return EventStream(hub, subscription)
+
+
+def topics_of(user: User, names: tuple[str, ...]) -> tuple[int, tuple[Topic, ...]]:
+    """The account of the named streams, and all the topics that make them up for this user.
+
+    Raises NotFound if the user may not hear one of them, BadRequest if they are of two accounts.
+    """
+    allowed = [KINDS[kind](user, int(id)) for kind, _, id in (n.partition(":") for n in names)]
+    account_id = allowed[0].account_id
+    if any(stream.account_id != account_id for stream in allowed):
+        raise BadRequest("All streams of one connection must be of one account.")
+    topics = (Topic(account_id, name) for stream in allowed for name in stream.topics)
+    return account_id, tuple(dict.fromkeys(topics))
 
 
 def asked_format() -> str:
@@ -89,7 +104,27 @@ def asked_cursor() -> Cursor | None:
         raise BadRequest(str(error)) from error
 
 
+def authorise_again(app: Flask, subscription: Subscription) -> Subscription | str:
+    """What an open stream is allowed today, or the reason for which it must be closed."""
+    with app.app_context():
+        user = auth.user_of(subscription.credential)
+        if user is None:
+            return "signed_out"
+        try:
+            _, topics = topics_of(user, subscription.streams)
+        except Problem:
+            return "forbidden"
+        return (
+            subscription if topics == subscription.topics else replace(subscription, topics=topics)
+        )
+
+
 def refuse_too_many(hub: Hub, user: User) -> None:
+    if len(hub) >= most_streams():
+        raise Unavailable(
+            "This server holds as many streams as it can.",
+            headers={"Retry-After": str(RETRY_AFTER)},
+        )
     limits = (
         (hub.users[user.id], current_app.config["STREAMS_PER_USER"]),
         (hub.addresses[request.remote_addr or ""], current_app.config["STREAMS_PER_ADDRESS"]),

@@ -1,0 +1,26 @@
+"""Production: `gunicorn app:app`. Settings come from the environment, as in the README."""
+
+import os
+import shutil
+import tempfile
+
+from prometheus_client import multiprocess
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+worker_class = "rtapp.worker.Worker"
+worker_connections = 1000  # requests at once; streams are not counted, the hub holds them
+timeout = 60
+graceful_timeout = 45  # s: longer than the hub's drain
+keepalive = 5
+
+# Where the workers put what they count, so that any of them can tell it for all.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="rtapp-metrics-"))
+
+
+def child_exit(server, worker):
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -1,0 +1,23 @@
+"""How many sockets this process may hold, and how many of them may be streams."""
+
+import resource
+
+# Of the descriptors, an eighth is kept for requests, Redis and the database: when streams are
+# refused, everything else goes on.
+SHARE_OF_STREAMS = 7 / 8
+
+
+def raise_descriptor_limit() -> None:
+    """Lets the process open as many descriptors as it may ask for (setrlimit(2))."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_streams() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return int(soft * SHARE_OF_STREAMS)
+
+
+def most_requests() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(16, (soft - most_streams()) // 2)

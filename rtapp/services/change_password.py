@@ -1,0 +1,14 @@
+from sqlalchemy import delete
+
+from rtapp.events import control
+from rtapp.extensions import db
+from rtapp.models import User
+from rtapp.models import UserSession
+
+
+def change_password(user: User, password: str) -> None:
+    """Ends everything that the old password allowed: sessions, tokens, open streams."""
+    user.set_password(password)
+    db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+    control.recheck(user.id)
+    db.session.commit()

@@ -1,0 +1,32 @@
+"""gunicorn's gevent worker, with streams handed to the hub. Named in gunicorn.conf.py."""
+
+from gunicorn.workers.ggevent import GeventPyWSGIWorker
+from gunicorn.workers.ggevent import PyWSGIHandler
+
+from rtapp.events.outbox import Relay
+from rtapp.realtime.handoff import HandOffHandler
+from rtapp.realtime.hub import Hub
+from rtapp.realtime.limits import raise_descriptor_limit
+
+
+class Handler(HandOffHandler, PyWSGIHandler):  # type: ignore[misc]
+    """Our hand-off, gunicorn's access log."""
+
+
+class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
+    """Each worker has a hub and a relay of its own; Redis connects them."""
+
+    wsgi_handler = Handler
+
+    def run(self) -> None:
+        hub: Hub = self.wsgi.extensions["hub"]
+        relay: Relay = self.wsgi.extensions["relay"]
+        raise_descriptor_limit()
+        hub.start()
+        relay.start()
+        try:
+            super().run()  # until told to end: then it has stopped accepting, and requests are over
+        finally:
+            hub.drain()
+            relay.stop()
+            hub.stop()
