@@ -72,7 +72,8 @@ def closed(reason: str) -> bytes:
     closing = CLOSINGS[reason]
     delay = round(closing.retry_after * random.uniform(0.5, 1.5))
     fields = {"reason": reason, "reconnect": closing.reconnect, "retry_after": delay}
-    return sse.retry(delay) + control("stream.closed", fields)
+    frame = control("stream.closed", fields)
+    return sse.retry(delay) + frame if closing.reconnect else frame
 
 
 def control(event: str, fields: dict[str, object], cursor: Cursor | None = None) -> bytes:
