@@ -12,6 +12,7 @@ import selectors
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -175,6 +176,8 @@ class Hub:
 
     def catch_up(self, subscriber: Subscriber) -> None:
         """Has a subscriber read the log from its cursor, once all its topics are listened to."""
+        if subscriber.state is State.CLOSED:
+            return
         if subscriber.state is State.LIVE:
             metrics.CATCH_UPS.inc()
         subscriber.state = State.CATCHING_UP
@@ -220,12 +223,14 @@ class Hub:
         if not channel.subscribers:
             self.idle[channel] = time.monotonic()
 
-    def change_topics(self, subscriber: Subscriber, allowed: Subscription) -> None:
+    def change_topics(self, subscriber: Subscriber, topics: tuple[Topic, ...]) -> None:
         """Goes on with what is allowed now, from where the stream stands."""
+        if subscriber.state is State.CLOSED:
+            return
         for channel in subscriber.topics:
             self._part(subscriber, channel)
-        subscriber.subscription = allowed
-        subscriber.topics = tuple(self._join(subscriber, topic) for topic in allowed.topics)
+        subscriber.subscription = replace(subscriber.subscription, topics=topics)
+        subscriber.topics = tuple(self._join(subscriber, topic) for topic in topics)
         self.catch_up(subscriber)
 
     def leave(self, channel: Channel) -> None:
@@ -377,7 +382,7 @@ class Hub:
     def _follows(self, channel: Channel, message: Message) -> bool:
         """Moves the channel's position. Returns whether the message is what everyone needs next."""
         position, channel.position = channel.position, message.cursor
-        self.broker.saw(channel.account_id, message.cursor)
+        self.broker.saw(channel.topic.account_id, message.cursor)
         if position is None:
             return True
         if message.cursor.epoch == position.epoch:

@@ -34,7 +34,7 @@ SUBSCRIBERS_PER_TURN = 50  # served before others get a turn: a few milliseconds
 logger = logging.getLogger(__name__)
 
 # Where in which logs: a group is read for together.
-Place = tuple[tuple[Channel, ...], Cursor | None]
+Place = tuple[int, tuple[Channel, ...], Cursor | None]
 
 
 class Replay:
@@ -52,7 +52,7 @@ class Replay:
         if subscriber in self._taken:
             return
         self._taken.add(subscriber)
-        place = (subscriber.topics, subscriber.cursor)
+        place = (subscriber.subscription.account_id, subscriber.topics, subscriber.cursor)
         if place not in self._groups:
             self._groups[place] = []
             self._order.append(place)
@@ -83,16 +83,15 @@ class Replay:
             self._hub.catch_up(subscriber)
 
     def _serve(self, place: Place, group: list[Subscriber]) -> None:
-        _, cursor = place
-        subscription = group[0].subscription
-        names = [topic.name for topic in subscription.topics] if cursor else []
-        reading = self._hub.broker.read(subscription.account_id, names, cursor or NOWHERE)
+        account_id, channels, cursor = place
+        names = [channel.topic.name for channel in channels] if cursor else []
+        reading = self._hub.broker.read(account_id, names, cursor or NOWHERE)
         lost = why_lost(cursor, reading) if cursor else None
         start = reading.position if lost or cursor is None else cursor
         messages = [] if lost else reading.merged()
         bursts: dict[str, Burst] = {}
         for served, subscriber in enumerate(group, start=1):
-            if subscriber.state is State.CATCHING_UP and subscriber not in self._hub.stalled:
+            if self._may_be_served(subscriber, channels):
                 format = subscriber.subscription.format
                 if messages and format not in bursts:
                     bursts[format] = Burst([self._hub.frames.message(m, format) for m in messages])
@@ -101,6 +100,14 @@ class Replay:
                     self._finish(subscriber, reading, bool(lost))
             if served % SUBSCRIBERS_PER_TURN == 0:
                 gevent.sleep(0)
+
+    def _may_be_served(self, subscriber: Subscriber, channels: tuple[Channel, ...]) -> bool:
+        """Whether it is still as it was when the reading began: others had their turns since."""
+        return (
+            subscriber.state is State.CATCHING_UP
+            and subscriber.topics == channels
+            and subscriber not in self._hub.stalled
+        )
 
     def _begin(self, subscriber: Subscriber, start: Cursor, lost: str | None) -> bool:
         """Says where the stream continues from, where that is not known to the client."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import gevent
@@ -42,23 +43,33 @@ class Revocation:
 
     def run(self) -> None:
         while True:
-            everyone = self._hub.subscribers()
             for step in range(STEPS):
                 gevent.sleep(SWEEP / STEPS)
-                self.recheck(everyone[step::STEPS])
+                everyone = self._hub.subscribers()
+                self.recheck(
+                    [s for s in everyone if hash(s.subscription.credential) % STEPS == step]
+                )
 
     def recheck(self, subscribers: Iterable[Subscriber]) -> None:
+        """Closes those of the streams that are not allowed any more, and re-topics the others.
+
+        Streams alike in everything but their place are asked about once.
+        """
+        answers: dict[Subscription, Subscription | str] = {}
         for subscriber in subscribers:
             if subscriber.state is State.CLOSED:
                 continue
+            question = replace(subscriber.subscription, cursor=None, format="", address="")
             try:
-                allowed = self._authorise(subscriber.subscription)
+                if question not in answers:
+                    answers[question] = self._authorise(question)
+                    gevent.sleep(0)
             except Exception:
                 # Not knowing is no reason to cut a stream: the next sweep asks again.
                 logger.exception("Authorising an open stream again failed")
                 return
+            allowed = answers[question]
             if isinstance(allowed, str):
                 self._hub.close(subscriber, allowed)
             elif allowed.topics != subscriber.subscription.topics:
-                self._hub.change_topics(subscriber, allowed)
-            gevent.sleep(0)
+                self._hub.change_topics(subscriber, allowed.topics)

@@ -63,10 +63,10 @@ class Channel:
     Invariant: every live subscriber of it has everything up to `position`.
     """
 
-    __slots__ = ("account_id", "confirmed", "name", "position", "subscribers")
+    __slots__ = ("confirmed", "name", "position", "subscribers", "topic")
 
     def __init__(self, topic: Topic):
-        self.account_id = topic.account_id
+        self.topic = topic
         self.name = topic.channel.encode()
         self.subscribers: set[Subscriber] = set()
         self.position: Cursor | None = None
