@@ -4,8 +4,11 @@ An administrator of an account sees all of it; an agent who `sees: inbox` sees t
 their inboxes; one who `sees: assigned` only those assigned to them. Nobody sees another account.
 """
 
-from sqlalchemy import ColumnElement
+from typing import TypeVar
+
+from sqlalchemy import Integer
 from sqlalchemy import and_
+from sqlalchemy import bindparam
 from sqlalchemy import exists
 from sqlalchemy import or_
 from sqlalchemy import select
@@ -18,50 +21,60 @@ from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import User
 
+Thing = TypeVar("Thing")
+
+
+# Statements are built once: building one costs more than running it. `:viewer` is the user's id.
+VIEWER = bindparam("viewer", type_=Integer)
+IN_OWN_INBOX = exists().where(
+    InboxMember.inbox_id == Conversation.inbox_id, InboxMember.user_id == VIEWER
+)
+# The condition on `Conversation` that holds for what the viewer sees.
+SEEN = exists().where(
+    Membership.account_id == Conversation.account_id,
+    Membership.user_id == VIEWER,
+    or_(
+        Membership.role == "administrator",
+        and_(Membership.sees == "inbox", IN_OWN_INBOX),
+        and_(Membership.sees == "assigned", Conversation.assignee_id == VIEWER),
+    ),
+)
+CONVERSATION = select(Conversation).where(Conversation.id == bindparam("id"), SEEN)
+ACCOUNT_OF_CONVERSATION = CONVERSATION.with_only_columns(Conversation.account_id)
+MEMBERSHIP = select(Membership).where(
+    Membership.account_id == bindparam("account"), Membership.user_id == VIEWER
+)
+INBOXES = (
+    select(InboxMember.inbox_id)
+    .join(Inbox, Inbox.id == InboxMember.inbox_id)
+    .where(InboxMember.user_id == VIEWER, Inbox.account_id == bindparam("account"))
+    .order_by(InboxMember.inbox_id)
+)
+
 
 def membership_in(user: User, account_id: int) -> Membership:
     """The user's membership of the account. Raises NotFound if there is none."""
-    membership: Membership | None = db.session.scalar(
-        select(Membership).where(Membership.account_id == account_id, Membership.user_id == user.id)
-    )
-    if membership is None:
-        raise NotFound
-    return membership
+    return found(db.session.scalar(MEMBERSHIP, {"account": account_id, "viewer": user.id}))
 
 
 def conversation_for(user: User, conversation_id: int) -> Conversation:
     """The conversation, if the user sees it. Raises NotFound, whether it exists or not."""
-    conversation: Conversation | None = db.session.scalar(
-        select(Conversation).where(Conversation.id == conversation_id, seen_by(user))
+    return found(db.session.scalar(CONVERSATION, {"id": conversation_id, "viewer": user.id}))
+
+
+def account_of_conversation(user: User, conversation_id: int) -> int:
+    """The account of the conversation, if the user sees it. Raises NotFound likewise."""
+    return found(
+        db.session.scalar(ACCOUNT_OF_CONVERSATION, {"id": conversation_id, "viewer": user.id})
     )
-    if conversation is None:
-        raise NotFound
-    return conversation
 
 
 def inboxes_of(user: User, account_id: int) -> list[int]:
     """The ids of the account's inboxes that the user is a member of."""
-    from_account = select(Inbox.id).where(Inbox.account_id == account_id)
-    return list(
-        db.session.scalars(
-            select(InboxMember.inbox_id).where(
-                InboxMember.user_id == user.id, InboxMember.inbox_id.in_(from_account)
-            )
-        )
-    )
+    return list(db.session.scalars(INBOXES, {"account": account_id, "viewer": user.id}))
 
 
-def seen_by(user: User) -> ColumnElement[bool]:
-    """The condition on `Conversation` that holds for what the user sees."""
-    in_own_inbox = exists().where(
-        InboxMember.inbox_id == Conversation.inbox_id, InboxMember.user_id == user.id
-    )
-    return exists().where(
-        Membership.account_id == Conversation.account_id,
-        Membership.user_id == user.id,
-        or_(
-            Membership.role == "administrator",
-            and_(Membership.sees == "inbox", in_own_inbox),
-            and_(Membership.sees == "assigned", Conversation.assignee_id == user.id),
-        ),
-    )
+def found(thing: Thing | None) -> Thing:
+    if thing is None:
+        raise NotFound
+    return thing

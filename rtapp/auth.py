@@ -23,6 +23,7 @@ from flask_login import login_user
 from flask_login import logout_user
 from itsdangerous import BadSignature
 from itsdangerous import URLSafeSerializer
+from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import select
 from werkzeug.security import check_password_hash
@@ -40,6 +41,11 @@ from rtapp.models import UserSession
 
 SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
 TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
+USER_OF_SESSION = (
+    select(User)
+    .join(UserSession, UserSession.user_id == User.id)
+    .where(UserSession.id == bindparam("sid"), UserSession.created_at > bindparam("oldest"))
+)
 # Compared with when there is no such user, so that the answer takes as long.
 NOBODY = generate_password_hash(secrets.token_hex(8))
 
@@ -120,11 +126,7 @@ def load_bearer(request: Request) -> User | None:
 
 def user_of_session(sid: str) -> User | None:
     oldest = clock.now() - timedelta(seconds=SIGNED_IN_FOR)
-    user: User | None = db.session.scalar(
-        select(User)
-        .join(UserSession, UserSession.user_id == User.id)
-        .where(UserSession.id == sid, UserSession.created_at > oldest)
-    )
+    user: User | None = db.session.scalar(USER_OF_SESSION, {"sid": sid, "oldest": oldest})
     return user
 
 

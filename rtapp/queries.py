@@ -57,7 +57,7 @@ def conversations(
     place = (Conversation.last_activity_at, Conversation.id)
     query = (
         select(Conversation)
-        .where(Conversation.account_id == account_id, access.seen_by(user))
+        .where(Conversation.account_id == account_id, access.SEEN)
         .order_by(*(column.desc() for column in place))
         .options(*PRESENTED)
         .limit(limit + 1)
@@ -74,7 +74,7 @@ def conversations(
         query = query.where(Conversation.inbox_id == inbox)
     if before is not None:
         query = query.where(tuple_(*place) < tuple_(*parsed_place(before)))
-    rows = list(db.session.scalars(query))
+    rows = list(db.session.scalars(query, {"viewer": user.id}))
     more = len(rows) > limit
     rows = rows[:limit]
     return ConversationPage(rows, place_of(rows[-1]) if more else None)

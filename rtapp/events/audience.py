@@ -29,8 +29,8 @@ def topics_of_account_stream(user: User, membership: Membership) -> list[str]:
     return [f"inbox:{inbox}" for inbox in access.inboxes_of(user, membership.account_id)]
 
 
-def topics_of_conversation_stream(conversation: Conversation) -> list[str]:
-    return [f"conversation:{conversation.id}"]
+def topics_of_conversation_stream(conversation_id: int) -> list[str]:
+    return [f"conversation:{conversation_id}"]
 
 
 def stream_of(topic: str, account_id: int) -> str:

@@ -12,8 +12,8 @@ from .base import stream
 @stream("conversation")
 def authorise(user: User, conversation_id: int) -> Stream:
     """One thread: whoever sees the conversation hears it."""
-    conversation = access.conversation_for(user, conversation_id)
-    return Stream(conversation.account_id, audience.topics_of_conversation_stream(conversation))
+    account_id = access.account_of_conversation(user, conversation_id)
+    return Stream(account_id, audience.topics_of_conversation_stream(conversation_id))
 
 
 @bp.get("/conversations/<id:conversation_id>")
