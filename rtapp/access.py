@@ -26,18 +26,20 @@ Thing = TypeVar("Thing")
 
 # Statements are built once: building one costs more than running it. `:viewer` is the user's id.
 VIEWER = bindparam("viewer", type_=Integer)
-IN_OWN_INBOX = exists().where(
-    InboxMember.inbox_id == Conversation.inbox_id, InboxMember.user_id == VIEWER
-)
+OWN_INBOXES = select(InboxMember.inbox_id).where(InboxMember.user_id == VIEWER)
 # The condition on `Conversation` that holds for what the viewer sees.
-SEEN = exists().where(
-    Membership.account_id == Conversation.account_id,
-    Membership.user_id == VIEWER,
-    or_(
-        Membership.role == "administrator",
-        and_(Membership.sees == "inbox", IN_OWN_INBOX),
-        and_(Membership.sees == "assigned", Conversation.assignee_id == VIEWER),
-    ),
+SEEN = (
+    exists()
+    .where(
+        Membership.account_id == Conversation.account_id,
+        Membership.user_id == VIEWER,
+        or_(
+            Membership.role == "administrator",
+            and_(Membership.sees == "inbox", Conversation.inbox_id.in_(OWN_INBOXES)),
+            and_(Membership.sees == "assigned", Conversation.assignee_id == VIEWER),
+        ),
+    )
+    .correlate(Conversation)
 )
 CONVERSATION = select(Conversation).where(Conversation.id == bindparam("id"), SEEN)
 ACCOUNT_OF_CONVERSATION = CONVERSATION.with_only_columns(Conversation.account_id)

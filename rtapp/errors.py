@@ -108,6 +108,8 @@ def answer_http(error: HTTPException) -> BaseResponse:
     """What Flask and its extensions raise, in the same form."""
     if error.response is not None or error.code is None or error.code < 400:
         return error.get_response()
+    if error.code == HTTPStatus.NOT_FOUND:
+        return answer(NotFound())
     problem = Problem(error.description or "The request failed.")
     problem.status = HTTPStatus(error.code)
     allow = error.get_response().headers.get("Allow")

@@ -21,9 +21,11 @@ from rtapp.errors import UnsupportedMediaType
 ID_LIMIT = 2**31 - 1  # what an INTEGER column of PostgreSQL holds
 
 
-def without_nul(text: str) -> str:
+def storable(text: str) -> str:
     if "\x00" in text:  # which PostgreSQL does not store
         raise ValueError("must not contain the character NUL")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must not contain half of a surrogate pair")  # which UTF-8 can't express
     return text
 
 
@@ -37,7 +39,7 @@ def with_plain_line_ends(text: str) -> str:
     return text.replace("\r\n", "\n")  # as forms send them
 
 
-Text = Annotated[str, AfterValidator(without_nul)]
+Text = Annotated[str, AfterValidator(storable)]
 Content = Annotated[Text, AfterValidator(not_blank), AfterValidator(with_plain_line_ends)]
 
 
