@@ -1,0 +1,45 @@
+import pytest
+
+from rtapp.events import catalogue
+from rtapp.events.catalogue import CatalogueError
+
+MESSAGE = {
+    "id": 1, "conversation_id": 1, "account_id": 1, "message_type": "outgoing", "private": False,
+    "content": "hello", "sender": {"type": "user", "id": 1, "name": "Ada"}, "client_id": None,
+    "created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:00:00.000Z",
+    "version": 1,
+}  # fmt: skip
+
+
+def test_an_event_as_described_passes_unchanged():
+    assert catalogue.checked("message.created", MESSAGE) == MESSAGE
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {**MESSAGE, "extra": 1},
+        {key: value for key, value in MESSAGE.items() if key != "version"},
+        {**MESSAGE, "id": "1"},
+        {**MESSAGE, "private": 0},
+        {**MESSAGE, "sender": None},
+        {**MESSAGE, "sender": {"type": "user", "id": 1}},
+    ],
+)
+def test_anything_else_fails_as_it_is_made(wrong):
+    with pytest.raises(CatalogueError):
+        catalogue.checked("message.created", wrong)
+
+
+def test_an_unknown_event_fails():
+    with pytest.raises(CatalogueError):
+        catalogue.checked("message.guessed", MESSAGE)
+
+
+def test_an_event_over_the_limit_is_cut_and_says_so():
+    long = {**MESSAGE, "content": "😀" * 10_000}
+    cut = catalogue.checked("message.created", long)
+    assert cut["truncated"] is True
+    assert long["content"].startswith(cut["content"])
+    assert catalogue.size(cut) <= catalogue.SIZE_LIMIT
+    assert len(cut["content"]) > 2_000

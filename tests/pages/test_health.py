@@ -1,0 +1,29 @@
+def test_alive_is_not_ready(app, nobody, redis):
+    assert nobody.get("/readyz").json == {"status": "ready"}
+    redis.stop()
+    try:
+        assert nobody.get("/healthz").status_code == 200
+        assert nobody.get("/readyz").status_code == 503
+    finally:
+        redis.start()
+    app.extensions["hub"].draining = True
+    assert nobody.get("/readyz").status_code == 503
+
+
+def test_metrics_count_the_open_streams(ada, nobody):
+    def open_streams():
+        text = nobody.get("/metrics").get_data(as_text=True)
+        return float(text.split("\nrtapp_open_streams ")[1].split()[0])
+
+    before = open_streams()
+    stream = ada.stream("/streams/conversations/1")
+    stream.named("stream.open")
+    assert open_streams() == before + 1
+    stream.close()
+
+
+def test_pages_are_safe_by_their_headers(ada):
+    page = ada.page("/conversations/1")
+    assert "unsafe-inline" not in page.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert page.headers["X-Content-Type-Options"] == "nosniff"

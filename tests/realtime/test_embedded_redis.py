@@ -1,0 +1,70 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtapp.realtime.embedded_redis import EmbeddedRedis
+from rtapp.realtime.embedded_redis import EmbeddedRedisError
+
+from ..support import eventually
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from rtapp.realtime.embedded_redis import EmbeddedRedis
+EmbeddedRedis(Path(sys.argv[1])).start()
+print("started", flush=True)
+time.sleep(60)
+"""
+
+
+def servers_of(folder: Path) -> list[str]:
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in listing.stdout.splitlines() if "redis-server" in line and str(folder) in line]
+
+
+def test_it_ends_with_its_parent_also_when_that_is_killed(tmp_path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, cwd=os.getcwd()
+    )
+    assert parent.stdout.readline() == b"started\n"
+    assert servers_of(tmp_path)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    eventually(lambda: not servers_of(tmp_path))
+
+
+def test_two_on_one_folder_are_refused_and_two_folders_are_not(tmp_path):
+    first, second, other = (EmbeddedRedis(tmp_path / name) for name in ("a", "a", "b"))
+    first.start()
+    with pytest.raises(EmbeddedRedisError, match="Another rtapp is running"):
+        second.start()
+    other.start()
+    first.stop()
+    second.start()
+    second.stop()
+    other.stop()
+    assert not servers_of(tmp_path)
+
+
+def test_a_long_path_works(tmp_path):
+    server = EmbeddedRedis(tmp_path / ("long" * 30))
+    server.start()
+    assert len(os.fsencode(server.socket_path)) <= 100
+    server.stop()
+
+
+def test_what_it_kept_is_there_after_a_restart(tmp_path):
+    from redis import Redis
+
+    server = EmbeddedRedis(tmp_path)
+    for expected in (None, b"kept"):
+        server.start()
+        client = Redis.from_url(server.url)
+        assert client.get("key") == expected
+        client.set("key", "kept")
+        client.close()
+        server.stop()

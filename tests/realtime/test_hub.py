@@ -1,0 +1,189 @@
+import socket
+import time
+
+import gevent
+import pytest
+
+from rtapp.realtime.broker import Broker
+from rtapp.realtime.broker import Topic
+from rtapp.realtime.hub import Hub
+from rtapp.realtime.subscriber import State
+from rtapp.realtime.subscriber import Subscription
+
+from ..support import eventually
+
+BODY = '{"n":%d,"text":"%s"}'
+
+
+@pytest.fixture
+def hub(redis):
+    broker = Broker(redis.url)
+    broker.redis.flushall()
+    hub = Hub(broker, lambda format, event, body: f"<{format}>", lambda s: s)
+    hub.start()
+    yield hub
+    hub.stop()
+    broker.redis.close()
+
+
+class Reader:
+    """The other end of a stream, with as small a buffer as the kernel allows."""
+
+    def __init__(self, hub, *topics, **more):
+        ours, self.socket = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        ours.setblocking(False)
+        names = tuple(Topic(1, name) for name in topics or ("a",))
+        subscription = Subscription(1, topics or ("a",), names, **more)
+        self.subscriber = hub.open(ours.detach(), subscription)
+        self.got = b""
+
+    def numbers(self):
+        self.socket.setblocking(False)
+        try:
+            while data := self.socket.recv(65536):
+                self.got += data
+        except BlockingIOError:
+            pass
+        return [int(part.split(b",")[0]) for part in self.got.split(b'{"n":')[1:]]
+
+
+def publish(hub, n, topic="a", size=10):
+    hub.broker.publish(1, f"k{n}", "message.created", [(topic, BODY % (n, "x" * size))])
+
+
+def live(reader):
+    return reader.subscriber.state is State.LIVE
+
+
+def test_a_reader_that_stops_reading_misses_nothing_and_delays_nobody(hub):
+    slow, quick = Reader(hub), Reader(hub)
+    eventually(lambda: live(slow) and live(quick))
+    for n in range(300):
+        publish(hub, n, size=1000)
+    assert eventually(lambda: quick.numbers() == list(range(300)))
+    assert slow.subscriber in hub.stalled
+    assert len(slow.subscriber.rest) < 2000  # of one frame at most
+    assert eventually(lambda: slow.numbers() == list(range(300)))
+    eventually(lambda: live(slow))
+    slow.socket.close()
+    quick.socket.close()
+
+
+def test_a_reader_that_never_reads_is_closed(hub):
+    never = Reader(hub)
+    eventually(lambda: live(never))
+    for n in range(100):
+        publish(hub, n, size=1000)
+    eventually(lambda: never.subscriber in hub.stalled)
+    hub._heartbeat.tick(time.monotonic() + 29)
+    assert never.subscriber.state is State.CATCHING_UP
+    hub._heartbeat.tick(time.monotonic() + 31)
+    assert never.subscriber.state is State.CLOSED
+    never.socket.close()
+
+
+def test_a_gap_is_found_and_mended(hub):
+    reader = Reader(hub)
+    eventually(lambda: live(reader))
+    publish(hub, 0)
+    eventually(lambda: reader.numbers() == [0])
+    channel = next(iter(hub.channels.values()))
+    gone = channel.name
+    del hub.channels[gone]  # the next message is not heard
+    publish(hub, 1)
+    eventually(lambda: hub.broker.redis.xlen(gone) == 2)
+    gevent.sleep(0)
+    assert hub.barrier(5)
+    hub.channels[gone] = channel
+    publish(hub, 2)
+    eventually(lambda: reader.numbers() == [0, 1, 2])
+    reader.socket.close()
+
+
+def test_a_cut_pubsub_connection_loses_nothing(hub):
+    reader = Reader(hub)
+    eventually(lambda: live(reader))
+    for n in range(60):
+        publish(hub, n)
+        if n % 20 == 10:
+            hub.broker.redis.client_kill_filter(_type="pubsub")
+    assert eventually(lambda: reader.numbers() == list(range(60)))
+    reader.socket.close()
+
+
+def test_lost_data_resets_everyone_once(hub):
+    reader = Reader(hub)
+    eventually(lambda: live(reader))
+    publish(hub, 0)
+    eventually(lambda: reader.numbers() == [0])
+    hub.broker.redis.flushall()
+    publish(hub, 1)
+    publish(hub, 2)
+    eventually(lambda: b"stream.reset" in (reader.numbers() and reader.got))
+    publish(hub, 3)
+    eventually(lambda: 3 in reader.numbers())
+    assert reader.got.count(b"event: stream.reset") == 1
+    reader.socket.close()
+
+
+def test_a_ping_moves_the_cursor_of_a_quiet_stream(hub):
+    reader = Reader(hub)
+    eventually(lambda: live(reader))
+    before = reader.subscriber.cursor
+    hub._heartbeat.ping({reader.subscriber})
+    assert reader.subscriber.cursor >= before
+    eventually(lambda: b"event: stream.ping" in (reader.numbers() or reader.got))
+    assert b'data: {"lag": 0}' in reader.got
+    reader.socket.close()
+
+
+def test_without_redis_a_stream_is_held_and_told_so(hub, redis):
+    redis.stop()
+    eventually(lambda: hub._listener is None)
+    reader = Reader(hub)
+    hub._heartbeat.ping({reader.subscriber})
+    reader.numbers()
+    assert b"stream.open" not in reader.got
+    assert b'data: {"lag": 0}' not in reader.got
+    assert b"event: stream.ping" in reader.got
+    redis.start()
+    eventually(lambda: live(reader), patience=10)
+    publish(hub, 1)
+    eventually(lambda: reader.numbers() == [1])
+    reader.socket.close()
+
+
+def test_frames_are_encoded_once_per_format(hub):
+    made = []
+    real = hub.frames.message
+    hub.frames.message = lambda message, format: made.append(format) or real(message, format)
+    readers = [Reader(hub, format=f) for f in ("json", "json", "turbo", "turbo")]
+    eventually(lambda: all(live(r) for r in readers))
+    publish(hub, 1)
+    eventually(lambda: readers[0].numbers() == [1] and readers[1].numbers() == [1])
+    assert sorted(made) == ["json", "turbo"]
+    for reader in readers:
+        reader.socket.close()
+
+
+def test_a_drain_tells_everyone_to_come_back(hub):
+    readers = [Reader(hub) for _ in range(5)]
+    eventually(lambda: all(live(r) for r in readers))
+    hub.drain()
+    for reader in readers:
+        reader.numbers()
+        assert b'"reason": "shutdown", "reconnect": true' in reader.got
+        reader.socket.close()
+    assert len(hub) == 0
+
+
+def test_topics_are_left_when_nobody_listens(hub):
+    reader = Reader(hub)
+    eventually(lambda: live(reader))
+    reader.socket.close()
+    eventually(lambda: len(hub) == 0)
+    hub._heartbeat.tick(time.monotonic() + 1)
+    assert hub.channels  # pages navigate
+    hub._heartbeat.tick(time.monotonic() + 10)
+    assert not hub.channels

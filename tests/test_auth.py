@@ -1,0 +1,133 @@
+import re
+
+import pytest
+
+from rtapp import auth
+from rtapp.extensions import db
+from rtapp.models import User
+from rtapp.services.change_password import change_password
+
+from .support import Stream
+from .support import envelope
+
+KEVIN = {"email": "kevin@example.com", "password": "password"}
+
+
+@pytest.fixture
+def browser(app):
+    return app.test_client()
+
+
+def token_in(page) -> str:
+    return re.search(r'name="csrf-token" content="([^"]+)"', page.get_data(as_text=True))[1]
+
+
+@pytest.fixture
+def signed_in(browser):
+    answer = browser.post("/login", json=KEVIN)
+    assert answer.status_code == 200
+    assert answer.json["name"] == "Kevin"
+    browser.token = answer.headers["X-CSRF-Token"]
+    return browser
+
+
+def test_the_form_signs_in_and_goes_where_one_wanted(browser):
+    html = {"Accept": "text/html"}
+    page = browser.get("/login?next=/conversations/1", headers=html)
+    form = {**KEVIN, "csrf_token": token_in(page), "next": "/conversations/1"}
+    answer = browser.post("/login", data=form, headers=html)
+    assert (answer.status_code, answer.location) == (303, "/conversations/1")
+    assert browser.get("/me").json["email"] == "kevin@example.com"
+
+
+@pytest.mark.parametrize("next", ["https://evil.example/", "//evil.example", "/\\evil.example", "x"])
+def test_nobody_is_sent_to_another_site(browser, next):
+    answer = browser.post("/login", data={**KEVIN, "next": next}, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.location) == (303, "/")
+
+
+@pytest.mark.parametrize("wrong", [{"password": "nope"}, {"email": "nobody@example.com"}])
+def test_a_wrong_password_and_an_unknown_address_answer_alike(browser, wrong):
+    answer = browser.post("/login", json={**KEVIN, **wrong})
+    assert (answer.status_code, answer.json["detail"]) == (
+        401,
+        "The email address or the password is wrong.",
+    )
+    assert browser.get("/me").status_code == 401
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(browser):
+    cookie = browser.post("/login", json=KEVIN).headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_a_cookie_needs_the_csrf_token(signed_in, token, outbox):
+    headers = {"X-CSRF-Token": token} if token else {}
+    answer = signed_in.post("/conversations/1/messages", json={"content": "x"}, headers=headers)
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert outbox.unchanged()
+
+
+def test_with_the_csrf_token_a_cookie_is_enough(signed_in):
+    headers = {"X-CSRF-Token": signed_in.token}
+    answer = signed_in.post("/conversations/1/messages", json={"content": "x"}, headers=headers)
+    assert answer.status_code == 201
+
+
+def test_another_site_signs_nobody_in(browser):
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert browser.post("/login", json=KEVIN, headers=headers).status_code == 400
+    assert browser.post("/login", json=KEVIN, headers={"Origin": "http://localhost"}).status_code == 200
+
+
+def test_a_bearer_ignores_cookies(signed_in):
+    assert signed_in.get("/me").status_code == 200
+    assert signed_in.get("/me", headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert signed_in.get("/me", headers={"Authorization": "Basic a2V2aW46eA=="}).status_code == 401
+
+
+def test_a_token_expires(app, kevin, browser):
+    with app.app_context():
+        user = db.session.get(User, kevin.id)
+        tokens = auth.create_token(user, expires_in=60), auth.create_token(user, expires_in=-1)
+    answers = [browser.get("/me", headers={"Authorization": f"Bearer {t}"}) for t in tokens]
+    assert [answer.status_code for answer in answers] == [200, 401]
+
+
+def test_the_command_prints_a_token_and_nothing_else(app, browser):
+    result = app.test_cli_runner().invoke(args=["token", "create", "Ada@example.com"])
+    assert (result.exit_code, len(result.output.split())) == (0, 1)
+    headers = {"Authorization": f"Bearer {result.output.strip()}"}
+    assert browser.get("/me", headers=headers).json["name"] == "Ada"
+    assert app.test_cli_runner().invoke(args=["token", "create", "x@example.com"]).exit_code == 1
+
+
+def test_signing_out_ends_this_sessions_streams_only(app, signed_in, kevin):
+    copy = signed_in.get_cookie("session").value
+    mine = Stream(signed_in.get("/streams/conversations/1"))
+    scripts = kevin.stream("/streams/conversations/1")
+    mine.named("stream.open")
+    scripts.named("stream.open")
+    answer = signed_in.post("/logout", headers={"X-CSRF-Token": signed_in.token})
+    assert answer.status_code == 204
+    assert envelope(mine.named("stream.closed"))["reason"] == "signed_out"
+    assert mine.ended()
+    kevin.send(1, "still here")
+    scripts.named("message.created")
+    scripts.close()
+    other = app.test_client()  # a copy of the cookie ends too
+    other.set_cookie("session", copy)
+    assert other.get("/me").status_code == 401
+
+
+def test_a_changed_password_ends_everything(app, signed_in, kevin):
+    streams = [Stream(signed_in.get("/streams/accounts/1")), kevin.stream("/streams/accounts/1")]
+    for stream in streams:
+        stream.named("stream.open")
+    with app.app_context():
+        change_password(db.session.get(User, kevin.id), "new and long")
+    for stream in streams:
+        assert envelope(stream.named("stream.closed"))["reason"] == "signed_out"
+    assert (kevin.get("/me").status_code, signed_in.get("/me").status_code) == (401, 401)

@@ -1,0 +1,83 @@
+"""Imports point down, function-local ones too: read from the syntax trees."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+RUNGS = (
+    (0, ("rtapp.config", "rtapp.clock")),
+    (1, ("rtapp.realtime",)),
+    (2, ("rtapp.extensions", "rtapp.errors")),
+    (3, ("rtapp.models",)),
+    (4, ("rtapp.access", "rtapp.events")),
+    (5, ("rtapp.auth", "rtapp.services", "rtapp.validation", "rtapp.queries")),
+    (6, ("rtapp.actions", "rtapp.streams", "rtapp.pages")),
+    (7, ("app", "rtapp", "rtapp.cli", "rtapp.server", "rtapp.seed", "rtapp.worker")),
+)
+
+
+def unit(module: str) -> str:
+    """What stands on a rung: a module of rtapp, or a package with everything in it."""
+    return ".".join(module.split(".")[:2])
+
+
+def rung(module: str) -> int:
+    for number, units in RUNGS:
+        if unit(module) in units:
+            return number
+    raise AssertionError(f"{module} stands on no rung: say on which")
+
+
+def imports(module: str, is_package: bool, source: str) -> set[str]:
+    """The modules of rtapp that a module imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = module.split(".")
+            base = parts[: len(parts) - node.level + is_package] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            if origin in ("rtapp", ""):  # from rtapp import access: the name is the module
+                found |= {f"{origin or 'rtapp'}.{alias.name}" for alias in node.names}
+            else:
+                found.add(origin)
+    return {name for name in found if name == "rtapp" or name.startswith("rtapp.")}
+
+
+def offences(module: str, is_package: bool, source: str) -> list[str]:
+    mine = rung(module)
+    return [
+        f"{module} (rung {mine}) imports {other} (rung {rung(other)})"
+        for other in sorted(imports(module, is_package, source))
+        if unit(other) != unit(module) and rung(other) >= mine and mine < 7
+    ]
+
+
+def modules():
+    for path in [ROOT / "app.py", *sorted((ROOT / "rtapp").rglob("*.py"))]:
+        parts = list(path.relative_to(ROOT).with_suffix("").parts)
+        is_package = parts[-1] == "__init__"
+        yield ".".join(parts[:-1] if is_package else parts), is_package, path
+
+
+@pytest.mark.parametrize(("module", "is_package", "path"), list(modules()), ids=lambda v: str(v))
+def test_imports_point_down(module, is_package, path):
+    assert offences(module, is_package, path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("rtapp.realtime.hub", "from rtapp.models import User"),
+        ("rtapp.models.user", "def f():\n    from rtapp import access"),
+        ("rtapp.actions.message", "from rtapp.pages import login"),
+        ("rtapp.actions.message", "from ..streams.base import bp"),
+        ("rtapp.events.outbox", "import rtapp.services.send_message"),
+    ],
+)
+def test_an_import_that_points_up_or_aside_is_found(module, source):
+    assert offences(module, False, source)
