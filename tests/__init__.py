@@ -1,0 +1,1 @@
+"""Mirrors rtapp/. What several test files share stands beside this file."""

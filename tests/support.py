@@ -98,6 +98,7 @@ class Stream:
         with gevent.Timeout(PATIENCE, AssertionError("the stream goes on")):
             for _ in self._chunks:
                 pass
+        self.close()
         return True
 
     def _read(self) -> None:

@@ -8,7 +8,9 @@ from rtapp.models import Membership
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 
+from .support import As
 from .support import envelope
+from .support import eventually
 
 # Conversation 1 is in Kevin's inbox and assigned to him, 7 in Grace's, 2 in Kevin's and nobody's.
 SEES = {
@@ -21,19 +23,17 @@ SEES = {
 }
 
 
-@pytest.fixture(params=SEES, ids=lambda key: f"{key[0]} {key[1]}")
-def case(request):
-    who, id = request.param
-    return request.getfixturevalue(who), id, SEES[request.param]
-
-
-def test_pages_reads_streams_and_actions_agree(case):
-    who, id, sees = case
+@pytest.mark.parametrize(("name", "id"), SEES)
+def test_pages_reads_streams_and_actions_agree(app, name, id):
+    who, sees = As(app, f"{name}@example.com"), SEES[name, id]
     expected = 200 if sees else 404
     assert who.page(f"/conversations/{id}").status_code == expected
     assert who.get(f"/conversations/{id}").status_code == expected
     assert who.get(f"/conversations/{id}/messages").status_code == expected
-    for path in (f"/streams/conversations/{id}", f"/streams?stream=account:1&stream=conversation:{id}"):
+    for path in (
+        f"/streams/conversations/{id}",
+        f"/streams?stream=account:1&stream=conversation:{id}",
+    ):
         answer = who.get(path)
         assert answer.status_code == expected
         answer.close()
@@ -110,8 +110,6 @@ def test_an_account_stream_goes_on_with_what_is_allowed_now(app, ada, kevin):
     assert envelope(stream.named("conversation.updated"))["data"]["id"] == 1
     change(app, remove_from_inbox, kevin)
     hub = app.extensions["hub"]
-    from .support import eventually
-
     eventually(lambda: all(not s.topics for s in hub.subscribers()))
     ada.send(2, "not heard")
     change(app, add_to_inbox, kevin)
@@ -126,14 +124,13 @@ def test_a_lost_control_message_is_made_up_for_by_the_sweep(app, ada, kevin, hub
     stream = kevin.stream("/streams/conversations/1")
     stream.named("stream.open")
     with app.app_context():  # behind everyone's back
-        row = db.session.scalars(
-            select(InboxMember).where(InboxMember.user_id == kevin.id)
-        ).one()
+        row = db.session.scalars(select(InboxMember).where(InboxMember.user_id == kevin.id)).one()
         db.session.delete(row)
         db.session.commit()
     assert len(hub) == 1
     hub._revocation.recheck(hub.subscribers())
     assert envelope(stream.named("stream.closed"))["reason"] == "forbidden"
+    assert stream.ended()
 
 
 def change(app, service, who):

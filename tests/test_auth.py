@@ -19,7 +19,7 @@ def browser(app):
 
 
 def token_in(page) -> str:
-    return re.search(r'name="csrf-token" content="([^"]+)"', page.get_data(as_text=True))[1]
+    return re.search(r'name="csrf_token" value="([^"]+)"', page.get_data(as_text=True))[1]
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def test_the_form_signs_in_and_goes_where_one_wanted(browser):
     assert browser.get("/me").json["email"] == "kevin@example.com"
 
 
-@pytest.mark.parametrize("next", ["https://evil.example/", "//evil.example", "/\\evil.example", "x"])
+@pytest.mark.parametrize(
+    "next", ["https://evil.example/", "//evil.example", "/\\evil.example", "x"]
+)
 def test_nobody_is_sent_to_another_site(browser, next):
     answer = browser.post("/login", data={**KEVIN, "next": next}, headers={"Accept": "text/html"})
     assert (answer.status_code, answer.location) == (303, "/")
@@ -79,7 +81,10 @@ def test_with_the_csrf_token_a_cookie_is_enough(signed_in):
 def test_another_site_signs_nobody_in(browser):
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
         assert browser.post("/login", json=KEVIN, headers=headers).status_code == 400
-    assert browser.post("/login", json=KEVIN, headers={"Origin": "http://localhost"}).status_code == 200
+    assert (
+        browser.post("/login", json=KEVIN, headers={"Origin": "http://localhost"}).status_code
+        == 200
+    )
 
 
 def test_a_bearer_ignores_cookies(signed_in):
@@ -130,4 +135,5 @@ def test_a_changed_password_ends_everything(app, signed_in, kevin):
         change_password(db.session.get(User, kevin.id), "new and long")
     for stream in streams:
         assert envelope(stream.named("stream.closed"))["reason"] == "signed_out"
+        assert stream.ended()
     assert (kevin.get("/me").status_code, signed_in.get("/me").status_code) == (401, 401)

@@ -42,10 +42,16 @@ def imports(module: str, is_package: bool, source: str) -> set[str]:
             base = parts[: len(parts) - node.level + is_package] if node.level else []
             origin = ".".join([*base, *([node.module] if node.module else [])])
             if origin in ("rtapp", ""):  # from rtapp import access: the name is the module
-                found |= {f"{origin or 'rtapp'}.{alias.name}" for alias in node.names}
+                found |= {module_named(f"rtapp.{alias.name}") for alias in node.names}
             else:
                 found.add(origin)
     return {name for name in found if name == "rtapp" or name.startswith("rtapp.")}
+
+
+def module_named(name: str) -> str:
+    """`from rtapp import x` imports the module x, or else rtapp itself."""
+    path = ROOT / name.replace(".", "/")
+    return name if path.is_dir() or path.with_suffix(".py").exists() else "rtapp"
 
 
 def offences(module: str, is_package: bool, source: str) -> list[str]:

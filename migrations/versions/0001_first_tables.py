@@ -144,8 +144,20 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint("user_id", "conversation_id", name=op.f("pk_read_markers"))
     )
 
+    # conversations and messages name each other. SQLite takes the one that comes too early inline.
+    if op.get_bind().dialect.name != "sqlite":
+        op.create_foreign_key(
+            "fk_conversations_last_message_id",
+            "conversations",
+            "messages",
+            ["last_message_id"],
+            ["id"],
+        )
+
 
 def downgrade() -> None:
+    if op.get_bind().dialect.name != "sqlite":
+        op.drop_constraint("fk_conversations_last_message_id", "conversations")
     op.drop_table("read_markers")
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_messages_conversation_id_id"))

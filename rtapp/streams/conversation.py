@@ -13,7 +13,7 @@ from .base import stream
 def authorise(user: User, conversation_id: int) -> Stream:
     """One thread: whoever sees the conversation hears it."""
     account_id = access.account_of_conversation(user, conversation_id)
-    return Stream(account_id, audience.topics_of_conversation_stream(conversation_id))
+    return Stream(account_id, [audience.conversation_topic(conversation_id)])
 
 
 @bp.get("/conversations/<id:conversation_id>")

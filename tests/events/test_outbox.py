@@ -36,7 +36,9 @@ def test_what_is_rolled_back_is_never_said(app, ada, outbox):
 
     with app.app_context():
         row = db.session.get(Conversation, 1)
-        box.record("conversation.updated", 1, audience.of_conversation(row), presenters.conversation(row))
+        box.record(
+            "conversation.updated", 1, audience.of_conversation(row), presenters.conversation(row)
+        )
         db.session.flush()
         db.session.rollback()
     assert outbox.unchanged()

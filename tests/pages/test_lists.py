@@ -6,7 +6,11 @@ def test_the_list_is_paged_without_loss(ada):
     assert len(whole) == 12
     paged, before = [], ""
     while before is not None:
-        answer = ada.get(f"/accounts/1/conversations?limit=5&before={before}" if before else "/accounts/1/conversations?limit=5").json
+        answer = ada.get(
+            f"/accounts/1/conversations?limit=5&before={before}"
+            if before
+            else "/accounts/1/conversations?limit=5"
+        ).json
         paged += [c["id"] for c in answer["conversations"]]
         before = answer["next_before"]
     assert paged == whole
@@ -30,7 +34,18 @@ def test_filters(ada, query, holds):
 
 
 @pytest.mark.parametrize(
-    "query", ["status=x", "assignee=you", "inbox=0", "inbox=x", "before=x", "before=9-9-9", "limit=0", "limit=101", "x=1"]
+    "query",
+    [
+        "status=x",
+        "assignee=you",
+        "inbox=0",
+        "inbox=x",
+        "before=x",
+        "before=9-9-9",
+        "limit=0",
+        "limit=101",
+        "x=1",
+    ],
 )
 def test_a_bad_filter_is_400(ada, query):
     answer = ada.get(f"/accounts/1/conversations?{query}")

@@ -1,7 +1,7 @@
 import pytest
 
-from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import READ_LIMIT
+from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.replay import why_lost
 

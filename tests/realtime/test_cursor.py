@@ -14,7 +14,20 @@ def test_cursors_of_an_epoch_are_ordered_by_time_then_count():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "e", "e-1", "e-1-", "e-x-1", "-1-1", "e-1-1-1", "e-1-1\n", "é-1-1", "e-١-1", "e" * 17 + "-1-1"]
+    "text",
+    [
+        "",
+        "e",
+        "e-1",
+        "e-1-",
+        "e-x-1",
+        "-1-1",
+        "e-1-1-1",
+        "e-1-1\n",
+        "é-1-1",
+        "e-١-1",
+        "e" * 17 + "-1-1",
+    ],
 )
 def test_what_was_never_given_out_is_malformed(text):
     with pytest.raises(MalformedCursor):

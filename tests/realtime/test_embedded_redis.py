@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.embedded_redis import EmbeddedRedisError
@@ -20,9 +22,14 @@ time.sleep(60)
 """
 
 
-def servers_of(folder: Path) -> list[str]:
-    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return [line for line in listing.stdout.splitlines() if "redis-server" in line and str(folder) in line]
+def running(folder: Path) -> bool:
+    client = Redis(unix_socket_path=str(EmbeddedRedis(folder).socket_path))
+    try:
+        return client.ping()
+    except RedisConnectionError:
+        return False
+    finally:
+        client.close()
 
 
 def test_it_ends_with_its_parent_also_when_that_is_killed(tmp_path):
@@ -30,11 +37,11 @@ def test_it_ends_with_its_parent_also_when_that_is_killed(tmp_path):
         [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, cwd=os.getcwd()
     )
     assert parent.stdout.readline() == b"started\n"
-    assert servers_of(tmp_path)
+    assert running(tmp_path)
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    eventually(lambda: not servers_of(tmp_path))
+    eventually(lambda: not running(tmp_path))
 
 
 def test_two_on_one_folder_are_refused_and_two_folders_are_not(tmp_path):
@@ -47,7 +54,7 @@ def test_two_on_one_folder_are_refused_and_two_folders_are_not(tmp_path):
     second.start()
     second.stop()
     other.stop()
-    assert not servers_of(tmp_path)
+    assert not running(tmp_path / "a")
 
 
 def test_a_long_path_works(tmp_path):
@@ -58,8 +65,6 @@ def test_a_long_path_works(tmp_path):
 
 
 def test_what_it_kept_is_there_after_a_restart(tmp_path):
-    from redis import Redis
-
     server = EmbeddedRedis(tmp_path)
     for expected in (None, b"kept"):
         server.start()
