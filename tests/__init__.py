@@ -1,1 +1,0 @@
-"""Mirrors rtapp/. What several test files share stands beside this file."""

@@ -1,140 +1,135 @@
 from gevent import monkey
 
-monkey.patch_all()  # as app.py does, before anything else is imported
+monkey.patch_all()
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
+import pgserver
+import psycopg
 import pytest
 from flask import Flask
-from redis import Redis
+from flask_migrate import upgrade
 
 from rtapp import create_app
+from rtapp import seed
+from rtapp.config import Settings
+from rtapp.extensions import db
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 
-from .callers import Caller
-from .callers import Callers
-from .databases import Postgres
-from .databases import dispose
-from .databases import prepare
-from .databases import settings
-from .servers import Server
-
-for name in ("REDIS_URL", "DATABASE_URL", "SECRET_KEY", "RTAPP_ENV", "RTAPP_INSTANCE"):
-    os.environ.pop(name, None)
+from .support import As
+from .support import Outbox
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+def redis(tmp_path_factory):
+    """A real redis-server, for the whole run."""
     server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
     server.stop()
 
 
-@pytest.fixture
-def redis(redis_server: EmbeddedRedis) -> Iterator[Redis]:
-    """A real Redis that holds nothing."""
-    with Redis.from_url(redis_server.url) as client:
-        client.flushall()
-        yield client
+def settings(folder: Path, database_url: str, redis_url: str) -> Settings:
+    return Settings(
+        instance=folder, database_url=database_url, redis_url=redis_url, secret_key="for tests"
+    )
+
+
+def build(app: Flask) -> None:
+    with app.app_context():
+        upgrade()
+        seed.seed_if_empty()
+        db.session.remove()
+        db.engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def seeded_sqlite(tmp_path_factory, redis):
+    """The demo in an SQLite file, made once and copied for each test."""
     folder = tmp_path_factory.mktemp("sqlite")
-    prepare(f"sqlite:///{folder / 'template.sqlite3'}", folder)
-    return folder / "template.sqlite3"
+    build(create_app(settings(folder, f"sqlite:///{folder}/seeded.sqlite3", redis.url)))
+    return folder / "seeded.sqlite3"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    try:
-        server = Postgres(tmp_path_factory.mktemp("postgres"))
-    except Exception as error:
-        pytest.skip(f"NOT TESTED ON POSTGRESQL: pgserver does not start here ({error!r})")
+def seeded_postgres(tmp_path_factory, redis):
+    """The demo in a PostgreSQL database, made once and the template of each test's."""
+    folder = tmp_path_factory.mktemp("postgres")
+    server = pgserver.get_server(folder, cleanup_mode="stop")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE seeded")
+    build(create_app(settings(folder, postgres_url(server, "seeded"), redis.url)))
     yield server
-    server.stop()
+    server.cleanup()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database with the demo, of this test alone."""
-    if request.param == "postgresql":
-        with request.getfixturevalue("postgres").copy() as url:
-            yield url
+def postgres_url(server, name: str) -> str:
+    uri = server.get_uri(name) if name != "postgres" else server.get_uri()
+    return uri.replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request, tmp_path):
+    """A fresh copy of the demo, on each of the two databases."""
+    if request.param == "sqlite":
+        seeded = request.getfixturevalue("seeded_sqlite")
+        shutil.copy(seeded, tmp_path / "rtapp.sqlite3")
+        yield f"sqlite:///{tmp_path}/rtapp.sqlite3"
         return
-    shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "rtapp.sqlite3")
-    yield f"sqlite:///{tmp_path / 'rtapp.sqlite3'}"
+    server = request.getfixturevalue("seeded_postgres")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS test WITH (FORCE)")
+        connection.execute("CREATE DATABASE test TEMPLATE seeded")
+    yield postgres_url(server, "test")
 
 
 @pytest.fixture
-def app(
-    database: str, redis: Redis, redis_server: EmbeddedRedis, tmp_path: Path
-) -> Iterator[Flask]:
-    """The application with the demo. Nothing runs beside it: see `live`."""
-    app = create_app(settings(database, tmp_path, redis_url=redis_server.url))
-    yield app
-    dispose(app)
-    app.extensions["broker"].redis.close()
-
-
-@pytest.fixture
-def live(app: Flask) -> Iterator[Flask]:
-    """The application with its hub and relay running, as in a server."""
+def app(database_url, redis, tmp_path):
+    """The application on the demo, with its hub and relay at work and an empty Redis."""
+    app = create_app(settings(tmp_path, database_url, redis.url))
+    app.extensions["broker"].redis.flushall()
     app.extensions["hub"].start()
     app.extensions["relay"].start()
     yield app
     app.extensions["relay"].stop()
     app.extensions["hub"].stop()
+    app.extensions["broker"].redis.close()
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture
-def callers(app: Flask) -> Iterator[Callers]:
-    callers = Callers(app)
-    yield callers
-    callers.hang_up()
+def hub(app):
+    return app.extensions["hub"]
 
 
 @pytest.fixture
-def ada(callers: Callers) -> Caller:
-    """The administrator, by token."""
-    return callers.bearer("ada")
+def broker(app):
+    return app.extensions["broker"]
 
 
 @pytest.fixture
-def kevin(callers: Callers) -> Caller:
-    """The agent of the first inbox, by token."""
-    return callers.bearer("kevin")
+def ada(app):
+    return As(app, "ada@example.com")
 
 
 @pytest.fixture
-def grace(callers: Callers) -> Caller:
-    """The agent of the second inbox, by token."""
-    return callers.bearer("grace")
+def kevin(app):
+    return As(app, "kevin@example.com")
 
 
 @pytest.fixture
-def edsger(callers: Callers) -> Caller:
-    """The agent who sees only what is assigned to him, by token."""
-    return callers.bearer("edsger")
+def grace(app):
+    return As(app, "grace@example.com")
 
 
 @pytest.fixture
-def mallory(callers: Callers) -> Caller:
-    """The administrator of another account, by token."""
-    return callers.bearer("mallory")
+def nobody(app):
+    return As(app, None)
 
 
 @pytest.fixture
-def nobody(callers: Callers) -> Caller:
-    return callers.nobody()
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`python app.py` as a process of its own, with the demo."""
-    with Server(tmp_path_factory.mktemp("server")) as server:
-        yield server
+def outbox(app, broker):
+    """What has been said so far, to whom: for "nothing was sent"."""
+    return Outbox(app, broker)

@@ -1,202 +1,182 @@
-"""POST /conversations/<id>/messages: what it answers, what it refuses, and that refusing changes
-nothing."""
+import json
 
 import pytest
+from sqlalchemy import select
 
-from tests.callers import Caller
-from tests.databases import DANIEL
-from tests.databases import ELSEWHERE
-from tests.databases import MARIA
-from tests.databases import TOM
-from tests.databases import counts
-from tests.problems import assert_problem
+from rtapp.extensions import db
+from rtapp.models import Account
+from rtapp.models import Contact
+from rtapp.models import Conversation
+from rtapp.models import Inbox
 
-THREAD = f"/conversations/{MARIA}/messages"
-MIB = 1024 * 1024
+from ..support import envelope
 
+MESSAGES = "/conversations/1/messages"
 
-def raw(text, content_type="application/json"):
-    return {"data": text, "content_type": content_type}
-
-
-def body(**fields):
-    return {"json": fields}
-
-
-BAD = {
-    "not JSON": (raw("{"), 400, None),
-    "nothing as JSON": (raw(""), 400, None),
-    "not UTF-8": (raw(b'{"content": "\xff"}'), 400, None),
-    "JSON nested without end": (raw("[" * 100_000), 400, None),
-    "a list": (raw("[]"), 422, "body"),
-    "a string": (raw('"Hello"'), 422, "body"),
-    "null": (raw("null"), 422, "body"),
-    "no content": (body(), 422, "content"),
-    "no body at all": ({}, 422, "content"),
-    "content of a wrong type": (body(content=7), 422, "content"),
-    "content null": (body(content=None), 422, "content"),
-    "an unknown field": (body(content="Hello", privat=True), 422, "privat"),
-    "empty content": (body(content=""), 422, "content"),
-    "blank content": (body(content=" \n\t\u2003"), 422, "content"),
-    "over-long content": (body(content="x" * 10_001), 422, "content"),
-    "NUL in the content": (body(content="a\0b"), 422, "content"),
-    "half a surrogate pair": (raw(r'{"content": "a\ud800b"}'), 422, "content"),
-    "private as a string": (body(content="Hello", private="true"), 422, "private"),
-    "private as a number": (body(content="Hello", private=1), 422, "private"),
-    "private null": (body(content="Hello", private=None), 422, "private"),
-    "over-long client_id": (body(content="Hello", client_id="x" * 65), 422, "client_id"),
-    "client_id of a wrong type": (body(content="Hello", client_id=7), 422, "client_id"),
-    "NUL in the client_id": (body(content="Hello", client_id="a\0"), 422, "client_id"),
-    "half a pair in client_id": (
-        raw(r'{"content": "Hello", "client_id": "\udfff"}'),
-        422,
-        "client_id",
-    ),
-    "a body over 1 MiB": (raw(b'{"content": "' + b"x" * MIB + b'"}'), 413, None),
-    "a form over 1 MiB": (
-        raw(b"content=" + b"x" * MIB, "application/x-www-form-urlencoded"),
-        413,
-        None,
-    ),
-    "plain text": (raw("Hello", "text/plain"), 415, None),
-    "no content type": ({"data": "Hello"}, 415, None),
-    "an unknown field in a form": ({"data": {"content": "Hello", "to": "all"}}, 422, "to"),
-    "a form without content": ({"data": {"private": "true"}}, 422, "content"),
-    "a form's private of no meaning": (
-        {"data": {"content": "Hello", "private": "perhaps"}},
-        422,
-        "private",
-    ),
+# What is sent → status, and the field that is to blame if it is 422.
+BAD_BODIES = {
+    "not JSON": ("{", 400, None),
+    "not UTF-8": (b"\xff", 400, None),
+    "a list": ("[]", 422, "body"),
+    "a string": ('"hello"', 422, "body"),
+    "nothing in it": ("{}", 422, "content"),
+    "empty content": ('{"content": ""}', 422, "content"),
+    "blank content": ('{"content": " \\n\\t"}', 422, "content"),
+    "content over the limit": (json.dumps({"content": "x" * 10_001}), 422, "content"),
+    "content a number": ('{"content": 7}', 422, "content"),
+    "content null": ('{"content": null}', 422, "content"),
+    "NUL in content": ('{"content": "a\\u0000b"}', 422, "content"),
+    "half a surrogate pair": ('{"content": "\\ud800"}', 422, "content"),
+    "private a string": ('{"content": "x", "private": "yes"}', 422, "private"),
+    "client_id too long": (json.dumps({"content": "x", "client_id": "i" * 65}), 422, "client_id"),
+    "client_id a number": ('{"content": "x", "client_id": 1}', 422, "client_id"),
+    "a misspelt field": ('{"content": "x", "privat": true}', 422, "privat"),
+    "over a mebibyte": (json.dumps({"content": "x" * 1_100_000}), 413, None),
 }
 
 
-def refused(caller: Caller, listener: Caller, app, path, request, status, field=None):
-    """Sends a request that must be refused, and checks that nothing came of it."""
-    stream = listener.listen("/streams", stream=["account:1", f"conversation:{MARIA}"])
-    before = counts(app)
-    assert before["messages"] > 0
-    answer = caller.post(path, **request)
-    problem = assert_problem(answer, status, field)
-    assert counts(app) == before
-    # The next thing on the stream is the next thing that happens, and nothing of the refused.
-    said = listener.say(MARIA, "the next thing that happens")
-    assert stream.next().json["data"] == said
-    assert stream.next().json["data"]["last_message"]["id"] == said["id"]
-    return problem
-
-
-@pytest.mark.parametrize(("request_", "status", "field"), BAD.values(), ids=BAD)
-def test_bad_input_is_refused_and_changes_nothing(live, ada, request_, status, field):
-    refused(ada, ada, live, THREAD, request_, status, field)
-
-
-def test_an_unknown_field_may_be_half_a_surrogate_pair_too(live, ada):
-    request = raw(r'{"content": "Hello", "\ud800": 1}')
-    answer = ada.post(THREAD, **request)
-    assert answer.status_code == 422
-    assert answer.content_type == "application/problem+json"
-
-
-HUGE = ["2147483648", "9223372036854775808", "9" * 100, "0", "-1", "1e3", "one"]
-
-
-@pytest.mark.parametrize("id", ["4711", *HUGE])
-def test_an_unknown_conversation_is_404(live, ada, id):
-    refused(ada, ada, live, f"/conversations/{id}/messages", body(content="Hello"), 404)
-
-
-def test_another_accounts_conversation_is_404_in_the_same_words(live, ada, mallory):
-    assert mallory.get(f"/conversations/{ELSEWHERE}").status_code == 200  # there it is
-    path = f"/conversations/{ELSEWHERE}/messages"
-    foreign = refused(ada, ada, live, path, body(content="Hello"), 404)
-    unknown = ada.post("/conversations/4711/messages", **body(content="Hello"))
-    assert foreign == assert_problem(unknown, 404)
-
-
-def test_another_inboxs_conversation_is_404_in_the_same_words(live, ada, grace):
-    foreign = refused(grace, ada, live, THREAD, body(content="Hello"), 404)
-    unknown = grace.post("/conversations/4711/messages", **body(content="Hello"))
-    assert foreign == assert_problem(unknown, 404)
-
-
-def test_bad_input_tells_nothing_about_what_one_may_not_see(app, grace):
-    hidden = assert_problem(grace.post(THREAD, json={}), 404)
-    unknown = assert_problem(grace.post("/conversations/4711/messages", json={}), 404)
-    assert hidden == unknown
-
-
-def test_nobody_signed_in_is_401(live, ada, nobody):
-    refused(nobody, ada, live, THREAD, body(content="Hello"), 401)
-
-
-def test_a_client_id_of_another_conversation_is_refused(live, ada):
-    ada.say(TOM, "the first", client_id="c-1")
-    refused(ada, ada, live, THREAD, body(content="a second", client_id="c-1"), 422, "client_id")
-
-
-def test_two_people_may_use_the_same_client_id(app, ada, kevin):
-    assert (
-        ada.say(TOM, "Ada's", client_id="c-1")["id"]
-        != kevin.say(MARIA, "Kevin's", client_id="c-1")["id"]
+@pytest.mark.parametrize("name", BAD_BODIES)
+def test_a_bad_body_is_told_what_is_wrong_and_changes_nothing(ada, outbox, name):
+    body, status, field = BAD_BODIES[name]
+    answer = ada.app.test_client().post(
+        MESSAGES, data=body, content_type="application/json", headers=ada.headers
     )
+    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+    assert answer.json.keys() >= {"type", "title", "status", "detail"}
+    assert answer.json["status"] == status
+    assert (list(answer.json["errors"]) == [field]) if field else ("errors" not in answer.json)
+    assert outbox.unchanged()
 
 
-GOOD = {
-    "the least": (body(content="x"), {"content": "x", "private": False, "client_id": None}),
-    "the most": (
-        body(content="é" * 10_000, private=True, client_id="i" * 64),
-        {"content": "é" * 10_000, "private": True, "client_id": "i" * 64},
-    ),
-    "all that is not refused": (
-        body(content=" a\u2028b\x85c\x0b\x7f 💬 </script>\n "),
-        {"content": " a\u2028b\x85c\x0b\x7f 💬 </script>\n "},
-    ),
-    "a form": (
-        {"data": {"content": "Hello", "private": "true", "client_id": ""}},
-        {"content": "Hello", "private": True, "client_id": None},
-    ),
-    "a form's line ends": ({"data": {"content": "a\r\nb"}}, {"content": "a\nb"}),
-}
+def test_a_body_of_another_type_is_refused(ada, outbox):
+    answer = ada.app.test_client().post(
+        MESSAGES, data="hello", content_type="text/plain", headers=ada.headers
+    )
+    assert answer.status_code == 415
+    assert outbox.unchanged()
 
 
-@pytest.mark.parametrize(("request_", "expected"), GOOD.values(), ids=GOOD)
-def test_what_is_within_the_limits_is_taken(app, ada, request_, expected):
-    answer = ada.post(THREAD, **request_)
-    assert answer.status_code == 201, answer.text
-    assert answer.json | expected == answer.json
-    thread = ada.get(THREAD).json["messages"]
-    assert thread[-1] == answer.json
+def test_content_of_just_the_limit_is_sent(ada):
+    assert ada.send(1, "é" * 10_000).status_code == 201
 
 
-def test_a_retried_post_is_answered_200_with_the_same_message(app, ada):
-    request = body(content="Hello", client_id="c-1")
-    first = ada.post(THREAD, **request)
-    before = counts(app)
-    again = ada.post(THREAD, **request)
+@pytest.fixture
+def foreign(app):
+    """A conversation of another account."""
+    with app.app_context():
+        account = Account(name="Other")
+        db.session.add(account)
+        db.session.flush()
+        inbox = Inbox(account_id=account.id, name="Theirs")
+        contact = Contact(account_id=account.id, name="Zoe")
+        db.session.add_all([inbox, contact])
+        db.session.flush()
+        row = Conversation(account_id=account.id, inbox_id=inbox.id, contact_id=contact.id)
+        db.session.add(row)
+        db.session.commit()
+        return row.id
+
+
+def test_what_is_not_mine_answers_as_what_does_not_exist(ada, grace, foreign, outbox):
+    unknown = ada.send(999_999, "hello")
+    assert (unknown.status_code, unknown.content_type) == (404, "application/problem+json")
+    for answer in (
+        ada.send(foreign, "hello"),
+        grace.send(1, "hello"),
+        ada.send(2**31, "hello"),
+        ada.send(10**30, "hello"),
+    ):
+        assert (answer.status_code, answer.json) == (404, unknown.json)
+    assert outbox.unchanged()
+
+
+def test_nobody_signed_in_is_401(nobody, outbox):
+    answer = nobody.send(1, "hello")
+    assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
+    assert outbox.unchanged()
+
+
+def test_a_message_arrives_as_one_frame_of_the_protocol(ada, kevin):
+    stream = kevin.stream("/streams/conversations/1")
+    opened = stream.named("stream.open")
+    assert stream.raw.startswith("retry: ")
+    assert envelope(opened) == {
+        "streams": ["conversation:1"],
+        "resumed": False,
+        "heartbeat": 15,
+    }
+    answer = ada.send(1, "Hello\nthere", private=True, client_id="c1")
+    assert answer.status_code == 201
+    event = stream.named("message.created")
+    assert event.id > opened.id
+    said = envelope(event)
+    assert said.keys() == {"event", "stream", "timestamp", "data"}
+    assert (said["event"], said["stream"]) == ("message.created", "conversation:1")
+    assert said["data"] == answer.json
+    assert answer.json.keys() == {
+        "id", "conversation_id", "account_id", "message_type", "private", "content", "sender",
+        "client_id", "created_at", "updated_at", "version",
+    }  # fmt: skip
+    assert answer.json["content"] == "Hello\nthere"
+    assert answer.json["sender"] == {"type": "user", "id": 1, "name": "Ada"}
+    stream.close()
+
+
+def test_a_retried_post_sends_nothing_twice(ada, kevin):
+    stream = kevin.stream("/streams/conversations/1")
+    stream.named("stream.open")
+    first, again = ada.send(1, "once", client_id="k"), ada.send(1, "once", client_id="k")
     assert (first.status_code, again.status_code) == (201, 200)
-    assert first.json == again.json
-    assert counts(app) == before
+    assert again.json == first.json
+    ada.send(1, "after")
+    assert [envelope(stream.next())["data"]["content"] for _ in range(2)] == ["once", "after"]
+    stream.close()
 
 
-def test_without_a_client_id_two_posts_are_two_messages(app, ada):
-    assert ada.say(MARIA, "Hello")["id"] != ada.say(MARIA, "Hello")["id"]
+def test_another_user_may_use_the_same_client_id(ada, kevin):
+    assert ada.send(1, "mine", client_id="k").status_code == 201
+    assert kevin.send(1, "mine too", client_id="k").status_code == 201
 
 
-def test_a_plain_form_is_answered_with_the_way_back_to_the_page(app, callers):
-    browser = callers.browser("ada")
-    form = {"content": "without JavaScript", "csrf_token": browser.csrf}
-    browser.csrf = None  # in the form instead
-    answer = browser.post(THREAD, data=form, headers={"Accept": "text/html"})
-    assert answer.status_code == 303
-    assert answer.location == f"/conversations/{MARIA}"
-    assert "without JavaScript" in browser.page(answer.location).text
+def test_a_client_id_of_another_conversation_is_refused(ada, outbox):
+    assert ada.send(1, "first", client_id="k").status_code == 201
+    answer = ada.send(2, "second", client_id="k")
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["client_id"])
 
 
-def test_a_wrong_method_says_which_are_right(app, ada):
-    answer = ada.client.put(THREAD, headers=ada.headers)
-    assert_problem(answer, 405)
-    assert "POST" in answer.headers["Allow"]
+def test_the_list_hears_what_a_fresh_fetch_shows(ada):
+    stream = ada.stream("/streams/accounts/1")
+    stream.named("stream.open")
+    ada.send(3, "state + events")
+    said = envelope(stream.named("conversation.updated"))
+    fresh = ada.get("/conversations/3").json["conversation"]
+    assert said["data"] == fresh
+    assert fresh["last_message"]["preview"] == "state + events"
+    listed = ada.get("/accounts/1/conversations").json["conversations"]
+    assert listed[0] == fresh  # it moved up
+    stream.close()
 
 
-def test_grace_may_write_where_she_may_read(app, grace):
-    assert grace.say(DANIEL, "Hello")["sender"]["name"] == "Grace"
+def test_the_thread_hears_what_a_fresh_fetch_shows(ada):
+    before = ada.get("/conversations/3/messages").json
+    ada.send(3, "one")
+    ada.send(3, "two")
+    stream = ada.stream(f"/streams/conversations/3?last_event_id={before['cursor']}")
+    assert envelope(stream.named("stream.open"))["resumed"] is True
+    heard = [envelope(stream.named("message.created"))["data"] for _ in range(2)]
+    assert before["messages"] + heard == ada.get("/conversations/3/messages").json["messages"]
+    stream.close()
+
+
+def test_a_form_without_javascript_is_sent_back_to_the_page(kevin, app):
+    client = app.test_client()
+    answer = client.post(
+        MESSAGES,
+        data={"content": "a\r\nb", "client_id": "", "private": "true"},
+        headers={**kevin.headers, "Accept": "text/html"},
+    )
+    assert (answer.status_code, answer.location) == (303, "/conversations/1")
+    with app.app_context():
+        row = db.session.scalars(select(Conversation).where(Conversation.id == 1)).one()
+        last = row.last_message
+        assert (last.content, last.private, last.client_id) == ("a\nb", True, None)

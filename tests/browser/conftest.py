@@ -59,7 +59,7 @@ def chromium():
 
 @pytest.fixture
 def window(chromium, server):
-    """`window("kevin")`: a window of its own, signed in, that fails the test on a script's error."""
+    """`window("kevin")`: a window of its own, signed in; a script error fails the test."""
     contexts, errors = [], []
 
     def open_window(name: str, **options):
