@@ -16,6 +16,7 @@ from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import User
+from rtapp.validation import ID_LIMIT
 
 # What a presenter of conversations touches, in one query and not one for each row.
 PRESENTED = (
@@ -121,4 +122,4 @@ def parsed_place(text: str) -> tuple[datetime, int]:
         raise BadRequest(
             "The parameter before must be the next_before of an earlier answer."
         ) from error
-    return moment, int(id[:9] or 0)
+    return moment, min(int(id), ID_LIMIT)

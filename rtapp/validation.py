@@ -82,7 +82,7 @@ def json_body() -> Any:
         return request.get_json()
     except RequestEntityTooLarge:
         raise
-    except WerkzeugBadRequest as error:
+    except (WerkzeugBadRequest, RecursionError) as error:
         raise BadRequest("The body is not valid JSON.") from error
 
 

@@ -6,14 +6,16 @@ from flask import request
 
 from rtapp import auth
 from rtapp.errors import BadRequest
+from rtapp.errors import NotFound
 from rtapp.realtime.handoff import EventStream
+from rtapp.validation import ID_LIMIT
 
 from .base import KINDS
 from .base import bp
 from .base import open_stream
 
 MOST = 32  # streams on one connection
-NAME = re.compile(r"([a-z]+):([1-9][0-9]{0,8})", re.ASCII)
+NAME = re.compile(r"([a-z]+):([1-9][0-9]{0,30})", re.ASCII)
 
 
 @bp.get("")
@@ -32,4 +34,6 @@ def parsed(name: str) -> tuple[str, int]:
     if match is None or match[1] not in KINDS:
         kinds = ", ".join(f"{kind}:<id>" for kind in sorted(KINDS))
         raise BadRequest(f"There is no stream of that name; a stream is one of {kinds}.")
+    if int(match[2]) > ID_LIMIT:
+        raise NotFound
     return match[1], int(match[2])

@@ -1,0 +1,100 @@
+"""What the table of bad bodies does not try: forms, odd JSON and ids, and who listens meanwhile."""
+
+from contextlib import closing
+
+import pytest
+
+from ..support import envelope
+
+MESSAGES = "/conversations/1/messages"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+MIB = 1024 * 1024
+
+# What is sent, as what → status, and the field that is to blame if it is 422.
+ODD_BODIES = {
+    "nothing, as JSON": (b"", JSON, 400, None),
+    "JSON nested too deep": (b"[" * 100_000, JSON, 400, None),
+    "an integer of too many digits": (b'{"content": ' + b"1" * 5_000 + b"}", JSON, 400, None),
+    "null": (b"null", JSON, 422, "body"),
+    "blank beyond ASCII": (rb'{"content": "\u2003\u3000"}', JSON, 422, "content"),
+    "private a number": (b'{"content": "x", "private": 1}', JSON, 422, "private"),
+    "private null": (b'{"content": "x", "private": null}', JSON, 422, "private"),
+    "NUL in client_id": (rb'{"content": "x", "client_id": "\u0000"}', JSON, 422, "client_id"),
+    "half a pair in client_id": (
+        rb'{"content": "x", "client_id": "\udfff"}', JSON, 422, "client_id",
+    ),
+    "a form without content": (b"private=true", FORM, 422, "content"),
+    "a form's misspelt field": (b"content=x&privat=true", FORM, 422, "privat"),
+    "a form's private of no meaning": (b"content=x&private=perhaps", FORM, 422, "private"),
+    "a form over a mebibyte": (b"content=" + b"x" * MIB, FORM, 413, None),
+    "of no type at all": (b"hello", None, 415, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_BODIES)
+def test_an_odd_body_is_told_what_is_wrong_and_nobody_hears_of_it(ada, outbox, name):
+    body, kind, status, field = ODD_BODIES[name]
+    with closing(ada.stream("/streams?stream=account:1&stream=conversation:1")) as stream:
+        stream.named("stream.open")
+        client = ada.app.test_client()
+        answer = client.post(MESSAGES, data=body, content_type=kind, headers=ada.headers)
+        assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+        assert answer.json["status"] == status
+        told = list(answer.json.get("errors", []))
+        assert told == ([field] if field else [])
+        assert outbox.unchanged()
+        said = ada.send(1, "the next thing that is heard").json
+        assert envelope(stream.named("message.created"))["data"] == said
+
+
+def test_an_unknown_field_named_by_half_a_surrogate_pair_is_refused(ada, outbox):
+    body = rb'{"content": "x", "\ud800": 1}'
+    client = ada.app.test_client()
+    answer = client.post(MESSAGES, data=body, content_type=JSON, headers=ada.headers)
+    assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
+    assert outbox.unchanged()
+
+
+@pytest.mark.parametrize("id", ["0", "-1", "1e3", "one", "2147483648", "9" * 100])
+def test_an_id_that_cannot_be_is_a_thing_that_is_not(ada, outbox, id):
+    unknown = ada.send(999_999, "hello")
+    answer = ada.post(f"/conversations/{id}/messages", {"content": "hello"})
+    assert (answer.status_code, answer.json) == (404, unknown.json)
+    assert outbox.unchanged()
+
+
+def test_bad_input_tells_nothing_of_what_one_may_not_see(ada, grace):
+    assert ada.post(MESSAGES, {}).status_code == 422  # who may see it is told
+    hidden, unknown = grace.post(MESSAGES, {}), grace.post("/conversations/999999/messages", {})
+    assert (hidden.status_code, hidden.json) == (404, unknown.json)
+
+
+def test_a_wrong_method_is_told_which_are_right(ada):
+    answer = ada.app.test_client().put(MESSAGES, headers=ada.headers)
+    assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_odd_but_harmless_text_comes_through_unchanged(ada):
+    text = "a\u2028b\x85c\x0bd\x7f 💬 </script>\nid: 1"
+    stream = ada.stream("/streams/conversations/1")
+    stream.named("stream.open")
+    assert ada.send(1, text).json["content"] == text
+    assert envelope(stream.named("message.created"))["data"]["content"] == text
+    stream.close()
+
+
+def test_an_event_too_large_is_cut_and_the_rest_can_be_fetched(ada):
+    long, short = "é" * 10_000, "é" * 1_000
+    stream = ada.stream("/streams/conversations/1")
+    stream.named("stream.open")
+    ada.send(1, long)
+    ada.send(1, short)
+    cut, whole = (envelope(stream.named("message.created"))["data"] for _ in range(2))
+    assert cut["truncated"] is True
+    assert long.startswith(cut["content"])
+    assert 0 < len(cut["content"]) < len(long)
+    assert "truncated" not in whole
+    fetched = ada.get("/conversations/1/messages").json["messages"][-2:]
+    assert [message["content"] for message in fetched] == [long, short]
+    stream.close()

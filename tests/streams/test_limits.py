@@ -1,0 +1,94 @@
+"""The edges of what may be asked of a stream."""
+
+import pytest
+
+from rtapp.extensions import db
+from rtapp.models import Account
+from rtapp.models import Conversation
+from rtapp.models import Membership
+from rtapp.streams.several import MOST
+
+from ..support import envelope
+
+STREAM = "/streams/conversations/1"
+
+
+def test_as_many_streams_as_there_may_be_on_one_connection(app, ada):
+    with app.app_context():
+        for _ in range(MOST):
+            db.session.add(Conversation(account_id=1, inbox_id=1, contact_id=1))
+        db.session.commit()
+    assert MOST == 32
+    names = [f"conversation:{n}" for n in range(1, MOST + 2)]
+    stream = ada.stream("/streams?" + "&".join(f"stream={name}" for name in names[:MOST]))
+    assert envelope(stream.named("stream.open"))["streams"] == names[:MOST]
+    stream.close()
+    answer = ada.get("/streams?" + "&".join(f"stream={name}" for name in names))
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+def test_streams_of_two_accounts_are_not_one_connection(app, ada):
+    with app.app_context():
+        other = Account(name="Second")
+        db.session.add(other)
+        db.session.flush()
+        db.session.add(Membership(account_id=other.id, user_id=ada.id, role="administrator"))
+        db.session.commit()
+        second = other.id
+    alone = ada.stream(f"/streams?stream=account:{second}")  # she may hear it
+    alone.named("stream.open")
+    alone.close()
+    answer = ada.get(f"/streams?stream=account:1&stream=account:{second}")
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("id", [999_999, 999_999_999, 1_000_000_000, 2**31 - 1])
+def test_an_unknown_id_is_404_however_the_stream_is_asked_for(ada, id):
+    alone = ada.get(f"/streams/conversations/{id}")
+    among = ada.get(f"/streams?stream=account:1&stream=conversation:{id}")
+    assert (alone.status_code, among.status_code) == (404, 404)
+    assert alone.json == among.json
+
+
+def test_a_malformed_header_is_400_beside_a_good_query_too(ada, broker):
+    good = broker.position(1)
+    stream = ada.stream(f"{STREAM}?last_event_id={good}")
+    assert envelope(stream.named("stream.open"))["resumed"] is True
+    stream.close()
+    answer = ada.get(f"{STREAM}?last_event_id={good}", Last_Event_ID="garbage")
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "cursor", ["a-1-2-3", "a--1-0", "é-1-0", "a-1-0 ", "a" * 17 + "-1-0", "a-" + "9" * 16 + "-0"]
+)
+def test_a_cursor_that_was_never_given_out_is_400(ada, cursor):
+    answer = ada.app.test_client().get(
+        STREAM, query_string={"last_event_id": cursor}, headers=ada.headers
+    )
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+def test_a_head_request_opens_no_stream(ada, hub):
+    answer = ada.app.test_client().head(STREAM, headers=ada.headers)
+    assert answer.status_code == 200
+    assert answer.content_type == "text/event-stream; charset=utf-8"
+    assert len(hub) == 0
+
+
+def test_a_refused_stream_is_not_counted(ada, grace, hub):
+    assert grace.get(STREAM).status_code == 404
+    assert ada.get(f"{STREAM}?format=xml").status_code == 400
+    assert len(hub) == 0
+    assert not hub.users
+
+
+def test_too_many_streams_of_one_address_are_429(app, ada, kevin):
+    app.config["STREAMS_PER_ADDRESS"] = 1
+    stream = ada.stream(STREAM)
+    refused = kevin.get(STREAM)
+    assert (refused.status_code, refused.content_type) == (429, "application/problem+json")
+    assert int(refused.headers["Retry-After"]) > 0
+    app.config["STREAMS_PER_ADDRESS"] = 0  # no limit
+    kevin.stream(STREAM).close()
+    stream.close()

@@ -1,0 +1,181 @@
+"""`python app.py` from outside: a process of its own, read by clients that are not ours."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from httpx_sse import EventSource
+from httpx_sse import ServerSentEvent
+from httpx_sse import connect_sse
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from rtapp.realtime.embedded_redis import EmbeddedRedis
+
+from .support import eventually
+
+ROOT = Path(__file__).parent.parent
+OURS = ("RTAPP_", "REDIS_URL", "DATABASE_URL", "SECRET_KEY", "HOST", "PORT")
+TIMEOUT = httpx.Timeout(10.0)
+
+
+class Server:
+    """A server on a free port, with a folder of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.log = folder / "server.log"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        self.environ = {**clean, "RTAPP_INSTANCE": str(folder), "PORT": "0"}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    def run(self) -> "Server":
+        """Starts it, without waiting."""
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=ROOT, env=self.environ,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        return self
+
+    def start(self) -> "Server":
+        self.run()
+        self.url = eventually(self._announced, patience=30)
+        return self
+
+    def _announced(self) -> str:
+        assert self.process.poll() is None, self.log.read_text()
+        match = re.search(r"rtapp is ready: (\S+)", self.log.read_text())
+        return match[1] if match else ""
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(40)
+
+    def token(self, email: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "app", "token", "create", email],
+            cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        assert len(done.stdout.split()) == 1  # the token and nothing else
+        return done.stdout.strip()
+
+    def client(self, email: str) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.token(email)}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT)
+
+    def redis_answers(self) -> bool:
+        path = str(EmbeddedRedis(self.folder / "redis").socket_path)
+        with Redis(unix_socket_path=path) as client:
+            try:
+                return client.ping()
+            except RedisConnectionError:
+                return False
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("server")).start()
+    yield server
+    server.stop()
+
+
+def fired(source: EventSource) -> Iterator[ServerSentEvent]:
+    """The events that fire: this client also returns what only sets the retry time."""
+    return (event for event in source.iter_sse() if event.data)
+
+
+def open_streams(client: httpx.Client) -> float:
+    text = client.get("/metrics").text
+    return float(text.split("\nrtapp_open_streams ")[1].split()[0])
+
+
+def test_a_message_goes_over_a_real_socket_as_one_frame(server):
+    with (
+        server.client("ada@example.com") as ada,
+        server.client("kevin@example.com") as kevin,
+        connect_sse(kevin, "GET", "/streams/conversations/1") as source,
+    ):
+        assert source.response.status_code == 200
+        assert source.response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+        assert "Content-Length" not in source.response.headers
+        events = fired(source)
+        assert next(events).event == "stream.open"
+        said = ada.post("/conversations/1/messages", json={"content": "a\nb"})
+        assert said.status_code == 201
+        event = next(events)
+        assert event.event == "message.created"
+        assert event.json()["data"] == said.json()
+        assert re.fullmatch(r"[A-Za-z0-9.-]{1,48}", event.id)
+
+
+def test_a_client_that_hangs_up_is_freed_at_once(server):
+    with server.client("ada@example.com") as ada:
+        eventually(lambda: open_streams(ada) == 0)
+        with connect_sse(ada, "GET", "/streams/conversations/1") as source:
+            events = fired(source)  # held, because letting go of it hangs up
+            assert next(events).event == "stream.open"
+            assert open_streams(ada) == 1
+        eventually(lambda: open_streams(ada) == 0)  # well before any heartbeat
+
+
+def test_a_stream_refused_leaves_the_connection_usable(server):
+    with server.client("grace@example.com") as grace:
+        assert grace.get("/streams/conversations/1").status_code == 404
+        assert grace.get("/me").json()["name"] == "Grace"
+
+
+def test_two_instances_run_side_by_side_and_a_second_on_one_folder_does_not(server, tmp_path):
+    other = Server(tmp_path).start()
+    try:
+        assert other.url != server.url
+        for one in (server, other):
+            assert httpx.get(f"{one.url}/readyz", timeout=TIMEOUT).status_code == 200
+        second = Server(server.folder)
+        second.log = tmp_path / "second.log"
+        assert second.run().process.wait(30) != 0
+        told = second.log.read_text()
+        assert "Another rtapp is running" in told
+        assert "RTAPP_INSTANCE" in told
+        assert "Traceback" not in told
+    finally:
+        other.stop()
+    assert httpx.get(f"{server.url}/readyz", timeout=TIMEOUT).status_code == 200
+
+
+def test_a_killed_server_takes_its_redis_along(tmp_path):
+    server = Server(tmp_path).start()
+    assert server.redis_answers()
+    server.stop(signal.SIGKILL)
+    eventually(lambda: not server.redis_answers())
+
+
+def test_a_stream_resumes_after_a_restart_and_has_missed_nothing(tmp_path):
+    server = Server(tmp_path).start()
+    try:
+        with server.client("ada@example.com") as ada:
+            with connect_sse(ada, "GET", "/streams/conversations/1") as source:
+                events = fired(source)
+                cursor = next(events).id
+                server.process.send_signal(signal.SIGTERM)
+                closed = next(e for e in events if e.event == "stream.closed").json()
+                assert (closed["reason"], closed["reconnect"]) == ("shutdown", True)
+            assert server.process.wait(40) == 0
+        server.start()
+        with server.client("ada@example.com") as ada:
+            ada.post("/conversations/1/messages", json={"content": "before it came back"})
+            path = f"/streams/conversations/1?last_event_id={cursor}"
+            with connect_sse(ada, "GET", path) as source:
+                events = fired(source)
+                assert next(events).json()["resumed"] is True
+                assert next(events).json()["data"]["content"] == "before it came back"
+    finally:
+        server.stop()
