@@ -10,6 +10,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 BODY_LIMIT = 1024 * 1024  # bytes of a request body; over it 413
 CONTENT_LIMIT = 10_000  # characters of a message
+ID_LIMIT = 2**31 - 1  # what an INTEGER column of PostgreSQL holds
 CLIENT_ID_LIMIT = 64  # characters of a client's own id for a message
 PAGE_SIZE = 50  # rows of a list that did not say how many
 PAGE_LIMIT = 100  # rows of a list at most

@@ -10,13 +10,13 @@ from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import selectinload
 
 from rtapp import access
+from rtapp.config import ID_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.errors import BadRequest
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import User
-from rtapp.validation import ID_LIMIT
 
 # What a presenter of conversations touches, in one query and not one for each row.
 PRESENTED = (

@@ -14,11 +14,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import IntegerConverter
 from werkzeug.routing import Map
 
+from rtapp.config import ID_LIMIT
 from rtapp.errors import BadRequest
 from rtapp.errors import Unprocessable
 from rtapp.errors import UnsupportedMediaType
-
-ID_LIMIT = 2**31 - 1  # what an INTEGER column of PostgreSQL holds
 
 
 def storable(text: str) -> str:

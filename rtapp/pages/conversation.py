@@ -15,6 +15,7 @@ from rtapp import access
 from rtapp import auth
 from rtapp import queries
 from rtapp import validation
+from rtapp.config import ID_LIMIT
 from rtapp.config import PAGE_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.errors import wants_html
@@ -23,7 +24,6 @@ from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Conversation
 from rtapp.models import User
-from rtapp.validation import ID_LIMIT
 
 from .cursor import cursor_of
 

@@ -11,10 +11,10 @@ from rtapp import access
 from rtapp import auth
 from rtapp import queries
 from rtapp import validation
+from rtapp.config import ID_LIMIT
 from rtapp.config import PAGE_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.events import presenters
-from rtapp.validation import ID_LIMIT
 
 from .cursor import cursor_of
 

@@ -5,10 +5,10 @@ import re
 from flask import request
 
 from rtapp import auth
+from rtapp.config import ID_LIMIT
 from rtapp.errors import BadRequest
 from rtapp.errors import NotFound
 from rtapp.realtime.handoff import EventStream
-from rtapp.validation import ID_LIMIT
 
 from .base import KINDS
 from .base import bp
