@@ -22,7 +22,8 @@ class Base(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(model_class=Base)
+# A session lives as long as a request: what it has just committed need not be read again.
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 if TYPE_CHECKING:
     Model = Base  # type checkers can't see into the class that Flask-SQLAlchemy makes of it
 else:
