@@ -3,6 +3,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import pgserver
@@ -53,15 +54,21 @@ def seeded_sqlite(tmp_path_factory, redis):
 
 
 @pytest.fixture(scope="session")
-def seeded_postgres(tmp_path_factory, redis):
-    """The demo in a PostgreSQL database, made once and the template of each test's."""
-    folder = tmp_path_factory.mktemp("postgres")
+def seeded_postgres(redis):
+    """The demo in a PostgreSQL database, made once and the template of each test's.
+
+    Not in pytest's folder: started by root, the server runs as another user, who loses sight of its
+    data when the next pytest on this machine makes that folder private again.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="rtapp-postgres-"))
+    folder.chmod(0o755)
     server = pgserver.get_server(folder, cleanup_mode="stop")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE seeded")
     build(create_app(settings(folder, postgres_url(server, "seeded"), redis.url)))
     yield server
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def postgres_url(server, name: str) -> str:
