@@ -16,7 +16,6 @@ from redis.exceptions import RedisError
 from sqlalchemy import delete
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from rtapp.extensions import db
@@ -89,24 +88,26 @@ class Relay:
             except (RedisError, OSError) as error:
                 logger.warning("Events wait in the outbox: Redis is away (%s)", error)
                 gevent.sleep(SWEEP)
-            except SQLAlchemyError:
-                logger.exception("The outbox can't be read; trying again")
+            except Exception:
+                logger.exception("The outbox can't be published; trying again")
                 gevent.sleep(SWEEP)
 
     def publish_batch(self) -> int:
         """Publishes up to BATCH rows and deletes them. Returns how many there were."""
         with self._app.app_context():
             rows = db.session.scalars(select(OutboxEvent).order_by(OutboxEvent.id).limit(BATCH))
-            pending = [(row.id, row.account_id, row.key, row.event, bodies(row)) for row in rows]
+            pending = [(row.account_id, row.key, row.event, bodies(row)) for row in rows]
             db.session.rollback()  # no transaction stays open while Redis answers
             published = []
             try:
-                for id, account_id, key, event, texts in pending:
+                for account_id, key, event, texts in pending:
                     self._broker.publish(account_id, key, event, texts)
-                    published.append(id)
+                    published.append(key)
             finally:
                 if published:
-                    db.session.execute(delete(OutboxEvent).where(OutboxEvent.id.in_(published)))
+                    # By key: SQLite gives the id of a deleted row to the next one, which another
+                    # relay's batch would then delete unpublished.
+                    db.session.execute(delete(OutboxEvent).where(OutboxEvent.key.in_(published)))
                     db.session.commit()
             return len(published)
 

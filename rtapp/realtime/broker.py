@@ -118,10 +118,7 @@ class Broker:
         )
         known = Cursor(epoch.decode(), *pair(last))
         self.saw(account_id, known)
-        now_ms = int(now)
-        # Another event of this very millisecond may still come: time proves the one before.
-        position = max(known, Cursor(known.epoch, now_ms - 1, 0))
-        return Reading(position, now_ms, [[logged(known, *entry) for entry in log] for log in logs])
+        return Reading(known, int(now), [[logged(known, *e) for e in log] for log in logs])
 
     def position(self, account_id: int) -> Cursor:
         """A cursor up to which everything published in the account has been published by now."""

@@ -26,6 +26,7 @@ HAND_OFF = "rtapp.hand_off"
 
 HEAD_LIMIT = 20.0  # s for a request's line and headers, and for the next request to begin
 REQUEST_LIMIT = 60.0  # s for the rest of a request: a slow body, and our answer
+SEND_BUFFER = 64 * 1024  # bytes that the kernel keeps for a slow reader: the log keeps the rest
 UNANSWERED_LIMIT = 60_000  # ms for which sent data may stay unacknowledged (RFC 5482)
 
 StartResponse = Callable[..., Any]
@@ -133,5 +134,6 @@ class HandOffHandler(WSGIHandler):
 def hasten(connection: gevent_socket) -> None:
     """Small frames leave at once, and a peer that vanished without a word is noticed."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_LIMIT)

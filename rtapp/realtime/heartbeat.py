@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TICK = 1.0  # s; every tick a different share of the streams is pinged
 TICKS = round(HEARTBEAT / TICK)
 BARRIER_TIMEOUT = 5.0  # s until a silent pub/sub connection is given up
+PATIENCE = 1.0  # s for which a ping waits to know its position
 STALL_LIMIT = 30.0  # s without progress until a reader is too slow
 LINGER = 5.0  # s for which a topic without subscribers is still listened to: pages navigate
 
@@ -33,6 +34,7 @@ class Heartbeat:
     def __init__(self, hub: Hub):
         self._hub = hub
         self._shares: list[set[Subscriber]] = [set() for _ in range(TICKS)]
+        self._asking: gevent.Greenlet[..., dict[int, Cursor] | None] | None = None
         self._sure_at = time.monotonic()  # when the hub last knew that it had heard everything
 
     def add(self, subscriber: Subscriber) -> None:
@@ -63,7 +65,7 @@ class Heartbeat:
 
     def ping(self, share: set[Subscriber]) -> None:
         """Pings these streams: with an id those that provably have everything up to it."""
-        positions = self._positions({s.subscription.account_id for s in share})
+        positions = self._known_positions({s.subscription.account_id for s in share})
         now = time.monotonic()
         if positions is not None:
             self._sure_at = now
@@ -94,6 +96,15 @@ class Heartbeat:
             self._hub.send(subscriber, Burst([(cursor, frames.ping(0, cursor))]))
         else:
             self._hub.send(subscriber, burst)
+
+    def _known_positions(self, accounts: set[int]) -> dict[int, Cursor] | None:
+        """As `_positions`, but never waiting longer than PATIENCE: pings go out whatever hangs."""
+        if self._asking is None or self._asking.ready():
+            self._asking = gevent.spawn(self._positions, accounts)
+            self._asking.join(PATIENCE)
+            if self._asking.ready():
+                return self._asking.value
+        return None
 
     def _positions(self, accounts: set[int]) -> dict[int, Cursor] | None:
         """How far each account has been heard, or None while that can't be known.

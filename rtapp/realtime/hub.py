@@ -69,6 +69,7 @@ class Hub:
         self._heartbeat = Heartbeat(self)
         self._revocation = Revocation(self, authorise)
         self.draining = False
+        self.connections = 0  # pub/sub connections lost so far
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._watcher: Any = None
 
@@ -315,6 +316,7 @@ class Hub:
     def _disconnected(self) -> None:
         """From here on nothing is sure: everyone catches up when the channels are back."""
         self._listener = None
+        self.connections += 1
         for channel in self.channels.values():
             channel.confirmed = False
             channel.position = None

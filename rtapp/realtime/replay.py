@@ -85,6 +85,7 @@ class Replay:
     def _serve(self, place: Place, group: list[Subscriber]) -> None:
         account_id, channels, cursor = place
         names = [channel.topic.name for channel in channels] if cursor else []
+        connection = self._hub.connections
         reading = self._hub.broker.read(account_id, names, cursor or NOWHERE)
         lost = why_lost(cursor, reading) if cursor else None
         start = reading.position if lost or cursor is None else cursor
@@ -97,7 +98,7 @@ class Replay:
                     bursts[format] = Burst([self._hub.frames.message(m, format) for m in messages])
                 begun = self._begin(subscriber, start, lost)
                 if begun and (not messages or self._hub.send(subscriber, bursts[format])):
-                    self._finish(subscriber, reading, bool(lost))
+                    self._finish(subscriber, reading, bool(lost), connection)
             if served % SUBSCRIBERS_PER_TURN == 0:
                 gevent.sleep(0)
 
@@ -122,11 +123,16 @@ class Replay:
         subscriber.cursor = start
         return not control or self._hub.push(subscriber, control)
 
-    def _finish(self, subscriber: Subscriber, reading: Reading, lost: bool) -> None:
+    def _finish(
+        self, subscriber: Subscriber, reading: Reading, lost: bool, connection: int
+    ) -> None:
         if lost or reading.complete:
             # All that its topics held up to there has been written to it.
             subscriber.cursor = max(subscriber.cursor or NOWHERE, reading.position)
-            self._hub.go_live(subscriber)
+            # What was published while the pub/sub connection was lost, nobody has heard: then only
+            # a reading that began afterwards is up to date.
+            if connection == self._hub.connections:
+                self._hub.go_live(subscriber)
 
 
 def why_lost(cursor: Cursor, reading: Reading) -> str | None:

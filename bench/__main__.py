@@ -1,0 +1,70 @@
+"""`python -m bench [--quick] [scenario …]`: runs them, prints one table, saves it as JSON."""
+
+import argparse
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from . import connect_storm
+from . import fan_out
+from . import floor
+from . import idle_memory
+from . import post_to_frame
+from . import report
+from . import resume_storm
+from . import rival
+from . import small_topics
+from . import stalled_tenth
+from .lab import Lab
+from .lab import say
+from .measures import busy_cores
+from .measures import raise_descriptor_limit
+from .server import build_world
+
+SCENARIOS: dict[str, ModuleType] = {
+    "fan-out": fan_out,
+    "idle-memory": idle_memory,
+    "connect-storm": connect_storm,
+    "resume-storm": resume_storm,
+    "small-topics": small_topics,
+    "stalled-tenth": stalled_tenth,
+    "post-to-frame": post_to_frame,
+    "flask-sse": rival,
+}
+CONVERSATIONS = 5_000
+CONVERSATIONS_QUICK = 500
+USERS = 200
+LOOK = 2.0  # s for which we look, before each scenario, at what else the machine does
+
+
+def main() -> None:
+    asked = arguments()
+    others: dict[str, float] = {}
+    limit = raise_descriptor_limit()
+    say(f"{limit} descriptors per process")
+    with tempfile.TemporaryDirectory(prefix="rtapp-bench-") as name:
+        folder = Path(name)
+        conversations = CONVERSATIONS_QUICK if asked.quick else CONVERSATIONS
+        say(f"making {conversations} conversations and {USERS} users")
+        lab = Lab(folder, build_world(folder / "world", conversations, USERS), asked.quick)
+        for scenario in asked.scenarios or SCENARIOS:
+            others[scenario] = busy_cores(LOOK)
+            SCENARIOS[scenario].run(lab)
+    path = report.save(lab.rows, floor.name(), asked.quick, others)
+    print(report.table(lab.rows, floor.name(), others))
+    say(f"saved as {path}")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./bin/bench", description="Benchmarks of rtapp.")
+    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
+    parser.add_argument("--quick", action="store_true", help="small sizes, under two minutes")
+    asked = parser.parse_args()
+    for scenario in asked.scenarios:
+        if scenario not in SCENARIOS:
+            parser.error(f"There is no scenario {scenario!r}; there are {', '.join(SCENARIOS)}.")
+    return asked
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Everyone comes at once, signed in: streams opened a second, and per CPU second."""
+
+import http.client
+import json
+
+from rtapp.seed import PASSWORD
+
+from .lab import Lab
+from .lab import say
+from .load import Load
+from .load import Target
+from .publisher import frame_size
+from .server import Server
+
+SCENARIO = "connect storm"
+STREAMS = 5_000
+STREAMS_QUICK = 1_000
+SIGNED_IN = 20  # browsers whose sessions are used; each is shared by many streams
+WARM = 50
+
+
+def run(lab: Lab) -> None:
+    streams = STREAMS_QUICK if lab.quick else STREAMS
+    floor = lab.floor(streams, 10, frame_size(), seconds=1).open_us
+    path = "/streams/conversations/1"
+    for who in ("bearer tokens", "session cookies"):
+        say(f"connect storm with {who}")
+        with lab.server() as server, Load() as load:
+            if who == "bearer tokens":
+                targets = server.world.targets([path])
+            else:
+                targets = [(path, [f"Cookie: {cookie}"]) for cookie in sign_in(server)]
+            storm(lab, server, load, targets, streams, who, floor)
+
+
+def storm(
+    lab: Lab,
+    server: Server,
+    load: Load,
+    targets: list[Target],
+    streams: int,
+    who: str,
+    floor: float,
+) -> None:
+    load.open("warm", server.port, targets, WARM)
+    cpu = server.cpu()
+    report = load.open("storm", server.port, targets, streams)
+    cpu = server.cpu() - cpu
+    note = f"{streams} streams; {report.seconds:.1f} s in all; loop: accept, read, answer"
+    lab.add(
+        SCENARIO, f"{who}: server CPU per stream opened", cpu / streams * 1e6, "µs", floor, note
+    )
+    lab.add(SCENARIO, f"{who}: opened per CPU second", streams / cpu, "1/s", 1e6 / floor)
+    lab.add(SCENARIO, f"{who}: opened per second", streams / report.seconds, "1/s")
+
+
+def sign_in(server: Server) -> list[str]:
+    """The session cookies of as many browsers, each signed in by POST /login."""
+    cookies = []
+    for email in server.world.emails[:SIGNED_IN]:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        body = json.dumps({"email": email, "password": PASSWORD})
+        connection.request("POST", "/login", body, {"Content-Type": "application/json"})
+        cookie = connection.getresponse().getheader("Set-Cookie")
+        connection.close()
+        assert cookie is not None, f"{email} could not sign in"
+        cookies.append(cookie.partition(";")[0])
+    return cookies

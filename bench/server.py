@@ -1,0 +1,140 @@
+"""The server under test: the real one, `python app.py`, in an instance folder of its own."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtapp.config import CHECKOUT
+from rtapp.realtime.broker import Broker
+from rtapp.realtime.embedded_redis import socket_path
+
+from . import measures
+from .load import Target
+
+START_LIMIT = 60.0  # s
+STOP_LIMIT = 20.0  # s
+
+
+class ServerError(Exception):
+    """The server under test did not start; the text has what it said."""
+
+
+@dataclass(frozen=True)
+class World:
+    """An instance folder, ready to be copied, and who and what is in it."""
+
+    folder: Path
+    tokens: list[str]
+    emails: list[str]
+    conversations: list[int]
+
+    def targets(self, paths: list[str], *headers: str) -> list[Target]:
+        """The paths, each asked for by another user's bearer token, as far as those last."""
+        count = max(len(paths), len(self.tokens))
+        return [
+            (
+                paths[i % len(paths)],
+                [f"Authorization: Bearer {self.tokens[i % len(self.tokens)]}", *headers],
+            )
+            for i in range(count)
+        ]
+
+
+def build_world(folder: Path, conversations: int, users: int) -> World:
+    finished = subprocess.run(
+        [sys.executable, "-m", "bench.populate", str(conversations), str(users)],
+        cwd=CHECKOUT, env=environment(folder), capture_output=True, text=True,
+    )  # fmt: skip
+    if finished.returncode:
+        raise ServerError(f"The database could not be filled:\n{finished.stderr}")
+    made = json.loads(finished.stdout.splitlines()[-1])
+    return World(folder, made["tokens"], made["emails"], made["conversations"])
+
+
+def environment(instance: Path, port: int = 0) -> dict[str, str]:
+    ours = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "RTAPP_ENV", "HOST")
+    return {name: value for name, value in os.environ.items() if name not in ours} | {
+        "RTAPP_INSTANCE": str(instance),
+        "PORT": str(port),
+        "RTAPP_STREAMS_PER_USER": "0",
+        "RTAPP_STREAMS_PER_ADDRESS": "0",
+        "RTAPP_RATE_LIMITS": "off",
+    }
+
+
+class Server:
+    """`with Server(world, folder) as server:` runs it on a copy of the world."""
+
+    def __init__(self, world: World, folder: Path):
+        self.world = world
+        self.instance = folder
+        self.port = free_port()
+
+    def __enter__(self) -> "Server":
+        shutil.copytree(self.world.folder, self.instance)
+        self._log = self.instance / "server.log"
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "app.py"],
+                cwd=CHECKOUT, env=environment(self.instance, self.port), stdout=log, stderr=log,
+            )  # fmt: skip
+        self._wait_until_it_answers()
+        self.broker = Broker(f"unix://{socket_path(self.instance / 'redis')}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.broker.redis.close()
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self.instance, ignore_errors=True)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def cpu(self) -> float:
+        """CPU seconds of the serving process so far; its redis-server is not counted."""
+        return measures.cpu_seconds(self.pid)
+
+    def resident(self) -> int:
+        """Bytes of memory that the serving process holds."""
+        return measures.resident_bytes(self.pid)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def metric(self, name: str) -> float:
+        """The sum of a counter or gauge of `/metrics`, or NaN if there is none of that name."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as response:
+            lines = response.read().decode().splitlines()
+        found = [line.split()[-1] for line in lines if line.startswith((name + " ", name + "{"))]
+        return sum(map(float, found)) if found else float("nan")
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_LIMIT
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/login", timeout=5):
+                    return
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.1)
+        self._process.kill()
+        raise ServerError(f"The server did not start:\n{self.log()}")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

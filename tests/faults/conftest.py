@@ -1,0 +1,75 @@
+from gevent import monkey
+
+monkey.patch_all()  # readers and writers are greenlets
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .harness import Demo
+from .harness import RedisServer
+from .harness import Server
+from .harness import make_demo
+
+TALLIES = pytest.StashKey[list[str]]()
+
+Start = Callable[..., Server]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TALLIES] = []
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Says at the end of the run how much there was in a test."""
+
+    def tell(text: str) -> None:
+        print(text)
+        request.config.stash[TALLIES].append(f"{request.node.name}: {text}")
+
+    return tell
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    tallies = config.stash[TALLIES]
+    if tallies:
+        terminalreporter.section("faults: events, cuts and repairs")
+        for line in tallies:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    return make_demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A redis-server of this test alone, which may be killed."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    server = RedisServer(folder)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start(tmp_path: Path, demo: Demo, redis: RedisServer) -> Iterator[Start]:
+    """Starts a server on the demo and this test's Redis; `workers=2` for gunicorn."""
+    servers: list[Server] = []
+
+    def start(workers: int = 0) -> Server:
+        server = Server(tmp_path / f"instance{len(servers)}", demo, redis, workers)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()

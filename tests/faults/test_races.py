@@ -1,0 +1,167 @@
+"""Faults that fall between two particular steps: each is held there, in this process."""
+
+import socket
+import time
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from rtapp.events.outbox import Relay
+from rtapp.extensions import db
+from rtapp.models import Conversation
+from rtapp.models import User
+from rtapp.realtime import replay
+from rtapp.realtime.broker import SCRIPTS
+from rtapp.realtime.broker import Broker
+from rtapp.realtime.broker import Topic
+from rtapp.realtime.hub import Hub
+from rtapp.realtime.subscriber import State
+from rtapp.realtime.subscriber import Subscription
+from rtapp.services.send_message import send_message
+
+from .harness import eventually
+from .harness import in_process
+
+TOPIC = Topic(1, "a")
+CLOCK = "local time = {redis.call('GET', 'clock'), '0'}"  # in s, in place of Redis's own
+
+
+@pytest.fixture
+def hub(redis):
+    hub = Hub(Broker(redis.url), lambda format, event, body: "", lambda subscription: subscription)
+    hub.start()
+    yield hub
+    hub.stop()
+    hub.broker.redis.close()
+
+
+class Peer:
+    """The other end of a stream."""
+
+    def __init__(self, hub, cursor=None):
+        ours, self.socket = socket.socketpair()
+        ours.setblocking(False)
+        self.socket.setblocking(False)
+        self.subscriber = hub.open(ours.detach(), Subscription(1, ("a",), (TOPIC,), cursor=cursor))
+        self._got = b""
+
+    @property
+    def live(self):
+        return self.subscriber.state is State.LIVE
+
+    @property
+    def got(self):
+        try:
+            while data := self.socket.recv(65536):
+                self._got += data
+        except BlockingIOError:
+            pass
+        return self._got
+
+    def heard(self, n):
+        return b'data: {"n":%d}\n' % n in self.got
+
+
+def publish(hub, n):
+    assert hub.broker.publish(1, f"key {n}", "message.created", [("a", f'{{"n":{n}}}')])
+
+
+def test_a_reconnect_between_a_reading_and_going_live_hides_nothing(hub, redis, monkeypatch):
+    """A reading from before the pub/sub connection was lost says nothing of what came meanwhile."""
+    publish(hub, 0)
+    held, go_on = Event(), Event()
+
+    class Turn:
+        """gevent, as replay.py sees it: the first turn in the middle of a group lasts."""
+
+        @staticmethod
+        def sleep(seconds=0):
+            serving = any(p.live for p in peers) and not all(p.live for p in peers)
+            if serving and not held.is_set():
+                held.set()
+                go_on.wait()
+            gevent.sleep(seconds)
+
+    peers = []
+    monkeypatch.setattr(replay, "gevent", Turn)
+    since = hub.broker.position(1)
+    peers += [Peer(hub, since) for _ in range(replay.SUBSCRIBERS_PER_TURN + 10)]
+    assert held.wait(5)
+    (channel,) = hub.channels.values()
+    assert redis.cut_pubsub() == 1
+    eventually(lambda: not channel.confirmed, "the cut is noticed")
+    publish(hub, 1)
+    eventually(lambda: channel.confirmed, "the connection is made again")
+    go_on.set()
+    eventually(lambda: all(p.live for p in peers), "all have caught up")
+    hub._heartbeat.ping({p.subscriber for p in peers})  # an id that says: up to here, all is told
+    deaf = [p for p in peers if not p.heard(1)]
+    for peer in peers:
+        peer.socket.close()
+    assert not deaf, f"{len(deaf)} of {len(peers)} were moved past an event that they never got"
+
+
+def test_two_relays_at_once_lose_nothing(redis, demo, tmp_path):
+    """A slow relay must delete what it published, not what has taken that row's place since."""
+    with in_process(tmp_path, demo, redis) as app:
+        app.extensions["relay"].stop()
+        broker = app.extensions["broker"]
+        quick = Relay(app, broker)
+
+        def send(content):
+            with app.app_context():
+                send_message(db.session.get(User, 1), db.session.get(Conversation, 1), content)
+
+        class OvertakenOnce:
+            overtaken = False
+
+            def publish(self, *event):
+                result = broker.publish(*event)
+                if not self.overtaken:
+                    self.overtaken = True
+                    assert quick.publish_batch() == 2
+                    send("second")
+                return result
+
+        send("first")
+        Relay(app, OvertakenOnce()).publish_batch()
+        while quick.publish_batch():
+            pass
+        log = broker.redis.xrange("rt:{1}:conversation:1")
+        bodies = [fields[b"b"].decode() for _, fields in log]
+        assert ["first" in bodies[0], "second" in bodies[-1], len(bodies)] == [True, True, 2]
+
+
+def test_an_event_after_the_clock_stepped_back_is_not_taken_for_an_old_one(redis, hub):
+    """A correction of the clock, or a replica on another machine that takes over."""
+    broker = hub.broker
+    common = (SCRIPTS / "account.lua").read_text().replace("local time = redis.call('TIME')", CLOCK)
+    assert CLOCK in common
+    broker._publish, broker._read = (
+        broker.redis.register_script(common + (SCRIPTS / name).read_text())
+        for name in ("publish.lua", "read.lua")
+    )
+    now = int(time.time())
+    redis.client.set("clock", now)
+    peer = Peer(hub)
+    eventually(lambda: peer.live, "it is live")
+    publish(hub, 0)
+    eventually(lambda: peer.heard(0), "events arrive")
+    redis.client.set("clock", now + 10)
+    hub._heartbeat.ping({peer.subscriber})
+    told = peer.subscriber.cursor
+    assert told.ms // 1000 >= now + 9
+    redis.client.set("clock", now + 5)
+    publish(hub, 1)
+    later = Peer(hub, told)  # whoever resumes from that ping's id
+    eventually(lambda: later.live, "it has resumed")
+    assert hub.barrier(5)
+    deaf = [
+        name
+        for name, p in (("live", peer), ("resuming", later))
+        if not p.heard(1) and b"stream.reset" not in p.got
+    ]
+    peer.socket.close()
+    later.socket.close()
+    assert not deaf, f"never told: {deaf}"

@@ -1,0 +1,109 @@
+"""Redis dies, forgets, hangs up or is not there: nobody misses anything, or everybody is told."""
+
+import time
+
+import gevent
+
+from .harness import Reader
+from .harness import at_work
+from .harness import eventually
+from .harness import several
+from .sizes import SIZES
+
+CONVERSATIONS = (1, 2, 7)
+
+
+def test_redis_killed_and_restarted_with_its_data_loses_nothing(redis, start, tell):
+    server = start()
+    with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS) as check:
+        gevent.sleep(SIZES.steady)
+        redis.kill()
+        gevent.sleep(SIZES.outage)
+        accepted = [len(writer.answered) for writer in check.writers]
+        gevent.sleep(SIZES.steady)
+        assert all(len(w.answered) > n for w, n in zip(check.writers, accepted, strict=True))
+        redis.start()
+        gevent.sleep(SIZES.steady)
+    assert not any(writer.refused or writer.failures for writer in check.writers)
+    assert all(reader.connection == 1 for reader in check.readers)  # their streams were held
+    tell(check.tally())
+
+
+def test_redis_killed_and_restarted_without_its_data_resets_everyone_once(redis, start, tell):
+    server = start()
+    with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS) as check:
+        check.resets_expected = 1
+        gevent.sleep(SIZES.steady)
+        redis.kill()
+        redis.forget()
+        gevent.sleep(SIZES.outage)
+        accepted = [len(writer.answered) for writer in check.writers]
+        gevent.sleep(SIZES.steady)
+        assert all(len(w.answered) > n for w, n in zip(check.writers, accepted, strict=True))
+        redis.start()
+        eventually(lambda: all(reader.resets for reader in check.readers), "everyone is reset")
+        answered = [set(writer.answered.values()) for writer in check.writers]
+        gevent.sleep(SIZES.steady)
+    assert not any(writer.refused or writer.failures for writer in check.writers)
+    check.verify_after_reset(answered)
+    tell(check.tally())
+
+
+def test_a_cut_pubsub_connection_loses_nothing(redis, start, tell):
+    server = start()
+    cuts = 0
+    with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS, rate=60) as check:
+        for _ in range(SIZES.pubsub_cuts):
+            eventually(redis.cut_pubsub, "there is a pub/sub connection to cut")
+            cuts += 1
+            gevent.sleep(SIZES.steady / 4)
+    assert all(reader.connection == 1 for reader in check.readers)
+    tell(f"{cuts} pub/sub connections cut; {check.tally()}")
+
+
+def test_a_stream_opened_while_redis_is_away_is_held_and_gets_what_it_missed(redis, start, tell):
+    server = start()
+    early = several(server, CONVERSATIONS)
+    with at_work(server, early, CONVERSATIONS) as check:
+        gevent.sleep(SIZES.steady)
+        redis.kill()
+        late = several(server, CONVERSATIONS)
+        for new, old in zip(late, early, strict=True):
+            new.cursor = old.cursor  # as after a reload
+            new.events.extend(old.events)
+        eventually(lambda: all(r.connection == 1 for r in late), "all are answered 200")
+        eventually(
+            lambda: any(r.told("stream.ping") for r in late), "one is told that Redis is away"
+        )
+        for reader in late:
+            assert all(ping.data["lag"] > 0 for ping in reader.told("stream.ping"))
+            assert all(not ping.id for ping in reader.told("stream.ping"))
+            assert not reader.open
+        redis.start()
+        check.readers.extend(late)
+        eventually(lambda: all(r.open for r in late), "they are opened")
+        assert all(r.told("stream.open")[-1].data["resumed"] for r in late)
+    for reader in late:
+        reader.close()
+    tell(check.tally())
+
+
+def test_a_redis_that_hangs_is_told_in_pings_that_go_on(redis, start, tell):
+    server = start()
+    readers = [Reader(server, "conversations/1") for _ in range(60)]  # of every ping's share
+    with at_work(server, readers, (1,)) as check:
+        redis.pause()
+        since = time.monotonic()
+        try:
+            # 15 s ± jitter between two pings, and the clients give up after 2.5 heartbeats.
+            eventually(
+                lambda: all(
+                    any(p.at > since and p.data["lag"] > 0 for p in r.told("stream.ping"))
+                    for r in readers
+                ),
+                "everyone is told of the lag within two heartbeats",
+                patience=30,
+            )
+        finally:
+            redis.go_on()
+    tell(f"all told after {time.monotonic() - since:.1f} s; {check.tally()}")

@@ -1,0 +1,190 @@
+"""Access that is taken away ends the streams that it allowed, and no others."""
+
+import http.client
+import json
+import sqlite3
+import time
+
+import gevent
+import pytest
+
+from .harness import ACCOUNT
+from .harness import Reader
+from .harness import Server
+from .harness import at_work
+from .harness import eventually
+from .harness import in_process
+from .sizes import LONG
+
+AT_ONCE = 1.0  # s from the commit to the end of the stream
+
+
+class Browser:
+    """Someone who has signed in, by cookie."""
+
+    def __init__(self, server: Server, email: str, password: str = "password"):
+        self._server = server
+        status, _, headers = server.ask(
+            "POST", "/login", {"email": email, "password": password}, who=None
+        )
+        assert status == 200
+        self.cookies = [c.partition(";")[0] for c in headers.get_all("Set-Cookie")]
+        self._csrf = headers["X-CSRF-Token"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Cookie": "; ".join(self.cookies)}
+
+    def sign_out(self, **headers: str) -> int:
+        sent = {**self.headers, "X-CSRF-Token": self._csrf, "Accept": "application/json"}
+        sent.update(headers)
+        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=30)
+        try:
+            connection.request("POST", "/logout", headers=sent)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+
+def ended(readers: list[Reader], reason: str, within: float = AT_ONCE) -> None:
+    eventually(lambda: all(r.ended for r in readers), "the streams are closed", within)
+    for reader in readers:
+        (closed,) = reader.told("stream.closed")
+        assert closed.data == {"reason": reason, "reconnect": False, "retry_after": 0}
+
+
+def go_on(readers: list[Reader]) -> bool:
+    return all(r.ended is None and r.open and r.connection == 1 for r in readers)
+
+
+def remove_kevin_without_a_word(server: Server) -> None:
+    with sqlite3.connect(server.database, timeout=10) as database:
+        database.execute(
+            "DELETE FROM inbox_members WHERE inbox_id = 1 AND user_id = "
+            "(SELECT id FROM users WHERE email = 'kevin@example.com')"
+        )
+        assert database.execute("SELECT changes()").fetchone() == (1,)
+    database.close()
+
+
+@pytest.mark.parametrize("workers", [0, 2], ids=["embedded", "gunicorn"])
+def test_removing_kevin_from_an_inbox_ends_his_streams_at_once(redis, start, tell, workers):
+    server = start(workers)
+    kevins = [Reader(server, "conversations/1", who="Kevin") for _ in range(4)]
+    kevins.append(
+        Reader(server, f"account:{ACCOUNT}", "conversation:1", "conversation:2", who="Kevin")
+    )
+    adas = [Reader(server, "conversations/1"), Reader(server, f"accounts/{ACCOUNT}")]
+    listed = Reader(server, f"accounts/{ACCOUNT}", who="Kevin")
+    eventually(lambda: all(r.open for r in [*kevins, listed]), "Kevin listens")
+    with at_work(server, adas, (1,)) as check:
+        eventually(lambda: all(r.events for r in [*kevins, listed]), "Kevin hears of it")
+        removed = gevent.spawn(server.command, "inbox", "remove", "1", "kevin@example.com")
+        gone = eventually(lambda: committed_removal(server), "it is committed", 10)
+        ended(kevins, "forbidden")
+        took = max(r.told("stream.closed")[0].at for r in kevins) - gone
+        removed.get()
+        # His list goes on, and has nothing of that inbox any more.
+        eventually(lambda: len(adas[1].events) > 3, "messages go on")
+        had, ada_had = len(listed.events), len(adas[1].events)
+        eventually(lambda: len(adas[1].events) > ada_had + 10, "Ada hears more")
+        assert len(listed.events) == had
+        status, _, _ = server.ask("GET", "/streams/conversations/1", who="Kevin")
+        assert status == 404
+        assert go_on(adas)
+    for reader in [*kevins, listed]:
+        reader.close()
+    tell(f"5 streams closed {1000 * took:.0f} ms after the commit; {check.tally()}")
+
+
+def committed_removal(server: Server) -> float | None:
+    """When it was seen that Kevin is gone from the inbox; None while he is not."""
+    with sqlite3.connect(server.database) as database:
+        left = database.execute(
+            "SELECT 1 FROM inbox_members m JOIN users u ON u.id = m.user_id "
+            "WHERE m.inbox_id = 1 AND u.email = 'kevin@example.com'"
+        ).fetchone()
+    database.close()
+    return time.monotonic() if left is None else None
+
+
+@pytest.mark.skipif(not LONG, reason="waits for the sweep, which takes up to 60 s: bin/soak")
+def test_a_lost_control_message_is_made_up_for_by_the_sweep(redis, start, tell):
+    server = start()
+    kevin = [Reader(server, "conversations/1", who="Kevin") for _ in range(5)]
+    adas = [Reader(server, "conversations/1"), Reader(server, f"accounts/{ACCOUNT}")]
+    eventually(lambda: all(r.open for r in kevin), "Kevin listens")
+    with at_work(server, adas, (1,), rate=2) as check:
+        remove_kevin_without_a_word(server)
+        removed = time.monotonic()
+        ended(kevin, "forbidden", within=65)
+        took = time.monotonic() - removed
+        assert go_on(adas)
+    tell(f"closed by the sweep after {took:.0f} s; {check.tally()}")
+
+
+def test_a_sweep_closes_what_is_not_allowed_any_more(redis, demo, tmp_path):
+    """The same, with the sweep's work done at once, in this process."""
+    with in_process(tmp_path, demo, redis) as app:
+        hub = app.extensions["hub"]
+        client = app.test_client()
+
+        def listen(who: str):
+            headers = {"Authorization": f"Bearer {demo.tokens[who]}"}
+            return client.get("/streams/conversations/1", headers=headers)
+
+        responses = [listen("Kevin"), listen("Ada")]
+        assert [r.status_code for r in responses] == [200, 200]
+        hub._revocation.recheck(hub.subscribers())
+        assert len(hub) == 2  # allowed as before
+        with sqlite3.connect(tmp_path / "rtapp.sqlite3") as database:
+            database.execute("DELETE FROM inbox_members WHERE inbox_id = 1 AND user_id = 2")
+        database.close()
+        assert len(hub) == 2
+        hub._revocation.recheck(hub.subscribers())
+        assert len(hub) == 1
+        kevins = b"".join(responses[0].response)
+        assert b'event: stream.closed\ndata: {"reason": "forbidden", "reconnect": false' in kevins
+        for response in responses:
+            response.close()
+
+
+def test_signing_out_ends_the_streams_of_that_session_only(redis, start, tell):
+    server = start()
+    here, there = (Browser(server, "ada@example.com") for _ in range(2))
+    mine = [Reader(server, "conversations/1", headers=here.headers) for _ in range(3)]
+    others = [
+        Reader(server, "conversations/1", headers=there.headers),
+        Reader(server, f"accounts/{ACCOUNT}", headers=there.headers),
+        Reader(server, "conversations/1"),  # a token of the same user
+        Reader(server, "conversations/1", who="Kevin"),
+    ]
+    eventually(lambda: all(r.open for r in mine), "they are open")
+    with at_work(server, others, (1,)) as check:
+        assert here.sign_out(**{"X-CSRF-Token": "wrong"}) == 400
+        assert go_on(mine)
+        assert here.sign_out() == 204
+        ended(mine, "signed_out")
+        had = len(others[0].events)
+        eventually(lambda: len(others[0].events) > had + 5, "the others hear more")
+        assert go_on(others)
+    tell(f"{len(mine)} streams closed, {len(others)} went on; {check.tally()}")
+
+
+def test_a_new_password_ends_all_of_the_users_streams(redis, start, tell):
+    server = start()
+    browser = Browser(server, "kevin@example.com")
+    kevins = [
+        Reader(server, "conversations/1", headers=browser.headers),
+        Reader(server, f"accounts/{ACCOUNT}", headers=browser.headers),
+        Reader(server, "conversations/1", who="Kevin"),
+    ]
+    adas = [Reader(server, "conversations/1"), Reader(server, f"accounts/{ACCOUNT}")]
+    eventually(lambda: all(r.open for r in kevins), "Kevin listens")
+    with at_work(server, adas, (1,)) as check:
+        server.command("password", "set", "kevin@example.com", "--password", "another one")
+        ended(kevins, "signed_out")
+        assert go_on(adas)
+        assert server.ask("GET", "/me", who="Kevin")[0] == 401
+    assert json.loads(server.ask("GET", "/me")[1])["email"] == "ada@example.com"
+    tell(f"{len(kevins)} streams closed; {check.tally()}")
