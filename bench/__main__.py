@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -34,6 +35,7 @@ SCENARIOS: dict[str, ModuleType] = {
 CONVERSATIONS = 5_000
 CONVERSATIONS_QUICK = 500
 USERS = 200
+QUIET = 0.2  # cores; less than this busy with something else is quiet
 LOOK = 2.0  # s for which we look, before each scenario, at what else the machine does
 
 
@@ -48,17 +50,29 @@ def main() -> None:
         say(f"making {conversations} conversations and {USERS} users")
         lab = Lab(folder, build_world(folder / "world", conversations, USERS), asked.quick)
         for scenario in asked.scenarios or SCENARIOS:
-            others[scenario] = busy_cores(LOOK)
+            others[scenario] = busy_cores_once_quiet(asked.wait)
             SCENARIOS[scenario].run(lab)
     path = report.save(lab.rows, floor.name(), asked.quick, others)
     print(report.table(lab.rows, floor.name(), others))
     say(f"saved as {path}")
 
 
+def busy_cores_once_quiet(limit: float) -> float:
+    """Waits until the machine is quiet, at most `limit` seconds. Returns how busy it still is."""
+    deadline = time.monotonic() + limit
+    while (busy := busy_cores(LOOK)) > QUIET and time.monotonic() < deadline:
+        pass
+    return busy
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./bin/bench", description="Benchmarks of rtapp.")
     parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="small sizes, under two minutes")
+    parser.add_argument(
+        "--wait", type=float, default=0, metavar="SECONDS",
+        help="before each scenario, wait so long at most until nothing else runs",
+    )  # fmt: skip
     asked = parser.parse_args()
     for scenario in asked.scenarios:
         if scenario not in SCENARIOS:
