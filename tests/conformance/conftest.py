@@ -1,0 +1,207 @@
+from gevent import monkey
+
+if not monkey.is_module_patched("socket"):
+    monkey.patch_all()
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+import gevent
+import pytest
+from gevent.server import StreamServer
+
+from . import readers
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ["eventsource@4.1.0", "eventsource-parser@3.1.1"]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<!doctype html>"
+
+
+@pytest.fixture(scope="session")
+def installed():
+    """The folder that holds the npm package, kept from one run to the next."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("SKIPPED: there is no npm, so nothing is read by the eventsource package")
+    folder = Path(tempfile.gettempdir()) / f"rtapp-conformance-{os.getuid()}-{'-'.join(PACKAGES)}"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    if not (folder / "installed").exists():
+        done = subprocess.run(
+            [npm, "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES],
+            cwd=folder, capture_output=True, text=True, timeout=100,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"SKIPPED: npm could not install {PACKAGES}: {done.stderr[-300:]}")
+        (folder / "installed").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def httpx_sse():
+    return readers.Httpx()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("SKIPPED: there is no Chromium on the PATH, so nothing is read by a browser")
+    reader = readers.chromium(path)
+    yield reader
+    reader.stop()
+
+
+@pytest.fixture(scope="session")
+def node(installed):
+    reader = readers.node(shutil.which("node"), installed)
+    yield reader
+    reader.stop()
+
+
+CLIENTS = ["httpx_sse", "chromium", "node"]
+
+
+@pytest.fixture(scope="session", params=CLIENTS)
+def reader(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session", params=["chromium", "node"])
+def event_source(request):
+    """The clients with the interface of the standard, which reconnect by themselves."""
+    return request.getfixturevalue(request.param)
+
+
+class Asked(NamedTuple):
+    """A request that came to the raw server, when, and with which headers."""
+
+    at: float
+    headers: dict[str, str]
+
+
+class RawServer:
+    """Answers with exactly the bytes it was given: `answers[path]` is a list, one per request.
+
+    The last of them is followed by silence, the others by the end of the connection.
+    """
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[bytes]] = {}
+        self.asked: dict[str, list[Asked]] = {}
+        self._server = StreamServer(("127.0.0.1", 0), self._serve)
+        self._server.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def stream(self, *answers: bytes) -> str:
+        """The address of a stream of these bytes."""
+        path = f"/{len(self.answers)}"
+        self.answers[path], self.asked[path] = list(answers), []
+        return self.url + path
+
+    def requests(self, url: str) -> list[Asked]:
+        return self.asked[url.removeprefix(self.url)]
+
+    def _serve(self, connection: socket.socket, address: object) -> None:
+        try:
+            self._answer(connection)
+        except OSError:
+            pass  # the client has gone
+        finally:
+            connection.close()
+
+    def _answer(self, connection: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            data = connection.recv(65536)
+            if not data:
+                return
+            head += data
+        line, *lines = head.decode().split("\r\n")
+        path = line.split()[1]
+        if path not in self.answers:
+            connection.sendall(PAGE)
+            return
+        headers = dict(line.lower().split(": ", 1) for line in lines if line)
+        self.asked[path].append(Asked(time.monotonic(), headers))
+        answers = self.answers[path]
+        last = len(answers) == 1
+        connection.sendall(HEAD + (answers[0] if last else answers.pop(0)))
+        while last and connection.recv(65536):
+            pass
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+@pytest.fixture(scope="session")
+def raw_server():
+    server = RawServer()
+    yield server
+    server.stop()
+
+
+class App:
+    """`python app.py` with the demo, in a folder of its own."""
+
+    def __init__(self, folder: Path):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        cleared = ("REDIS_URL", "DATABASE_URL", "SECRET_KEY", "RTAPP_ENV", "HOST")
+        self.environ = {
+            **{name: value for name, value in os.environ.items() if name not in cleared},
+            "PORT": str(self.port),
+            "RTAPP_INSTANCE": str(folder),
+            "RTAPP_STREAMS_PER_USER": "0",
+            "RTAPP_RATE_LIMITS": "off",
+        }
+        with (folder / "app.log").open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=ROOT, env=self.environ, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            assert self.process.poll() is None, (folder / "app.log").read_text()
+            assert time.monotonic() < deadline, "the server did not start"
+            gevent.sleep(0.05)
+        token = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "app", "token", "create", "ada@example.com"],
+            cwd=ROOT, env=self.environ, capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1):
+                return True
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def app_server(tmp_path_factory):
+    """One real server for all tests that don't stop it."""
+    app = App(tmp_path_factory.mktemp("instance"))
+    yield app
+    app.stop()
+
+
+@pytest.fixture
+def app_to_stop(tmp_path):
+    app = App(tmp_path)
+    yield app
+    app.stop()

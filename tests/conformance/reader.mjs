@@ -1,0 +1,27 @@
+// The npm package `eventsource`, told by JSON lines what to open, telling by JSON lines what fires.
+import {createInterface} from 'node:readline'
+import {createRequire} from 'node:module'
+import {pathToFileURL} from 'node:url'
+
+const require = createRequire(pathToFileURL(process.cwd() + '/'))
+const {EventSource} = require('eventsource')
+const open = new Map()
+const tell = (message) => process.stdout.write(JSON.stringify(message) + '\n')
+
+createInterface({input: process.stdin})
+  .on('line', (line) => {
+    const {key, url, names, headers} = JSON.parse(line)
+    if (!url) {
+      open.get(key)?.close()
+      return
+    }
+    const source = new EventSource(url, {
+      fetch: (input, init) => fetch(input, {...init, headers: {...init.headers, ...headers}}),
+    })
+    open.set(key, source)
+    const fired = (event) =>
+      tell({key, type: event.type, data: event.data, id: event.lastEventId})
+    for (const name of new Set(['message', ...names])) source.addEventListener(name, fired)
+    source.addEventListener('error', () => tell({key, failed: true, for_good: source.readyState === 2}))
+  })
+  .on('close', () => process.exit())

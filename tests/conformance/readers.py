@@ -1,0 +1,158 @@
+"""Three clients that owe nothing to one another: httpx-sse, Chromium, and npm's `eventsource`."""
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urljoin
+
+import gevent
+import httpx
+import httpx_sse
+from gevent.queue import Empty
+from gevent.queue import Queue
+
+HERE = Path(__file__).parent
+PATIENCE = 20.0  # s for an event that is on its way
+
+
+class Fired(NamedTuple):
+    type: str
+    data: str
+    id: str
+
+
+class Failed(NamedTuple):
+    """The connection was lost, or refused; then `for_good`."""
+
+    for_good: bool
+
+
+class Source:
+    """An open stream, as one client reads it."""
+
+    def __init__(self) -> None:
+        self.queue: Queue = Queue()
+
+    def next(self) -> Fired:
+        """The next event that fires; a lost connection is not one."""
+        while isinstance(event := self.anything(), Failed):
+            assert not event.for_good, "the client has given up"
+        return event
+
+    def anything(self) -> Fired | Failed:
+        try:
+            return self.queue.get(timeout=PATIENCE)
+        except Empty:
+            raise AssertionError("nothing came") from None
+
+    def until(self, name: str) -> list[Fired]:
+        """Everything before the first event of that name, and that event."""
+        events = [self.next()]
+        while events[-1].type != name:
+            events.append(self.next())
+        return events
+
+    def named(self, name: str) -> Fired:
+        return self.until(name)[-1]
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+class HttpxSource(Source):
+    """httpx-sse does not reconnect, and tells of frames that fire nothing: once there was an id, of
+    every one, and before that of `retry` alone, which is left out here."""
+
+    def __init__(self, url: str, headers: dict[str, str]):
+        super().__init__()
+        self._greenlet = gevent.spawn(self._run, url, headers)
+
+    def _run(self, url: str, headers: dict[str, str]) -> None:
+        try:
+            with (
+                httpx.Client(trust_env=False, timeout=httpx.Timeout(PATIENCE)) as client,
+                httpx_sse.connect_sse(client, "GET", url, headers=dict(headers)) as source,
+            ):
+                for event in source.iter_sse():
+                    if event.id or event.data:
+                        self.queue.put(Fired(event.event, event.data, event.id))
+            self.queue.put(Failed(for_good=True))
+        except (httpx.HTTPError, httpx_sse.SSEError):
+            self.queue.put(Failed(for_good=True))
+
+    def close(self) -> None:
+        self._greenlet.kill()
+
+
+class Httpx:
+    def open(self, url: str, names: Sequence[str] = (), headers: dict[str, str] | None = None):
+        return HttpxSource(url, headers or {})
+
+    def stop(self) -> None:
+        pass
+
+
+class ProcessSource(Source):
+    def __init__(self, process: "Process", key: int):
+        super().__init__()
+        self._process, self._key = process, key
+
+    def close(self) -> None:
+        self._process.ask({"key": self._key})
+
+
+class Process:
+    """A client in a process of its own, which ends when its standard input does.
+
+    In Node, `lastEventId` is the frame's own id and empty without one, against the standard.
+    """
+
+    def __init__(self, command: list[str], folder: Path):
+        self._process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._keys = itertools.count()
+        self._sources: dict[int, ProcessSource] = {}
+        self._greenlet = gevent.spawn(self._run)
+
+    def _run(self) -> None:
+        for line in self._process.stdout:
+            told = json.loads(line)
+            if told.get("failed"):
+                event: Fired | Failed = Failed(told["for_good"])
+            else:
+                event = Fired(told["type"], told["data"], told["id"])
+            self._sources[told["key"]].queue.put(event)
+
+    def ask(self, question: dict) -> None:
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+
+    def open(self, url: str, names: Sequence[str] = (), headers: dict[str, str] | None = None):
+        """Opens `url`, listening to `message` and `names`: an EventSource has no "all events"."""
+        key = next(self._keys)
+        source = self._sources[key] = ProcessSource(self, key)
+        page = urljoin(url, "/healthz")
+        self.ask(
+            {"key": key, "url": url, "names": list(names), "headers": headers or {}, "page": page}
+        )
+        return source
+
+    def stop(self) -> None:
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._greenlet.join(5)
+        self._process.stdout.close()
+
+
+def chromium(path: str) -> Process:
+    return Process([sys.executable, str(HERE / "chromium.py"), path], HERE)
+
+
+def node(path: str, folder: Path) -> Process:
+    """`folder` is the one in which the package is installed."""
+    return Process([path, str(HERE / "reader.mjs")], folder)

@@ -1,0 +1,359 @@
+"""A running server's streams, byte by byte and through the three clients."""
+
+import json
+import re
+import signal
+import socket
+from html import unescape
+
+import gevent
+import gevent.server
+import httpx
+import pytest
+from httpx_sse._decoders import SSEDecoder
+
+from rtapp.realtime.cursor import Cursor
+
+from .cases import CASES
+
+CONVERSATION = "/streams/conversations/1"
+NAMES = ["message.created", "stream.open", "stream.ping", "stream.reset", "stream.closed"]
+PATIENCE = 20.0  # s for something that happens at once
+CONTENT_LIMIT = 10_000  # characters
+
+# What people may write: the API refuses NUL, nothing but white space, and what is too long.
+WRITABLE = [
+    case
+    for case in CASES
+    if "\0" not in case.data and case.data.strip() and len(case.data) <= CONTENT_LIMIT
+    if case.type == "message.created"
+]
+
+
+def post(app, path: str, body: dict) -> httpx.Response:
+    return httpx.post(app.url + path, json=body, headers=app.headers, trust_env=False)
+
+
+def send(app, content: str) -> dict:
+    answer = post(app, "/conversations/1/messages", {"content": content})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+class Connection:
+    """A request on a bare socket, and every byte of the answer."""
+
+    def __init__(self, app, path: str, version: str = "1.1", **headers: str):
+        self.socket = socket.create_connection(("127.0.0.1", app.port), timeout=PATIENCE)
+        named = {"Host": "localhost", **app.headers}
+        named |= {name.replace("_", "-"): value for name, value in headers.items()}
+        lines = [f"GET {path} HTTP/{version}", *(f"{n}: {v}" for n, v in named.items())]
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.got = b""
+
+    def until(self, text: bytes) -> bytes:
+        with gevent.Timeout(PATIENCE, AssertionError(f"no {text!r} in {self.got!r}")):
+            while text not in self.got:
+                data = self.socket.recv(65536)
+                assert data, self.got
+                self.got += data
+        return self.got
+
+    def to_the_end(self) -> bytes:
+        with gevent.Timeout(PATIENCE, AssertionError("the stream goes on")):
+            while data := self.socket.recv(65536):
+                self.got += data
+        return self.got
+
+    def events(self):
+        """All whole events so far. httpx-sse tells of the frame `retry` alone as well."""
+        decoder, events = SSEDecoder(), []
+        for line in self.body.decode().split("\n"):
+            event = decoder.decode(line)
+            if event is not None:
+                events.append(event)
+        return events
+
+    @property
+    def status(self) -> bytes:
+        return self.got.partition(b"\r\n")[0]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        head = self.got.partition(b"\r\n\r\n")[0].decode()
+        return {
+            name.lower(): value
+            for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:])
+        }
+
+    @property
+    def body(self) -> bytes:
+        return self.got.partition(b"\r\n\r\n")[2]
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def id_of_the_last(app) -> str:
+    """Where conversation 1 stands now."""
+    connection = Connection(app, CONVERSATION)
+    connection.until(b"event: stream.open\n")
+    connection.until(b'"heartbeat": 15}\n\n')
+    id = connection.events()[-1].id
+    connection.close()
+    return id
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_the_answer_is_an_event_stream_that_ends_with_the_connection(app_server, version):
+    connection = Connection(app_server, CONVERSATION, version)
+    connection.until(b"stream.open")
+    assert connection.status.split()[1] == b"200"
+    headers = connection.headers
+    assert headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert headers["cache-control"] == "no-cache, no-transform"
+    assert headers["x-accel-buffering"] == "no"
+    assert headers["connection"].lower() == "close"
+    assert "content-length" not in headers
+    assert "transfer-encoding" not in headers
+    assert "content-encoding" not in headers
+    connection.close()
+
+
+def test_a_compressing_client_gets_it_plain(app_server):
+    connection = Connection(app_server, CONVERSATION, Accept_Encoding="gzip, br")
+    connection.until(b"event: stream.open\n")
+    assert "content-encoding" not in connection.headers
+    connection.close()
+
+
+def test_the_order_is_retry_open_missed_live(app_server):
+    start = id_of_the_last(app_server)
+    missed = [send(app_server, f"missed {n}")["id"] for n in range(3)]
+    connection = Connection(app_server, f"{CONVERSATION}?last_event_id={start}")
+    connection.until(b"missed 2")
+    live = send(app_server, "live")["id"]
+    connection.until(b'"content":"live"')
+    connection.until(b"}}\n\n")
+    connection.close()
+    assert re.match(
+        rb"retry: [0-9]+\n\nid: [A-Za-z0-9.-]{1,48}\nevent: stream.open\n", connection.body
+    )
+    opened, *rest = [event for event in connection.events() if event.data]
+    assert opened.event == "stream.open"
+    assert opened.id == start
+    assert json.loads(opened.data) == {
+        "streams": ["conversation:1"], "resumed": True, "heartbeat": 15
+    }  # fmt: skip
+    messages = [event for event in rest if event.event == "message.created"]
+    assert [json.loads(event.data)["data"]["id"] for event in messages] == [*missed, live]
+    cursors = [Cursor.parse(event.id) for event in (opened, *messages)]
+    assert cursors == sorted(set(cursors))
+    assert {event.event for event in rest} <= {"message.created", "stream.ping"}
+
+
+def test_a_cursor_that_no_log_knows_is_reset_before_anything_else(app_server):
+    send(app_server, "before")
+    connection = Connection(app_server, f"{CONVERSATION}?last_event_id=0badcafe-1-0")
+    connection.until(b'"reason": "unknown_cursor"}\n\n')
+    send(app_server, "after the reset")
+    connection.until(b"after the reset")
+    connection.until(b"}}\n\n")
+    opened, reset, message = [event for event in connection.events() if event.data]
+    assert (opened.event, json.loads(opened.data)["resumed"]) == ("stream.open", False)
+    assert reset.event == "stream.reset"
+    assert message.event == "message.created"
+    assert b'"before"' not in connection.body
+    connection.close()
+
+
+def test_the_header_wins_over_the_query(app_server):
+    early = id_of_the_last(app_server)
+    send(app_server, "between the two")
+    late = id_of_the_last(app_server)
+    connection = Connection(app_server, f"{CONVERSATION}?last_event_id={early}", Last_Event_ID=late)
+    send(app_server, "after both")
+    connection.until(b"after both")
+    assert b"between the two" not in connection.body
+    assert connection.events()[1].id == late
+    connection.close()
+    other = Connection(app_server, f"{CONVERSATION}?last_event_id={late}", Last_Event_ID=early)
+    other.until(b"between the two")
+    other.close()
+
+
+def test_an_empty_header_is_no_header(app_server):
+    early = id_of_the_last(app_server)
+    send(app_server, "after the early one")
+    connection = Connection(app_server, f"{CONVERSATION}?last_event_id={early}", Last_Event_ID="")
+    connection.until(b"after the early one")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "cursor", ["nonsense", "a-b-c", "e-1-0%0d%0adata:x", "e-1-0-0", "%C3%A9-1-0"]
+)
+def test_a_cursor_that_was_never_one_is_refused(app_server, cursor):
+    connection = Connection(
+        app_server, f"{CONVERSATION}?last_event_id={cursor}", Connection="close"
+    )
+    connection.to_the_end()
+    assert connection.status.split()[1] == b"400"
+    assert connection.headers["content-type"] == "application/problem+json"
+    connection.close()
+
+
+def test_a_stopping_server_says_so_and_ends_the_body(app_to_stop):
+    connection = Connection(app_to_stop, CONVERSATION)
+    connection.until(b'"heartbeat": 15}\n\n')
+    app_to_stop.process.send_signal(signal.SIGTERM)
+    body = connection.to_the_end()
+    assert body.endswith(b"}\n\n")
+    *_, closed = [event for event in connection.events() if event.data]
+    assert closed.event == "stream.closed"
+    fields = json.loads(closed.data)
+    assert (fields["reason"], fields["reconnect"]) == ("shutdown", True)
+    assert re.search(rb"retry: %d\n\nevent: stream.closed" % fields["retry_after"], body)
+    connection.close()
+
+
+# Through the clients
+
+
+def fragment_text(fragment: str) -> str:
+    """What the fragment shows as the message's content."""
+    return unescape(re.search(r'<p class="content">(.*?)</p>', fragment, re.DOTALL)[1])
+
+
+@pytest.mark.parametrize("format", ["json", "html", "turbo"])
+def test_what_was_written_is_what_arrives(reader, app_server, format):
+    url = f"{app_server.url}{CONVERSATION}?format={format}"
+    source = reader.open(url, NAMES, headers=app_server.headers)
+    opened = source.named("stream.open")
+    assert json.loads(opened.data)["resumed"] is False
+    sent = [send(app_server, case.data) for case in WRITABLE]
+    name = "message" if format == "turbo" else "message.created"
+    for case, message in zip(WRITABLE, sent, strict=True):
+        event = source.next()
+        while event.type != name:
+            assert event.type == "stream.ping"
+            event = source.next()
+        if format == "json":
+            envelope = json.loads(event.data)
+            assert envelope["data"] == message
+            assert message["content"] == case.data.replace("\r\n", "\n")
+        else:
+            assert fragment_text(event.data) == case.arrives
+            assert f'id="message-{message["id"]}"' in event.data
+            assert event.data.startswith("<turbo-stream " if format == "turbo" else "<li ")
+        assert Cursor.parse(event.id) > Cursor.parse(opened.id)
+    source.close()
+
+
+def test_an_event_over_sixteen_kibibytes_is_cut_and_says_so(reader, app_server):
+    source = reader.open(app_server.url + CONVERSATION, NAMES, headers=app_server.headers)
+    source.named("stream.open")
+    content = "😀" * CONTENT_LIMIT
+    message = send(app_server, content)
+    assert message["content"] == content
+    data = json.loads(source.named("message.created").data)["data"]
+    assert data["truncated"] is True
+    assert content.startswith(data["content"])
+    assert 8 * 1024 < len(json.dumps(data, ensure_ascii=False).encode()) < 17 * 1024
+    assert data["id"] == message["id"]
+    source.close()
+
+
+def test_a_megabyte_is_refused_and_nothing_arrives(app_server):
+    connection = Connection(app_server, CONVERSATION)
+    connection.until(b'"heartbeat": 15}\n\n')
+    before = post(app_server, "/conversations/1/messages", {"content": "x" * (CONTENT_LIMIT + 1)})
+    assert before.status_code == 422
+    body = {"content": "x" * 1024 * 1024}
+    assert post(app_server, "/conversations/1/messages", body).status_code == 413
+    send(app_server, "the next one")
+    connection.until(b"the next one")
+    assert b"xxxx" not in connection.body
+    connection.close()
+
+
+class Cable:
+    """Between a client and the server, to be cut."""
+
+    def __init__(self, app):
+        self._to = ("127.0.0.1", app.port)
+        self._server = gevent.server.StreamServer(("127.0.0.1", 0), self._serve)
+        self._server.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._open: list[socket.socket] = []
+        self.heads: list[bytes] = []
+        self.broken = False
+
+    def _serve(self, ours: socket.socket, address: object) -> None:
+        if self.broken:
+            ours.close()
+            return
+        theirs = socket.create_connection(self._to)
+        pair = [ours, theirs]
+        self._open += pair
+        back = gevent.spawn(self._pump, theirs, ours)
+        self._pump(ours, theirs, self.heads)
+        back.join()
+        for end in pair:
+            end.close()
+            self._open.remove(end)
+
+    @staticmethod
+    def _pump(source: socket.socket, sink: socket.socket, heads: list[bytes] | None = None) -> None:
+        try:
+            while data := source.recv(65536):
+                if heads is not None:
+                    heads.append(data)
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self) -> None:
+        self.broken = True
+        for end in self._open:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def mend(self) -> None:
+        self.broken = False
+
+    def stop(self) -> None:
+        self.cut()
+        self._server.stop()
+
+
+@pytest.fixture
+def cable(app_server):
+    cable = Cable(app_server)
+    yield cable
+    cable.stop()
+
+
+def test_a_client_that_reconnects_by_itself_misses_nothing(event_source, app_server, cable):
+    source = event_source.open(cable.url + CONVERSATION, NAMES, headers=app_server.headers)
+    source.named("stream.open")
+    send(app_server, "before the cut")
+    last = source.named("message.created")
+    cable.cut()
+    missed = [send(app_server, f"during the cut {n}")["id"] for n in range(3)]
+    cable.mend()
+    opened = source.named("stream.open")
+    assert json.loads(opened.data)["resumed"] is True
+    assert opened.id == last.id
+    arrived = [json.loads(source.named("message.created").data)["data"]["id"] for _ in missed]
+    assert arrived == missed
+    heads = [head for head in cable.heads if CONVERSATION.encode() in head]
+    assert f"last-event-id: {last.id}".encode() in heads[-1].lower()
+    source.close()

@@ -1,0 +1,283 @@
+"""Our frames against the event stream's grammar, as three independent clients read them.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+"""
+
+import json
+import re
+
+import hypothesis.strategies as st
+import pytest
+from httpx_sse._decoders import SSEDecoder
+from httpx_sse._decoders import SSELineDecoder
+from hypothesis import given
+
+from rtapp.events import catalogue
+from rtapp.realtime import frames
+from rtapp.realtime import sse
+from rtapp.realtime.broker import Message
+from rtapp.realtime.cursor import Cursor
+from rtapp.realtime.subscriber import CLOSINGS
+
+from .cases import CASES
+from .cases import Case
+from .conftest import CLIENTS
+from .readers import Failed
+from .readers import Fired
+
+# The grammar's `event`, of which we use fields only, each with its one space, and LF as line end.
+FRAME = re.compile(rb"(?:id: [^\r\n\0]*\n)?(?:event: [^\r\n\0]*\n)?(?:data: [^\r\n]*\n)*\n")
+RETRY = re.compile(rb"retry: [0-9]+\n\n")
+CURSOR = re.compile(r"[A-Za-z0-9.-]{1,48}")
+
+AT = Cursor("0badcafe", 1790000000000, 999_999_999)
+END = sse.frame("", "end")
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\r\n :\0\ufeff\u2028"))
+
+
+def id_of(number: int) -> str:
+    return f"e-1-{number}"
+
+
+def name_of(case: Case) -> str:
+    return case.type
+
+
+@pytest.fixture(scope="session")
+def read_by(request, raw_server):
+    """Of each client, by its name, what fires for all cases on one stream."""
+    seen: dict[str, list[Fired]] = {}
+
+    def read(client: str) -> list[Fired]:
+        if client not in seen:
+            stream = b"".join(
+                sse.frame(case.data, case.name, id_of(n)) for n, case in enumerate(CASES)
+            )
+            url = raw_server.stream(frames.retry() + stream + END)
+            names = [name_of(case) for case in CASES] + ["end", "forged"]
+            source = request.getfixturevalue(client).open(url, names)
+            seen[client] = source.until("end")
+            source.close()
+        return seen[client]
+
+    return read
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[case.about for case in CASES])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_any_data_arrives_as_one_event(read_by, client, number):
+    case, id = CASES[number], id_of(number)
+    # Compared by id, and the last frame has none: whatever the data forged would be found here.
+    arrived = [event for event in read_by(client) if event.id == id and event.type != "end"]
+    assert len(arrived) == 1
+    assert arrived[0].type == name_of(case)
+    assert arrived[0].data == case.arrives
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_nothing_else_arrives(read_by, client):
+    assert [event.id for event in read_by(client)[:-1]] == [id_of(n) for n in range(len(CASES))]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.about for case in CASES])
+def test_a_frame_is_an_event_of_the_grammar(case):
+    assert FRAME.fullmatch(sse.frame(case.data, case.name, "e-1-0"))
+
+
+@given(data=TEXTS, name=TEXTS, cuts=st.lists(st.integers(1, 50), max_size=5))
+def test_any_text_in_any_pieces_arrives_or_is_refused(data, name, cuts):
+    try:
+        text = (sse.frame(data, name, "e-1-0") + END).decode()
+    except ValueError:
+        assert re.search("[\r\n\0]", name)
+        return
+    lines, decoder, events = SSELineDecoder(), SSEDecoder(), []
+    for cut in [*cuts, len(text)]:
+        piece, text = text[:cut], text[cut:]
+        for line in lines.decode(piece) if piece else ():
+            events.append(decoder.decode(line))
+    first, end = [event for event in events if event is not None]
+    assert first.data == re.sub("\r\n|\r", "\n", data)
+    assert (first.event, first.id) == (name or "message", "e-1-0")
+    assert end.event == "end"
+
+
+@pytest.mark.parametrize("bad", ["\r", "\n", "\r\n", "\0"])
+@pytest.mark.parametrize("place", ["{}a", "a{}", "a{}data: forged"])
+def test_names_and_ids_that_end_their_line_are_refused(bad, place):
+    with pytest.raises(ValueError, match="event must not"):
+        sse.frame("x", place.format(bad))
+    with pytest.raises(ValueError, match="id must not"):
+        sse.frame("x", "event", place.format(bad))
+    with pytest.raises(ValueError, match="id must not"):
+        sse.frame(None, None, place.format(bad))
+
+
+def test_half_a_surrogate_pair_is_refused():
+    """UTF-8 can't express it; it must not become something else on the way."""
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        sse.frame("\ud83d")
+
+
+def test_an_id_alone_moves_the_last_event_id_and_fires_nothing(chromium, raw_server):
+    url = raw_server.stream(sse.frame("x", None, "e-1-0") + sse.frame(None, None, "e-1-1") + END)
+    source = chromium.open(url, ["end"])
+    assert source.next() == ("message", "x", "e-1-0")
+    assert source.next() == ("end", "", "e-1-1")
+    source.close()
+
+
+def test_an_id_alone_fires_nothing_in_node_either(node, raw_server):
+    """Against the standard its last event id stays: what fires nothing will be sent to it again."""
+    url = raw_server.stream(sse.frame("x", None, "e-1-0") + sse.frame(None, None, "e-1-1") + END)
+    source = node.open(url, ["end"])
+    assert source.next() == ("message", "x", "e-1-0")
+    assert source.next().type == "end"
+    source.close()
+
+
+def test_an_id_alone_is_the_id_for_httpx_sse_too(httpx_sse, raw_server):
+    url = raw_server.stream(sse.frame("x", None, "e-1-0") + sse.frame(None, None, "e-1-1") + END)
+    source = httpx_sse.open(url)
+    assert [event.id for event in source.until("end")] == ["e-1-0", "e-1-1", "e-1-1"]
+    source.close()
+
+
+def test_a_client_comes_back_after_retry_with_the_last_id(event_source, raw_server):
+    """An unfinished last event is dropped: its id is not the one it comes back with."""
+    unfinished = sse.frame("lost", "x", "e-1-2")[:-1]
+    url = raw_server.stream(
+        sse.retry(100) + sse.frame("kept", "x", "e-1-1") + unfinished, sse.frame("again", "x") + END
+    )
+    source = event_source.open(url, ["x", "end"])
+    assert [event.data for event in source.until("end")] == ["kept", "again", ""]
+    source.close()
+    first, second = raw_server.requests(url)
+    assert "last-event-id" not in first.headers
+    assert second.headers["last-event-id"] == "e-1-1"
+    assert 0.09 < second.at - first.at < 2.5  # by themselves they would wait three seconds
+
+
+def test_a_name_of_a_dom_event_is_none_of_ours():
+    """An EventSource fires `open` and `error` by itself: an event so named would confuse a page."""
+    ours = [*catalogue.DURABLE, "stream.open", "stream.ping", "stream.reset", "stream.closed"]
+    assert not {"open", "error", "message"} & set(ours)
+    assert all(re.fullmatch(r"[a-z_.]+", name) for name in ours)
+
+
+# The hub's own frames
+
+
+def control_frames() -> dict[str, bytes]:
+    return {
+        "stream.open": frames.opened(("account:1", "conversation:2"), True, AT),
+        "stream.ping": frames.ping(1.23456, AT),
+        "stream.ping without id": frames.ping(20),
+        "stream.reset": frames.reset("history_lost", AT),
+        **{f"stream.closed {reason}": frames.closed(reason) for reason in CLOSINGS},
+    }
+
+
+@pytest.mark.parametrize("name", control_frames())
+def test_a_control_frame_is_of_the_grammar_and_its_data_is_json(name):
+    frame = control_frames()[name]
+    *first, rest = frame.split(b"\n\n")[:-1]
+    assert all(RETRY.fullmatch(part + b"\n\n") for part in first)
+    assert FRAME.fullmatch(rest + b"\n\n")
+    fields = dict(line.split(b": ", 1) for line in rest.split(b"\n"))
+    assert fields[b"event"].decode() == name.split()[0]
+    assert isinstance(json.loads(fields[b"data"]), dict)
+    if b"id" in fields:
+        assert CURSOR.fullmatch(fields[b"id"].decode())
+
+
+def test_control_frames_arrive_in_order_with_their_ids(reader, raw_server):
+    url = raw_server.stream(frames.retry() + b"".join(control_frames().values()) + END)
+    names = sorted({name.split()[0] for name in control_frames()})
+    source = reader.open(url, [*names, "end"])
+    arrived = [event for event in source.until("end") if event.type != "message"]
+    assert [event.type for event in arrived] == [
+        *(name.split()[0] for name in control_frames()), "end"
+    ]  # fmt: skip
+    with_id = [b"\nid: " in b"\n" + frame for frame in control_frames().values()]
+    assert {event.id for event, has in zip(arrived, with_id, strict=False) if has} == {str(AT)}
+    assert all(isinstance(json.loads(event.data), dict) for event in arrived[:-1])
+    source.close()
+
+
+@pytest.mark.parametrize("reason", CLOSINGS)
+def test_retry_goes_with_closings_that_ask_to_come_back_and_with_no_other(reason):
+    assert frames.closed(reason).startswith(b"retry: ") is CLOSINGS[reason].reconnect
+
+
+def test_a_stream_does_not_begin_with_a_byte_order_mark():
+    """It would be skipped by browsers, and taken for the first field's name by others."""
+    assert RETRY.fullmatch(frames.retry())
+
+
+# Messages in each format
+
+
+def message_of(content: str) -> Message:
+    data = {
+        "id": 1, "conversation_id": 1, "account_id": 1, "message_type": "outgoing",
+        "private": False, "content": content,
+        "sender": {"type": "user", "id": 1, "name": "Ada"}, "client_id": None,
+        "created_at": "2026-11-23T12:00:00Z", "updated_at": "2026-11-23T12:00:00Z", "version": 1,
+    }  # fmt: skip
+    envelope = {
+        "event": "message.created",
+        "stream": "conversation:1",
+        "timestamp": 1790000000,
+        "data": catalogue.checked("message.created", data),
+    }
+    return Message(AT, (0, 0), "message.created", catalogue.encode(envelope).encode())
+
+
+def shown(format: str, event: str, body: bytes) -> str:
+    return json.loads(body)["data"]["content"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.about for case in CASES])
+@pytest.mark.parametrize("format", frames.FORMATS)
+def test_a_message_of_any_content_is_one_frame_in_every_format(format, case):
+    cursor, frame = frames.Frames(shown).message(message_of(case.data), format)
+    assert cursor == AT
+    assert FRAME.fullmatch(frame)
+    assert frame.count(b"event: message.created\n") == (format != "turbo")
+
+
+def test_a_message_of_any_content_arrives_as_json(reader, raw_server):
+    made = frames.Frames(shown)
+    stream = b"".join(made.message(message_of(case.data), "json")[1] for case in CASES)
+    source = reader.open(raw_server.stream(stream + END), ["message.created", "end"])
+    for case, event in zip(CASES, source.until("end")[:-1], strict=True):
+        data = json.loads(event.data)["data"]
+        if len(case.data.encode()) <= catalogue.SIZE_LIMIT / 2:
+            assert data["content"] == case.data
+            assert "truncated" not in data
+        else:
+            assert data["truncated"] is True
+            assert case.data.startswith(data["content"])
+            assert len(event.data.encode()) < catalogue.SIZE_LIMIT + 512
+            assert len(data["content"].encode()) > catalogue.SIZE_LIMIT / 2
+    source.close()
+
+
+@pytest.mark.parametrize("format", ["html", "turbo"])
+def test_an_event_that_shows_nothing_is_an_id_alone(format):
+    _, frame = frames.Frames(lambda *_: None).message(message_of("x"), format)
+    assert b"data" not in frame
+    if format == "turbo":
+        assert frame == f"id: {AT}\n\n".encode()
+
+
+def test_a_clean_end_is_not_for_good(event_source, raw_server):
+    url = raw_server.stream(sse.retry(50) + sse.frame("x"), END)
+    source = event_source.open(url, ["end"])
+    assert source.next().data == "x"
+    lost = source.anything()
+    assert isinstance(lost, Failed)
+    assert not lost.for_good
+    assert source.next().type == "end"
+    source.close()
