@@ -41,6 +41,7 @@ LOOK = 2.0  # s for which we look, before each scenario, at what else the machin
 
 def main() -> None:
     asked = arguments()
+    path = report.fresh_path()
     others: dict[str, float] = {}
     limit = raise_descriptor_limit()
     say(f"{limit} descriptors per process")
@@ -52,7 +53,7 @@ def main() -> None:
         for scenario in asked.scenarios or SCENARIOS:
             others[scenario] = busy_cores_once_quiet(asked.wait)
             SCENARIOS[scenario].run(lab)
-    path = report.save(lab.rows, floor.name(), asked.quick, others)
+            report.save(path, lab.rows, floor.name(), asked.quick, others)
     print(report.table(lab.rows, floor.name(), others))
     say(f"saved as {path}")
 

@@ -63,10 +63,18 @@ def number(value: float) -> str:
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def save(rows: list[Row], floor_name: str, quick: bool, others: dict[str, float]) -> Path:
-    """`others`: how many cores were busy with something else before each scenario."""
+def fresh_path() -> Path:
     RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{time.strftime('%Y%m%dT%H%M%S')}.json"
+    return RESULTS / f"{time.strftime('%Y%m%dT%H%M%S')}.json"
+
+
+def save(
+    path: Path, rows: list[Row], floor_name: str, quick: bool, others: dict[str, float]
+) -> None:
+    """Called after each scenario, so that a run that is cut short has not been for nothing.
+
+    `others`: how many cores were busy with something else before each scenario.
+    """
     path.write_text(
         json.dumps(
             {
@@ -82,4 +90,3 @@ def save(rows: list[Row], floor_name: str, quick: bool, others: dict[str, float]
             indent=2,
         )
     )
-    return path
