@@ -18,6 +18,7 @@ from . import streams
 from .config import BODY_LIMIT
 from .config import CHECKOUT
 from .config import Settings
+from .events.announcements import Announcements
 from .events.outbox import Relay
 from .events.rendering import Renderer
 from .events.rendering import clock_time
@@ -70,7 +71,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["embedded_redis"] = None if settings.redis_url else embedded
     app.extensions["broker"] = broker
-    app.extensions["hub"] = Hub(broker, Renderer(app), partial(streams.authorise_again, app))
+    app.extensions["hub"] = Hub(
+        broker, Renderer(app), partial(streams.authorise_again, app), Announcements()
+    )
     app.extensions["relay"] = Relay(app, broker)
 
     errors.init_app(app)

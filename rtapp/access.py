@@ -4,6 +4,7 @@ An administrator of an account sees all of it; an agent who `sees: inbox` sees t
 their inboxes; one who `sees: assigned` only those assigned to them. Nobody sees another account.
 """
 
+from typing import NamedTuple
 from typing import TypeVar
 
 from sqlalchemy import Integer
@@ -24,6 +25,15 @@ from rtapp.models import User
 Thing = TypeVar("Thing")
 
 
+class Place(NamedTuple):
+    """As much of a conversation as says who hears of it."""
+
+    id: int
+    account_id: int
+    inbox_id: int
+    assignee_id: int | None
+
+
 # Statements are built once: building one costs more than running it. `:viewer` is the user's id.
 VIEWER = bindparam("viewer", type_=Integer)
 OWN_INBOXES = select(InboxMember.inbox_id).where(InboxMember.user_id == VIEWER)
@@ -42,7 +52,9 @@ SEEN = (
     .correlate(Conversation)
 )
 CONVERSATION = select(Conversation).where(Conversation.id == bindparam("id"), SEEN)
-ACCOUNT_OF_CONVERSATION = CONVERSATION.with_only_columns(Conversation.account_id)
+PLACE = CONVERSATION.with_only_columns(
+    Conversation.id, Conversation.account_id, Conversation.inbox_id, Conversation.assignee_id
+)
 MEMBERSHIP = select(Membership).where(
     Membership.account_id == bindparam("account"), Membership.user_id == VIEWER
 )
@@ -64,11 +76,10 @@ def conversation_for(user: User, conversation_id: int) -> Conversation:
     return found(db.session.scalar(CONVERSATION, {"id": conversation_id, "viewer": user.id}))
 
 
-def account_of_conversation(user: User, conversation_id: int) -> int:
-    """The account of the conversation, if the user sees it. Raises NotFound likewise."""
-    return found(
-        db.session.scalar(ACCOUNT_OF_CONVERSATION, {"id": conversation_id, "viewer": user.id})
-    )
+def place_of_conversation(user: User, conversation_id: int) -> Place:
+    """Where the conversation is, if the user sees it. Raises NotFound likewise."""
+    row = db.session.execute(PLACE, {"id": conversation_id, "viewer": user.id}).one_or_none()
+    return Place(*found(row))
 
 
 def inboxes_of(user: User, account_id: int) -> list[int]:

@@ -13,6 +13,7 @@ from sqlalchemy import func
 from sqlalchemy import select
 
 from rtapp import auth
+from rtapp.events.catalogue import EPHEMERAL
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import Message
@@ -80,6 +81,18 @@ class Stream:
         self.raw = ""
 
     def next(self) -> ServerSentEvent:
+        """The next event but ephemeral ones. Fails if there is none within PATIENCE."""
+        while (event := self.any()).event in EPHEMERAL:
+            pass
+        return event
+
+    def ephemeral(self, name: str) -> dict[str, Any]:
+        """The data of the next ephemeral event of that name, whatever comes before it."""
+        while (event := self.any()).event != name:
+            pass
+        return json.loads(event.data)["data"]
+
+    def any(self) -> ServerSentEvent:
         """The next event that fires. Fails if there is none within PATIENCE."""
         with gevent.Timeout(PATIENCE, AssertionError("no event came")):
             while True:
@@ -123,7 +136,7 @@ class Outbox:
             rows = db.session.scalar(select(func.count()).select_from(Message))
             waiting = db.session.scalar(select(func.count()).select_from(OutboxEvent))
             versions = db.session.scalar(select(func.sum(Conversation.version)))
-        return rows, waiting, int(versions), sorted(self._broker.redis.keys("rt:*:conv*"))
+        return rows, waiting, int(versions), sorted(self._broker.redis.keys("rt:{*}:conv*"))
 
     def unchanged(self) -> bool:
         return self.state() == self.before

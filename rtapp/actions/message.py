@@ -11,6 +11,7 @@ from rtapp.config import CLIENT_ID_LIMIT
 from rtapp.config import CONTENT_LIMIT
 from rtapp.events import presenters
 from rtapp.services.send_message import send_message
+from rtapp.services.typing import tell_typing
 from rtapp.validation import Body
 from rtapp.validation import Content
 from rtapp.validation import Text
@@ -33,5 +34,6 @@ def create_message(conversation_id: int) -> Response:
     message, created = send_message(
         user, conversation, new.content, private=new.private, client_id=new.client_id or None
     )
+    tell_typing(user, message.account_id, conversation_id, is_typing=False)
     page = url_for("conversation.one", conversation_id=conversation_id)
     return answer(presenters.message(message), 201 if created else 200, page)

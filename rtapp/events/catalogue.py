@@ -2,11 +2,20 @@
 
 import json
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 SIZE_LIMIT = 16 * 1024  # bytes of an event's data; over it the long text is cut
 
-# A field is a type, a tuple of alternatives, or a dict of fields in turn.
+
+class Each(NamedTuple):
+    """All values of a list, or of an object whose keys are ids, are alike."""
+
+    value: Any
+
+
+# A field is a type, a tuple of it and None, Each of something, or a dict of fields in turn.
 PERSON = {"id": int, "name": str}
 ASSIGNEE = (PERSON, None)
 SENDER = {"type": str, "id": int, "name": str}
@@ -42,6 +51,24 @@ DURABLE: Mapping[str, Mapping[str, Any]] = {
     "conversation.updated": CONVERSATION,
 }
 
+TYPING = {
+    "conversation_id": int,
+    "user_name": str,
+    "is_typing": bool,
+    "private": bool,
+    "expires_in": int,
+}
+
+# Each has one or several shapes.
+EPHEMERAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "typing": ({**TYPING, "user_id": int}, {**TYPING, "contact_id": int}),
+    "conversation.viewers": ({"conversation_id": int, "viewers": Each(PERSON)},),
+    "presence_update": (
+        {"online_users": Each(str)},
+        {"changed": Each(str), "left": Each(int)},
+    ),
+}
+
 LONG_TEXT = {"message.created": "content"}  # what is cut when an event is too large
 
 
@@ -55,17 +82,31 @@ def checked(event: str, data: Mapping[str, Any]) -> dict[str, Any]:
     Over the limit the event's long text is cut and `truncated` is true: the client fetches the
     rest. Raises CatalogueError for an unknown event, a missing or unknown field or a wrong type.
     """
+    if event in EPHEMERAL:
+        check_any(event, EPHEMERAL[event], data)
+        return dict(data)
     if event not in DURABLE:
         raise CatalogueError(f"{event} is not in the catalogue")
     check(event, DURABLE[event], data)
     return dict(data) if size(data) <= SIZE_LIMIT else truncated(event, data)
 
 
+def check_any(event: str, shapes: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> None:
+    for shape in shapes:
+        if shape.keys() == data.keys():
+            return check(event, shape, data)
+    raise CatalogueError(f"{event} has no shape with the fields {sorted(data)}")
+
+
 def check(where: str, expected: Any, value: Any) -> None:
-    if isinstance(expected, tuple):
+    if isinstance(expected, tuple) and not isinstance(expected, Each):
         if value is None and None in expected:
             return
         expected = expected[0]
+    if isinstance(expected, Each):
+        for key, each in value.items() if isinstance(value, Mapping) else enumerate(value):
+            check(f"{where}.{key}", expected.value, each)
+        return
     if isinstance(expected, type):
         if type(value) is not expected:
             raise CatalogueError(f"{where} must be {expected.__name__}, not {value!r}")

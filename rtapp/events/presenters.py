@@ -1,11 +1,13 @@
 """How rows look to clients: the `data` of events and the body of answers, one and the same."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rtapp.clock import rfc3339
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import User
+from rtapp.realtime.typing import TYPING
 
 PREVIEW = 120  # characters of a message shown in a list
 
@@ -55,6 +57,37 @@ def last_message(row: Message) -> dict[str, Any]:
 
 def person(row: User) -> dict[str, Any]:
     return {"id": row.id, "name": row.name}
+
+
+def present(status_by_user: Mapping[str, str]) -> dict[str, Any]:
+    """Who is online or busy, by user id. Who chose to be offline is not there."""
+    online = {user: status for user, status in status_by_user.items() if status != "offline"}
+    return {"online_users": online}
+
+
+def typing(
+    conversation_id: int, holder: str, told: Mapping[str, Any], is_typing: bool
+) -> dict[str, Any]:
+    """`holder` is `user:<id>` or `contact:<id>`; `told` what they said as they began."""
+    kind, _, id = holder.partition(":")
+    return {
+        "conversation_id": conversation_id,
+        f"{kind}_id": int(id),
+        "user_name": told["name"],
+        "is_typing": is_typing,
+        "private": told["private"],
+        "expires_in": round(TYPING.lasts) if is_typing else 0,
+    }
+
+
+def viewers(conversation_id: int, names: Mapping[str, str]) -> dict[str, Any]:
+    """`names`: by `<conversation>/<user>`, of this conversation and perhaps of others."""
+    here = ((holder.partition("/"), name) for holder, name in names.items())
+    ids = {int(user): name for (of, _, user), name in here if int(of) == conversation_id}
+    return {
+        "conversation_id": conversation_id,
+        "viewers": [{"id": id, "name": name} for id, name in sorted(ids.items())],
+    }
 
 
 def me(row: User) -> dict[str, Any]:

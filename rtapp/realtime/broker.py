@@ -21,6 +21,9 @@ from redis.exceptions import RedisError as RedisError
 from redis.retry import Retry
 
 from .cursor import Cursor
+from .group import Group
+from .group import Snapshot
+from .group import Told
 
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
 LOG_LIMIT = 10_000  # entries a topic's log keeps, about; older ones are trimmed
@@ -53,8 +56,23 @@ class Message(NamedTuple):
     body: bytes
 
 
+class Announcement(NamedTuple):
+    """What was said on a topic of a group's changes: no log has it, and it has no cursor."""
+
+    kind: str
+    told: Told
+
+
+class GroupChanges(NamedTuple):
+    """What is to happen in a group: (what, holder, connection, value or grace in ms) for each."""
+
+    account_id: int
+    group: Group
+    changes: Sequence[tuple[str, ...]]
+
+
 class Reading(NamedTuple):
-    """Logs as of one moment: where the account stands and, per topic, the next messages.
+    """Logs and groups as of one moment: where the account stands and, per topic, the next messages.
 
     `complete` is False when there is more after these messages than one reading returns.
     """
@@ -62,6 +80,7 @@ class Reading(NamedTuple):
     position: Cursor
     now_ms: int
     topics: list[list[Message]]
+    snapshots: list[Snapshot]
 
     @property
     def complete(self) -> bool:
@@ -87,11 +106,9 @@ class Broker:
             socket_connect_timeout=COMMAND_TIMEOUT,
             retry=Retry(ExponentialBackoff(cap=0.1, base=0.01), 1),
         )
-        common = (SCRIPTS / "account.lua").read_text()
-        self._publish, self._read = (
-            self.redis.register_script(common + (SCRIPTS / name).read_text())
-            for name in ("publish.lua", "read.lua")
-        )
+        self._publish = self.redis.register_script(script("account", "publish"))
+        self._read = self.redis.register_script(script("account", "group", "read"))
+        self._change = self.redis.register_script(script("group", "leases"))
         self._seen: dict[int, Cursor] = {}  # the newest event known of each account
 
     def publish(
@@ -110,19 +127,47 @@ class Broker:
         self.saw(account_id, Cursor(epoch.decode(), *pair(last)))
         return bool(published)
 
-    def read(self, account_id: int, names: Sequence[str], after: Cursor) -> Reading:
-        """The messages of the topics `names` after `after`, up to READ_LIMIT of each."""
-        epoch, now, last, *logs = self._read(
-            keys=[*self._keys(account_id), *channels(account_id, names)],
-            args=[*self._args(account_id), after.entry, READ_LIMIT],
+    def read(
+        self, account_id: int, names: Sequence[str], after: Cursor, groups: Sequence[Group] = ()
+    ) -> Reading:
+        """The messages of the topics `names` after `after`, up to READ_LIMIT of each, and who is in
+        the groups."""
+        places = (name for group in groups for name in (group.name, group.topic))
+        epoch, now, last, logs, snapshots = self._read(
+            keys=[*self._keys(account_id), *channels(account_id, (*names, *places))],
+            args=[
+                *self._args(account_id),
+                after.entry,
+                READ_LIMIT,
+                len(names),
+                *(text for group in groups for text in group.behaviour),
+            ],
         )
         known = Cursor(epoch.decode(), *pair(last))
         self.saw(account_id, known)
-        return Reading(known, int(now), [[logged(known, *e) for e in log] for log in logs])
+        messages = [[logged(known, *entry) for entry in log] for log in logs]
+        return Reading(known, int(now), messages, [Snapshot.parse(*s) for s in snapshots])
 
     def position(self, account_id: int) -> Cursor:
         """A cursor up to which everything published in the account has been published by now."""
         return self.read(account_id, (), Cursor("none", 0, 0)).position
+
+    def change_groups(self, batch: Sequence[GroupChanges], now_ms: int | None = None) -> list[Told]:
+        """Makes the changes and sweeps the groups, all in one pipeline. `now_ms`: Redis's clock."""
+        if len(batch) == 1:
+            return [Told.parse(self._change(*self._group_call(batch[0], now_ms)))]
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for changes in batch:
+                self._change(*self._group_call(changes, now_ms), client=pipeline)
+            return [Told.parse(told) for told in pipeline.execute()] if batch else []
+
+    @staticmethod
+    def _group_call(changes: GroupChanges, now_ms: int | None) -> tuple[list[str], list[str | int]]:
+        account_id, group, wanted = changes
+        keys = channels(account_id, (group.name, group.topic))
+        now = "" if now_ms is None else now_ms
+        flat = (word for change in wanted for word in change)
+        return keys, [now, *group.behaviour, *flat]
 
     def saw(self, account_id: int, cursor: Cursor) -> None:
         """Remembers the newest event of an account, by which a Redis that forgot is recognised."""
@@ -188,6 +233,10 @@ class Listener:
         self._connection.disconnect()
 
 
+def script(*names: str) -> str:
+    return "".join((SCRIPTS / f"{name}.lua").read_text() for name in names)
+
+
 def channels(account_id: int, names: Iterable[str]) -> list[str]:
     return [Topic(account_id, name).channel for name in names]
 
@@ -203,7 +252,10 @@ def logged(known: Cursor, entry: bytes, fields: list[bytes]) -> Message:
     return Message(Cursor(known.epoch, *pair(entry)), pair(previous), event.decode(), body)
 
 
-def heard(payload: bytes) -> Message:
-    """A pub/sub payload, as `publish.lua` makes it."""
+def heard(payload: bytes) -> Message | Announcement:
+    """A pub/sub payload, as `publish.lua` and `group.lua` make it."""
+    if payload.startswith(b"~ "):
+        _, kind, told = payload.split(b" ", 2)
+        return Announcement(kind.decode(), Told.parse(told))
     epoch, entry, previous, event, body = payload.split(b" ", 4)
     return Message(Cursor(epoch.decode(), *pair(entry)), pair(previous), event.decode(), body)

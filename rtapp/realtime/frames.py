@@ -11,6 +11,7 @@ from . import sse
 from .broker import Message
 from .cursor import Cursor
 from .subscriber import CLOSINGS
+from .subscriber import Ephemeral
 
 FORMATS = ("json", "html", "turbo")
 HEARTBEAT = 15  # s between two pings of a stream
@@ -29,6 +30,19 @@ Render = Callable[[str, str, bytes], str | None]
 class Frames:
     def __init__(self, render: Render):
         self._render = lru_cache(RENDERED)(render)
+
+    def ephemeral(self, ephemeral: Ephemeral, format: str) -> bytes:
+        """Its frame; empty where it shows nothing."""
+        if format == "json":
+            return b"event: %b\ndata: %b\n\n" % (ephemeral.event.encode(), ephemeral.body)
+        try:
+            data = self._render(format, ephemeral.event, ephemeral.body)
+        except Exception:
+            logger.exception("Rendering %s as %s failed", ephemeral.event, format)
+            return b""
+        if data is None:
+            return b""
+        return sse.frame(data, ephemeral.event if format == "html" else None)
 
     def message(self, message: Message, format: str) -> tuple[Cursor, bytes]:
         """A message as its cursor and its frame. Where it shows nothing, its id still moves."""

@@ -88,7 +88,8 @@ class Heartbeat:
 
     def _confirm(self, subscriber: Subscriber, burst: Burst) -> None:
         """The id is where the stream stands: never before an event that it already has."""
-        position = burst.frames[0][0]
+        position = burst.cursor
+        assert position is not None
         cursor = subscriber.cursor
         if cursor is None or cursor.epoch != position.epoch:
             self._hub.catch_up(subscriber)  # which finds that the epoch is lost, and says so

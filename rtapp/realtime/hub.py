@@ -12,6 +12,7 @@ import selectors
 import time
 from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
@@ -24,18 +25,25 @@ from redis.exceptions import RedisError
 
 from . import frames
 from . import metrics
+from .announcer import Announcer
 from .broker import CONTROL
+from .broker import Announcement
 from .broker import Broker
 from .broker import Listener
 from .broker import Message
 from .broker import Topic
 from .broker import heard
+from .group import Group
 from .heartbeat import Heartbeat
+from .leases import KINDS
+from .leases import Leases
 from .replay import Replay
 from .revocation import Authorise
 from .revocation import Revocation
 from .subscriber import Burst
 from .subscriber import Channel
+from .subscriber import Ephemeral
+from .subscriber import Mark
 from .subscriber import State
 from .subscriber import Subscriber
 from .subscriber import Subscription
@@ -48,14 +56,24 @@ LIFETIME = (30 * 60, 60 * 60)  # s until a stream is asked to reconnect, spread
 
 # gevent replaces selectors.DefaultSelector with its own; the hub wants the kernel's, as one
 # descriptor that gevent's loop watches.
+# An event as it arrived, and what it moves a subscriber to.
+Heard = tuple[Mark, Message | Ephemeral]
+
 KernelSelector: Any = monkey.get_original("selectors", "DefaultSelector")
 
 logger = logging.getLogger(__name__)
 
 
 class Hub:
-    def __init__(self, broker: Broker, render: frames.Render, authorise: Authorise):
+    def __init__(
+        self,
+        broker: Broker,
+        render: frames.Render,
+        authorise: Authorise,
+        announcer: Announcer | None = None,
+    ):
         self.broker = broker
+        self.announcer = announcer or Announcer()
         self.frames = frames.Frames(render)
         self.channels: dict[bytes, Channel] = {}
         self.users: Counter[int | None] = Counter()
@@ -67,9 +85,11 @@ class Hub:
         self._pongs: dict[bytes, Event] = {}
         self._replay = Replay(self)
         self._heartbeat = Heartbeat(self)
+        self.leases = Leases(self)
         self._revocation = Revocation(self, authorise)
         self.draining = False
         self.connections = 0  # pub/sub connections lost so far
+        self.said = 0  # ephemeral events heard so far: their numbers
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._watcher: Any = None
 
@@ -83,12 +103,14 @@ class Hub:
                 gevent.spawn(self._listen),
                 gevent.spawn(self._heartbeat.run),
                 gevent.spawn(self._revocation.run),
+                gevent.spawn(self.leases.run),
                 *(gevent.spawn(self._replay.run) for _ in range(Replay.WORKERS)),
             ]
 
     def drain(self) -> None:
         """Asks everyone to reconnect elsewhere, spread over time so that not all come at once."""
         self.draining = True
+        self.leases.renew()  # they outlive the restart
         while streams := self.subscribers():
             pause = min(DRAIN_PAUSE, DRAIN_LIMIT / len(streams))
             for subscriber in streams:
@@ -145,6 +167,7 @@ class Hub:
         self._selector.unregister(subscriber.fd)
         self._heartbeat.discard(subscriber)
         self.stalled.pop(subscriber, None)
+        self.leases.leave(subscriber, reason)
         for channel in subscriber.topics:
             self._part(subscriber, channel)
         self._forget(self.users, subscriber.subscription.user_id)
@@ -224,14 +247,21 @@ class Hub:
         if not channel.subscribers:
             self.idle[channel] = time.monotonic()
 
-    def change_topics(self, subscriber: Subscriber, topics: tuple[Topic, ...]) -> None:
+    def change(self, subscriber: Subscriber, allowed: Subscription) -> None:
         """Goes on with what is allowed now, from where the stream stands."""
         if subscriber.state is State.CLOSED:
             return
+        if allowed.holdings != subscriber.subscription.holdings:
+            self.leases.change(subscriber, allowed.holdings)
+        if allowed.topics != subscriber.subscription.topics:
+            self._change_topics(subscriber, allowed.topics)
+
+    def _change_topics(self, subscriber: Subscriber, topics: tuple[Topic, ...]) -> None:
         for channel in subscriber.topics:
             self._part(subscriber, channel)
         subscriber.subscription = replace(subscriber.subscription, topics=topics)
         subscriber.topics = tuple(self._join(subscriber, topic) for topic in topics)
+        subscriber.told = -1
         self.catch_up(subscriber)
 
     def leave(self, channel: Channel) -> None:
@@ -308,6 +338,7 @@ class Hub:
 
     def _connected(self, listener: Listener) -> None:
         self._listener = listener
+        self.leases.renew()
         metrics.RECONNECTS.inc()
         names = [CONTROL.encode(), *self.channels]
         for start in range(0, len(names), 1000):
@@ -317,9 +348,11 @@ class Hub:
         """From here on nothing is sure: everyone catches up when the channels are back."""
         self._listener = None
         self.connections += 1
+        self.said += 1
         for channel in self.channels.values():
             channel.confirmed = False
             channel.position = None
+            channel.forget(self.said)
         for subscriber in self.subscribers():
             self.catch_up(subscriber)
 
@@ -378,8 +411,26 @@ class Hub:
                 continue
             channel = self.channels.get(name)
             if channel is not None:
-                messages = [heard(payload) for _, _, payload in row]
-                self._fan_out(channel, [m for m in messages if self._follows(channel, m)])
+                self._fan_out(channel, self._hear(channel, [payload for _, _, payload in row]))
+
+    def _hear(self, channel: Channel, payloads: Iterable[bytes]) -> list[Heard]:
+        """What of it everyone who is live needs next, in order."""
+        events: list[Heard] = []
+        for payload in payloads:
+            said = heard(payload)
+            if isinstance(said, Announcement):
+                events += self._announced(channel, said)
+            elif self._follows(channel, said):
+                events.append((said.cursor, said))
+        return events
+
+    def _announced(self, channel: Channel, said: Announcement) -> Iterator[Heard]:
+        topic, kind = channel.topic, KINDS[said.kind]
+        self.leases.heard(topic.account_id, Group(kind, topic.name), said.told.ends_in)
+        for ephemeral in self.announcer.announce(topic, kind, said.told):
+            self.said += 1
+            channel.remember(self.said, ephemeral)
+            yield self.said, ephemeral
 
     def _follows(self, channel: Channel, message: Message) -> bool:
         """Moves the channel's position. Returns whether the message is what everyone needs next."""
@@ -398,27 +449,31 @@ class Hub:
             self.catch_up(subscriber)
         return False
 
-    def _fan_out(self, channel: Channel, messages: list[Message]) -> None:
-        if not messages:
-            return
+    def _fan_out(self, channel: Channel, events: list[Heard]) -> None:
         bursts: dict[str, Burst] = {}
-        first = messages[0].cursor
         sent = size = 0
-        for subscriber in tuple(channel.subscribers):
+        for subscriber in tuple(channel.subscribers) if events else ():
             if subscriber.state is not State.LIVE:
                 continue
             format = subscriber.subscription.format
-            burst: Burst | None = bursts.get(format)
-            if burst is None:
-                burst = bursts[format] = Burst([self.frames.message(m, format) for m in messages])
-            has = subscriber.cursor
-            if has is not None and has >= first:
-                burst = burst.after(has)
-                if burst is None:
-                    continue
+            if format not in bursts:
+                bursts[format] = self.burst(events, format)
+            burst = bursts[format].after(subscriber.cursor)
+            if burst is None or not burst.payload:
+                continue
             self.send(subscriber, burst)
             sent += 1
             size += len(burst.payload)
             if sent % WRITES_PER_TURN == 0:
                 gevent.sleep(0)
-        metrics.fanned_out(messages, size, sent)
+        metrics.fanned_out([mark for mark, _ in events], size, sent)
+
+    def burst(self, events: Iterable[Heard], format: str) -> Burst:
+        return Burst(
+            [
+                (mark, self.frames.ephemeral(said, format))
+                if isinstance(said, Ephemeral)
+                else self.frames.message(said, format)
+                for mark, said in events
+            ]
+        )

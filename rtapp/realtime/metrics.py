@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 from prometheus_client import Histogram
 
 if TYPE_CHECKING:
-    from .broker import Message
+    from .subscriber import Mark
 
 OPEN_STREAMS = Gauge("rtapp_open_streams", "Streams open now.", multiprocess_mode="livesum")
 DELIVERIES = Counter("rtapp_deliveries", "Event frames written to sockets.")
@@ -26,10 +26,11 @@ LAG = Histogram(
 )
 
 
-def fanned_out(messages: "Sequence[Message]", payload: int, sockets: int) -> None:
-    """Counts a fan-out of `messages`, together `payload` bytes, to that many sockets."""
-    DELIVERIES.inc(len(messages) * sockets)
+def fanned_out(marks: "Sequence[Mark]", payload: int, sockets: int) -> None:
+    """Counts a fan-out of that many events, together `payload` bytes, to that many sockets."""
+    DELIVERIES.inc(len(marks) * sockets)
     BYTES.inc(payload)
     now_ms = time.time() * 1000
-    for message in messages:
-        LAG.observe(max(0.0, now_ms - message.cursor.ms) / 1000)
+    for mark in marks:
+        if not isinstance(mark, int):
+            LAG.observe(max(0.0, now_ms - mark.ms) / 1000)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import gevent
 from gevent.event import Event
@@ -20,8 +21,10 @@ from .broker import RETENTION_MS
 from .broker import Reading
 from .cursor import NOWHERE
 from .cursor import Cursor
+from .group import Group
 from .subscriber import Burst
 from .subscriber import Channel
+from .subscriber import Ephemeral
 from .subscriber import State
 from .subscriber import Subscriber
 
@@ -33,8 +36,13 @@ SUBSCRIBERS_PER_TURN = 50  # served before others get a turn: a few milliseconds
 
 logger = logging.getLogger(__name__)
 
-# Where in which logs: a group is read for together.
-Place = tuple[int, tuple[Channel, ...], Cursor | None]
+
+class Place(NamedTuple):
+    """Where in which logs: subscribers that stand there are read for together."""
+
+    account_id: int
+    channels: tuple[Channel, ...]
+    cursor: Cursor | None
 
 
 class Replay:
@@ -52,7 +60,7 @@ class Replay:
         if subscriber in self._taken:
             return
         self._taken.add(subscriber)
-        place = (subscriber.subscription.account_id, subscriber.topics, subscriber.cursor)
+        place = Place(subscriber.subscription.account_id, subscriber.topics, subscriber.cursor)
         if place not in self._groups:
             self._groups[place] = []
             self._order.append(place)
@@ -83,23 +91,17 @@ class Replay:
             self._hub.catch_up(subscriber)
 
     def _serve(self, place: Place, group: list[Subscriber]) -> None:
-        account_id, channels, cursor = place
-        names = [channel.topic.name for channel in channels] if cursor else []
-        connection = self._hub.connections
-        reading = self._hub.broker.read(account_id, names, cursor or NOWHERE)
-        lost = why_lost(cursor, reading) if cursor else None
-        start = reading.position if lost or cursor is None else cursor
-        messages = [] if lost else reading.merged()
-        bursts: dict[str, Burst] = {}
-        for served, subscriber in enumerate(group, start=1):
-            if self._may_be_served(subscriber, channels):
+        self._hub.leases.arrive(group)  # so that whoever asks who is there is there
+        served = Serving(self._hub, place, snapshot=any(s.missed() is None for s in group))
+        for number, subscriber in enumerate(group, start=1):
+            if self._may_be_served(subscriber, place.channels):
                 format = subscriber.subscription.format
-                if messages and format not in bursts:
-                    bursts[format] = Burst([self._hub.frames.message(m, format) for m in messages])
-                begun = self._begin(subscriber, start, lost)
-                if begun and (not messages or self._hub.send(subscriber, bursts[format])):
-                    self._finish(subscriber, reading, bool(lost), connection)
-            if served % SUBSCRIBERS_PER_TURN == 0:
+                burst = served.burst(format) if served.messages else None
+                if self._begin(subscriber, served) and (
+                    burst is None or self._hub.send(subscriber, burst)
+                ):
+                    self._finish(subscriber, served)
+            if number % SUBSCRIBERS_PER_TURN == 0:
                 gevent.sleep(0)
 
     def _may_be_served(self, subscriber: Subscriber, channels: tuple[Channel, ...]) -> bool:
@@ -110,29 +112,84 @@ class Replay:
             and subscriber not in self._hub.stalled
         )
 
-    def _begin(self, subscriber: Subscriber, start: Cursor, lost: str | None) -> bool:
+    def _begin(self, subscriber: Subscriber, served: Serving) -> bool:
         """Says where the stream continues from, where that is not known to the client."""
         control = b""
         if not subscriber.opened:
-            resumed = subscriber.cursor is not None and not lost
-            control += frames.opened(subscriber.subscription.streams, resumed, start)
+            resumed = subscriber.cursor is not None and not served.lost
+            control += frames.opened(subscriber.subscription.streams, resumed, served.start)
             subscriber.opened = True
-        if lost:
-            metrics.RESETS.labels(lost).inc()
-            control += frames.reset(lost, start)
-        subscriber.cursor = start
+        if served.lost:
+            metrics.RESETS.labels(served.lost).inc()
+            control += frames.reset(served.lost, served.start)
+            subscriber.told = -1  # whoever begins anew is told everything
+        subscriber.cursor = served.start
         return not control or self._hub.push(subscriber, control)
 
-    def _finish(
-        self, subscriber: Subscriber, reading: Reading, lost: bool, connection: int
-    ) -> None:
-        if lost or reading.complete:
-            # All that its topics held up to there has been written to it.
-            subscriber.cursor = max(subscriber.cursor or NOWHERE, reading.position)
-            # What was published while the pub/sub connection was lost, nobody has heard: then only
-            # a reading that began afterwards is up to date.
-            if connection == self._hub.connections:
-                self._hub.go_live(subscriber)
+    def _finish(self, subscriber: Subscriber, served: Serving) -> None:
+        if not (served.lost or served.reading.complete):
+            return
+        # All that its topics held up to there has been written to it.
+        subscriber.cursor = max(subscriber.cursor or NOWHERE, served.reading.position)
+        # What was published while the pub/sub connection was lost, nobody has heard: then only
+        # a reading that began afterwards is up to date.
+        if served.connection == self._hub.connections and self._inform(subscriber, served):
+            self._hub.go_live(subscriber)
+
+    def _inform(self, subscriber: Subscriber, served: Serving) -> bool:
+        """Tells it of the ephemeral state. Returns whether the stream has taken it whole."""
+        missed = subscriber.missed()
+        if missed is None and served.has_snapshot:
+            # Whether sent or kept as its rest: it will have it.
+            subscriber.told = served.said
+            snapshot = served.snapshot(subscriber.subscription.format)
+            if snapshot and not self._hub.push(subscriber, snapshot):
+                return False
+            missed = subscriber.missed()
+        if missed is None:
+            return False  # it is released, and read for again
+        burst = self._hub.burst(missed, subscriber.subscription.format)
+        return not burst.payload or self._hub.send(subscriber, burst)
+
+
+class Serving:
+    """What one reading has for all subscribers at a place, encoded once per format."""
+
+    def __init__(self, hub: Hub, place: Place, snapshot: bool):
+        account_id, channels, cursor = place
+        self._hub = hub
+        self.has_snapshot = snapshot
+        self.connection, self.said = hub.connections, hub.said
+        names = [channel.topic.name for channel in channels] if cursor else []
+        groups = [
+            (channel.topic, Group(kind, channel.topic.name))
+            for channel in (channels if snapshot else ())
+            for kind in hub.announcer.kinds(channel.topic)
+        ]
+        self.reading = hub.broker.read(
+            account_id, names, cursor or NOWHERE, [group for _, group in groups]
+        )
+        self.lost = why_lost(cursor, self.reading) if cursor else None
+        self.start = self.reading.position if self.lost or cursor is None else cursor
+        self.messages = [] if self.lost else self.reading.merged()
+        self._state: list[Ephemeral] = []
+        for (topic, group), state in zip(groups, self.reading.snapshots, strict=True):
+            hub.leases.heard(account_id, group, state.ends_in)
+            self._state += hub.announcer.snapshot(topic, group.kind, state)
+        self._bursts: dict[str, Burst] = {}
+        self._snapshots: dict[str, bytes] = {}
+
+    def burst(self, format: str) -> Burst:
+        if format not in self._bursts:
+            self._bursts[format] = self._hub.burst([(m.cursor, m) for m in self.messages], format)
+        return self._bursts[format]
+
+    def snapshot(self, format: str) -> bytes:
+        if format not in self._snapshots:
+            self._snapshots[format] = b"".join(
+                self._hub.frames.ephemeral(event, format) for event in self._state
+            )
+        return self._snapshots[format]
 
 
 def why_lost(cursor: Cursor, reading: Reading) -> str | None:

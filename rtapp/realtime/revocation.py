@@ -71,5 +71,5 @@ class Revocation:
             allowed = answers[question]
             if isinstance(allowed, str):
                 self._hub.close(subscriber, allowed)
-            elif allowed.topics != subscriber.subscription.topics:
-                self._hub.change_topics(subscriber, allowed.topics)
+            else:
+                self._hub.change(subscriber, allowed)

@@ -7,6 +7,7 @@ there: LIVE ⇄ CATCHING_UP, until it is closed.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +15,9 @@ from typing import NamedTuple
 
 from .broker import Topic
 from .cursor import Cursor
+from .group import Holding
+
+RECENT = 64  # ephemeral events of a topic that are kept
 
 
 class State(Enum):
@@ -55,15 +59,24 @@ class Subscription:
     user_id: int | None = None
     credential: str = ""  # by which the request was signed in, as `auth` names it
     address: str = ""
+    holdings: tuple[Holding, ...] = ()  # what it holds in groups as long as it is open
+
+
+class Ephemeral(NamedTuple):
+    """An event that no log has, as its envelope in JSON. It is not replayed; its state is."""
+
+    event: str
+    body: bytes
 
 
 class Channel:
     """A topic that this process listens to. `position` is the newest message heard on it.
 
-    Invariant: every live subscriber of it has everything up to `position`.
+    Invariant: every live subscriber of it has everything up to `position`. Ephemeral events, which
+    no log has, are numbered by the hub; the newest are kept for whoever was not live just then.
     """
 
-    __slots__ = ("confirmed", "name", "position", "subscribers", "topic")
+    __slots__ = ("_forgotten", "_recent", "confirmed", "name", "position", "subscribers", "topic")
 
     def __init__(self, topic: Topic):
         self.topic = topic
@@ -71,20 +84,54 @@ class Channel:
         self.subscribers: set[Subscriber] = set()
         self.position: Cursor | None = None
         self.confirmed = False  # whether Redis has said that it will tell us of it
+        self._recent: deque[tuple[int, Ephemeral]] | None = None
+        self._forgotten = 0
+
+    def remember(self, number: int, ephemeral: Ephemeral) -> None:
+        if self._recent is None:
+            self._recent = deque()
+        elif len(self._recent) == RECENT:
+            self._forgotten, _ = self._recent.popleft()
+        self._recent.append((number, ephemeral))
+
+    def forget(self, number: int) -> None:
+        """What was said up to `number` may not have been heard here."""
+        self._recent, self._forgotten = None, number
+
+    def since(self, number: int) -> list[tuple[int, Ephemeral]] | None:
+        """The ephemeral events after `number`, or None if not all of them are known."""
+        if self._forgotten > number:
+            return None
+        return [pair for pair in self._recent or () if pair[0] > number]
+
+
+# What a frame moves a subscriber to: its cursor, or the number of an ephemeral event.
+Mark = Cursor | int
 
 
 class Burst:
     """Frames that leave together, joined once for however many sockets they go to."""
 
-    __slots__ = ("frames", "payload")
+    __slots__ = ("cursor", "first", "frames", "payload", "told")
 
-    def __init__(self, frames: Sequence[tuple[Cursor, bytes]]):
+    def __init__(self, frames: Sequence[tuple[Mark, bytes]]):
         self.frames = frames
         self.payload = frames[0][1] if len(frames) == 1 else b"".join(f for _, f in frames)
+        self.first: Cursor | None = None
+        self.cursor: Cursor | None = None
+        self.told: int | None = None
+        for mark, _ in frames:
+            if isinstance(mark, int):
+                self.told = mark
+            else:
+                self.first = self.first or mark
+                self.cursor = mark
 
-    def after(self, cursor: Cursor) -> Burst | None:
+    def after(self, cursor: Cursor | None) -> Burst | None:
         """What is left of it for someone who has everything up to `cursor`."""
-        frames = [pair for pair in self.frames if pair[0] > cursor]
+        if self.first is None or cursor is None or cursor < self.first:
+            return self
+        frames = [pair for pair in self.frames if isinstance(pair[0], int) or pair[0] > cursor]
         return Burst(frames) if frames else None
 
 
@@ -93,6 +140,7 @@ class Subscriber:
 
     __slots__ = (
         "__weakref__",
+        "arrived",
         "cursor",
         "expires",
         "fd",
@@ -100,6 +148,7 @@ class Subscriber:
         "rest",
         "state",
         "subscription",
+        "told",
         "topics",
     )  # fmt: skip
 
@@ -108,9 +157,11 @@ class Subscriber:
         self.subscription = subscription
         self.topics: tuple[Channel, ...] = ()
         self.cursor = subscription.cursor
-        self.rest = b""
+        self.rest: bytes | memoryview = b""
         self.state = State.CATCHING_UP
         self.opened = False  # whether stream.open has been sent
+        self.arrived = False  # whether it holds what it is to hold in groups
+        self.told = -1  # the newest ephemeral event that it was told, or that its snapshot has
         self.expires = expires
 
     def send(self, burst: Burst) -> bool:
@@ -125,27 +176,44 @@ class Subscriber:
         except BlockingIOError:
             return False
         if sent == len(payload):
-            self.cursor = burst.frames[-1][0]
+            if burst.cursor is not None:
+                self.cursor = burst.cursor
+            if burst.told is not None:
+                self.told = burst.told
             return True
-        for cursor, frame in burst.frames:
+        for mark, frame in burst.frames:
             if sent <= 0:
                 break
-            self.cursor, self.rest = cursor, frame[sent:]
+            if isinstance(mark, int):
+                self.told = mark
+            else:
+                self.cursor = mark
+            self.rest = frame[sent:]
             sent -= len(frame)
         return False
 
+    def missed(self) -> list[tuple[int, Ephemeral]] | None:
+        """The ephemeral events that it has not been told, or None if it needs a snapshot."""
+        parts = [channel.since(self.told) for channel in self.topics]
+        if any(part is None for part in parts):
+            return None
+        return sorted(pair for part in parts if part for pair in part)
+
     def push(self, control: bytes) -> bool:
-        """Writes control frames, which no log has, and keeps all that the socket did not take."""
-        self.rest += control
+        """Writes frames that no log has, and keeps all that the socket did not take."""
+        self.rest = b"".join((self.rest, control)) if self.rest else control
         return self.flush()
 
     def flush(self) -> bool:
         """Writes the rest. Returns whether nothing is left of it."""
         if self.rest:
             try:
-                self.rest = self.rest[os.write(self.fd, self.rest) :]
+                # A view, because many may be waiting for the rest of one and the same snapshot.
+                self.rest = memoryview(self.rest)[os.write(self.fd, self.rest) :]
             except BlockingIOError:
                 pass
+        if not self.rest:
+            self.rest = b""
         return not self.rest
 
     def close(self) -> None:

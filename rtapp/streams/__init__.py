@@ -2,8 +2,9 @@
 
 from . import account
 from . import conversation
+from . import presence
 from . import several
 from .base import authorise_again
 from .base import bp
 
-__all__ = ["account", "authorise_again", "bp", "conversation", "several"]
+__all__ = ["account", "authorise_again", "bp", "conversation", "presence", "several"]

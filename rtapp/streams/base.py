@@ -19,6 +19,7 @@ from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.cursor import MalformedCursor
 from rtapp.realtime.frames import FORMATS
+from rtapp.realtime.group import Holding
 from rtapp.realtime.handoff import EventStream
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.limits import most_streams
@@ -30,10 +31,12 @@ RETRY_AFTER = 30  # s that a client with too many streams is asked to wait
 
 
 class Stream(NamedTuple):
-    """What a user's stream listens to: names of topics, all within one account."""
+    """What a user's stream listens to: names of topics, all within one account; and what it holds
+    in groups as long as it is open."""
 
     account_id: int
     topics: list[str]
+    holdings: tuple[Holding, ...] = ()
 
 
 # (user, id) → the stream of a kind. Raises NotFound if the user may not hear it.
@@ -59,7 +62,7 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     hub: Hub = current_app.extensions["hub"]
     refuse_too_many(hub, user)
     streams = tuple(f"{kind}:{id}" for kind, id in names)
-    account_id, topics = topics_of(user, streams)
+    account_id, topics, holdings = allowed_to(user, streams)
     subscription = Subscription(
         account_id=account_id,
         streams=streams,
@@ -69,12 +72,16 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
         user_id=user.id,
         credential=auth.credential(),
         address=request.remote_addr or "",
+        holdings=holdings,
     )
     return EventStream(hub, subscription)
 
 
-def topics_of(user: User, names: tuple[str, ...]) -> tuple[int, tuple[Topic, ...]]:
-    """The account of the named streams, and all the topics that make them up for this user.
+def allowed_to(
+    user: User, names: tuple[str, ...]
+) -> tuple[int, tuple[Topic, ...], tuple[Holding, ...]]:
+    """The account of the named streams, all the topics that make them up for this user, and what
+    they hold.
 
     Raises NotFound if the user may not hear one of them, BadRequest if they are of two accounts.
     """
@@ -83,7 +90,8 @@ def topics_of(user: User, names: tuple[str, ...]) -> tuple[int, tuple[Topic, ...
     if any(stream.account_id != account_id for stream in allowed):
         raise BadRequest("All streams of one connection must be of one account.")
     topics = (Topic(account_id, name) for stream in allowed for name in stream.topics)
-    return account_id, tuple(dict.fromkeys(topics))
+    holdings = (holding for stream in allowed for holding in stream.holdings)
+    return account_id, tuple(dict.fromkeys(topics)), tuple(holdings)
 
 
 def asked_format() -> str:
@@ -111,12 +119,10 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
         if user is None:
             return "signed_out"
         try:
-            _, topics = topics_of(user, subscription.streams)
+            _, topics, holdings = allowed_to(user, subscription.streams)
         except Problem:
             return "forbidden"
-        return (
-            subscription if topics == subscription.topics else replace(subscription, topics=topics)
-        )
+        return replace(subscription, topics=topics, holdings=holdings)
 
 
 def refuse_too_many(hub: Hub, user: User) -> None:

@@ -1,0 +1,90 @@
+"""Ephemeral events: what is told of who is present, who types and who looks at a conversation."""
+
+import json
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+
+from rtapp import clock
+from rtapp.realtime.announcer import Announcer
+from rtapp.realtime.broker import Topic
+from rtapp.realtime.group import Change
+from rtapp.realtime.group import Kind
+from rtapp.realtime.group import Snapshot
+from rtapp.realtime.group import Told
+from rtapp.realtime.presence import PRESENCE
+from rtapp.realtime.subscriber import Ephemeral
+from rtapp.realtime.typing import TYPING
+
+from . import audience
+from . import catalogue
+from . import presenters
+
+OFFLINE = "offline"  # chosen by someone who is there and does not want to be seen
+
+
+class Announcements(Announcer):
+    def kinds(self, topic: Topic) -> tuple[Kind, ...]:
+        return audience.kinds_of(topic.name)
+
+    def announce(self, topic: Topic, kind: Kind, told: Told) -> list[Ephemeral]:
+        if kind is PRESENCE:
+            data = presence(told.changes)
+            return [ephemeral(topic, "presence_update", data)] if data else []
+        if kind is TYPING:
+            return [typing(topic, change) for change in told.changes]
+        return viewers(topic, [change.holder for change in told.changes], told.beside)
+
+    def snapshot(self, topic: Topic, kind: Kind, snapshot: Snapshot) -> list[Ephemeral]:
+        present, gone = snapshot.present, snapshot.gone
+        if kind is PRESENCE:
+            return [ephemeral(topic, "presence_update", presenters.present(present))]
+        if kind is TYPING:
+            # Who has stopped is told too: someone who heard only the beginning may be listening.
+            stopped = [Change(holder, value, "") for holder, value in gone.items()]
+            started = [Change(holder, "", value) for holder, value in present.items()]
+            return [typing(topic, change) for change in (*stopped, *started)]
+        return viewers(topic, (*gone, *present), present)
+
+
+def presence(changes: Iterable[Change]) -> dict[str, Any] | None:
+    """The data of a change, or None if nobody can see any: to others, `offline` is not there."""
+    changed: dict[str, str] = {}
+    left: list[int] = []
+    for holder, before, after in changes:
+        was, now = (status if status != OFFLINE else "" for status in (before, after))
+        if now and now != was:
+            changed[holder] = now
+        elif was and not now:
+            left.append(int(holder))
+    return {"changed": changed, "left": left} if changed or left else None
+
+
+def typing(topic: Topic, change: Change) -> Ephemeral:
+    data = presenters.typing(
+        audience.conversation_of(topic.name),
+        change.holder,
+        json.loads(change.after or change.before),
+        is_typing=bool(change.after),
+    )
+    return ephemeral(topic, "typing", data)
+
+
+def viewers(topic: Topic, holders: Iterable[str], present: Mapping[str, str]) -> list[Ephemeral]:
+    """The viewers of each conversation that one of the holders views or has viewed."""
+    conversations = {int(holder.partition("/")[0]) for holder in holders}
+    return [
+        ephemeral(topic, "conversation.viewers", presenters.viewers(conversation, present))
+        for conversation in sorted(conversations)
+    ]
+
+
+def ephemeral(topic: Topic, event: str, data: Mapping[str, Any]) -> Ephemeral:
+    """The event with its envelope. Raises CatalogueError if the catalogue doesn't describe it."""
+    envelope = {
+        "event": event,
+        "stream": audience.stream_of(topic.name, topic.account_id),
+        "timestamp": int(clock.now().timestamp()),
+        "data": catalogue.checked(event, data),
+    }
+    return Ephemeral(event, catalogue.encode(envelope).encode())

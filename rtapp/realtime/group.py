@@ -1,0 +1,106 @@
+"""Groups of leases: who is present, who is typing, who is looking at something. Pure.
+
+A holder is in a group as long as one of its leases lasts. What changes is announced by the script
+that changes it (scripts/group.lua), exactly once however many processes there are.
+"""
+
+import json
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """How leases of a kind behave; all times in seconds.
+
+    A lease lasts `lasts` unless it is renewed. A stream begins to hold once it has been open for
+    `settles`, and when it is closed its lease lasts `grace` more: loading a page is no departure.
+    `whole`: an announcement also tells of the other holders of the same thing.
+    Where not `by_stream`, an action takes the lease, and the holder's last stream gives it back.
+    """
+
+    name: str
+    lasts: float
+    grace: float = 0.0
+    settles: float = 0.0
+    renewed: bool = False
+    whole: bool = False
+    by_stream: bool = True
+
+
+class Group(NamedTuple):
+    """The leases of one kind on one topic, where they are announced."""
+
+    kind: Kind
+    topic: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.name}:{self.topic}"
+
+    @property
+    def behaviour(self) -> list[str]:
+        """As the scripts take it."""
+        kind = self.kind
+        return [kind.name, str(round(kind.lasts * 1000)), flag(kind.renewed), flag(kind.whole)]
+
+
+class Holding(NamedTuple):
+    """What an open stream holds in groups of one kind: it is `holder` there, as `value`.
+
+    `holder` has no white space; what stands before a slash in it says of what.
+    """
+
+    kind: Kind
+    topics: tuple[str, ...]
+    holder: str
+    value: str
+
+    def groups(self) -> list[Group]:
+        return [Group(self.kind, topic) for topic in self.topics]
+
+
+class Change(NamedTuple):
+    """A holder came ("" before), went ("" after), or is in the group as something else."""
+
+    holder: str
+    before: str
+    after: str
+
+
+class Told(NamedTuple):
+    """What a group's script tells: the ms until the next lease runs out (-1: there is none), what
+    has changed, and who else is there (holder → value)."""
+
+    ends_in: int
+    changes: list[Change]
+    beside: dict[str, str]
+
+    @classmethod
+    def parse(cls, text: bytes) -> "Told":
+        told = json.loads(text)
+        # Lua's empty table is both a list and an object, and arrives as an object.
+        changes = [Change(*change) for change in told["changes"]]
+        return cls(int(told["ends_in"]), changes, dict(told["beside"] or ()))
+
+
+class Snapshot(NamedTuple):
+    """Who is in a group (holder → value), and who has left it within the last minute."""
+
+    ends_in: int
+    present: Mapping[str, str]
+    gone: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, told: bytes, present: Sequence[bytes], gone: Sequence[bytes]) -> "Snapshot":
+        left = {holder: value.partition(" ")[2] for holder, value in pairs(gone).items()}
+        return cls(Told.parse(told).ends_in, pairs(present), left)
+
+
+def pairs(flat: Sequence[bytes]) -> dict[str, str]:
+    texts = [text.decode() for text in flat]
+    return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+def flag(value: bool) -> str:
+    return "1" if value else "0"

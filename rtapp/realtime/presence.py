@@ -1,0 +1,23 @@
+"""Presence: a user is there as long as one of their presence streams is open, on any device.
+
+The holder is the user's id; its value is the status that they chose.
+"""
+
+from .group import Group
+from .group import Holding
+from .group import Kind
+
+# Three renewals may be lost before a lease runs out; a page may take ten seconds to load.
+PRESENCE = Kind("presence", lasts=45, grace=10, renewed=True)
+TOPIC = "presence"
+GROUP = Group(PRESENCE, TOPIC)
+
+
+def holding(user_id: int, status: str) -> Holding:
+    """What a presence stream of the user holds."""
+    return Holding(PRESENCE, (TOPIC,), str(user_id), status)
+
+
+def choice(user_id: int, status: str) -> tuple[str, str, str, str]:
+    """The change that has a user who is present be there as `status` from now on."""
+    return "change", str(user_id), "-", status

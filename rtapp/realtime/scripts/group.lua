@@ -1,0 +1,136 @@
+-- A group of leases: who is in it, by which connections, until when. Whoever comes or goes is
+-- announced by the script that sees it, so that it is announced once, and in order.
+--   <group>         hash  holder → value: who is in, and as what
+--   <group>:leases  zset  "holder connection" → when the lease runs out, in ms
+--   <group>:counts  hash  holder → number of leases
+--   <group>:gone    hash  holder → "ms value": who has left lately, and as what
+--   <group>:alive   when somebody last looked after the group, in ms
+
+-- A lease is renewed several times before it runs out. If nobody has looked after the group for
+-- longer than this, Redis was away: then running out says nothing about the holders.
+local OUTAGE = 30000
+local GONE = 60000 -- ms for which a snapshot tells of those who left
+
+local Group = {}
+Group.__index = Group
+
+-- `whole`: announcements also carry all present holders with the same first part ("42/9": 42).
+function Group.at(key, channel, kind, now, ttl, renewed, whole)
+  local group = {
+    key = key, leases = key .. ':leases', counts = key .. ':counts', gone = key .. ':gone',
+    alive = key .. ':alive', channel = channel, kind = kind, now = now, ttl = ttl,
+    renewed = renewed, whole = whole, changes = {},
+  }
+  return setmetatable(group, Group)
+end
+
+function Group:put(holder, value)
+  local before = redis.call('HGET', self.key, holder) or ''
+  if before ~= value then
+    redis.call('HSET', self.key, holder, value)
+    redis.call('HDEL', self.gone, holder)
+    table.insert(self.changes, {holder, before, value})
+  end
+end
+
+function Group:hold(holder, connection, value)
+  if redis.call('ZADD', self.leases, self.now + self.ttl, holder .. ' ' .. connection) == 1 then
+    redis.call('HINCRBY', self.counts, holder, 1)
+  end
+  self:put(holder, value)
+end
+
+-- As hold, but what the holder is in the group as is left alone, if it is still in.
+function Group:renew(holder, connection, value)
+  self:hold(holder, connection, redis.call('HGET', self.key, holder) or value)
+end
+
+-- The lease ends after `grace` ms, unless it would have ended earlier.
+function Group:release(holder, connection, grace)
+  local lease = holder .. ' ' .. connection
+  local ends = redis.call('ZSCORE', self.leases, lease)
+  if ends and tonumber(grace) == 0 then
+    self:drop(lease)
+  elseif ends and self.now + grace < tonumber(ends) then
+    redis.call('ZADD', self.leases, self.now + grace, lease)
+  end
+end
+
+-- What somebody who is in the group is in it as.
+function Group:change(holder, _, value)
+  if redis.call('HEXISTS', self.key, holder) == 1 then
+    self:put(holder, value)
+  end
+end
+
+function Group:drop(lease)
+  redis.call('ZREM', self.leases, lease)
+  local holder = string.match(lease, '^(%S+) ')
+  if redis.call('HINCRBY', self.counts, holder, -1) <= 0 then
+    local before = redis.call('HGET', self.key, holder) or ''
+    redis.call('HDEL', self.counts, holder)
+    redis.call('HDEL', self.key, holder)
+    redis.call('HSET', self.gone, holder, string.format('%.0f %s', self.now, before))
+    table.insert(self.changes, {holder, before, ''})
+  end
+end
+
+function Group:sweep()
+  local ran_out = redis.call('ZRANGEBYSCORE', self.leases, '-inf', string.format('%.0f', self.now))
+  local seen = tonumber(redis.call('GET', self.alive) or self.now)
+  for _, lease in ipairs(ran_out) do
+    if self.renewed and self.now - seen > OUTAGE then
+      redis.call('ZADD', self.leases, self.now + OUTAGE, lease)
+    else
+      self:drop(lease)
+    end
+  end
+  local gone = redis.call('HGETALL', self.gone)
+  for i = 1, #gone, 2 do
+    if tonumber(string.match(gone[i + 1], '^%d+')) < self.now - GONE then
+      redis.call('HDEL', self.gone, gone[i])
+    end
+  end
+end
+
+-- In how many ms the next lease runs out; -1 when there is none.
+function Group:ends_in()
+  local ends = redis.call('ZRANGE', self.leases, 0, 0, 'WITHSCORES')[2]
+  return ends and math.max(0, tonumber(ends) - self.now) or -1
+end
+
+function Group:beside_the_changed()
+  local wanted, beside = {}, {}
+  for _, change in ipairs(self.changes) do
+    wanted[string.match(change[1], '^[^/]*')] = true
+  end
+  local all = redis.call('HGETALL', self.key)
+  for i = 1, #all, 2 do
+    if wanted[string.match(all[i], '^[^/]*')] then
+      table.insert(beside, {all[i], all[i + 1]})
+    end
+  end
+  return beside
+end
+
+-- Announces what has changed, and returns what it announced.
+function Group:finish()
+  redis.call('SET', self.alive, string.format('%.0f', self.now))
+  local kept = self.ttl + GONE + OUTAGE
+  for _, key in ipairs({self.key, self.leases, self.counts, self.gone, self.alive}) do
+    redis.call('PEXPIRE', key, kept)
+  end
+  local told = cjson.encode({
+    ends_in = self:ends_in(), changes = self.changes, beside = self.whole and self:beside_the_changed() or {},
+  })
+  if #self.changes > 0 then
+    redis.call('PUBLISH', self.channel, '~ ' .. self.kind .. ' ' .. told)
+  end
+  return told
+end
+
+function Group:snapshot()
+  self:sweep()
+  local told = self:finish()
+  return {told, redis.call('HGETALL', self.key), redis.call('HGETALL', self.gone)}
+end

@@ -1,0 +1,23 @@
+"""Typing: someone is, until they stop, send, leave, or have not said so again for a while.
+
+The holder is `user:<id>` or `contact:<id>`; its value is what an announcement tells of them.
+"""
+
+from .group import Holding
+from .group import Kind
+
+# Clients say it again every few seconds while one types.
+TYPING = Kind("typing", lasts=8, by_stream=False)
+
+
+def holding(topics: tuple[str, ...], holder: str) -> Holding:
+    """What whoever has a stream of the thread may be typing, and stops to when they leave."""
+    return Holding(TYPING, topics, holder, "")
+
+
+def started(holder: str, value: str) -> tuple[str, str, str, str]:
+    return "hold", holder, "-", value
+
+
+def stopped(holder: str) -> tuple[str, str, str, str]:
+    return "release", holder, "-", "0"

@@ -1,0 +1,15 @@
+"""Viewers: who has a conversation open. Told on the thread, and on the lists that show it.
+
+The holder is `<conversation>/<user>`; its value is the user's name. Whoever only passes through a
+conversation is not announced.
+"""
+
+from .group import Holding
+from .group import Kind
+
+VIEWERS = Kind("viewers", lasts=45, grace=3, settles=1, renewed=True, whole=True)
+
+
+def holding(topics: tuple[str, ...], conversation_id: int, user_id: int, name: str) -> Holding:
+    """What a stream of the conversation holds on the conversation's and the lists' topics."""
+    return Holding(VIEWERS, topics, f"{conversation_id}/{user_id}", name)

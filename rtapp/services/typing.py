@@ -1,0 +1,26 @@
+"""Typing is told to Redis alone, behind the request's back: it is not worth anybody's waiting."""
+
+import json
+
+from flask import current_app
+
+from rtapp.events import audience
+from rtapp.models import User
+from rtapp.realtime import typing
+from rtapp.realtime.group import Group
+from rtapp.realtime.hub import Hub
+from rtapp.realtime.typing import TYPING
+
+
+def tell_typing(
+    user: User, account_id: int, conversation_id: int, *, is_typing: bool, private: bool = False
+) -> None:
+    """Has those who may know hear that the user types, if that is new. Never raises."""
+    holder = f"user:{user.id}"
+    started = typing.started(holder, json.dumps({"name": user.name, "private": private}))
+    stopped = typing.stopped(holder)
+    heard_by = audience.of_typing(conversation_id, private) if is_typing else ()
+    hub: Hub = current_app.extensions["hub"]
+    for topic in audience.of_typing(conversation_id, private=False):
+        change = started if topic in heard_by else stopped
+        hub.leases.say(account_id, Group(TYPING, topic), change)

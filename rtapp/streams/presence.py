@@ -1,0 +1,21 @@
+from rtapp import access
+from rtapp.models import User
+from rtapp.realtime import presence
+from rtapp.realtime.handoff import EventStream
+
+from .base import Stream
+from .base import bp
+from .base import open_stream
+from .base import stream
+
+
+@stream("presence")
+def authorise(user: User, account_id: int) -> Stream:
+    """Who is there: members hear of one another, and are there as long as they listen."""
+    membership = access.membership_in(user, account_id)
+    return Stream(account_id, [presence.TOPIC], (presence.holding(user.id, membership.status),))
+
+
+@bp.get("/accounts/<id:account_id>/presence")
+def presence_stream(account_id: int) -> EventStream:
+    return open_stream(("presence", account_id))
