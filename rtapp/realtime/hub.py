@@ -121,6 +121,7 @@ class Hub:
         """Closes every stream and ends what `start` began."""
         for subscriber in self.subscribers():
             self.close(subscriber, "shutdown")
+        self._revocation.stop()
         gevent.killall(self._greenlets)
         self._greenlets = []
         if self._watcher is not None:

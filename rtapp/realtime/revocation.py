@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import gevent
+from gevent.pool import Pool
 
 from .subscriber import State
 from .subscriber import Subscriber
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .hub import Hub
 
 SWEEP = 60.0  # s in which every open stream is authorised again
+STOP_LIMIT = 5.0  # s that checks under way may take at the end
 STEPS = 60  # parts in which a sweep goes round, so that it delays nobody
 
 # What a subscription is allowed today, or the reason for which its stream must be closed.
@@ -34,12 +36,18 @@ class Revocation:
     def __init__(self, hub: Hub, authorise: Authorise):
         self._hub = hub
         self._authorise = authorise
+        self._checks = Pool()
 
     def recheck_user(self, user_id: int) -> None:
         """Authorises the user's streams again, in a greenlet of its own: each takes queries."""
         streams = [s for s in self._hub.subscribers() if s.subscription.user_id == user_id]
         if streams:
-            gevent.spawn(self.recheck, streams)
+            self._checks.spawn(self.recheck, streams)
+
+    def stop(self) -> None:
+        """Waits for the checks under way: each has a connection to the database."""
+        self._checks.join(STOP_LIMIT)
+        self._checks.kill()
 
     def run(self) -> None:
         while True:

@@ -115,7 +115,9 @@ end
 
 -- Announces what has changed, and returns what it announced.
 function Group:finish()
-  redis.call('SET', self.alive, string.format('%.0f', self.now))
+  if self.renewed and redis.call('EXISTS', self.leases) == 1 then
+    redis.call('SET', self.alive, string.format('%.0f', self.now))
+  end
   local kept = self.ttl + GONE + OUTAGE
   for _, key in ipairs({self.key, self.leases, self.counts, self.gone, self.alive}) do
     redis.call('PEXPIRE', key, kept)

@@ -1,0 +1,50 @@
+from tests.support import eventually
+
+
+def names(data):
+    return [viewer["name"] for viewer in data["viewers"]]
+
+
+def test_whoever_opens_a_thread_is_seen_there_and_on_the_list(ada, kevin, grace):
+    lists = {who: who.stream("/streams/accounts/1") for who in (ada, kevin, grace)}
+    for stream in lists.values():
+        stream.named("stream.open")
+    thread = kevin.stream("/streams/conversations/1")
+    thread.named("stream.open")
+    expected = {"conversation_id": 1, "viewers": [{"id": kevin.id, "name": "Kevin"}]}
+    assert thread.ephemeral("conversation.viewers") == expected
+    assert lists[ada].ephemeral("conversation.viewers") == expected
+    assert lists[kevin].ephemeral("conversation.viewers") == expected
+    second = ada.stream("/streams/conversations/1")
+    assert names(second.ephemeral("conversation.viewers")) == ["Kevin"]  # the snapshot
+    assert names(second.ephemeral("conversation.viewers")) == ["Ada", "Kevin"]
+    assert names(thread.ephemeral("conversation.viewers")) == ["Ada", "Kevin"]
+    ada.send(7, "to Grace's inbox")
+    lists[grace].named("conversation.updated")
+    assert '"conversation_id":1,' not in lists[grace].raw  # not hers to see
+    for stream in (*lists.values(), thread, second):
+        stream.close()
+
+
+def test_who_only_passes_through_is_not_announced(ada, kevin, hub):
+    thread = ada.stream("/streams/conversations/1")
+    assert names(thread.ephemeral("conversation.viewers")) == ["Ada"]
+    passing = kevin.stream("/streams/conversations/1")
+    passing.named("stream.open")
+    passing.close()
+    eventually(lambda: len(hub) == 1)
+    staying = kevin.stream("/streams/conversations/1")
+    assert names(thread.ephemeral("conversation.viewers")) == ["Ada", "Kevin"]
+    assert thread.raw.count("conversation.viewers") == 2 * 2  # as event and in its data
+    thread.close()
+    staying.close()
+
+
+def test_a_list_opened_later_shows_who_looks_at_what(ada, kevin):
+    thread = kevin.stream("/streams/conversations/1")
+    thread.ephemeral("conversation.viewers")
+    late = ada.stream("/streams/accounts/1")
+    data = late.ephemeral("conversation.viewers")
+    assert (data["conversation_id"], names(data)) == (1, ["Kevin"])
+    thread.close()
+    late.close()
