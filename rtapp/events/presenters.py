@@ -2,12 +2,22 @@
 
 from typing import Any
 
+from sqlalchemy.orm import joinedload
+
 from rtapp.clock import rfc3339
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import User
 
 PREVIEW = 120  # characters of a message shown in a list
+
+# What `conversation` touches, for one query to load and not one for each row.
+PRESENTED = (
+    joinedload(Conversation.contact),
+    joinedload(Conversation.assignee),
+    joinedload(Conversation.last_message).joinedload(Message.user),
+    joinedload(Conversation.last_message).joinedload(Message.contact),
+)
 
 
 def message(row: Message) -> dict[str, Any]:
