@@ -1,16 +1,19 @@
 """The extensions, unbound: `create_app` binds them. Nothing else is here."""
 
 from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import MetaData
+from sqlalchemy import Table
 from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
+    __table__: ClassVar[Table]  # and no other kind of selectable: statements insert into it
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -6,25 +6,17 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy import tuple_
-from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import selectinload
 
 from rtapp import access
 from rtapp.config import ID_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.errors import BadRequest
+from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import User
-
-# What a presenter of conversations touches, in one query and not one for each row.
-PRESENTED = (
-    joinedload(Conversation.contact),
-    joinedload(Conversation.assignee),
-    joinedload(Conversation.last_message).joinedload(Message.user),
-    joinedload(Conversation.last_message).joinedload(Message.contact),
-)
 
 
 class ConversationPage(NamedTuple):
@@ -60,7 +52,7 @@ def conversations(
         select(Conversation)
         .where(Conversation.account_id == account_id, access.SEEN)
         .order_by(*(column.desc() for column in place))
-        .options(*PRESENTED)
+        .options(*presenters.PRESENTED)
         .limit(limit + 1)
     )
     if status is not None:

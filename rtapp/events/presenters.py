@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.orm import joinedload
+
 from rtapp.clock import rfc3339
 from rtapp.models import Conversation
 from rtapp.models import Message
@@ -10,6 +12,14 @@ from rtapp.models import User
 from rtapp.realtime.typing import TYPING
 
 PREVIEW = 120  # characters of a message shown in a list
+
+# What `conversation` touches, for one query to load and not one for each row.
+PRESENTED = (
+    joinedload(Conversation.contact),
+    joinedload(Conversation.assignee),
+    joinedload(Conversation.last_message).joinedload(Message.user),
+    joinedload(Conversation.last_message).joinedload(Message.contact),
+)
 
 
 def message(row: Message) -> dict[str, Any]:
