@@ -203,7 +203,8 @@ class Listener:
     """
 
     def __init__(self, pool: ConnectionPool):
-        connection: Any = pool.make_connection()
+        # Beside the pool: it would count this one for ever, and refuse when it has counted 100.
+        connection: Any = pool.connection_class(**pool.connection_kwargs)
         connection.connect()
         self._connection = connection
         self._sending = Semaphore()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from .harness import Demo
-from .harness import RedisServer
-from .harness import Server
-from .harness import make_demo
+from .redis_server import RedisServer
+from .server import Demo
+from .server import Server
+from .server import make_demo
 
 TALLIES = pytest.StashKey[list[str]]()
 

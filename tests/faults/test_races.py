@@ -20,8 +20,8 @@ from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 from rtapp.services.send_message import send_message
 
-from .harness import eventually
-from .harness import in_process
+from .server import in_process
+from .waiting import eventually
 
 TOPIC = Topic(1, "a")
 CLOCK = "local time = {redis.call('GET', 'clock'), '0'}"  # in s, in place of Redis's own

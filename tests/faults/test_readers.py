@@ -12,14 +12,14 @@ import gevent
 import pytest
 from gevent.monkey import get_original
 
-from .harness import PATIENCE
-from .harness import at_work
-from .harness import eventually
-from .harness import intact
-from .harness import resident
-from .harness import several
+from .check import at_work
+from .reader import intact
+from .reader import several
+from .server import resident
 from .sizes import LONG
 from .sizes import SIZES
+from .waiting import PATIENCE
+from .waiting import eventually
 
 CONVERSATIONS = (1, 2, 7)
 SMALL = 4096  # bytes of a receive buffer that is soon full

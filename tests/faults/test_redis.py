@@ -4,11 +4,11 @@ import time
 
 import gevent
 
-from .harness import Reader
-from .harness import at_work
-from .harness import eventually
-from .harness import several
+from .check import at_work
+from .reader import Reader
+from .reader import several
 from .sizes import SIZES
+from .waiting import eventually
 
 CONVERSATIONS = (1, 2, 7)
 

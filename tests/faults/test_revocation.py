@@ -8,13 +8,13 @@ import time
 import gevent
 import pytest
 
-from .harness import ACCOUNT
-from .harness import Reader
-from .harness import Server
-from .harness import at_work
-from .harness import eventually
-from .harness import in_process
+from .check import at_work
+from .reader import ACCOUNT
+from .reader import Reader
+from .server import Server
+from .server import in_process
 from .sizes import LONG
+from .waiting import eventually
 
 AT_ONCE = 1.0  # s from the commit to the end of the stream
 

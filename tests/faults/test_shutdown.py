@@ -5,11 +5,11 @@ from statistics import mean
 import gevent
 import pytest
 
-from .harness import Reader
-from .harness import at_work
-from .harness import eventually
-from .harness import several
+from .check import at_work
+from .reader import Reader
+from .reader import several
 from .sizes import SIZES
+from .waiting import eventually
 
 CONVERSATIONS = (1, 2)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import gevent
 
-from .harness import at_work
-from .harness import eventually
-from .harness import several
+from .check import at_work
+from .reader import several
 from .sizes import SIZES
+from .waiting import eventually
 
 CONVERSATIONS = (1, 2, 7)
 

@@ -88,3 +88,13 @@ def test_accounts_have_nothing_in_common(broker):
     publish(broker, "k", "a")
     assert keys(broker.read(2, TOPICS, start)) == []
     assert isinstance(start, Cursor)
+
+
+def test_listening_anew_is_possible_as_often_as_the_connection_is_lost(broker):
+    most = broker.redis.connection_pool.max_connections
+    assert most < 1_000, "then this shows nothing"
+    for _ in range(most + 1):
+        listener = broker.listener()
+        listener.send("PING", "here")
+        assert listener.read()  # an answer
+        listener.close()

@@ -1,0 +1,154 @@
+"""Whether every reader has exactly what was committed."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
+
+from .reader import ACCOUNT
+from .reader import Reader
+from .server import Server
+from .waiting import eventually
+from .writer import Writer
+
+
+@contextlib.contextmanager
+def at_work(
+    server: Server, readers: Iterable[Reader], conversations: Iterable[int], **more: Any
+) -> Iterator["Check"]:
+    """Writers at work while readers count; when the block ends, everything must have arrived."""
+    readers = list(readers)
+    eventually(lambda: all(reader.open for reader in readers), "every stream is open")
+    check = Check(server, readers, tuple(conversations))
+    writers = [Writer(server, conversation, **more) for conversation in check.conversations]
+    check.writers = writers
+    try:
+        yield check
+        for writer in writers:
+            writer.finish()
+        check.verify()
+    finally:
+        for writer in writers:
+            writer.kill()
+        for reader in readers:
+            reader.close()
+
+
+class Check:
+    """Whether readers have exactly what was committed since this was made."""
+
+    def __init__(self, server: Server, readers: list[Reader], conversations: tuple[int, ...]):
+        self.server, self.readers, self.conversations = server, readers, conversations
+        self.writers: list[Writer] = []
+        self.resets_expected = 0
+        self.duplicates = 0
+        self._before = {c: len(server.committed(c)) for c in conversations}
+        self._pid, self._metrics = server.pid, server.metrics()
+
+    def verify(self) -> None:
+        committed = {c: self.server.committed(c)[self._before[c] :] for c in self.conversations}
+        for writer in self.writers:
+            in_database = {client: id for id, client in committed[writer.conversation]}
+            assert len(in_database) == len(committed[writer.conversation])  # none twice
+            assert in_database.items() >= writer.answered.items()
+        assert all(committed.values()), "nothing was written, so nothing is shown"
+        ids = {c: [id for id, _ in rows] for c, rows in committed.items()}
+        for reader in self.readers:
+            if reader.ended is None:
+                self._wait_for_the_last(reader, ids)
+                self._verify(reader, ids)
+        self.committed = ids
+
+    def _wait_for_the_last(self, reader: Reader, ids: dict[int, list[int]]) -> None:
+        def complete() -> bool:
+            heard = {key: set(seen) for key, seen in heard_by(reader).items()}
+            return all(rows[-1] in heard.get(key, ()) for key, rows in wanted(reader, ids))
+
+        eventually(complete, f"{reader.streams} has the newest of every conversation")
+
+    def _verify(self, reader: Reader, ids: dict[int, list[int]]) -> None:
+        assert not reader.faults, reader.faults
+        assert not reader.dead, "it was to go on reading"
+        first: dict[str, int] = {}
+        for event in reader.events:
+            if event.id in first:
+                assert first[event.id] < event.connection, f"{event} came twice on a connection"
+                self.duplicates += 1
+            first.setdefault(event.id, event.connection)
+        assert len(reader.resets) == self.resets_expected, reader.resets
+        heard = heard_by(reader)
+        for key, rows in wanted(reader, ids):
+            if not self.resets_expected:
+                assert heard[key] == rows, self._difference(reader, key, heard[key], rows)
+                continue
+            # What the reset hides is a part in one piece: all before it, and all from it on.
+            got = heard[key]
+            assert got == sorted(got)
+            assert set(got) <= set(rows)
+            missed = [place for place, id in enumerate(rows) if id not in set(got)]
+            assert missed == list(range(missed[0], missed[-1] + 1) if missed else [])
+            assert got[-1] == rows[-1]
+
+    def verify_after_reset(self, answered: list[set[int]]) -> None:
+        """`answered`: the messages that each writer had an answer for when all had been reset."""
+        for reader in self.readers:
+            heard = heard_by(reader)
+            for key, rows in wanted(reader, self.committed):
+                known = set().union(*answered)
+                after = [id for id in rows if id not in known][1:]  # one was under way
+                assert after, "nothing was written after the reset, so nothing is shown"
+                assert set(after) <= set(heard[key]), f"{reader.streams}: lost after its reset"
+
+    @staticmethod
+    def _difference(reader: Reader, key: Any, got: list[int], rows: list[int]) -> str:
+        lost = [id for id in rows if id not in set(got)]
+        extra = [id for id in got if id not in set(rows)]
+        return f"{reader.streams}, {key}: lost {lost}, too many {extra}, else out of order"
+
+    def tally(self) -> str:
+        """How much there was of everything, for the summary of the run."""
+        now, was = self.server.metrics(), self._metrics
+        if self.server.pid != self._pid:
+            was = Counter()  # started anew, it counts from 0
+        counted = ", ".join(
+            f"{name} {now[key] - was[key]:.0f}"
+            for name, key in (
+                ("catch-ups", "rtapp_catch_ups_total"),
+                ("gaps repaired", "rtapp_gaps_total"),
+                ("resets", "rtapp_resets_total"),
+                ("Redis reconnects", "rtapp_redis_reconnects_total"),
+            )
+        )
+        cuts = sum(reader.cuts for reader in self.readers)
+        events = sum(len(reader.events) for reader in self.readers)
+        committed = sum(len(rows) for rows in self.committed.values())
+        return (
+            f"{committed} messages committed, {events} events at {len(self.readers)} readers, "
+            f"{cuts} cuts, {self.duplicates} duplicates; {counted}"
+        )
+
+
+def heard_by(reader: Reader) -> dict[tuple[str, int], list[int]]:
+    """Ids of messages in the order of their first arrival, by (kind of stream, conversation)."""
+    heard: dict[tuple[str, int], list[int]] = {}
+    seen = set()
+    for event in reader.events:
+        if event.id in seen:
+            continue
+        seen.add(event.id)
+        data = event.data["data"]
+        if event.event == "message.created":
+            heard.setdefault(("conversation", data["conversation_id"]), []).append(data["id"])
+        elif event.event == "conversation.updated":
+            heard.setdefault(("account", data["id"]), []).append(data["last_message"]["id"])
+    return heard
+
+
+def wanted(reader: Reader, ids: dict[int, list[int]]) -> list[tuple[tuple[str, int], list[int]]]:
+    """What a reader's streams must have brought, of messages with these ids by conversation."""
+    names = [name.replace("s/", ":") for name in reader.streams]
+    return [
+        *((("account", c), rows) for c, rows in ids.items() if f"account:{ACCOUNT}" in names),
+        *((("conversation", c), rows) for c, rows in ids.items() if f"conversation:{c}" in names),
+    ]

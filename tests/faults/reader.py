@@ -1,0 +1,219 @@
+"""Readers count what arrives. They are greenlets of the test's process."""
+
+import json
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+from typing import NamedTuple
+from urllib.parse import quote
+
+import gevent
+from gevent.event import Event as Gate
+
+from rtapp.realtime.cursor import Cursor
+
+from .server import Server
+
+ACCOUNT = 1  # of the demo
+SILENCE = 45.0  # s without a byte until a reader takes its connection for dead
+
+
+class Event(NamedTuple):
+    """As it arrived: on which connection, and when."""
+
+    connection: int
+    at: float
+    id: str
+    event: str
+    data: Any
+
+
+class Reader:
+    """One client: reads Server-Sent Events from a raw socket, and resumes from its last id.
+
+    `tear` says after how many bytes of body it tears its own connection, each time anew, or None;
+    `gate` is waited for before each read. It obeys `stream.closed`, and counts what it is told.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *streams: str,
+        who: str = "Ada",
+        receive_buffer: int | None = None,
+        headers: dict[str, str] | None = None,
+    ):
+        self.streams = streams
+        self.events: list[Event] = []  # durable ones
+        self.controls: list[Event] = []
+        self.connection = 0  # how many it has had answered
+        self.refusals: Counter[int] = Counter()
+        self.cuts = 0  # connections that ended without stream.closed
+        self.torn = 0  # of these, by itself
+        self.cursor: str | None = None
+        self.ended: str | None = None  # the reason of a stream.closed that says not to come back
+        self.open = False  # whether stream.open was told on the present connection
+        self.faults: list[str] = []  # what must never happen
+        self.gate = Gate()
+        self.gate.set()
+        self.tear: Callable[[], int | None] = intact
+        self._server, self._receive_buffer = server, receive_buffer
+        self._headers = headers or {"Authorization": f"Bearer {server.tokens[who]}"}
+        self._delay = 0.0
+        self._wanted = True
+        self._stands: Cursor | None = None
+        self._greenlet = gevent.spawn(self._run)
+
+    # What is known of it
+
+    def told(self, event: str) -> list[Event]:
+        return [control for control in self.controls if control.event == event]
+
+    @property
+    def resets(self) -> list[Event]:
+        return self.told("stream.reset")
+
+    @property
+    def dead(self) -> bool:
+        return self.ended is None and self._greenlet.dead
+
+    def close(self) -> None:
+        self._wanted = False
+        self._greenlet.kill()
+
+    # How it reads
+
+    def _run(self) -> None:
+        while self._wanted and self.ended is None:
+            try:
+                self._read_one()
+            except OSError:
+                pass
+            self.open = False
+            if self.ended is None and self._wanted:
+                gevent.sleep(self._delay or random.uniform(0.02, 0.1))
+                self._delay = 0
+
+    def _read_one(self) -> None:
+        path = f"/streams/{self.streams[0]}"
+        if "?" in self.streams[0] or ":" in self.streams[0]:
+            path = "/streams?" + "&".join(f"stream={quote(name)}" for name in self.streams)
+        with socket.socket() as connection:
+            if self._receive_buffer:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+            connection.settimeout(SILENCE)
+            connection.connect(("127.0.0.1", self._server.port))
+            headers = {**self._headers, "Host": "127.0.0.1"}
+            if self.cursor:
+                headers["Last-Event-ID"] = self.cursor
+            lines = [f"GET {path} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+            connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+            self._read_body(connection, self._read_head(connection))
+
+    def _read_head(self, connection: socket.socket) -> bytes:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            data = connection.recv(4096)
+            if not data:
+                raise OSError("the connection ended before the head did")
+            head += data
+        head, _, body = head.partition(b"\r\n\r\n")
+        status = int(head.split(b" ", 2)[1])
+        if status != 200:
+            self.refusals[status] += 1
+            raise OSError(f"answered {status}")
+        assert b"text/event-stream" in head
+        self.connection += 1
+        return body
+
+    def _read_body(self, connection: socket.socket, chunk: bytes) -> None:
+        left: int | None = None
+        rest = b""
+        closed = False
+        self._stands = None
+        while True:
+            if left is None:
+                left = self.tear()
+            if left is not None:
+                chunk = chunk[:left]
+                left -= len(chunk)
+            *whole, rest = (rest + chunk).split(b"\n\n")
+            for frame in whole:
+                closed = self._take(frame) or closed
+            if left == 0:
+                self.torn += 1
+                break
+            self.gate.wait()
+            try:
+                chunk = connection.recv(65536)
+            except OSError:
+                break
+            if not chunk:
+                break
+        if not closed:
+            self.cuts += 1
+
+    def _take(self, frame: bytes) -> bool:
+        """One whole frame. Returns whether it was stream.closed."""
+        fields: dict[str, str] = {}
+        for line in frame.decode().split("\n"):
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        unknown = fields.keys() - {"id", "event", "data", "retry"}
+        if unknown or ("data" not in fields and "retry" not in fields):
+            self.faults.append(f"no frame of the protocol: {frame!r}")
+        if "data" not in fields:
+            return False
+        event = Event(
+            self.connection,
+            time.monotonic(),
+            fields.get("id", ""),
+            fields["event"],
+            json.loads(fields["data"]),
+        )
+        durable = not event.event.startswith("stream.")
+        if event.id:
+            self._move(event, durable)
+        if durable:
+            self.events.append(event)
+            return False
+        self.controls.append(event)
+        self.open = self.open or event.event == "stream.open"
+        if event.event != "stream.closed":
+            return False
+        if not event.data["reconnect"]:
+            self.ended = event.data["reason"]
+        self._delay = event.data["retry_after"] / 1000
+        return True
+
+    def _move(self, event: Event, durable: bool) -> None:
+        """On a connection, ids only grow; an event comes after all that was known before."""
+        if durable and not self.open:
+            self.faults.append(f"{event} came before stream.open")
+        cursor, stands = Cursor.parse(event.id), self._stands
+        if event.event == "stream.reset":
+            stands = None
+        if stands is not None:
+            if stands.epoch != cursor.epoch:
+                self.faults.append(f"{event} is of another epoch than {stands}, without a reset")
+            elif cursor < stands or (durable and cursor == stands):
+                self.faults.append(f"{event} came after {stands}")
+        self._stands, self.cursor = cursor, event.id
+
+
+def intact() -> None:
+    return None
+
+
+def several(server: Server, conversations: Iterable[int], **more: Any) -> list[Reader]:
+    """A reader of each conversation, one of the account, and one of all of it on one connection."""
+    conversations = list(conversations)
+    return [
+        *(Reader(server, f"conversations/{c}", **more) for c in conversations),
+        Reader(server, f"accounts/{ACCOUNT}", **more),
+        Reader(server, f"account:{ACCOUNT}", *(f"conversation:{c}" for c in conversations), **more),
+    ]

@@ -1,0 +1,241 @@
+"""The application as real processes, which may be killed, on a copy of the demo."""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from typing import NamedTuple
+
+from flask import Flask
+
+from rtapp import create_app
+from rtapp.config import Settings
+from rtapp.extensions import db
+
+from .redis_server import RedisServer
+from .waiting import eventually
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+START_LIMIT = 30.0  # s until a server that does not answer has failed to start
+PAGE = 100  # messages asked for at once
+AWAY = (OSError, http.client.HTTPException)  # what asking a server raises that is not there
+
+# Makes the demo's database and a token for each of its people, as JSON on standard output.
+PREPARE = """
+from app import app
+import json
+from rtapp import auth, seed, server
+from rtapp.cli import user_with
+server.prepare_database(app, app.extensions["settings"])
+with app.app_context():
+    print(json.dumps({p.name: auth.create_token(user_with(p.email)) for p in seed.PEOPLE}))
+"""
+
+
+class Demo(NamedTuple):
+    """An instance folder to copy, and the tokens of the people in it, by name."""
+
+    folder: Path
+    tokens: dict[str, str]
+
+
+def make_demo(folder: Path) -> Demo:
+    made = subprocess.run(
+        [sys.executable, "-c", PREPARE],
+        cwd=CHECKOUT, env=environment(RTAPP_INSTANCE=str(folder)),
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    return Demo(folder, json.loads(made.stdout.splitlines()[-1]))
+
+
+class Server:
+    """rtapp as processes: `python app.py`, or gunicorn when `workers` is not 0."""
+
+    def __init__(self, folder: Path, demo: Demo, redis: RedisServer | None, workers: int = 0):
+        shutil.copytree(demo.folder, folder, dirs_exist_ok=True)
+        self.folder = folder
+        self.tokens = demo.tokens
+        self.port = free_port()
+        self.workers = workers
+        self.environment = environment(
+            RTAPP_INSTANCE=str(folder),
+            PORT=str(self.port),
+            RTAPP_STREAMS_PER_USER="0",
+            RTAPP_STREAMS_PER_ADDRESS="0",
+            RTAPP_RATE_LIMITS="off",
+            **({"REDIS_URL": redis.url} if redis else {}),
+        )
+        self._metrics = folder / "metrics"  # gunicorn's workers tell each other what they counted
+        if workers:
+            self.environment["WEB_CONCURRENCY"] = str(workers)
+            self.environment["PROMETHEUS_MULTIPROC_DIR"] = str(self._metrics)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = (folder / "server.log").open("ab")
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "rtapp.sqlite3"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        command = ["-m", "gunicorn", "app:app"] if self.workers else ["app.py"]
+        self._metrics.mkdir(exist_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=CHECKOUT, env=self.environment, stdout=self._log, stderr=self._log,
+        )  # fmt: skip
+        eventually(self._answers, "the server answers", START_LIMIT)
+        if self.workers:
+            eventually(lambda: len(self.worker_pids()) == self.workers, "all workers run")
+
+    def terminate(self, limit: float = 60) -> None:
+        """SIGTERM, and waits for the end, which must be in order."""
+        assert self._process is not None
+        self._process.terminate()
+        eventually(lambda: self._process.poll() is not None, "the server ends", limit)
+        assert self._process.returncode == 0, self.log()
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL, its workers too."""
+        if self._process is not None:
+            for pid in [*self.worker_pids(), self._process.pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        self.kill()
+        self._log.close()
+
+    def worker_pids(self) -> list[int]:
+        if not self.workers or self._process is None:
+            return []
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def rss(self) -> int:
+        """Resident bytes of the embedded server."""
+        return resident(self.pid)
+
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text()
+
+    def command(self, *words: str) -> str:
+        """`flask --app app …`, beside the running server."""
+        return subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "app", *words],
+            cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=True,
+            timeout=30,
+        ).stdout  # fmt: skip
+
+    def ask(
+        self, method: str, path: str, body: Any = None, who: str | None = "Ada", **headers: str
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
+        """One request on a connection of its own. Raises what AWAY names."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if who is not None:
+            sent["Authorization"] = f"Bearer {self.tokens[who]}"
+        payload = None
+        if body is not None:
+            payload = json.dumps(body).encode()
+            sent["Content-Type"] = "application/json"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, payload, {**sent, "Connection": "close"})
+            response = connection.getresponse()
+            return response.status, response.read(), response.headers
+        finally:
+            connection.close()
+
+    def committed(self, conversation: int) -> list[tuple[int, str | None]]:
+        """(id, client_id) of every message of a conversation, as the database has them."""
+        found: list[tuple[int, str | None]] = []
+        before = ""
+        while True:
+            path = f"/conversations/{conversation}/messages?limit={PAGE}{before}"
+            status, body, _ = self.ask("GET", path)
+            assert status == 200, body
+            page = json.loads(body)
+            found[:0] = [(m["id"], m["client_id"]) for m in page["messages"]]
+            if page["next_before"] is None:
+                return found
+            before = f"&before={page['next_before']}"
+
+    def metrics(self) -> Counter[str]:
+        """What /metrics has: by name, and by name with its labels."""
+        status, body, _ = self.ask("GET", "/metrics", who=None)
+        assert status == 200, body
+        counted: Counter[str] = Counter()
+        for line in body.decode().splitlines():
+            if not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                counted[name] += float(value)
+                if "{" in name:
+                    counted[name.partition("{")[0]] += float(value)
+        return counted
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log()
+        try:
+            return self.ask("GET", "/healthz", who=None)[0] == 200
+        except AWAY:
+            return False
+
+
+@contextlib.contextmanager
+def in_process(folder: Path, demo: Demo, redis: RedisServer) -> Iterator[Flask]:
+    """The application in this process, its hub and relay at work, on a copy of the demo."""
+    shutil.copytree(demo.folder, folder, dirs_exist_ok=True)
+    app = create_app(
+        Settings(
+            instance=folder,
+            database_url=f"sqlite:///{folder / 'rtapp.sqlite3'}",
+            redis_url=redis.url,
+            secret_key=(folder / "secret_key").read_text().strip(),
+        )
+    )
+    app.extensions["hub"].start()
+    app.extensions["relay"].start()
+    try:
+        yield app
+    finally:
+        app.extensions["relay"].stop()
+        app.extensions["hub"].stop()
+        app.extensions["broker"].redis.close()
+        with app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's, without what would have the application use anything but the test's own."""
+    ours = ("RTAPP_", "REDIS_", "DATABASE_", "SECRET_", "PROMETHEUS_", "WEB_CONCURRENCY", "FLASK_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    return {**kept, "PYTHONPATH": str(CHECKOUT), **more}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def resident(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
