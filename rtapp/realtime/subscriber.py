@@ -60,7 +60,8 @@ class Subscription:
 class Channel:
     """A topic that this process listens to. `position` is the newest message heard on it.
 
-    Invariant: every live subscriber of it has everything up to `position`.
+    Invariant: every live subscriber of it has everything up to `position`, in one epoch; there is
+    none while `position` is None.
     """
 
     __slots__ = ("confirmed", "name", "position", "subscribers", "topic")
