@@ -209,6 +209,10 @@ class Hub:
         if subscriber not in self.stalled and all(c.confirmed for c in subscriber.topics):
             self._replay.add(subscriber)
 
+    def _all_catch_up(self, channel: Channel) -> None:
+        for subscriber in tuple(channel.subscribers):
+            self.catch_up(subscriber)
+
     def go_live(self, subscriber: Subscriber) -> bool:
         """To be called when the subscriber has read everything up to its cursor.
 
@@ -223,7 +227,10 @@ class Hub:
             if channel.position is None:
                 continue
             if channel.position.epoch != cursor.epoch:
-                channel.position = None  # one of the two is of a lost epoch: the next reading tells
+                # One of the two is of a lost epoch: everyone's next reading tells. Nobody may stay
+                # live, because what is heard without a position is taken to follow.
+                channel.position = None
+                self._all_catch_up(channel)
                 return False
             if channel.position > cursor:
                 return False
@@ -400,8 +407,7 @@ class Hub:
         channel = self.channels.get(name)
         if channel is not None and not channel.confirmed:
             channel.confirmed = True
-            for subscriber in tuple(channel.subscribers):
-                self.catch_up(subscriber)
+            self._all_catch_up(channel)
 
     def _dispatch(self, replies: Iterable[list[bytes]]) -> None:
         """Messages of one topic that arrived in a row leave in one write per socket."""
@@ -446,8 +452,7 @@ class Hub:
             if message.previous <= position[1:]:
                 return True
         metrics.GAPS.inc()
-        for subscriber in tuple(channel.subscribers):
-            self.catch_up(subscriber)
+        self._all_catch_up(channel)
         return False
 
     def _fan_out(self, channel: Channel, events: list[Heard]) -> None:

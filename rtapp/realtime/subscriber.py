@@ -72,8 +72,9 @@ class Ephemeral(NamedTuple):
 class Channel:
     """A topic that this process listens to. `position` is the newest message heard on it.
 
-    Invariant: every live subscriber of it has everything up to `position`. Ephemeral events, which
-    no log has, are numbered by the hub; the newest are kept for whoever was not live just then.
+    Invariant: every live subscriber of it has everything up to `position`, in one epoch; there is
+    none while `position` is None. Ephemeral events, which no log has, are numbered by the hub; the
+    newest are kept for whoever was not live just then.
     """
 
     __slots__ = ("_forgotten", "_recent", "confirmed", "name", "position", "subscribers", "topic")

@@ -127,6 +127,24 @@ def test_lost_data_resets_everyone_once(hub):
     reader.socket.close()
 
 
+def test_who_comes_after_lost_data_hides_the_loss_from_nobody(hub):
+    """Whichever of the two epochs' random words sorts first: hence several of them."""
+    for n in range(0, 20, 2):
+        before = Reader(hub)
+        eventually(lambda before=before: live(before))
+        publish(hub, n)
+        assert eventually(lambda before=before, n=n: before.numbers() == [n])
+        hub.broker.redis.flushall()
+        after = Reader(hub)
+        eventually(lambda after=after: live(after))
+        publish(hub, n + 1)
+        assert eventually(lambda after=after, n=n: after.numbers() == [n + 1])
+        assert eventually(lambda before=before, n=n: before.numbers() == [n, n + 1])
+        assert before.got.count(b"event: stream.reset") == 1
+        before.socket.close()
+        after.socket.close()
+
+
 def test_a_ping_moves_the_cursor_of_a_quiet_stream(hub):
     reader = Reader(hub)
     eventually(lambda: live(reader))
