@@ -14,6 +14,7 @@ from urllib.parse import quote
 import gevent
 from gevent.event import Event as Gate
 
+from rtapp.events.catalogue import EPHEMERAL
 from rtapp.realtime.cursor import Cursor
 
 from .server import Server
@@ -49,7 +50,9 @@ class Reader:
     ):
         self.streams = streams
         self.events: list[Event] = []  # durable ones
+        self.ephemeral: list[Event] = []
         self.controls: list[Event] = []
+        self.port = 0  # its own end of the present connection
         self.connection = 0  # how many it has had answered
         self.refusals: Counter[int] = Counter()
         self.cuts = 0  # connections that ended without stream.closed
@@ -107,6 +110,7 @@ class Reader:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
             connection.settimeout(SILENCE)
             connection.connect(("127.0.0.1", self._server.port))
+            self.port = connection.getsockname()[1]
             headers = {**self._headers, "Host": "127.0.0.1"}
             if self.cursor:
                 headers["Last-Event-ID"] = self.cursor
@@ -175,6 +179,9 @@ class Reader:
             fields["event"],
             json.loads(fields["data"]),
         )
+        if event.event in EPHEMERAL:
+            self._take_ephemeral(event)
+            return False
         durable = not event.event.startswith("stream.")
         if event.id:
             self._move(event, durable)
@@ -189,6 +196,11 @@ class Reader:
             self.ended = event.data["reason"]
         self._delay = event.data["retry_after"] / 1000
         return True
+
+    def _take_ephemeral(self, event: Event) -> None:
+        if event.id or not self.open:
+            self.faults.append(f"{event} has an id, or came before stream.open")
+        self.ephemeral.append(event)
 
     def _move(self, event: Event, durable: bool) -> None:
         """On a connection, ids only grow; an event comes after all that was known before."""
