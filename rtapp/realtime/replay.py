@@ -115,7 +115,10 @@ class Replay:
         control = b""
         if not subscriber.opened:
             resumed = subscriber.cursor is not None and not lost
-            control += frames.opened(subscriber.subscription.streams, resumed, start)
+            # The reset brings its id itself: cut between the two, a client must not come back
+            # with a cursor that hides what was lost.
+            at = None if lost else start
+            control += frames.opened(subscriber.subscription.streams, resumed, at)
             subscriber.opened = True
         if lost:
             metrics.RESETS.labels(lost).inc()
