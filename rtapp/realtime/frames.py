@@ -68,7 +68,7 @@ def retry() -> bytes:
     return sse.retry(random.randint(*RETRY_MS))
 
 
-def opened(streams: Sequence[str], resumed: bool, cursor: Cursor) -> bytes:
+def opened(streams: Sequence[str], resumed: bool, cursor: Cursor | None) -> bytes:
     fields = {"streams": streams, "resumed": resumed, "heartbeat": HEARTBEAT}
     return control("stream.open", fields, cursor)
 

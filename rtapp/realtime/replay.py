@@ -117,7 +117,10 @@ class Replay:
         control = b""
         if not subscriber.opened:
             resumed = subscriber.cursor is not None and not served.lost
-            control += frames.opened(subscriber.subscription.streams, resumed, served.start)
+            # Before a reset it is the asked one again: cut between the two, a client must not come
+            # back with a cursor that hides what was lost.
+            at = subscriber.cursor if served.lost else served.start
+            control += frames.opened(subscriber.subscription.streams, resumed, at)
             subscriber.opened = True
         if served.lost:
             metrics.RESETS.labels(served.lost).inc()

@@ -6,6 +6,7 @@ import pytest
 
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
+from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
@@ -143,6 +144,28 @@ def test_who_comes_after_lost_data_hides_the_loss_from_nobody(hub):
         assert before.got.count(b"event: stream.reset") == 1
         before.socket.close()
         after.socket.close()
+
+
+def test_no_cut_hides_a_reset(hub):
+    """Until the reset is there whole, the client has no id but that from which it was lost."""
+    reader = Reader(hub, cursor=Cursor("lost", 1, 0))
+    eventually(lambda: live(reader))
+    eventually(lambda: b"stream.reset" in (reader.numbers() or reader.got))
+    opened, _, reset = reader.got.partition(b"\nid: lost-1-0\nevent: stream.open\n")[2].partition(
+        b"\n\nid: "
+    )
+    assert b"id: " not in opened
+    assert b"event: stream.reset" in reset
+    reader.socket.close()
+
+
+def test_a_stream_that_is_not_reset_opens_with_an_id(hub):
+    readers = [Reader(hub), Reader(hub, cursor=hub.broker.position(1))]
+    eventually(lambda: all(live(r) for r in readers))
+    for reader in readers:
+        eventually(lambda reader=reader: b"stream.open" in (reader.numbers() or reader.got))
+        assert b"\n\nid: " in reader.got.partition(b"\nevent: stream.open")[0]
+        reader.socket.close()
 
 
 def test_a_ping_moves_the_cursor_of_a_quiet_stream(hub):
