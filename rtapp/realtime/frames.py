@@ -54,8 +54,16 @@ def retry() -> bytes:
     return sse.retry(random.randint(*RETRY_MS))
 
 
-def opened(streams: Sequence[str], resumed: bool, cursor: Cursor) -> bytes:
-    fields = {"streams": streams, "resumed": resumed, "heartbeat": HEARTBEAT}
+def opened(
+    streams: Sequence[str], resumed: bool, cursor: Cursor, user_id: int | None = None
+) -> bytes:
+    """`user_id` tells a page for whom the stream is: perhaps not for whom it was rendered."""
+    fields = {
+        "streams": streams,
+        "resumed": resumed,
+        "heartbeat": HEARTBEAT,
+        "user_id": user_id,
+    }
     return control("stream.open", fields, cursor)
 
 

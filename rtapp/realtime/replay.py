@@ -115,7 +115,8 @@ class Replay:
         control = b""
         if not subscriber.opened:
             resumed = subscriber.cursor is not None and not lost
-            control += frames.opened(subscriber.subscription.streams, resumed, start)
+            asked = subscriber.subscription
+            control += frames.opened(asked.streams, resumed, start, asked.user_id)
             subscriber.opened = True
         if lost:
             metrics.RESETS.labels(lost).inc()
