@@ -47,7 +47,8 @@ class Renderer:
         if format == "html":
             return html
         return (
-            f'<turbo-stream action="{fragment.action}" target="{fragment.target}">'
+            f'<turbo-stream action="{fragment.action}" target="{fragment.target}"'
+            f' data-stream="{envelope["stream"]}">'
             f"<template>{html}</template></turbo-stream>"
         )
 

@@ -98,7 +98,7 @@ def id_of_the_last(app) -> str:
     """Where conversation 1 stands now."""
     connection = Connection(app, CONVERSATION)
     connection.until(b"event: stream.open\n")
-    connection.until(b'"heartbeat": 15}\n\n')
+    connection.until(b'"user_id": 1}\n\n')
     id = connection.events()[-1].id
     connection.close()
     return id
@@ -143,7 +143,7 @@ def test_the_order_is_retry_open_missed_live(app_server):
     assert opened.event == "stream.open"
     assert opened.id == start
     assert json.loads(opened.data) == {
-        "streams": ["conversation:1"], "resumed": True, "heartbeat": 15
+        "streams": ["conversation:1"], "resumed": True, "heartbeat": 15, "user_id": 1
     }  # fmt: skip
     messages = [event for event in rest if event.event == "message.created"]
     assert [json.loads(event.data)["data"]["id"] for event in messages] == [*missed, live]
@@ -205,7 +205,7 @@ def test_a_cursor_that_was_never_one_is_refused(app_server, cursor):
 
 def test_a_stopping_server_says_so_and_ends_the_body(app_to_stop):
     connection = Connection(app_to_stop, CONVERSATION)
-    connection.until(b'"heartbeat": 15}\n\n')
+    connection.until(b'"user_id": 1}\n\n')
     app_to_stop.process.send_signal(signal.SIGTERM)
     body = connection.to_the_end()
     assert body.endswith(b"}\n\n")
@@ -266,7 +266,7 @@ def test_an_event_over_sixteen_kibibytes_is_cut_and_says_so(reader, app_server):
 
 def test_a_megabyte_is_refused_and_nothing_arrives(app_server):
     connection = Connection(app_server, CONVERSATION)
-    connection.until(b'"heartbeat": 15}\n\n')
+    connection.until(b'"user_id": 1}\n\n')
     before = post(app_server, "/conversations/1/messages", {"content": "x" * (CONTENT_LIMIT + 1)})
     assert before.status_code == 422
     body = {"content": "x" * 1024 * 1024}

@@ -118,30 +118,21 @@ function meta(name) {
 // ---- Live
 
 function startStreams(page) {
-  let live = openStreams(page, meta("stream-cursor"));
-  addEventListener("online", () => live.retry());
-  addEventListener("pagehide", () => live.close()); // an open connection keeps a page out of the back/forward cache
-  addEventListener("pageshow", (event) => {
-    if (event.persisted) live = openStreams(page, live.cursor);
-  });
-}
-
-function openStreams(page, cursor) {
-  const streams = [`account:${page.account}`];
-  if (page.conversation) streams.push(`conversation:${page.conversation}`);
+  const { account, user, conversation } = page;
+  const live = connect({ account, user, cursor: meta("stream-cursor"), format: "turbo" });
+  const onFragment = (html) => show(page, html);
+  const onClosed = (closing) => over(page, closing);
   indicate(page, "connecting", "Connecting…");
-  return connect({
-    streams,
-    cursor,
-    format: "turbo",
-    onMessage: (html) => show(page, html),
-    onOpen: () => backLive(page),
-    onPing: ({ lag = 0 }) =>
+  live.subscribe(`account:${account}`, {
+    onFragment,
+    onClosed,
+    onConnected: () => backLive(page),
+    onPing: ({ lag }) =>
       lag >= WORTH_SHOWING_LAG ? indicate(page, "late", `${Math.round(lag)} s behind`) : indicate(page, "live", "Live"),
     onDisconnected: () => indicate(page, "reconnecting", "Reconnecting…"),
     onReset: () => startOver(page),
-    onClosed: (closing) => over(page, closing),
   });
+  if (conversation) live.subscribe(`conversation:${conversation}`, { onFragment, onClosed });
 }
 
 function backLive(page) {

@@ -1,93 +1,33 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { HEARTBEAT, askWhy, backoff, connect, streamUrl } from "../../static/js/rtapp/connector.js";
+import { Connection, HEARTBEAT, askWhy, backoff, streamUrl } from "../../static/js/rtapp/connection.js";
+import { FakeEventSource, FakeTimers, answered, cursorIn } from "./fakes.js";
 
 const DEAD = 2.5 * HEARTBEAT;
 
-class FakeEventSource {
-  static made = [];
-  readyState = 0;
-  listeners = {};
-
-  constructor(url) {
-    this.url = url;
-    FakeEventSource.made.push(this);
-  }
-
-  addEventListener(name, listener) {
-    (this.listeners[name] ??= []).push(listener);
-  }
-
-  close() {
-    this.readyState = 2;
-    this.wasClosed = true;
-  }
-
-  hear(name, data = {}, lastEventId = "") {
-    const text = typeof data === "string" ? data : JSON.stringify(data);
-    for (const listener of this.listeners[name] ?? []) listener({ data: text, lastEventId });
-  }
-
-  fail(readyState) {
-    this.readyState = readyState;
-    for (const listener of this.listeners.error ?? []) listener({});
-  }
-}
-
-class FakeTimers {
-  now = 0;
-  due = new Map();
-  next = 1;
-
-  setTimeout = (run, delay) => {
-    this.due.set(this.next, { run, at: this.now + delay });
-    return this.next++;
-  };
-
-  clearTimeout = (id) => this.due.delete(id);
-
-  pass(ms) {
-    const end = this.now + ms;
-    for (;;) {
-      const [id, timer] = [...this.due].filter(([, { at }]) => at <= end).sort((a, b) => a[1].at - b[1].at)[0] ?? [];
-      if (!id) break;
-      this.due.delete(id);
-      this.now = timer.at;
-      timer.run();
-    }
-    this.now = end;
-  }
-}
-
 function given(options = {}) {
   const heard = [];
-  const note = (name) => (...values) => heard.push([name, ...values]);
   const timers = new FakeTimers();
   FakeEventSource.made = [];
-  const connection = connect({
-    streams: ["account:1", "conversation:3"],
-    format: "turbo",
-    cursor: "e-1-0",
-    EventSource: FakeEventSource,
-    timers,
-    random: () => 0.5,
-    ask: async () => ({ status: 503 }),
-    onMessage: note("message"),
-    onEvent: note("event"),
-    onOpen: note("open"),
-    onPing: note("ping"),
-    onReset: note("reset"),
-    onDisconnected: note("disconnected"),
-    onClosed: note("closed"),
-    ...options,
-  });
-  const names = () => heard.map(([name]) => name);
-  return { connection, timers, heard, names, sources: FakeEventSource.made, last: () => FakeEventSource.made.at(-1) };
+  const connection = new Connection(
+    {
+      streams: ["account:1", "conversation:3"],
+      format: "turbo",
+      cursor: "e-1-0",
+      EventSource: FakeEventSource,
+      timers,
+      now: timers.wallClock,
+      random: () => 0.5,
+      ask: async () => ({ status: 503 }),
+      ...options,
+    },
+    (message) => heard.push(message),
+  );
+  const told = () => heard.filter(({ type, reason }) => type !== "wait" || reason);
+  const types = () => told().map(({ type }) => type).filter((type, i, all) => type !== "wait" || all[i - 1] !== "wait");
+  return { connection, timers, told, types, sources: FakeEventSource.made, last: () => FakeEventSource.made.at(-1) };
 }
-
-const answered = () => new Promise((resolve) => setImmediate(resolve));
-const cursorIn = (source) => new URL(source.url, "http://x").searchParams.get("last_event_id");
 
 // ---- the address
 
@@ -112,7 +52,7 @@ for (const name of ["stream.open", "stream.ping", "stream.reset", "message"]) {
     assert.equal(cursorIn(last()), "e-1-0");
 
     last().hear(name, {}, "e-2-0");
-    timers.pass(DEAD + 30_000);
+    timers.pass(DEAD);
 
     assert.equal(sources.length, 2);
     assert.equal(cursorIn(last()), "e-2-0");
@@ -129,72 +69,106 @@ test("an event without an id leaves the cursor where it was", () => {
 });
 
 test("what a source that was given up still has to say is not heard", () => {
-  const { connection, timers, sources, names } = given();
-  timers.pass(DEAD + 30_000);
+  const { connection, timers, sources, types } = given();
+  timers.pass(DEAD);
   assert.equal(sources.length, 2);
 
   sources[0].hear("message", "late", "e-0-9");
 
   assert.equal(connection.cursor, "e-1-0");
-  assert.ok(!names().includes("message"));
+  assert.ok(!types().includes("event"));
 });
 
 // ---- what is told
 
 test("an unnamed event goes to onMessage with its data and id", () => {
-  const { heard, last } = given();
+  const { told, last } = given();
 
   last().hear("message", "<turbo-stream></turbo-stream>", "e-2-0");
 
-  assert.deepEqual(heard, [["message", "<turbo-stream></turbo-stream>", "e-2-0"]]);
+  assert.deepEqual(told(), [{ type: "event", name: "message", data: "<turbo-stream></turbo-stream>", id: "e-2-0" }]);
 });
 
 test("a named event goes to onEvent with its name", () => {
-  const { heard, last } = given({ format: "json" });
+  const { told, last } = given({ format: "json" });
 
-  last().hear("typing", '{"event":"typing"}', "e-2-0");
+  last().hear("typing", '{"event":"typing"}');
 
-  assert.deepEqual(heard, [["event", "typing", '{"event":"typing"}', "e-2-0"]]);
+  assert.deepEqual(told(), [{ type: "event", name: "typing", data: '{"event":"typing"}', id: "" }]);
 });
 
-test("open, ping and reset tell their fields", () => {
-  const { heard, last } = given();
+test("open, ping and reset tell what they say", () => {
+  const { told, last } = given();
 
-  last().hear("stream.open", { resumed: true, heartbeat: 15 });
+  last().hear("stream.open", { resumed: true, heartbeat: 15 }, "e-1-0");
   last().hear("stream.ping", { lag: 4 });
-  last().hear("stream.reset", { reason: "history_lost" });
+  last().hear("stream.reset", { reason: "history_lost" }, "e-9-0");
 
-  assert.deepEqual(heard, [
-    ["open", { resumed: true, heartbeat: 15 }],
-    ["ping", { lag: 4 }],
-    ["reset", { reason: "history_lost" }],
+  assert.deepEqual(told(), [
+    { type: "open", from: "e-1-0", resumed: true },
+    { type: "ping", lag: 4, id: "" },
+    { type: "reset", reason: "history_lost", id: "e-9-0" },
   ]);
 });
 
+test("an open says from where on everything follows: the cursor that was asked for", () => {
+  const { told, last } = given();
+
+  last().hear("stream.open", { resumed: false }, "e-7-0"); // a reset follows
+
+  assert.equal(told()[0].from, "e-1-0");
+});
+
+test("without a cursor it follows from where the server begins", () => {
+  const { told, last } = given({ cursor: "" });
+
+  last().hear("stream.open", { resumed: false }, "e-7-0");
+
+  assert.equal(told()[0].from, "e-7-0");
+});
+
+test("a server that takes us for another is not listened to", () => {
+  const { told, sources, timers } = given({ user: 7 });
+
+  sources[0].hear("stream.open", { user_id: 8 }, "e-1-0");
+  sources[0].hear("message", "for somebody else", "e-2-0");
+  timers.pass(600_000);
+
+  assert.deepEqual(told(), [{ type: "closed", reason: "signed_out", status: 401 }]);
+  assert.equal(sources.length, 1);
+});
+
+test("a server that takes us for ourselves is", () => {
+  const { types, sources } = given({ user: "7" });
+
+  sources[0].hear("stream.open", { user_id: 7 }, "e-1-0");
+
+  assert.deepEqual(types(), ["open"]);
+});
+
 test("a control event that is not JSON does no harm", () => {
-  const { heard, last } = given();
+  const { told, last } = given();
 
   last().hear("stream.ping", "{");
 
-  assert.deepEqual(heard, [["ping", {}]]);
+  assert.deepEqual(told(), [{ type: "ping", lag: 0, id: "" }]);
 });
 
 // ---- the watchdog
 
 test("silence for two and a half heartbeats rebuilds the connection", () => {
-  const { timers, sources, names } = given();
+  const { timers, sources, types } = given();
   sources[0].hear("stream.open", { heartbeat: 15 });
 
   timers.pass(DEAD);
 
   assert.ok(sources[0].wasClosed);
-  assert.deepEqual(names(), ["open", "disconnected"]);
-  timers.pass(30_000);
+  assert.deepEqual(types(), ["open", "wait"]);
   assert.equal(sources.length, 2);
 });
 
 test("anything heard in time keeps the connection", () => {
-  const { timers, sources, names } = given();
+  const { timers, sources, types } = given();
   sources[0].hear("stream.open", { heartbeat: 15 });
 
   for (let beats = 0; beats < 10; beats++) {
@@ -203,7 +177,7 @@ test("anything heard in time keeps the connection", () => {
   }
 
   assert.equal(sources.length, 1);
-  assert.ok(!names().includes("disconnected"));
+  assert.ok(!types().includes("wait"));
 });
 
 test("the server's heartbeat sets the watchdog", () => {
@@ -231,7 +205,7 @@ for (const heartbeat of [0, -1, "soon", null, undefined]) {
 test("a connection that never opens is rebuilt too", () => {
   const { timers, sources } = given();
 
-  timers.pass(DEAD + 30_000);
+  timers.pass(DEAD);
 
   assert.equal(sources.length, 2);
 });
@@ -239,7 +213,7 @@ test("a connection that never opens is rebuilt too", () => {
 // ---- errors
 
 test("while the browser reconnects by itself, its source is left alone", () => {
-  const { sources, names, timers } = given();
+  const { sources, types, timers } = given();
   sources[0].hear("stream.open", { heartbeat: 15 });
 
   sources[0].fail(0);
@@ -248,11 +222,11 @@ test("while the browser reconnects by itself, its source is left alone", () => {
   sources[0].hear("stream.open", { heartbeat: 15 });
 
   assert.equal(sources.length, 1);
-  assert.deepEqual(names(), ["open", "disconnected", "open"]);
+  assert.deepEqual(types(), ["open", "wait", "open"]);
 });
 
 test("a source that ended for good is rebuilt from the last cursor", async () => {
-  const { sources, timers, last, names } = given();
+  const { sources, timers, last, types } = given();
   sources[0].hear("message", "x", "e-5-0");
 
   sources[0].fail(2);
@@ -262,32 +236,32 @@ test("a source that ended for good is rebuilt from the last cursor", async () =>
 
   assert.equal(sources.length, 2);
   assert.equal(cursorIn(last()), "e-5-0");
-  assert.deepEqual(names(), ["message", "disconnected"]);
+  assert.deepEqual(types(), ["event", "wait"]);
 });
 
 for (const [status, reason] of [[401, "signed_out"], [403, "forbidden"], [404, "forbidden"], [400, "rejected"]]) {
   test(`a refusal with ${status} ends it: ${reason}`, async () => {
-    const { sources, timers, heard } = given({ ask: async () => ({ status }) });
+    const { sources, timers, told } = given({ ask: async () => ({ status }) });
 
     sources[0].fail(2);
     await answered();
     timers.pass(600_000);
 
     assert.equal(sources.length, 1);
-    assert.deepEqual(heard.at(-1), ["closed", { reason, reconnect: false, status }]);
+    assert.deepEqual(told().at(-1), { type: "closed", reason, status });
   });
 }
 
 for (const status of [0, 200, 408, 429, 500, 502, 503]) {
   test(`an answer of ${status} does not end it`, async () => {
-    const { sources, timers, names } = given({ ask: async () => ({ status }) });
+    const { sources, timers, types } = given({ ask: async () => ({ status }) });
 
     sources[0].fail(2);
     await answered();
     timers.pass(1_000);
 
     assert.equal(sources.length, 2);
-    assert.ok(!names().includes("closed"));
+    assert.ok(!types().includes("closed"));
   });
 }
 
@@ -303,7 +277,7 @@ test("Retry-After is waited for", async () => {
 });
 
 test("an answer that comes after close() changes nothing", async () => {
-  const { connection, sources, timers, names } = given({ ask: async () => ({ status: 401 }) });
+  const { connection, sources, timers, types } = given({ ask: async () => ({ status: 401 }) });
 
   sources[0].fail(2);
   connection.close();
@@ -311,24 +285,24 @@ test("an answer that comes after close() changes nothing", async () => {
   timers.pass(600_000);
 
   assert.equal(sources.length, 1);
-  assert.ok(!names().includes("closed"));
+  assert.ok(!types().includes("closed"));
 });
 
 // ---- stream.closed
 
 test("closed without return stops for good and says why", () => {
-  const { sources, timers, heard } = given();
+  const { sources, timers, told } = given();
 
   sources[0].hear("stream.closed", { reason: "forbidden", reconnect: false, retry_after: 0 });
   timers.pass(600_000);
 
   assert.ok(sources[0].wasClosed);
   assert.equal(sources.length, 1);
-  assert.deepEqual(heard, [["closed", { reason: "forbidden", reconnect: false, retry_after: 0 }]]);
+  assert.deepEqual(told(), [{ type: "closed", reason: "forbidden" }]);
 });
 
 test("closed with return comes back after retry_after, from the cursor", () => {
-  const { sources, timers, names, last } = given();
+  const { sources, timers, types, last } = given();
   sources[0].hear("message", "x", "e-7-0");
 
   sources[0].hear("stream.closed", { reason: "shutdown", reconnect: true, retry_after: 3_000 });
@@ -339,7 +313,7 @@ test("closed with return comes back after retry_after, from the cursor", () => {
 
   assert.equal(sources.length, 2);
   assert.equal(cursorIn(last()), "e-7-0");
-  assert.deepEqual(names(), ["message", "disconnected"]);
+  assert.deepEqual(types(), ["event", "wait"]);
 });
 
 test("closed without a usable retry_after falls back to the back-off", () => {
@@ -355,7 +329,7 @@ test("closed without a usable retry_after falls back to the back-off", () => {
 // ---- close and retry
 
 test("close() is final and silent", () => {
-  const { connection, sources, timers, heard } = given();
+  const { connection, sources, timers, told } = given();
 
   connection.close();
   sources[0].hear("message", "x", "e-9-0");
@@ -363,7 +337,7 @@ test("close() is final and silent", () => {
   timers.pass(600_000);
 
   assert.equal(sources.length, 1);
-  assert.deepEqual(heard, []);
+  assert.deepEqual(told(), []);
 });
 
 test("retry() ends the waiting", () => {
@@ -405,7 +379,7 @@ test("the jitter stays within the upper half", () => {
 test("one failure after the other waits longer, and an open starts again", () => {
   const { sources, timers, last } = given({ random: () => 0 });
   const waits = () => {
-    timers.pass(DEAD);
+    last().hear("stream.closed", "no delay given");
     const [before, start] = [sources.length, timers.now];
     while (sources.length === before) timers.pass(50);
     return timers.now - start;
@@ -414,6 +388,52 @@ test("one failure after the other waits longer, and an open starts again", () =>
   assert.deepEqual([waits(), waits(), waits()], [500, 1_000, 2_000]);
   last().hear("stream.open", { heartbeat: 15 });
   assert.equal(waits(), 500);
+});
+
+// ---- sleep
+
+test("after a sleep it reconnects as soon as it is woken", () => {
+  const { connection, sources, timers, types } = given();
+  sources[0].hear("stream.open", { heartbeat: 15 });
+
+  timers.sleep(3_600_000);
+  assert.equal(sources.length, 1, "timers have stood still");
+  connection.wake();
+
+  assert.equal(sources.length, 2);
+  assert.deepEqual(types(), ["open", "wait"]);
+});
+
+test("being woken in time changes nothing", () => {
+  const { connection, sources, timers } = given();
+  sources[0].hear("stream.open", { heartbeat: 15 });
+
+  timers.pass(DEAD - 1);
+  connection.wake();
+
+  assert.equal(sources.length, 1);
+});
+
+test("being woken ends a back-off that should be over, and no other", () => {
+  const { connection, sources, timers } = given();
+  sources[0].hear("stream.closed", { reconnect: true, retry_after: 10_000 });
+
+  connection.wake();
+  assert.equal(sources.length, 1);
+  timers.sleep(10_000);
+  connection.wake();
+  assert.equal(sources.length, 2);
+});
+
+test("due says within which time it will have something to tell", () => {
+  const { connection, sources, timers } = given();
+  sources[0].hear("stream.open", { heartbeat: 4 });
+  assert.equal(connection.due, 10_000);
+
+  timers.pass(3_000);
+  assert.equal(connection.due, 7_000);
+  sources[0].hear("stream.closed", { reconnect: true, retry_after: 2_000 });
+  assert.equal(connection.due, 2_000);
 });
 
 // ---- asking why

@@ -1,0 +1,83 @@
+/** What stands in for a browser in tests of pure logic. */
+
+/** An EventSource that the test speaks for. */
+export class FakeEventSource {
+  static made = [];
+  readyState = 0;
+  listeners = {};
+
+  constructor(url) {
+    this.url = url;
+    FakeEventSource.made.push(this);
+  }
+
+  addEventListener(name, listener) {
+    (this.listeners[name] ??= []).push(listener);
+  }
+
+  close() {
+    this.readyState = 2;
+    this.wasClosed = true;
+  }
+
+  hear(name, data = {}, lastEventId = "") {
+    const text = typeof data === "string" ? data : JSON.stringify(data);
+    for (const listener of this.listeners[name] ?? []) listener({ data: text, lastEventId });
+  }
+
+  fail(readyState) {
+    this.readyState = readyState;
+    for (const listener of this.listeners.error ?? []) listener({});
+  }
+}
+
+/** Timers that run when the test says that time has passed; `sleep` is time that they don't notice. */
+export class FakeTimers {
+  now = 0;
+  slept = 0;
+  due = new Map();
+  next = 1;
+
+  wallClock = () => this.now + this.slept;
+
+  sleep(ms) {
+    this.slept += ms;
+  }
+
+  setTimeout = (run, delay) => {
+    this.due.set(this.next, { run, at: this.now + delay });
+    return this.next++;
+  };
+
+  clearTimeout = (id) => this.due.delete(id);
+
+  setInterval = (run, delay) => {
+    const id = this.next++;
+    const again = () => {
+      this.due.set(id, { run: again, at: this.now + delay });
+      run();
+    };
+    this.due.set(id, { run: again, at: this.now + delay });
+    return id;
+  };
+
+  clearInterval = this.clearTimeout;
+
+  pass(ms) {
+    const end = this.now + ms;
+    for (;;) {
+      const [id, timer] = [...this.due].filter(([, { at }]) => at <= end).sort((a, b) => a[1].at - b[1].at)[0] ?? [];
+      if (!id) break;
+      this.due.delete(id);
+      this.now = timer.at;
+      timer.run();
+    }
+    this.now = end;
+  }
+}
+
+/** After everything that is already promised. */
+export const answered = () => new Promise((resolve) => setImmediate(resolve));
+
+export const cursorIn = (source) => new URL(source.url, "http://x").searchParams.get("last_event_id");
+export const streamsIn = (source) => new URL(source.url, "http://x").searchParams.getAll("stream");
