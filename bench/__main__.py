@@ -10,6 +10,7 @@ from . import connect_storm
 from . import fan_out
 from . import floor
 from . import idle_memory
+from . import outbox
 from . import post_to_frame
 from . import report
 from . import resume_storm
@@ -30,6 +31,7 @@ SCENARIOS: dict[str, ModuleType] = {
     "small-topics": small_topics,
     "stalled-tenth": stalled_tenth,
     "post-to-frame": post_to_frame,
+    "outbox": outbox,
     "flask-sse": rival,
 }
 CONVERSATIONS = 5_000

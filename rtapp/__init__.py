@@ -7,6 +7,7 @@ from flask import Flask
 from flask import Response
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import actions
 from . import auth
@@ -14,6 +15,7 @@ from . import cli
 from . import errors
 from . import extensions
 from . import pages
+from . import ratelimits
 from . import streams
 from .config import BODY_LIMIT
 from .config import CHECKOUT
@@ -68,6 +70,10 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     embedded = EmbeddedRedis(settings.instance / "redis")
     broker = Broker(settings.redis_url or embedded.url)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies
+        )
     app.extensions["settings"] = settings
     app.extensions["embedded_redis"] = None if settings.redis_url else embedded
     app.extensions["broker"] = broker
@@ -78,6 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     errors.init_app(app)
     auth.init_app(app)
+    ratelimits.init_app(app, settings, settings.redis_url or embedded.url)
     app.after_request(add_security_headers)
     for blueprint in (streams.bp, actions.bp, *pages.BLUEPRINTS):
         app.register_blueprint(blueprint)

@@ -5,6 +5,9 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 
 from rtapp import auth
+from rtapp import clock
+from rtapp.events.outbox import retry
+from rtapp.events.outbox import set_aside
 from rtapp.extensions import db
 from rtapp.models import Inbox
 from rtapp.models import User
@@ -15,8 +18,9 @@ from rtapp.services.change_password import change_password
 token = AppGroup("token", help="Bearer tokens for scripts.")
 inbox = AppGroup("inbox", help="Who answers which inbox.")
 password = AppGroup("password", help="Passwords.")
+outbox = AppGroup("outbox", help="Events that could not be published.")
 
-GROUPS = (token, inbox, password)
+GROUPS = (token, inbox, password, outbox)
 
 
 @token.command("create")
@@ -49,6 +53,21 @@ def remove(inbox_id: int, email: str) -> None:
 def set_password(email: str, password: str) -> None:
     """Changes a password, and signs the user out everywhere."""
     change_password(user_with(email), password)
+
+
+@outbox.command("list")
+def list_set_aside() -> None:
+    """Prints the events that are set aside, one a line: id, time, event, topics, error."""
+    for row in set_aside():
+        assert row.set_aside_at is not None
+        when, topics = clock.rfc3339(row.set_aside_at), ",".join(row.topics)
+        click.echo(f"{row.id}\t{when}\t{row.event}\t{topics}\t{row.error}")
+
+
+@outbox.command("retry")
+def retry_set_aside() -> None:
+    """Has the events that are set aside tried again, by a server that runs or the next one."""
+    click.echo(f"{retry()} events are tried again.")
 
 
 def user_with(email: str) -> User:

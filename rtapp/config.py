@@ -15,6 +15,20 @@ CLIENT_ID_LIMIT = 64  # characters of a client's own id for a message
 PAGE_SIZE = 50  # rows of a list that did not say how many
 PAGE_LIMIT = 100  # rows of a list at most
 
+# Rate limits, as Flask-Limiter reads them. Windows are short, so that nobody waits for long.
+# An office signs in at nine; but nobody tries out every account.
+SIGN_INS_PER_ADDRESS = "60 per minute"
+# From one place 1 440 guesses a day. Only who shares the guesser's address waits, at most so long.
+SIGN_INS_PER_EMAIL_AND_ADDRESS = "10 per 10 minute"
+# From everywhere. Guessing from many places can lock somebody out, but not for over a minute.
+SIGN_INS_PER_EMAIL = "20 per minute"
+# A script that imports; nobody types as fast.
+MESSAGES_PER_USER = "200 per 10 second"
+# A page sends one every few seconds; fifty a second are to be nothing out of the ordinary.
+TYPING_PER_USER = "1000 per 10 second"
+# Of each other kind: clicking through a list, but not a loop gone wild.
+ACTIONS_PER_USER = "100 per 10 second"
+
 
 class SettingsError(Exception):
     """The environment asks for something impossible or unsafe; the text says what to do."""
@@ -25,7 +39,8 @@ class Settings:
     """What differs between installations. Every field is an environment variable of the README.
 
     `database_url` is any SQLAlchemy URL, `redis_url` any redis-py URL or None for the embedded
-    server, `instance` the folder for what the embedded defaults keep.
+    server, `instance` the folder for what the embedded defaults keep, `proxies` how many of them
+    there are in front, each adding to X-Forwarded-For.
     """
 
     instance: Path
@@ -37,6 +52,8 @@ class Settings:
     port: int = 8000
     streams_per_user: int = 50
     streams_per_address: int = 200
+    rate_limits: bool = False
+    proxies: int = 0
 
     @property
     def production(self) -> bool:
@@ -64,6 +81,8 @@ class Settings:
             port=whole_number(environ, "PORT", 8000, most=65535),
             streams_per_user=whole_number(environ, "RTAPP_STREAMS_PER_USER", 50),
             streams_per_address=whole_number(environ, "RTAPP_STREAMS_PER_ADDRESS", 200),
+            rate_limits=switch(environ, "RTAPP_RATE_LIMITS"),
+            proxies=whole_number(environ, "RTAPP_PROXIES", 0, most=10),
         )
 
 
@@ -74,6 +93,14 @@ def whole_number(
     if not (text.isascii() and text.isdigit() and int(text) <= most):
         raise SettingsError(f"{name} is {text!r}; it must be a whole number from 0 to {most}.")
     return int(text)
+
+
+def switch(environ: Mapping[str, str], name: str) -> bool:
+    """On unless it is `off`."""
+    text = environ.get(name) or "on"
+    if text not in ("on", "off"):
+        raise SettingsError(f"{name} is {text!r}; it must be on or off.")
+    return text == "on"
 
 
 def generated_secret(path: Path) -> str:

@@ -18,6 +18,14 @@ def test_the_defaults_are_those_of_the_protocol(tmp_path):
     assert (settings.streams_per_user, settings.streams_per_address) == (50, 200)
     assert settings.database_url == f"sqlite:///{tmp_path / 'instance'}/rtapp.sqlite3"
     assert not settings.production
+    assert settings.rate_limits
+    assert settings.proxies == 0
+
+
+def test_rate_limits_are_lifted_by_the_word_off_and_no_other(tmp_path):
+    assert not read(tmp_path, RTAPP_RATE_LIMITS="off").rate_limits
+    with pytest.raises(SettingsError, match="RTAPP_RATE_LIMITS"):
+        read(tmp_path, RTAPP_RATE_LIMITS="no")
 
 
 def test_the_secret_is_made_once_and_for_its_owner_only(tmp_path):

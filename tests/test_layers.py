@@ -13,7 +13,7 @@ RUNGS = (
     (2, ("rtapp.extensions", "rtapp.errors")),
     (3, ("rtapp.models",)),
     (4, ("rtapp.access", "rtapp.events")),
-    (5, ("rtapp.auth", "rtapp.services", "rtapp.validation", "rtapp.queries")),
+    (5, ("rtapp.auth", "rtapp.services", "rtapp.validation", "rtapp.queries", "rtapp.ratelimits")),
     (6, ("rtapp.actions", "rtapp.streams", "rtapp.pages")),
     (7, ("app", "rtapp", "rtapp.cli", "rtapp.server", "rtapp.seed", "rtapp.worker")),
 )

@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response
 
 from rtapp import access
 from rtapp import auth
+from rtapp import ratelimits
 from rtapp import validation
 from rtapp.config import CLIENT_ID_LIMIT
 from rtapp.config import CONTENT_LIMIT
@@ -27,6 +28,7 @@ class NewMessage(Body):
 
 
 @bp.post("/conversations/<id:conversation_id>/messages")
+@ratelimits.messages
 def create_message(conversation_id: int) -> Response:
     user = auth.signed_in()
     conversation = access.conversation_for(user, conversation_id)

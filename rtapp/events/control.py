@@ -35,4 +35,3 @@ def tell(session: Session) -> None:
 @event.listens_for(db.session, "after_rollback")
 def forget(session: Session) -> None:
     session.info.pop("recheck", None)
-    session.info.pop("outbox", None)

@@ -1,12 +1,15 @@
 """From a committed row to a published event: nothing is lost between the two.
 
 An event is a row, written in the transaction that made it true. The relay publishes rows in their
-order and deletes them; it is woken after each commit, and sweeps for what others left behind.
+order and deletes them; it is woken after each commit, and sweeps for what others left behind. What
+can't be published is set aside, and its streams are reset. What order is promised, and why it
+holds: docs/decisions.md, "The outbox".
 """
 
 import logging
 from collections.abc import Mapping
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import gevent
@@ -15,18 +18,36 @@ from gevent.event import Event
 from redis.exceptions import RedisError
 from sqlalchemy import delete
 from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import func
+from sqlalchemy import insert
 from sqlalchemy import select
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from rtapp import clock
 from rtapp.extensions import db
 from rtapp.models import OutboxEvent
 from rtapp.realtime.broker import Broker
+from rtapp.realtime.broker import Publication
+from rtapp.realtime.metrics import OUTBOX
+from rtapp.realtime.refusal import is_state
 
 from . import audience
 from . import catalogue
 
-BATCH = 100  # rows read at once
+BATCH = 100  # rows published at once: a few milliseconds for which Redis serves nobody else
 SWEEP = 1.0  # s between two looks for rows that nobody woke us for
+RESET = "stream.reset"
+RESET_BODY = '{"reason": "history_lost"}'
+ERROR_LIMIT = 1_000  # characters kept of an error
+
+# Statements are built once. Columns and no objects: nothing here is changed row by row.
+PENDING = (
+    select(OutboxEvent.__table__)
+    .where(OutboxEvent.set_aside_at.is_(None))
+    .order_by(OutboxEvent.id)
+    .limit(BATCH)
+)
 
 logger = logging.getLogger(__name__)
 
@@ -34,27 +55,63 @@ logger = logging.getLogger(__name__)
 def record(event: str, account_id: int, topics: Sequence[str], data: Mapping[str, Any]) -> None:
     """Has `event` published to `topics`, in this order, once the present transaction is committed.
 
-    Raises CatalogueError if the catalogue does not describe it.
+    The transaction must have changed, and so locked, the row that the event is about before it
+    reads what it puts into `data`. Raises CatalogueError if the catalogue does not describe it.
     """
-    db.session.add(
-        OutboxEvent(
-            event=event,
-            account_id=account_id,
-            topics=list(topics),
-            data=catalogue.checked(event, data),
-        )
-    )
-    db.session.info["outbox"] = True
+    assert not db.session().in_nested_transaction(), "a savepoint's events would outlive it"
+    row = {
+        "event": event,
+        "account_id": account_id,
+        "topics": list(topics),
+        "data": catalogue.checked(event, data),
+    }
+    db.session.info.setdefault("outbox", []).append(row)
+
+
+@sqlalchemy_event.listens_for(db.session, "before_commit")
+def write(session: Session) -> None:
+    """Last of all, so that ids are given when every row that was changed is locked."""
+    if "outbox" in session.info and not session.in_nested_transaction():
+        session.flush()
+        session.execute(insert(OutboxEvent), session.info.pop("outbox"))
+        session.info["outbox_written"] = True
+
+
+@sqlalchemy_event.listens_for(db.session, "after_rollback")
+def forget(session: Session) -> None:
+    session.info.pop("outbox", None)
+    session.info.pop("outbox_written", None)
+
+
+def measure() -> None:
+    """Sets the gauges of how many events wait and how many are set aside."""
+    total, aside = db.session.execute(
+        select(func.count(), func.count(OutboxEvent.set_aside_at)).select_from(OutboxEvent)
+    ).one()
+    OUTBOX.labels("waiting").set(total - aside)
+    OUTBOX.labels("set_aside").set(aside)
+
+
+def set_aside() -> list[OutboxEvent]:
+    """The events that can't be published as they are, oldest first."""
+    aside = select(OutboxEvent).where(OutboxEvent.set_aside_at.is_not(None))
+    return list(db.session.scalars(aside.order_by(OutboxEvent.id)))
+
+
+def retry() -> int:
+    """Has every event that was set aside tried again. Returns how many there were."""
+    tried = db.session.scalars(
+        update(OutboxEvent)
+        .where(OutboxEvent.set_aside_at.is_not(None))
+        .values(set_aside_at=None, error=None)
+        .returning(OutboxEvent.id)
+    ).all()
+    db.session.commit()
+    return len(tried)
 
 
 class Relay:
-    """Publishes what the outbox holds. Several may run at once, in as many processes.
-
-    Order without a lock: rows of one conversation are committed in the order of their ids, because
-    every change of a conversation locks its row first; each relay goes through the ids upwards;
-    and a row that two of them publish goes out once, by its key. So no row of a conversation is
-    ever published before one that was committed earlier.
-    """
+    """Publishes what the outbox holds. Several may run at once, in as many processes."""
 
     def __init__(self, app: Flask, broker: Broker):
         self._app = app
@@ -75,7 +132,7 @@ class Relay:
             self._greenlet = None
 
     def _after_commit(self, session: Session) -> None:
-        if session.info.pop("outbox", False):
+        if session.info.pop("outbox_written", False):
             self._woken.set()
 
     def _run(self) -> None:
@@ -93,38 +150,89 @@ class Relay:
                 gevent.sleep(SWEEP)
 
     def publish_batch(self) -> int:
-        """Publishes up to BATCH rows and deletes them. Returns how many there were."""
+        """Publishes up to BATCH rows and deletes them. Returns how many there were.
+
+        Raises RedisError or OSError when Redis is away: what has not gone out waits.
+        """
         with self._app.app_context():
-            rows = db.session.scalars(select(OutboxEvent).order_by(OutboxEvent.id).limit(BATCH))
-            pending = [(row.account_id, row.key, row.event, bodies(row)) for row in rows]
+            rows = db.session.execute(PENDING).all()
             db.session.rollback()  # no transaction stays open while Redis answers
-            published = []
+            batch = Batch(self._broker)
             try:
-                for account_id, key, event, texts in pending:
-                    self._broker.publish(account_id, key, event, texts)
-                    published.append(key)
+                for account_id, group in groupby(rows, key=lambda row: row.account_id):
+                    batch.publish(account_id, list(group))
             finally:
-                if published:
-                    # By key: SQLite gives the id of a deleted row to the next one, which another
-                    # relay's batch would then delete unpublished.
-                    db.session.execute(delete(OutboxEvent).where(OutboxEvent.key.in_(published)))
-                    db.session.commit()
-            return len(published)
+                batch.settle()
+            return len(rows)
 
 
-def bodies(row: OutboxEvent) -> list[tuple[str, str]]:
-    """The envelope for each topic of a row, as JSON text: (topic, envelope)."""
-    return [
-        (
-            topic,
-            catalogue.encode(
-                {
-                    "event": row.event,
-                    "stream": audience.stream_of(topic, row.account_id),
-                    "timestamp": int(row.created_at.timestamp()),
-                    "data": row.data,
-                }
-            ),
-        )
-        for topic in row.topics
-    ]
+class Batch:
+    """Rows on their way out: each is published, refused, or waits for another try."""
+
+    def __init__(self, broker: Broker):
+        self._broker = broker
+        self._published: list[int] = []
+        self._refused: list[tuple[Any, Exception]] = []
+
+    def publish(self, account_id: int, rows: Sequence[Any]) -> None:
+        """All at once; should one be refused, one by one: what has gone out goes out once."""
+        try:
+            self._broker.publish_all(account_id, [publication(row) for row in rows])
+            self._published += (row.id for row in rows)
+        except Exception as error:
+            if is_state(error):
+                raise
+            for row in rows:
+                self._publish_one(account_id, row)
+
+    def _publish_one(self, account_id: int, row: Any) -> None:
+        try:
+            self._broker.publish_all(account_id, [publication(row)])
+            self._published.append(row.id)
+        except Exception as error:
+            if is_state(error) or (is_state(error) is None and not self._broker.takes_events()):
+                raise
+            logger.exception("Event %s (%s) is set aside: it can't be published", row.id, row.event)
+            self._reset(account_id, row)
+            self._refused.append((row, error))
+
+    def _reset(self, account_id: int, row: Any) -> None:
+        """Tells whoever would have heard the event that they missed something."""
+        for topic in row.topics if isinstance(row.topics, list) else ():
+            try:
+                self._broker.publish(account_id, f"{row.key}:{topic}", RESET, [(topic, RESET_BODY)])
+            except Exception as error:
+                if is_state(error):
+                    raise
+                logger.warning("Topic %s can't be told of it either: %s", topic, error)
+
+    def settle(self) -> None:
+        """Deletes what was published, and keeps what was refused with its error."""
+        if self._published:
+            db.session.execute(delete(OutboxEvent).where(OutboxEvent.id.in_(self._published)))
+        for row, error in self._refused:
+            text = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
+            db.session.execute(
+                update(OutboxEvent)
+                .where(OutboxEvent.id == row.id)
+                .values(set_aside_at=clock.now(), error=text.replace("\0", "\\0")[:ERROR_LIMIT])
+            )
+        db.session.commit()
+
+
+def publication(row: Any) -> Publication:
+    """The envelope for each topic of a row, as JSON. Raises what encoding it raises."""
+    encoded: dict[str, bytes] = {}  # several topics may be heard on one stream
+    bodies = []
+    for topic in row.topics:
+        stream = audience.stream_of(topic, row.account_id)
+        if stream not in encoded:
+            envelope = {
+                "event": row.event,
+                "stream": stream,
+                "timestamp": int(row.created_at.timestamp()),
+                "data": row.data,
+            }
+            encoded[stream] = catalogue.encode(envelope).encode()
+        bodies.append((topic, encoded[stream]))
+    return Publication(row.key, row.event, bodies)

@@ -1,31 +1,41 @@
 import uuid
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON
+from sqlalchemy import BigInteger
 from sqlalchemy import ForeignKey
+from sqlalchemy import Integer
 from sqlalchemy import String
+from sqlalchemy import Text
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 from rtapp.extensions import Model
 
 from .types import CreatedAt
-from .types import Id
+from .types import UtcDateTime
 
 
 class OutboxEvent(Model):
     """An event that has become true and is still to be published, in the order of `id`.
 
     `key` names it for Redis, so that it goes out once however often it is tried. It is not the id,
-    because a database made anew counts from one again beside a Redis that remembers.
+    because a database made anew counts from one again beside a Redis that remembers. Ids are never
+    used again, and don't run out within years as 32 bits would.
+
+    `set_aside_at` and `error` are set for an event that can't be published as it is.
     """
 
     __tablename__ = "outbox_events"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 (SQLAlchemy's own attribute)
 
-    id: Mapped[Id]
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     key: Mapped[str] = mapped_column(String(32), default=lambda: uuid.uuid4().hex)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     event: Mapped[str] = mapped_column(String(64))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
     topics: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[CreatedAt]
+    set_aside_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    error: Mapped[str | None] = mapped_column(Text)

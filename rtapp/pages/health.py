@@ -1,5 +1,6 @@
 """For whoever runs rtapp: is it alive, is it ready, what has it counted."""
 
+import logging
 import os
 
 from flask import Blueprint
@@ -15,11 +16,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from rtapp.errors import Unavailable
+from rtapp.events import outbox
 from rtapp.extensions import db
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.hub import Hub
 
 bp = Blueprint("health", __name__)
+
+logger = logging.getLogger(__name__)
 
 
 @bp.get("/healthz")
@@ -49,6 +53,10 @@ def ready() -> dict[str, str]:
 @bp.get("/metrics")
 def metrics() -> Response:
     """What all workers have counted together, in Prometheus' text format."""
+    try:
+        outbox.measure()
+    except SQLAlchemyError:
+        logger.exception("The outbox can't be counted")
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()

@@ -13,6 +13,7 @@ from pydantic import Field
 from werkzeug.wrappers import Response
 
 from rtapp import auth
+from rtapp import ratelimits
 from rtapp import validation
 from rtapp.errors import Unauthorized
 from rtapp.errors import wants_html
@@ -40,6 +41,7 @@ def page() -> str:
 
 
 @bp.post("/login")
+@ratelimits.signing_in
 def sign_in() -> Response | tuple[str, int]:
     credentials = validation.body(Credentials)
     user = auth.sign_in(credentials.email, credentials.password)

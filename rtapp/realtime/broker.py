@@ -71,6 +71,17 @@ class GroupChanges(NamedTuple):
     changes: Sequence[tuple[str, ...]]
 
 
+class Publication(NamedTuple):
+    """A durable event on its way out, with a body for each (topic name, body), in that order.
+
+    `key` names it for idempotency: published twice with one key, it goes out once.
+    """
+
+    key: str
+    event: str
+    bodies: Sequence[tuple[str, str | bytes]]
+
+
 class Reading(NamedTuple):
     """Logs and groups as of one moment: where the account stands and, per topic, the next messages.
 
@@ -112,20 +123,32 @@ class Broker:
         self._seen: dict[int, Cursor] = {}  # the newest event known of each account
 
     def publish(
-        self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str]]
+        self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str | bytes]]
     ) -> bool:
-        """Publishes `event` with a body for each (topic name, body), in that order.
+        """Publishes one event. Returns whether it went out now: see `publish_all`."""
+        return bool(self.publish_all(account_id, [Publication(key, event, tuple(bodies))]))
 
-        `key` names the event for idempotency: published twice with one key, it goes out once.
-        Returns whether it went out now. Saving to the log and publishing are one atomic step.
+    def publish_all(self, account_id: int, events: Iterable[Publication]) -> int:
+        """Publishes events of one account in their order. Returns how many went out now.
+
+        Saving an event to the logs of its topics and publishing it are one atomic step. Raises
+        ResponseError if Redis refuses one: then those before it have gone out, and no later one.
         """
-        names, texts = zip(*bodies, strict=True)
-        epoch, last, published = self._publish(
-            keys=[*self._keys(account_id, f"done:{key}"), *channels(account_id, names)],
-            args=[*self._args(account_id), RETENTION_MS, LOG_LIMIT, event, *texts],
-        )
+        keys = self._keys(account_id)
+        args: list[str | bytes | int] = [*self._args(account_id), RETENTION_MS, LOG_LIMIT]
+        for key, event, bodies in events:
+            keys += channels(account_id, (f"done:{key}", *(name for name, _ in bodies)))
+            args += (event, len(bodies), *(body for _, body in bodies))
+        epoch, last, published = self._publish(keys=keys, args=args)
         self.saw(account_id, Cursor(epoch.decode(), *pair(last)))
-        return bool(published)
+        return int(published)
+
+    def takes_events(self) -> bool:
+        """Whether Redis, as it is now, publishes anything at all: an event to a topic of nobody."""
+        try:
+            return self.publish(0, secrets.token_hex(16), "probe", [("probe", "")])
+        except RedisError:
+            return False
 
     def read(
         self, account_id: int, names: Sequence[str], after: Cursor, groups: Sequence[Group] = ()
@@ -187,8 +210,8 @@ class Broker:
     def listener(self) -> "Listener":
         return Listener(self.redis.connection_pool)
 
-    def _keys(self, account_id: int, *more: str) -> list[str]:
-        return channels(account_id, ("epoch", "last", *more))
+    def _keys(self, account_id: int) -> list[str]:
+        return channels(account_id, ("epoch", "last"))
 
     def _args(self, account_id: int) -> list[str]:
         seen = self._seen.get(account_id)

@@ -19,6 +19,7 @@ RETRY_MS = (
     1_000,
     3_000,
 )  # a native EventSource waits this long; spread, so that not all come at once
+CONTROL = {"stream.reset"}  # may stand in a log: see outbox.py. It is the same in every format
 RENDERED = 4_096  # fragments kept: a replay to many clients renders each event once
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Frames:
     def message(self, message: Message, format: str) -> tuple[Cursor, bytes]:
         """A message as its cursor and its frame. Where it shows nothing, its id still moves."""
         id = str(message.cursor)
-        if format == "json":
+        if format == "json" or message.event in CONTROL:
             frame = b"id: %b\nevent: %b\ndata: %b\n\n" % (
                 id.encode(),
                 message.event.encode(),

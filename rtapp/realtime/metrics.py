@@ -19,6 +19,12 @@ GAPS = Counter("rtapp_gaps", "Times a topic's message did not follow the one bef
 RESETS = Counter("rtapp_resets", "Streams told that they can't be resumed.", ["reason"])
 CLOSED = Counter("rtapp_closed_streams", "Streams closed.", ["reason"])
 RECONNECTS = Counter("rtapp_redis_reconnects", "Times the pub/sub connection was made again.")
+OUTBOX = Gauge(
+    "rtapp_outbox_events",
+    "Committed events that are not published: waiting, or set aside for an operator.",
+    ["state"],
+    multiprocess_mode="mostrecent",
+)
 LAG = Histogram(
     "rtapp_publish_to_send_seconds",
     "From the event's cursor (Redis's clock) to its fan-out, in whole milliseconds.",

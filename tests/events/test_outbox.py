@@ -1,17 +1,62 @@
+import json
+from collections import defaultdict
+
+import gevent
+import pytest
 from flask_migrate import upgrade
 from sqlalchemy import func
 from sqlalchemy import select
+from sqlalchemy import text
+from sqlalchemy import update
 
+from rtapp.events import audience
+from rtapp.events import outbox as box
+from rtapp.events import presenters
+from rtapp.events.outbox import Batch
+from rtapp.events.outbox import Relay
 from rtapp.extensions import db
+from rtapp.models import Account
+from rtapp.models import Conversation
 from rtapp.models import OutboxEvent
+from rtapp.realtime.broker import Broker
 
 from ..support import envelope
 from ..support import eventually
+
+only_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 
 
 def waiting(app):
     with app.app_context():
         return db.session.scalar(select(func.count()).select_from(OutboxEvent))
+
+
+def rows(app):
+    with app.app_context():
+        return list(db.session.scalars(select(OutboxEvent).order_by(OutboxEvent.id)))
+
+
+def published(broker, topic, account_id=1):
+    """(event, data) of every entry of a topic's log; data is the whole body for a control event."""
+    entries = broker.redis.xrange(f"rt:{{{account_id}}}:{topic}")
+    found = [(fields[b"e"].decode(), json.loads(fields[b"b"])) for _, fields in entries]
+    return [(event, body.get("data", body)) for event, body in found]
+
+
+def record_update(conversation):
+    box.record(
+        "conversation.updated",
+        conversation.account_id,
+        audience.of_conversation(conversation),
+        presenters.conversation(conversation),
+    )
+
+
+@pytest.fixture
+def relay(app):
+    """The application's, which publishes only when told to."""
+    app.extensions["relay"].stop()
+    return app.extensions["relay"]
 
 
 def test_an_event_waits_in_the_outbox_while_redis_is_away(app, ada, redis):
@@ -29,19 +74,280 @@ def test_an_event_waits_in_the_outbox_while_redis_is_away(app, ada, redis):
 
 
 def test_what_is_rolled_back_is_never_said(app, ada, outbox):
-    from rtapp.events import audience
-    from rtapp.events import outbox as box
-    from rtapp.events import presenters
-    from rtapp.models import Conversation
-
     with app.app_context():
-        row = db.session.get(Conversation, 1)
-        box.record(
-            "conversation.updated", 1, audience.of_conversation(row), presenters.conversation(row)
-        )
+        record_update(db.session.get(Conversation, 1))
         db.session.flush()
         db.session.rollback()
+        db.session.commit()
     assert outbox.unchanged()
+
+
+def test_what_is_committed_is_written_once_however_many_commits_follow(app, relay):
+    with app.app_context():
+        record_update(db.session.get(Conversation, 1))
+        db.session.commit()
+        db.session.commit()
+    assert waiting(app) == 1
+
+
+def test_an_event_in_a_savepoint_is_refused_as_it_would_outlive_it(app, relay):
+    with app.app_context():
+        conversation = db.session.get(Conversation, 1)
+        with pytest.raises(AssertionError), db.session.begin_nested():
+            record_update(conversation)
+        db.session.rollback()
+    assert waiting(app) == 0
+
+
+def test_what_was_published_but_not_deleted_goes_out_once(app, ada, broker, relay):
+    ada.send(1, "once")
+    with app.app_context():
+        Batch(broker).publish(1, db.session.execute(box.PENDING).all())  # and killed before settle
+    assert waiting(app) == 2
+    assert relay.publish_batch() == 2
+    assert waiting(app) == 0
+    assert len(published(broker, "conversation:1")) == len(published(broker, "account")) == 1
+
+
+def test_ids_are_never_used_again(app, ada, relay):
+    ada.send(1, "one")
+    before = rows(app)[-1].id
+    relay.publish_batch()
+    ada.send(1, "two")
+    assert [row.id for row in rows(app)] == [before + 1, before + 2]
+
+
+# Order
+
+
+def test_several_relays_publish_each_event_once_and_in_the_order_of_commits(app, ada, relay, redis):
+    relays = [Relay(app, Broker(redis.url)) for _ in range(3)]
+    conversations, messages, writing = (1, 2, 3), 12, [True]
+
+    def write(conversation):
+        for n in range(messages):
+            assert ada.send(conversation, str(n)).status_code == 201
+            gevent.sleep(0)
+
+    def publish(relay):
+        handled = 0
+        while writing[0] or waiting(app):
+            handled += relay.publish_batch()
+            gevent.sleep(0)
+        return handled
+
+    publishing = [gevent.spawn(publish, relay) for relay in relays]
+    gevent.joinall([gevent.spawn(write, c) for c in conversations * 2], raise_error=True)
+    writing[0] = False
+    gevent.joinall(publishing, raise_error=True)
+    assert sum(bool(greenlet.value) for greenlet in publishing) > 1  # or it shows nothing
+    broker = relays[0]._broker
+    for conversation in conversations:
+        ids = [data["id"] for _, data in published(broker, f"conversation:{conversation}")]
+        assert len(ids) == 2 * messages
+        assert ids == sorted(set(ids))
+    versions = defaultdict(list)
+    for _, data in published(broker, "account"):
+        versions[data["id"]].append(data["version"])
+    assert sorted(versions) == list(conversations)
+    for seen in versions.values():  # the row's own count of its changes: the order of commits
+        assert seen == list(range(seen[0], seen[0] + 2 * messages))
+    for each in relays:
+        each._broker.redis.close()
+
+
+@only_postgres
+def test_ids_are_given_after_the_row_is_locked_whatever_the_service_does_first(app, relay):
+    with app.app_context():
+        db.session.execute(
+            update(Conversation).where(Conversation.id == 1).values(version=Conversation.version)
+        )
+        first = db.session.get(Conversation, 1)
+
+        def second():
+            with app.app_context():
+                row = db.session.get(Conversation, 1)
+                row.status = "pending"
+                record_update(row)  # without having locked it
+                db.session.commit()
+
+        other = gevent.spawn(second)
+        blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        eventually(lambda: db.session.scalar(blocked))
+        record_update(first)
+        db.session.commit()
+        other.get(timeout=5)
+    assert [row.data["status"] for row in rows(app)] == ["open", "pending"]
+
+
+@only_postgres
+def test_a_row_that_is_committed_late_is_published_late_and_not_lost(app, ada, broker, relay):
+    """Of two conversations: only within one are ids in the order of commits."""
+    with app.app_context():
+        engine = db.engine
+    with engine.connect() as late:
+        late.execute(
+            text(
+                "INSERT INTO outbox_events (key, account_id, event, data, topics, created_at)"
+                " VALUES ('late', 1, 'x', '{\"id\": 1}', '[\"account\"]', now())"
+            )
+        )
+        ada.send(2, "overtakes")
+        assert relay.publish_batch() == 2
+        assert [data["id"] for _, data in published(broker, "account")] == [2]
+        late.commit()
+    assert relay.publish_batch() == 1
+    assert [data["id"] for _, data in published(broker, "account")] == [2, 1]
+
+
+# Poison
+
+
+def wrong_type(app, broker):
+    broker.redis.set("rt:{1}:conversation:1", "not a log")
+
+
+def unencodable(app, broker):
+    with app.app_context():
+        row = db.session.scalars(
+            select(OutboxEvent).where(OutboxEvent.event == "message.created")
+        ).first()
+        row.data = {**row.data, "content": "\ud800"}
+        db.session.commit()
+
+
+POISON = {"a key of the wrong type": wrong_type, "half a surrogate pair": unencodable}
+
+
+@pytest.mark.parametrize("poison", POISON.values(), ids=POISON)
+def test_a_poisoned_event_is_set_aside_and_the_rest_goes_on(
+    app, ada, nobody, broker, relay, poison
+):
+    ada.send(1, "poisoned")
+    ada.send(2, "healthy")
+    poison(app, broker)
+    assert relay.publish_batch() == 4
+    (kept,) = rows(app)
+    assert (kept.event, kept.topics) == ("message.created", ["conversation:1"])
+    assert kept.set_aside_at is not None
+    assert kept.error
+    assert len(published(broker, "account")) == 2
+    assert len(published(broker, "conversation:2")) == 1
+    assert relay.publish_batch() == 0  # it is not tried again and again
+    counted = nobody.get("/metrics").get_data(as_text=True)
+    assert 'rtapp_outbox_events{state="set_aside"} 1.0' in counted
+    assert 'rtapp_outbox_events{state="waiting"} 0.0' in counted
+    listed = app.test_cli_runner().invoke(args=["outbox", "list"])
+    assert listed.exit_code == 0, listed.output
+    assert listed.output.startswith(f"{kept.id}\t")
+
+
+def test_an_error_that_is_not_known_is_the_events_own_if_redis_takes_others(
+    app, ada, broker, relay
+):
+    ada.send(1, "of a broken account")
+    with app.app_context():
+        db.session.add(Account(id=2, name="Second"))
+        box.record("conversation.updated", 2, ["account"], CONVERSATION)
+        db.session.commit()
+    broker.redis.mset({"rt:{1}:epoch": "e", "rt:{1}:last": "garbage"})
+    relay.publish_batch()
+    assert [row.account_id for row in rows(app)] == [1, 1]
+    assert all("user_script" in row.error for row in rows(app))
+    assert len(published(broker, "account", 2)) == 1
+
+
+CONVERSATION = {
+    "id": 1, "account_id": 2, "inbox_id": 1, "status": "open", "assignee": None,
+    "contact": {"id": 1, "name": "Maria"}, "last_message": None,
+    "last_activity_at": "2026-01-01T00:00:00.000Z", "version": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ["json", "html", "turbo"])
+def test_whoever_would_have_heard_it_is_told_to_fetch_again(app, ada, broker, relay, format):
+    stream = ada.stream(f"/streams/conversations/1?format={format}")
+    stream.named("stream.open")
+    ada.send(1, "poisoned")
+    unencodable(app, broker)
+    relay.publish_batch()
+    reset = stream.named("stream.reset")
+    assert json.loads(reset.data) == {"reason": "history_lost"}
+    assert reset.id
+    ada.send(1, "the next one")
+    relay.publish_batch()
+    assert "the next one" in stream.next().data
+    stream.close()
+    late = ada.stream(f"/streams/conversations/1?last_event_id={before(reset.id)}")
+    late.named("stream.open")
+    late.named("stream.reset")
+    late.close()
+
+
+def before(cursor):
+    epoch, ms, n = cursor.split("-")
+    return f"{epoch}-{int(ms) - 1}-{n}"
+
+
+def test_what_was_set_aside_is_published_once_its_cause_is_gone(app, ada, broker, relay):
+    ada.send(1, "poisoned")
+    wrong_type(app, broker)
+    relay.publish_batch()
+    retry = ["outbox", "retry"]
+    assert app.test_cli_runner().invoke(args=retry).output == "1 events are tried again.\n"
+    relay.publish_batch()
+    assert rows(app)[0].set_aside_at is not None  # the cause is still there
+    broker.redis.delete("rt:{1}:conversation:1")
+    assert app.test_cli_runner().invoke(args=retry).output == "1 events are tried again.\n"
+    relay.publish_batch()
+    assert rows(app) == []
+    ((event, data),) = published(broker, "conversation:1")
+    assert (event, data["content"]) == ("message.created", "poisoned")
+    assert app.test_cli_runner().invoke(args=retry).output == "0 events are tried again.\n"
+
+
+# Outages, as a real Redis words them
+
+
+def out_of_memory(redis):
+    redis.config_set("maxmemory", 1)
+    return lambda: redis.config_set("maxmemory", 0)
+
+
+def read_only(redis):
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    return lambda: redis.execute_command("REPLICAOF", "NO", "ONE")
+
+
+@pytest.mark.parametrize("break_redis", [out_of_memory, read_only])
+def test_an_outage_sets_nothing_aside(app, ada, broker, relay, break_redis):
+    ada.send(1, "first")
+    ada.send(1, "second")
+    mend = break_redis(broker.redis)
+    try:
+        for _ in range(2):
+            with pytest.raises(Exception) as caught:  # noqa: PT011 (which, is for the next line)
+                relay.publish_batch()
+            assert box.is_state(caught.value) is True
+        assert [row.set_aside_at for row in rows(app)] == [None] * 4
+        assert published(broker, "conversation:1") == []
+    finally:
+        mend()
+    assert relay.publish_batch() == 4
+    contents = [data["content"] for _, data in published(broker, "conversation:1")]
+    assert contents == ["first", "second"]
+
+
+def test_a_redis_that_takes_no_probe_either_is_waited_for(app, ada, broker, relay):
+    """An error of an unknown kind, of which the same is said to whatever is published."""
+    ada.send(1, "waits")
+    script = broker._publish
+    broker._publish = broker.redis.register_script("return redis.error_reply('NEWCODE not now')")
+    with pytest.raises(Exception, match="NEWCODE"):
+        relay.publish_batch()
+    assert [row.set_aside_at for row in rows(app)] == [None] * 2
+    broker._publish = script
+    assert relay.publish_batch() == 2
 
 
 def test_models_and_migrations_agree(app):

@@ -1,0 +1,49 @@
+"""Redis answered a publication with an error: is it Redis's state, or what was published?
+
+What is Redis's state passes, and the publication must wait for it. What lies in the publication
+never passes, and must not keep the others waiting.
+"""
+
+import re
+
+from redis.exceptions import AskError
+from redis.exceptions import ClusterDownError
+from redis.exceptions import DataError
+from redis.exceptions import NoPermissionError
+from redis.exceptions import OutOfMemoryError
+from redis.exceptions import ReadOnlyError
+from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
+from redis.exceptions import TryAgainError
+
+# What redis-py makes of the codes that it knows, taking the code out of the text.
+STATES = (
+    AskError,  # and MovedError
+    ClusterDownError,  # and MasterDownError
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+)
+# Redis 6.2 puts an error that a command in a script met into the text of another one, whose code is
+# ERR: "Error running script (…): @user_script:24: @user_script: 24: -OOM command not allowed …".
+STATE_CODES = re.compile(
+    r"\b(ASK|BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|MOVED|NOAUTH|NOPERM|NOREPLICAS|OOM"
+    r"|READONLY|TRYAGAIN|UNKILLABLE)\b"
+)
+WRONG_TYPE = re.compile(r"\bWRONGTYPE\b")
+
+
+def is_state(error: Exception) -> bool | None:
+    """True: Redis is away or in no state to publish. False: it is the publication. None: unknown.
+
+    https://redis.io/docs/latest/develop/reference/protocol-spec/ (simple errors): the first word of
+    an error is its code, and codes other than ERR are meant to be told apart by clients.
+    """
+    if not isinstance(error, RedisError):
+        return isinstance(error, OSError)  # else it could not even be encoded
+    if isinstance(error, DataError) or WRONG_TYPE.search(str(error)):
+        return False
+    if not isinstance(error, ResponseError) or isinstance(error, STATES):
+        return True
+    return True if STATE_CODES.search(str(error)) else None

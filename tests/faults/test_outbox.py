@@ -1,0 +1,78 @@
+"""The outbox under fire: Redis away under load, relays side by side, processes killed."""
+
+import random
+import sqlite3
+
+import gevent
+
+from .harness import at_work
+from .harness import eventually
+from .harness import several
+from .sizes import LONG
+from .sizes import SIZES
+
+CONVERSATIONS = (1, 2, 7)
+OUTAGE = 60 if LONG else 4  # s for which Redis is away under load
+KILLS = 20 if LONG else 3
+BACKLOG_PER_SECOND = 5  # events that the writers make at the very least
+
+
+def outbox(server, where="1"):
+    database = sqlite3.connect(server.database)
+    try:
+        query = f"SELECT count(*) FROM outbox_events WHERE {where}"
+        return database.execute(query).fetchone()[0]
+    finally:
+        database.close()
+
+
+def test_redis_away_under_load_loses_nothing_and_the_backlog_is_worked_off(redis, start, tell):
+    server = start(workers=2)  # two relays on one database
+    with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS, rate=60) as check:
+        gevent.sleep(SIZES.steady)
+        redis.kill()
+        gevent.sleep(OUTAGE)
+        waiting = outbox(server)
+        assert waiting > BACKLOG_PER_SECOND * OUTAGE, "there was no load, so nothing is shown"
+        redis.start()
+        eventually(lambda: outbox(server) < waiting / 10, "the relays catch up under load", 30)
+    eventually(lambda: outbox(server) == 0, "nothing waits any more")
+    assert not any(writer.refused or writer.failures for writer in check.writers)
+    tell(f"{OUTAGE} s without Redis, {waiting} events waited; {check.tally()}")
+
+
+def test_a_redis_that_hangs_under_load_sets_nothing_aside(redis, start, tell):
+    server = start()
+    with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS) as check:
+        gevent.sleep(SIZES.steady)
+        redis.pause()
+        try:
+            gevent.sleep(OUTAGE)
+            waiting = outbox(server)
+            assert waiting > 0, "nothing waited, so nothing is shown"
+        finally:
+            redis.go_on()
+        eventually(lambda: outbox(server) < max(10, waiting / 10), "the relay catches up", 30)
+    assert outbox(server, "set_aside_at IS NOT NULL") == 0
+    tell(f"{OUTAGE} s of silence, {waiting} events waited; {check.tally()}")
+
+
+def test_servers_killed_at_any_point_between_commit_and_publication_lose_nothing(
+    redis, start, tell
+):
+    server = start()
+    left = 0
+    with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS, rate=200) as check:
+        for kill in range(KILLS):
+            gevent.sleep(SIZES.steady * random.uniform(0.5, 1.5))
+            if kill % 2 == 0:  # then what it has sent is published, and it never hears of it
+                redis.pause()
+                eventually(lambda: outbox(server) > 0, "events wait")
+            server.kill()
+            redis.go_on()
+            left += outbox(server)
+            server.start()
+        gevent.sleep(SIZES.steady)
+    eventually(lambda: outbox(server) == 0, "nothing waits any more")
+    assert left > 0, "no kill came between commit and publication, so nothing is shown"
+    tell(f"{KILLS} kills, which left {left} events in the outbox; {check.tally()}")

@@ -1,0 +1,192 @@
+import os
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+
+from rtapp import create_app
+from rtapp import ratelimits
+from rtapp.config import TYPING_PER_USER
+from rtapp.extensions import db
+
+from .support import As
+
+# What is counted is in Redis: one database is as good as two.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+KEVIN = {"email": "kevin@example.com", "password": "password"}
+WRONG = {**KEVIN, "password": "guess"}
+PER_PAIR, PER_EMAIL, PER_ADDRESS = 10, 20, 60  # as config.py has them
+
+
+@pytest.fixture
+def limited(app):
+    """The application with its limits on, and nothing counted so far."""
+    limited = create_app(replace(app.extensions["settings"], rate_limits=True))
+    ratelimits.limiter._storage_dead = False
+    yield limited
+    limited.extensions["broker"].redis.close()
+    ratelimits.limiter.enabled = False
+    with limited.app_context():
+        db.engine.dispose()
+
+
+def sign_in(app, credentials, address="192.0.2.1", **more):
+    return app.test_client().post(
+        "/login", json=credentials, environ_base={"REMOTE_ADDR": address}, **more
+    )
+
+
+def statuses(app, credentials, count, address="192.0.2.1"):
+    return [sign_in(app, credentials, address).status_code for _ in range(count)]
+
+
+def test_guessing_from_one_place_is_slow(limited):
+    assert statuses(limited, WRONG, PER_PAIR) == [401] * PER_PAIR
+    refused = sign_in(limited, KEVIN)
+    assert (refused.status_code, refused.content_type) == (429, "application/problem+json")
+    assert 0 < int(refused.headers["Retry-After"]) <= 600
+    assert refused.headers["Retry-After"] in refused.json["detail"]
+    assert "Set-Cookie" not in refused.headers
+
+
+def test_a_browser_is_told_on_a_page(limited):
+    statuses(limited, WRONG, PER_PAIR)
+    page = sign_in(limited, KEVIN, headers={"Accept": "text/html"})
+    assert (page.status_code, page.mimetype) == (429, "text/html")
+    assert int(page.headers["Retry-After"]) > 0
+
+
+def test_whoever_guesses_locks_out_nobody_elsewhere(limited):
+    statuses(limited, WRONG, PER_PAIR + 1)
+    assert sign_in(limited, KEVIN).status_code == 429
+    assert sign_in(limited, KEVIN, "192.0.2.2").status_code == 200
+    assert sign_in(limited, {**KEVIN, "email": "ada@example.com"}).status_code == 200
+
+
+def test_guessing_from_many_places_is_slow_and_locks_out_for_a_minute_at_most(limited):
+    for n in range(PER_EMAIL):
+        assert sign_in(limited, WRONG, f"198.51.100.{n}").status_code == 401
+    refused = sign_in(limited, KEVIN, "203.0.113.1")
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize("spelling", ["Kevin@example.com", " kevin@example.com "])
+def test_another_spelling_of_the_address_is_no_way_around(limited, spelling):
+    statuses(limited, WRONG, PER_PAIR)
+    assert sign_in(limited, {**KEVIN, "email": spelling}).status_code == 429
+    form = limited.test_client().post(
+        "/login", data={**KEVIN, "email": spelling}, environ_base={"REMOTE_ADDR": "192.0.2.1"}
+    )
+    assert form.status_code == 429
+
+
+def test_trying_many_accounts_from_one_place_is_slow(limited):
+    tried = [sign_in(limited, {**WRONG, "email": f"{n}@example.com"}) for n in range(PER_ADDRESS)]
+    assert {answer.status_code for answer in tried} == {401}
+    assert sign_in(limited, KEVIN).status_code == 429
+
+
+def test_of_ipv6_a_network_counts_as_one_place(limited):
+    for n in range(PER_PAIR):
+        assert sign_in(limited, WRONG, f"2001:db8::{n:x}").status_code == 401
+    assert sign_in(limited, KEVIN, "2001:db8::ffff").status_code == 429
+    assert sign_in(limited, KEVIN, "2001:db8:0:1::1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("[" * 100_000, 400), ('{"email": ["x"]}', 422), ("7", 422), ("x" * 1_100_000, 413)],
+    ids=["deep", "a list", "a number", "too large"],
+)
+def test_a_body_without_an_address_is_answered_as_ever_and_upsets_nothing(limited, body, status):
+    answer = limited.test_client().post("/login", data=body, content_type="application/json")
+    assert answer.status_code == status
+    assert ratelimits.limiter._storage_dead is False
+
+
+def test_messages_are_limited_per_user(limited):
+    ada, kevin = As(limited, "ada@example.com"), As(limited, "kevin@example.com")
+    codes = [ada.post("/conversations/1/messages", {}).status_code for _ in range(201)]
+    assert codes == [422] * 200 + [429]
+    assert kevin.send(1, "hello").status_code == 201
+    assert ada.get("/conversations/1").status_code == 200  # reads are not limited
+
+
+def test_fifty_typing_posts_a_second_are_never_refused(limited):
+    limited.post("/typing")(ratelimits.typing(typed))
+    ada = As(limited, "ada@example.com")
+    two_seconds = [ada.post("/typing").status_code for _ in range(2 * 50)]
+    assert set(two_seconds) == {200}
+    (key,) = limited.extensions["broker"].redis.keys("LIMITS*")
+    assert int(limited.extensions["broker"].redis.get(key)) == 100  # they were counted
+    per_window, _, window, _ = TYPING_PER_USER.split()
+    assert int(per_window) / int(window) >= 50
+
+
+def typed():
+    return ""
+
+
+def test_every_other_post_is_limited_too(limited):
+    ada = As(limited, "ada@example.com")
+    codes = [ada.post("/logout").status_code for _ in range(101)]
+    assert codes == [204] * 100 + [429]
+
+
+def test_off_lifts_them(app, ada):
+    assert statuses(app, WRONG, PER_PAIR + 2) == [401] * (PER_PAIR + 2)
+
+
+def test_keys_hold_no_secrets(limited, broker):
+    sign_in(limited, WRONG)
+    ada = As(limited, "ada@example.com")
+    ada.send(1, "hello")
+    keys = b"\n".join(broker.redis.keys("LIMITS*")).decode()
+    assert keys.count("\n") == 3
+    for secret in ("kevin", "guess", ada.headers["Authorization"].split()[1]):
+        assert secret not in keys
+    assert "user 1/" in keys
+
+
+def test_without_redis_each_process_counts_by_itself(limited, redis):
+    redis.stop()
+    try:
+        assert statuses(limited, WRONG, PER_PAIR) == [401] * PER_PAIR
+        assert sign_in(limited, KEVIN).status_code == 429
+        assert As(limited, "ada@example.com").send(1, "meanwhile").status_code == 201
+    finally:
+        redis.start()
+
+
+def test_a_redis_that_hangs_delays_a_post_by_half_a_second_at_most(limited, broker):
+    ada = As(limited, "ada@example.com")
+    ada.send(1, "so that there is a connection")
+    pid = broker.redis.info("server")["process_id"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        taken = []
+        for n in range(5):
+            start = time.monotonic()
+            assert ada.send(1, f"hung {n}").status_code == 201
+            taken.append(time.monotonic() - start)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert ratelimits.limiter._storage_dead  # or it shows nothing
+    assert sum(taken) < 5  # s: one socket timeout of the broker, which a single POST must not take
+    assert sorted(taken)[2] < ratelimits.PATIENCE  # most wait for nothing
+
+
+@pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1"), (1, "192.0.2.9")])
+def test_an_address_is_believed_from_our_own_proxies_only(app, proxies, seen):
+    behind = create_app(replace(app.extensions["settings"], proxies=proxies))
+    addresses = []
+    behind.before_request(lambda: addresses.append(ratelimits.address()))
+    forged = {"X-Forwarded-For": "203.0.113.7, 192.0.2.9"}
+    behind.test_client().get("/healthz", headers=forged)
+    assert addresses == [f"address {seen}/32"]
+    behind.extensions["broker"].redis.close()
+    with behind.app_context():
+        db.engine.dispose()
