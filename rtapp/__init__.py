@@ -25,6 +25,7 @@ from .events.rendering import day
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.hub import Hub
+from .reopener import Reopener
 from .validation import IdConverter
 
 
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["broker"] = broker
     app.extensions["hub"] = Hub(broker, Renderer(app), partial(streams.authorise_again, app))
     app.extensions["relay"] = Relay(app, broker)
+    app.extensions["reopener"] = Reopener(app)
 
     errors.init_app(app)
     auth.init_app(app)

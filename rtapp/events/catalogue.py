@@ -37,12 +37,55 @@ CONVERSATION = {
     "version": int,
 }
 
-DURABLE: Mapping[str, Mapping[str, Any]] = {
-    "message.created": MESSAGE,
-    "conversation.updated": CONVERSATION,
+MESSAGE_DELETED = {"id": int, "conversation_id": int, "account_id": int, "version": int}
+STATUS_CHANGED = {
+    "id": int,
+    "account_id": int,
+    "status": str,
+    "previous_status": str,
+    "snoozed_until": (str, None),
+    "changed_by": PERSON,
+    "version": int,
+}
+ASSIGNEE_CHANGED = {
+    "id": int,
+    "account_id": int,
+    "assignee": ASSIGNEE,
+    "previous_assignee": ASSIGNEE,
+    "changed_by": PERSON,
+    "version": int,
+}
+READ = {"id": int, "account_id": int, "reader": {"type": str, "id": int}, "message_id": int}
+NOTIFICATION = {
+    "id": int,
+    "account_id": int,
+    "kind": str,
+    "conversation_id": int,
+    "message_id": int,
+    "contact": PERSON,
+    "sender": SENDER,
+    "read": bool,
+    "created_at": str,
 }
 
-LONG_TEXT = {"message.created": "content"}  # what is cut when an event is too large
+DURABLE: Mapping[str, Mapping[str, Any]] = {
+    "message.created": MESSAGE,
+    "message.updated": MESSAGE,
+    "message.deleted": MESSAGE_DELETED,
+    "conversation.created": CONVERSATION,
+    "conversation.updated": CONVERSATION,
+    "conversation.status_changed": STATUS_CHANGED,
+    "conversation.assignee_changed": ASSIGNEE_CHANGED,
+    "conversation.removed": {"id": int, "account_id": int},
+    "conversation.read": READ,
+    "notification.created": NOTIFICATION,
+    "notification.read": {"account_id": int, "ids": list},
+    # For a change that no event describes: clients hear the control event of this name.
+    "stream.reset": {"reason": str},
+}
+
+# What is cut when an event is too large.
+LONG_TEXT = {"message.created": "content", "message.updated": "content"}
 
 
 class CatalogueError(Exception):

@@ -5,5 +5,6 @@ from . import health
 from . import login
 from . import me
 from . import message
+from . import notification
 
-BLUEPRINTS = (login.bp, me.bp, conversation.bp, message.bp, health.bp)
+BLUEPRINTS = (login.bp, me.bp, conversation.bp, message.bp, notification.bp, health.bp)

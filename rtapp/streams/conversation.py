@@ -1,6 +1,7 @@
 from rtapp import access
+from rtapp.access import Asker
 from rtapp.events import audience
-from rtapp.models import User
+from rtapp.models import Contact
 from rtapp.realtime.handoff import EventStream
 
 from .base import Stream
@@ -10,9 +11,11 @@ from .base import stream
 
 
 @stream("conversation")
-def authorise(user: User, conversation_id: int) -> Stream:
-    """One thread: whoever sees the conversation hears it."""
-    account_id = access.account_of_conversation(user, conversation_id)
+def authorise(asker: Asker, conversation_id: int) -> Stream:
+    """One thread: whoever sees the conversation hears it; its contact, what is public of it."""
+    account_id = access.account_of_conversation(asker, conversation_id)
+    if isinstance(asker, Contact):
+        return Stream(account_id, [audience.visitor_topic(conversation_id)])
     return Stream(account_id, [audience.conversation_topic(conversation_id)])
 
 
