@@ -32,6 +32,16 @@ def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
     return result
 
 
+def all_said(app: Flask) -> bool:
+    """Waits until everything that has become true has been published."""
+
+    def nothing_waits() -> bool:
+        with app.app_context():
+            return not db.session.scalar(select(func.count()).select_from(OutboxEvent))
+
+    return bool(eventually(nothing_waits))
+
+
 class As:
     """Requests of one user, by bearer token."""
 

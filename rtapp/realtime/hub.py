@@ -225,15 +225,16 @@ class Hub:
             self.idle[channel] = time.monotonic()
 
     def change_topics(self, subscriber: Subscriber, topics: tuple[Topic, ...]) -> None:
-        """Goes on with what is allowed now. Opened streams are reset: what their new topics held
-        before tells nothing of the state that their client has not fetched."""
+        """Goes on with what is allowed now, from where the stream stands. A stream that gains a
+        topic is reset: what that held before tells little of a state its client never fetched."""
         if subscriber.state is State.CLOSED:
             return
         for channel in subscriber.topics:
             self._part(subscriber, channel)
+        gained = set(topics) - set(subscriber.subscription.topics)
         subscriber.subscription = replace(subscriber.subscription, topics=topics)
         subscriber.topics = tuple(self._join(subscriber, topic) for topic in topics)
-        if subscriber.cursor is not None:
+        if gained and subscriber.cursor is not None:
             subscriber.cursor = subscriber.cursor._replace(ms=0, n=0)  # older than any log
         self.catch_up(subscriber)
 
