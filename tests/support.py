@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from rtapp import auth
 from rtapp.extensions import db
+from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import OutboxEvent
@@ -70,6 +71,18 @@ class As:
 
     def stream(self, path: str, **headers: str) -> "Stream":
         return Stream(self.get(path, **headers))
+
+
+class Visitor(As):
+    """Requests of a customer, by visitor's token."""
+
+    def __init__(self, app: Flask, email: str):
+        super().__init__(app, None)
+        with app.app_context():
+            contact = db.session.scalar(select(Contact).where(Contact.email == email))
+            self.id = contact.id
+            self.token = auth.create_visitor_token(contact, 3600)
+        self.headers = {"Authorization": f"Bearer {self.token}"}
 
 
 def named(headers: dict[str, str]) -> dict[str, str]:
