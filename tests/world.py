@@ -19,6 +19,7 @@ from rtapp.models import Notification
 from rtapp.models import User
 
 from .support import As
+from .support import all_said
 
 
 class Other(NamedTuple):
@@ -88,6 +89,7 @@ def all_logs(app: Flask) -> dict[bytes, int]:
 
 
 def heard_by(who: As, *streams: str):
-    """An open stream of these names, as a context."""
+    """An open stream of these names, as a context: of what is said from now on."""
+    assert all_said(who.app)
     query = "&".join(f"stream={name}" for name in streams)
     return closing(who.stream(f"/streams?{query}"))

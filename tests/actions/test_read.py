@@ -53,23 +53,26 @@ def test_reading_is_ones_own_and_never_goes_back(app, ada, kevin, outbox):
 
 def test_reading_is_told_to_the_thread_and_to_ones_other_windows(ada, kevin):
     first, second, *_ = ids(ada)
-    with heard_by(kevin, "conversation:1") as thread, heard_by(ada, "account:1") as own:
-        with heard_by(kevin, "account:1") as others:
-            for stream in (thread, own, others):
-                stream.named("stream.open")
-            for message_id in (first, second, first):
-                ada.post("/conversations/1/read", {"message_id": message_id})
-            ada.send(1, "the next thing that is heard")
-            for stream, next_one in ((thread, "message.created"), (own, "conversation.updated")):
-                for expected in (first, second):
-                    assert envelope(stream.named("conversation.read"))["data"] == {
-                        "id": 1,
-                        "account_id": 1,
-                        "reader": {"type": "user", "id": ada.id},
-                        "message_id": expected,
-                    }
-                stream.named(next_one)
-            others.named("conversation.updated")
+    with (
+        heard_by(kevin, "conversation:1") as thread,
+        heard_by(ada, "account:1") as own,
+        heard_by(kevin, "account:1") as others,
+    ):
+        for stream in (thread, own, others):
+            stream.named("stream.open")
+        for message_id in (first, second, first):
+            ada.post("/conversations/1/read", {"message_id": message_id})
+        ada.send(1, "the next thing that is heard")
+        for stream, next_one in ((thread, "message.created"), (own, "conversation.updated")):
+            for expected in (first, second):
+                assert envelope(stream.named("conversation.read"))["data"] == {
+                    "id": 1,
+                    "account_id": 1,
+                    "reader": {"type": "user", "id": ada.id},
+                    "message_id": expected,
+                }
+            stream.named(next_one)
+        others.named("conversation.updated")
 
 
 def test_the_team_hears_how_far_the_customer_has_read(app, ada, maria):
