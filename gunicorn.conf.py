@@ -14,6 +14,8 @@ worker_class = "rtapp.worker.Worker"
 worker_connections = 1000  # requests at once; streams are not counted, the hub holds them
 timeout = 60
 graceful_timeout = 45  # s: longer than the hub's drain
+# Without the query string: a visitor's stream has the token there.
+access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(D)s'
 control_socket_disable = True  # it would be one for all instances of this user
 
 # Where the workers put what they count, so that any of them can tell it for all. prometheus_client

@@ -28,6 +28,7 @@ from .events.rendering import day
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.hub import Hub
+from .reopener import Reopener
 from .validation import IdConverter
 
 
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         broker, Renderer(app), partial(streams.authorise_again, app), Announcements()
     )
     app.extensions["relay"] = Relay(app, broker)
+    app.extensions["reopener"] = Reopener(app)
 
     errors.init_app(app)
     auth.init_app(app)

@@ -2,27 +2,48 @@
 
 An administrator of an account sees all of it; an agent who `sees: inbox` sees the conversations of
 their inboxes; one who `sees: assigned` only those assigned to them. Nobody sees another account.
+A visitor, who is a contact, sees the conversations with themselves, and of those what is public.
 """
 
+from typing import Any
 from typing import NamedTuple
 from typing import TypeVar
 
+from sqlalchemy import ColumnElement
 from sqlalchemy import Integer
 from sqlalchemy import and_
 from sqlalchemy import bindparam
 from sqlalchemy import exists
+from sqlalchemy import literal
 from sqlalchemy import or_
 from sqlalchemy import select
 
 from rtapp.errors import NotFound
 from rtapp.extensions import db
+from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
+from rtapp.models import Message
+from rtapp.models import Notification
 from rtapp.models import User
 
 Thing = TypeVar("Thing")
+Asker = User | Contact  # whoever asks: someone of the team, or a visitor
+
+
+def sees(member: Any, inbox_id: Any, assignee_id: Any) -> ColumnElement[bool]:
+    """The rule: whether a member sees a conversation of this inbox that is assigned to that user.
+
+    `member` has the columns of Membership; the account is the caller's to compare.
+    """
+    own_inboxes = select(InboxMember.inbox_id).where(InboxMember.user_id == member.user_id)
+    return or_(
+        member.role == "administrator",
+        and_(member.sees == "inbox", inbox_id.in_(own_inboxes)),
+        and_(member.sees == "assigned", assignee_id == member.user_id),
+    )
 
 
 class Place(NamedTuple):
@@ -36,24 +57,39 @@ class Place(NamedTuple):
 
 # Statements are built once: building one costs more than running it. `:viewer` is the user's id.
 VIEWER = bindparam("viewer", type_=Integer)
-OWN_INBOXES = select(InboxMember.inbox_id).where(InboxMember.user_id == VIEWER)
 # The condition on `Conversation` that holds for what the viewer sees.
 SEEN = (
     exists()
     .where(
         Membership.account_id == Conversation.account_id,
         Membership.user_id == VIEWER,
-        or_(
-            Membership.role == "administrator",
-            and_(Membership.sees == "inbox", Conversation.inbox_id.in_(OWN_INBOXES)),
-            and_(Membership.sees == "assigned", Conversation.assignee_id == VIEWER),
-        ),
+        sees(Membership, Conversation.inbox_id, Conversation.assignee_id),
     )
     .correlate(Conversation)
 )
 CONVERSATION = select(Conversation).where(Conversation.id == bindparam("id"), SEEN)
-PLACE = CONVERSATION.with_only_columns(
-    Conversation.id, Conversation.account_id, Conversation.inbox_id, Conversation.assignee_id
+PLACE_COLUMNS = (
+    Conversation.id,
+    Conversation.account_id,
+    Conversation.inbox_id,
+    Conversation.assignee_id,
+)
+PLACE = CONVERSATION.with_only_columns(*PLACE_COLUMNS)
+VISITORS_CONVERSATION = select(Conversation).where(
+    Conversation.id == bindparam("id"), Conversation.contact_id == VIEWER
+)
+VISITORS_PLACE = VISITORS_CONVERSATION.with_only_columns(*PLACE_COLUMNS)
+# The condition on `Message` that holds for what a visitor sees of their conversation.
+PUBLIC = and_(Message.private.is_(False), Message.message_type != "activity")
+MESSAGE = (
+    select(Message)
+    .join(Conversation, Conversation.id == Message.conversation_id)
+    .where(Message.id == bindparam("id"), SEEN)
+)
+NOTIFICATION = (
+    select(Notification)
+    .join(Conversation, Conversation.id == Notification.conversation_id)
+    .where(Notification.id == bindparam("id"), Notification.user_id == VIEWER, SEEN)
 )
 MEMBERSHIP = select(Membership).where(
     Membership.account_id == bindparam("account"), Membership.user_id == VIEWER
@@ -71,15 +107,75 @@ def membership_in(user: User, account_id: int) -> Membership:
     return found(db.session.scalar(MEMBERSHIP, {"account": account_id, "viewer": user.id}))
 
 
-def conversation_for(user: User, conversation_id: int) -> Conversation:
-    """The conversation, if the user sees it. Raises NotFound, whether it exists or not."""
-    return found(db.session.scalar(CONVERSATION, {"id": conversation_id, "viewer": user.id}))
+def conversation_for(asker: Asker, conversation_id: int) -> Conversation:
+    """The conversation, if the asker sees it. Raises NotFound, whether it exists or not."""
+    statement = VISITORS_CONVERSATION if isinstance(asker, Contact) else CONVERSATION
+    return found(db.session.scalar(statement, {"id": conversation_id, "viewer": asker.id}))
 
 
-def place_of_conversation(user: User, conversation_id: int) -> Place:
-    """Where the conversation is, if the user sees it. Raises NotFound likewise."""
-    row = db.session.execute(PLACE, {"id": conversation_id, "viewer": user.id}).one_or_none()
+def place_of_conversation(asker: Asker, conversation_id: int) -> Place:
+    """Where the conversation is, if the asker sees it. Raises NotFound likewise."""
+    statement = VISITORS_PLACE if isinstance(asker, Contact) else PLACE
+    row = db.session.execute(statement, {"id": conversation_id, "viewer": asker.id}).one_or_none()
     return Place(*found(row))
+
+
+def message_for(user: User, message_id: int) -> Message:
+    """The message, if the user sees its conversation. Raises NotFound likewise."""
+    return found(db.session.scalar(MESSAGE, {"id": message_id, "viewer": user.id}))
+
+
+def may_change(user: User, message: Message) -> bool:
+    """Whether the user, who sees the message, may edit and delete it: their own, or any if they
+    administer the account. Nobody changes what the thread says by itself."""
+    if message.message_type == "activity":
+        return False
+    return message.user_id == user.id or (
+        membership_in(user, message.account_id).role == "administrator"
+    )
+
+
+def notification_for(user: User, notification_id: int) -> Notification:
+    """The user's own notification, if they still see its conversation. Raises NotFound likewise."""
+    return found(db.session.scalar(NOTIFICATION, {"id": notification_id, "viewer": user.id}))
+
+
+def inbox_for(user: User, account_id: int, inbox_id: int) -> Inbox:
+    """The account's inbox, if the user may begin conversations in it: an administrator in each,
+    an agent in their own. Raises NotFound likewise."""
+    inbox = db.session.get(Inbox, inbox_id)
+    if inbox is None or inbox.account_id != account_id:
+        raise NotFound
+    if membership_in(user, account_id).role != "administrator":
+        found(db.session.get(InboxMember, (inbox_id, user.id)))
+    return inbox
+
+
+def who_sees(conversation: Conversation) -> list[User]:
+    """Everyone of the team who sees the conversation."""
+    inbox_id, assignee_id = literal(conversation.inbox_id), literal(conversation.assignee_id)
+    members = select(Membership.user_id).where(
+        Membership.account_id == conversation.account_id, sees(Membership, inbox_id, assignee_id)
+    )
+    return list(db.session.scalars(select(User).where(User.id.in_(members)).order_by(User.id)))
+
+
+def would_see(user_id: int, conversation: Conversation) -> User | None:
+    """The user, if they would see the conversation were it assigned to them; else None."""
+    inbox_id, assignee_id = literal(conversation.inbox_id), literal(user_id)
+    member = exists().where(
+        Membership.account_id == conversation.account_id,
+        Membership.user_id == user_id,
+        sees(Membership, inbox_id, assignee_id),
+    )
+    user: User | None = db.session.scalar(select(User).where(User.id == user_id, member))
+    return user
+
+
+def sees_conversation(user_id: int, conversation_id: int) -> bool:
+    """Whether the user sees the conversation now."""
+    asked = {"id": conversation_id, "viewer": user_id}
+    return db.session.execute(PLACE, asked).first() is not None
 
 
 def inboxes_of(user: User, account_id: int) -> list[int]:

@@ -1,6 +1,7 @@
-"""Who is asking: a browser by its session cookie, or a script by its bearer token.
+"""Who is asking: a browser by its session cookie, a script or a visitor by a bearer token.
 
-A request with an Authorization header is a script's: its cookies are ignored altogether.
+A request with an Authorization header is a script's: its cookies are ignored altogether. So are
+those of a stream with a visitor's token in its address, which nothing may log.
 """
 
 import secrets
@@ -30,17 +31,21 @@ from werkzeug.security import check_password_hash
 from werkzeug.security import generate_password_hash
 
 from rtapp import clock
+from rtapp.access import Asker
 from rtapp.errors import BadRequest
+from rtapp.errors import Forbidden
 from rtapp.errors import Unauthorized
 from rtapp.events import control
 from rtapp.extensions import csrf
 from rtapp.extensions import db
 from rtapp.extensions import login_manager
+from rtapp.models import Contact
 from rtapp.models import User
 from rtapp.models import UserSession
 
 SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
 TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
+VISITOR_SALT = "rtapp.visitor"
 # Built once; and half the price of Session.get, which a stream's opening is measured by.
 USER = select(User).where(User.id == bindparam("id"))
 USER_OF_SESSION = (
@@ -52,26 +57,43 @@ USER_OF_SESSION = (
 NOBODY = generate_password_hash(secrets.token_hex(8))
 
 
-def signed_in() -> User:
-    """The user who is asking. Raises Unauthorized if nobody is signed in."""
-    user = current_user._get_current_object()
-    if not isinstance(user, User):
+def asking() -> Asker:
+    """Who is asking, someone of the team or a visitor. Raises Unauthorized if nobody is known."""
+    token = token_in_address()
+    asker = contact_of_token(token) if token is not None else current_user._get_current_object()
+    if not isinstance(asker, User | Contact):
         raise Unauthorized("Sign in first, or send a valid bearer token.")
-    return user
+    return asker
+
+
+def signed_in() -> User:
+    """The user who is asking. Raises Unauthorized if nobody is, Forbidden if a visitor is."""
+    asker = asking()
+    if isinstance(asker, Contact):
+        raise Forbidden("This is for the team; a visitor's token opens their own conversations.")
+    return asker
 
 
 def credential() -> str:
-    """By what this request is signed in, to be asked again later: see `user_of`."""
-    if "sid" in session:
+    """By what this request is signed in, to be asked again later: see `asker_of`."""
+    token = token_in_address()
+    if token is None and "sid" in session:
         return f"session {session['sid']}"
-    assert request.authorization is not None
-    return f"token {request.authorization.token}"
+    if token is None:
+        assert request.authorization is not None
+        token = request.authorization.token
+    return f"token {token}"
 
 
-def user_of(credential: str) -> User | None:
-    """The user whom this credential signs in now; None once it has ended."""
+def asker_of(credential: str) -> Asker | None:
+    """Whom this credential signs in now; None once it has ended."""
     kind, _, text = credential.partition(" ")
-    return user_of_session(text) if kind == "session" else user_of_token(text)
+    return user_of_session(text) if kind == "session" else asker_of_token(text)
+
+
+def token_in_address() -> str | None:
+    """A visitor's token of a stream: a browser's EventSource can send no header."""
+    return request.args.get("token") if request.blueprint == "streams" else None
 
 
 def sign_in(email: str, password: str) -> User | None:
@@ -112,6 +134,11 @@ def create_token(user: User, expires_in: int | None = None) -> str:
     return serializer().dumps([user.id, user.stamp, expires])
 
 
+def create_visitor_token(contact: Contact, expires_in: int) -> str:
+    """A visitor's token for `contact`, valid for `expires_in` seconds."""
+    return serializer(VISITOR_SALT).dumps([contact.id, int(time.time()) + expires_in])
+
+
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def load_session_user(identity: str) -> User | None:
     user = user_of_session(session.get("sid", ""))
@@ -119,17 +146,21 @@ def load_session_user(identity: str) -> User | None:
 
 
 @login_manager.request_loader  # type: ignore[untyped-decorator]
-def load_bearer(request: Request) -> User | None:
+def load_bearer(request: Request) -> Asker | None:
     authorization = request.authorization
     if authorization is None or authorization.type != "bearer" or not authorization.token:
         return None
-    return user_of_token(authorization.token)
+    return asker_of_token(authorization.token)
 
 
 def user_of_session(sid: str) -> User | None:
     oldest = clock.now() - timedelta(seconds=SIGNED_IN_FOR)
     user: User | None = db.session.scalar(USER_OF_SESSION, {"sid": sid, "oldest": oldest})
     return user
+
+
+def asker_of_token(token: str) -> Asker | None:
+    return user_of_token(token) or contact_of_token(token)
 
 
 def user_of_token(token: str) -> User | None:
@@ -143,8 +174,16 @@ def user_of_token(token: str) -> User | None:
     return user if user is not None and user.stamp == stamp else None
 
 
-def serializer() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=TOKEN_SALT)
+def contact_of_token(token: str) -> Contact | None:
+    try:
+        id, expires = serializer(VISITOR_SALT).loads(token)
+    except BadSignature:
+        return None
+    return db.session.get(Contact, id) if expires > time.time() else None
+
+
+def serializer(salt: str = TOKEN_SALT) -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=salt)
 
 
 class CookielessForScripts(SecureCookieSessionInterface):

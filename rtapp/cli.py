@@ -9,13 +9,16 @@ from rtapp import clock
 from rtapp.events.outbox import retry
 from rtapp.events.outbox import set_aside
 from rtapp.extensions import db
+from rtapp.models import Contact
 from rtapp.models import Inbox
 from rtapp.models import User
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.services.change_password import change_password
 
-token = AppGroup("token", help="Bearer tokens for scripts.")
+VISIT = 24 * 60 * 60  # s for which a visitor's token is valid, if nothing else is said
+
+token = AppGroup("token", help="Bearer tokens for scripts and visitors.")
 inbox = AppGroup("inbox", help="Who answers which inbox.")
 password = AppGroup("password", help="Passwords.")
 outbox = AppGroup("outbox", help="Events that could not be published.")
@@ -29,6 +32,17 @@ GROUPS = (token, inbox, password, outbox)
 def create(email: str, expires_in: int | None) -> None:
     """Prints a bearer token for the user with this EMAIL, and nothing else."""
     click.echo(auth.create_token(user_with(email), expires_in))
+
+
+@token.command("visitor")
+@click.argument("email")
+@click.option("--account", "account_id", type=int, help="Where several have such a contact.")
+@click.option(
+    "--expires-in", type=click.IntRange(min=1), metavar="SECONDS", default=VISIT, show_default=True
+)
+def visitor(email: str, account_id: int | None, expires_in: int) -> None:
+    """Prints a visitor's token for the contact with this EMAIL, and nothing else."""
+    click.echo(auth.create_visitor_token(contact_with(email, account_id), expires_in))
 
 
 @inbox.command("add")
@@ -75,6 +89,18 @@ def user_with(email: str) -> User:
     if user is None:
         raise click.ClickException(f"There is no user with the address {email}.")
     return user
+
+
+def contact_with(email: str, account_id: int | None) -> Contact:
+    contacts = select(Contact).where(Contact.email == email.strip().lower())
+    if account_id is not None:
+        contacts = contacts.where(Contact.account_id == account_id)
+    found = db.session.scalars(contacts).all()
+    if not found:
+        raise click.ClickException(f"There is no contact with the address {email}.")
+    if len(found) > 1:
+        raise click.ClickException("Several accounts have such a contact; name one: --account ID.")
+    return found[0]
 
 
 def inbox_with(id: int) -> Inbox:

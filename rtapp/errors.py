@@ -54,6 +54,16 @@ class NotFound(Problem):
         super().__init__("There is nothing here, or it is not yours to see.")
 
 
+class Conflict(Problem):
+    """Somebody else was faster. `current` is the thing as it is now, as a read has it."""
+
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, detail: str, current: Mapping[str, Any]):
+        super().__init__(detail)
+        self.current = current
+
+
 class UnsupportedMediaType(Problem):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
@@ -81,7 +91,8 @@ def wants_html() -> bool:
 def answer(problem: Problem) -> BaseResponse:
     if wants_html():
         if problem.status is HTTPStatus.UNAUTHORIZED:
-            here = request.full_path.rstrip("?") if request.method == "GET" else None
+            told = request.method == "GET" and "token" not in request.args
+            here = request.full_path.rstrip("?") if told else None
             return redirect(url_for("login.page", next=here))
         page = render_template(
             "error.html",
@@ -98,6 +109,8 @@ def answer(problem: Problem) -> BaseResponse:
     }
     if problem.errors is not None:
         body["errors"] = problem.errors
+    if isinstance(problem, Conflict):
+        body["current"] = problem.current
     headers = dict(problem.headers)
     if problem.status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy import tuple_
+from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import selectinload
 
 from rtapp import access
@@ -16,6 +17,7 @@ from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import Message
+from rtapp.models import Notification
 from rtapp.models import User
 
 
@@ -30,6 +32,13 @@ class MessagePage(NamedTuple):
     """Oldest first. `next_before` is the message before which there are older ones, or None."""
 
     messages: list[Message]
+    next_before: int | None
+
+
+class NotificationPage(NamedTuple):
+    """Newest first. `next_before` is the notification before which there are older ones."""
+
+    notifications: list[Notification]
     next_before: int | None
 
 
@@ -79,14 +88,20 @@ def messages(
     before: int | None = None,
     after: int | None = None,
     limit: int = PAGE_SIZE,
+    public: bool = False,
 ) -> MessagePage:
-    """The newest messages of a thread, or those just before or just after one (by its id)."""
+    """The newest messages of a thread, or those just before or just after one (by its id).
+
+    `public` ones only, for visitors.
+    """
     query = (
         select(Message)
         .where(Message.conversation_id == conversation.id)
         .options(selectinload(Message.user), selectinload(Message.contact))
         .limit(limit + 1)
     )
+    if public:
+        query = query.where(access.PUBLIC)
     if before is not None:
         query = query.where(Message.id < before)
     if after is not None:
@@ -96,6 +111,37 @@ def messages(
     more = len(rows) > limit
     rows = rows[:limit][::-1]
     return MessagePage(rows, rows[0].id if more else None)
+
+
+def notifications(
+    user: User,
+    account_id: int,
+    *,
+    unread: bool = False,
+    before: int | None = None,
+    limit: int = PAGE_SIZE,
+) -> NotificationPage:
+    """The user's notifications in the account, of conversations that they see now."""
+    query = (
+        select(Notification)
+        .join(Conversation, Conversation.id == Notification.conversation_id)
+        .where(Notification.user_id == user.id, Notification.account_id == account_id, access.SEEN)
+        .order_by(Notification.id.desc())
+        .options(
+            joinedload(Notification.conversation).joinedload(Conversation.contact),
+            joinedload(Notification.message).joinedload(Message.user),
+            joinedload(Notification.message).joinedload(Message.contact),
+        )
+        .limit(limit + 1)
+    )
+    if unread:
+        query = query.where(Notification.read.is_(False))
+    if before is not None:
+        query = query.where(Notification.id < before)
+    rows = list(db.session.scalars(query, {"viewer": user.id}))
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return NotificationPage(rows, rows[-1].id if more else None)
 
 
 def place_of(row: Conversation) -> str:

@@ -20,6 +20,7 @@ from rtapp.realtime.handoff import HandOffHandler
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.limits import most_requests
 from rtapp.realtime.limits import raise_descriptor_limit
+from rtapp.reopener import Reopener
 
 RESTART_DELAY = 1.0  # s between a look at the embedded Redis and the next
 
@@ -47,6 +48,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     prepare_database(app, settings)
     hub: Hub = app.extensions["hub"]
     relay: Relay = app.extensions["relay"]
+    reopener: Reopener = app.extensions["reopener"]
     raise_descriptor_limit()
     server = WSGIServer(
         (settings.host, settings.port),
@@ -65,6 +67,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
         )
     hub.start()
     relay.start()
+    reopener.start()
     keeper = gevent.spawn(keep, embedded) if embedded is not None else None
     announce(settings, server)
     stopped = Event()
@@ -76,6 +79,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     server.close()  # accepts nobody any more; requests under way go on
     hub.drain()
     server.stop(timeout=5)
+    reopener.stop()
     relay.stop()
     hub.stop()
 

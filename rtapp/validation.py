@@ -1,5 +1,8 @@
 """Bodies and parameters of requests, checked against a model that says their exact shape."""
 
+import re
+from datetime import UTC
+from datetime import datetime
 from typing import Annotated
 from typing import Any
 from typing import TypeVar
@@ -7,7 +10,9 @@ from typing import TypeVar
 from flask import request
 from pydantic import AfterValidator
 from pydantic import BaseModel
+from pydantic import BeforeValidator
 from pydantic import ConfigDict
+from pydantic import Field
 from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest as WerkzeugBadRequest
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -42,6 +47,33 @@ Text = Annotated[str, AfterValidator(storable)]
 Content = Annotated[Text, AfterValidator(not_blank), AfterValidator(with_plain_line_ends)]
 
 
+# RFC 3339, section 5.6: with a time zone, in upper or lower case.
+RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
+
+
+def moment(value: object) -> datetime:
+    """The time as this application keeps it: in UTC, whole milliseconds."""
+    if not isinstance(value, str) or not RFC3339.fullmatch(value):
+        raise ValueError("must be a time as in RFC 3339, like 2026-11-23T14:05:00Z")
+    try:
+        parsed = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("must be a time that exists") from error
+    return parsed.replace(microsecond=parsed.microsecond // 1000 * 1000)
+
+
+def none_if_empty(value: object) -> object:
+    return None if value == "" else value  # as a form says that it has none
+
+
+Time = Annotated[datetime, BeforeValidator(moment)]
+OrNone = BeforeValidator(none_if_empty)
+RowId = Annotated[int, Field(ge=1, le=ID_LIMIT)]
+KnownVersion = Annotated[RowId | None, OrNone]  # what the client knows of what it changes
+
+
 class Body(BaseModel):
     """A field that a model does not name is an error: a misspelt `private` must not send openly."""
 
@@ -60,8 +92,7 @@ def body(model: type[Model]) -> Model:
     if request.is_json:
         return checked(model, json_body(), strict=True)
     if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        form = {name: value for name, value in request.form.items() if name != "csrf_token"}
-        return checked(model, form, strict=False)
+        return checked(model, form_body(), strict=False)
     if not request.get_data():
         return checked(model, {}, strict=True)
     raise UnsupportedMediaType("Send the body as application/json or as a form.")
@@ -74,6 +105,19 @@ def parameters(model: type[Model]) -> Model:
     except ValidationError as error:
         told = "; ".join(f"{name} {' and '.join(why)}" for name, why in by_field(error).items())
         raise BadRequest(f"The query string can't be used: {told}.") from error
+
+
+def form_body() -> dict[str, Any]:
+    """The form's fields, where `contact.name` is the field `name` of `contact`."""
+    form: dict[str, Any] = {}
+    for name, value in request.form.items():
+        outer, dot, inner = name.partition(".")
+        if not dot:
+            form[name] = value
+        elif isinstance(form.setdefault(outer, {}), dict):
+            form[outer][inner] = value
+    form.pop("csrf_token", None)
+    return form
 
 
 def json_body() -> Any:

@@ -7,6 +7,7 @@ from rtapp.events.outbox import Relay
 from rtapp.realtime.handoff import HandOffHandler
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.limits import raise_descriptor_limit
+from rtapp.reopener import Reopener
 
 
 class Handler(HandOffHandler, PyWSGIHandler):  # type: ignore[misc]
@@ -14,19 +15,22 @@ class Handler(HandOffHandler, PyWSGIHandler):  # type: ignore[misc]
 
 
 class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
-    """Each worker has a hub and a relay of its own; Redis connects them."""
+    """Each worker has a hub, a relay and a reopener of its own; Redis connects them."""
 
     wsgi_handler = Handler
 
     def run(self) -> None:
         hub: Hub = self.wsgi.extensions["hub"]
         relay: Relay = self.wsgi.extensions["relay"]
+        reopener: Reopener = self.wsgi.extensions["reopener"]
         raise_descriptor_limit()
         hub.start()
         relay.start()
+        reopener.start()
         try:
             super().run()  # until told to end: then it has stopped accepting, and requests are over
         finally:
             hub.drain()
+            reopener.stop()
             relay.stop()
             hub.stop()

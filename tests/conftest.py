@@ -20,6 +20,8 @@ from rtapp.realtime.embedded_redis import EmbeddedRedis
 
 from .support import As
 from .support import Outbox
+from .support import Visitor
+from .world import other_account
 
 
 @pytest.fixture(scope="session")
@@ -134,6 +136,18 @@ def grace(app):
 @pytest.fixture
 def nobody(app):
     return As(app, None)
+
+
+@pytest.fixture
+def maria(app):
+    """The customer of conversation 1."""
+    return Visitor(app, "maria.lindqvist@example.com")
+
+
+@pytest.fixture
+def other(app):
+    """Another account, with something of everything."""
+    return other_account(app)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from rtapp import auth
 from rtapp.events.catalogue import EPHEMERAL
 from rtapp.extensions import db
+from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import OutboxEvent
@@ -31,6 +32,16 @@ def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
         assert time.monotonic() < deadline, "it did not happen in time"
         gevent.sleep(0.005)
     return result
+
+
+def all_said(app: Flask) -> bool:
+    """Waits until everything that has become true has been published."""
+
+    def nothing_waits() -> bool:
+        with app.app_context():
+            return not db.session.scalar(select(func.count()).select_from(OutboxEvent))
+
+    return bool(eventually(nothing_waits))
 
 
 class As:
@@ -61,6 +72,18 @@ class As:
 
     def stream(self, path: str, **headers: str) -> "Stream":
         return Stream(self.get(path, **headers))
+
+
+class Visitor(As):
+    """Requests of a customer, by visitor's token."""
+
+    def __init__(self, app: Flask, email: str):
+        super().__init__(app, None)
+        with app.app_context():
+            contact = db.session.scalar(select(Contact).where(Contact.email == email))
+            self.id = contact.id
+            self.token = auth.create_visitor_token(contact, 3600)
+        self.headers = {"Authorization": f"Bearer {self.token}"}
 
 
 def named(headers: dict[str, str]) -> dict[str, str]:

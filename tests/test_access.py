@@ -1,3 +1,5 @@
+from contextlib import closing
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy import update
@@ -9,6 +11,7 @@ from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 
 from .support import As
+from .support import all_said
 from .support import envelope
 from .support import eventually
 
@@ -108,16 +111,46 @@ def test_an_account_stream_goes_on_with_what_is_allowed_now(app, ada, kevin):
     stream.named("stream.open")
     ada.send(1, "heard")
     assert envelope(stream.named("conversation.updated"))["data"]["id"] == 1
-    change(app, remove_from_inbox, kevin)
     hub = app.extensions["hub"]
-    eventually(lambda: all(not s.topics for s in hub.subscribers()))
+    seen = {c["id"] for c in kevin.get("/accounts/1/conversations").json["conversations"]}
+    assert len(seen) == 6
+    change(app, remove_from_inbox, kevin)
+    removed = {envelope(stream.named("conversation.removed"))["data"]["id"] for _ in seen}
+    assert removed == seen
+    eventually(lambda: all(len(s.topics) == 1 for s in hub.subscribers()))
     ada.send(2, "not heard")
+    assert all_said(app)
     change(app, add_to_inbox, kevin)
-    eventually(lambda: all(s.topics for s in hub.subscribers()))
+    eventually(lambda: all(len(s.topics) == 2 for s in hub.subscribers()))
     ada.send(3, "heard again")
-    ids = [envelope(stream.named("conversation.updated"))["data"]["id"] for _ in range(2)]
-    assert ids == [2, 3]  # what he may see now, he may see from where his stream stands
+    heard = until(stream, "conversation.updated")
+    # Then he fetches again: no event tells what was there before.
+    assert {e.event for e in heard[-2:]} == {"stream.reset", "conversation.updated"}
+    assert envelope(heard[-1])["data"]["id"] == 3
     stream.close()
+
+
+def test_rights_gained_while_away_reset_the_resumed_stream(app, ada, kevin):
+    change(app, remove_from_inbox, kevin)
+    assert all_said(app)
+    cursor = kevin.get("/accounts/1/conversations").json["cursor"]
+    change(app, add_to_inbox, kevin)
+    with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
+        assert envelope(stream.named("stream.open"))["resumed"] is True
+        assert envelope(stream.named("stream.reset")) == {"reason": "history_lost"}
+        ada.send(1, "afterwards")
+        assert envelope(stream.named("conversation.updated"))["data"]["id"] == 1
+    with closing(ada.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
+        stream.named("stream.open")  # nobody else is reset
+        assert envelope(stream.named("conversation.updated"))["data"]["id"] == 1
+
+
+def until(stream, name):
+    """Everything that arrives, up to the first event of that name."""
+    heard = [stream.next()]
+    while heard[-1].event != name:
+        heard.append(stream.next())
+    return heard
 
 
 def test_a_lost_control_message_is_made_up_for_by_the_sweep(app, ada, kevin, hub):

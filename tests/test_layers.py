@@ -15,7 +15,18 @@ RUNGS = (
     (4, ("rtapp.access", "rtapp.events")),
     (5, ("rtapp.auth", "rtapp.services", "rtapp.validation", "rtapp.queries", "rtapp.ratelimits")),
     (6, ("rtapp.actions", "rtapp.streams", "rtapp.pages")),
-    (7, ("app", "rtapp", "rtapp.cli", "rtapp.server", "rtapp.seed", "rtapp.worker")),
+    (
+        7,
+        (
+            "app",
+            "rtapp",
+            "rtapp.cli",
+            "rtapp.server",
+            "rtapp.reopener",
+            "rtapp.seed",
+            "rtapp.worker",
+        ),
+    ),
 )
 
 

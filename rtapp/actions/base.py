@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint
 from flask import jsonify
 from flask import redirect
+from flask import url_for
 from werkzeug.wrappers import Response
 
 from rtapp.errors import wants_html
@@ -20,3 +21,12 @@ def answer(thing: Mapping[str, Any], status: int, page: str) -> Response:
     response = jsonify(thing)
     response.status_code = status
     return response
+
+
+def done(page: str) -> Response:
+    """204, where there is nothing to show; for a form, 303 as above."""
+    return redirect(page, 303) if wants_html() else Response(status=204)
+
+
+def thread_page(conversation_id: int) -> str:
+    return url_for("conversation.one", conversation_id=conversation_id)

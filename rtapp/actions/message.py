@@ -1,6 +1,7 @@
+from collections.abc import Mapping
 from typing import Annotated
+from typing import Any
 
-from flask import url_for
 from pydantic import Field
 from werkzeug.wrappers import Response
 
@@ -10,32 +11,87 @@ from rtapp import ratelimits
 from rtapp import validation
 from rtapp.config import CLIENT_ID_LIMIT
 from rtapp.config import CONTENT_LIMIT
+from rtapp.errors import Forbidden
+from rtapp.errors import Unprocessable
 from rtapp.events import presenters
+from rtapp.events import visitor_presenters
+from rtapp.models import Contact
+from rtapp.models import Message
+from rtapp.services.delete_message import delete_message
+from rtapp.services.edit_message import edit_message
 from rtapp.services.send_message import send_message
 from rtapp.services.typing import tell_typing
 from rtapp.validation import Body
 from rtapp.validation import Content
+from rtapp.validation import KnownVersion
 from rtapp.validation import Text
 
 from .base import answer
 from .base import bp
+from .base import done
+from .base import thread_page
+
+MessageContent = Annotated[Content, Field(max_length=CONTENT_LIMIT)]
+ClientId = Annotated[Text, Field(max_length=CLIENT_ID_LIMIT)]
 
 
 class NewMessage(Body):
-    content: Annotated[Content, Field(max_length=CONTENT_LIMIT)]
+    content: MessageContent
     private: bool = False
-    client_id: Annotated[Text, Field(max_length=CLIENT_ID_LIMIT)] | None = None
+    client_id: ClientId | None = None
+
+
+class Edit(Body):
+    content: MessageContent
+    version: KnownVersion = None
+
+
+class Deletion(Body):
+    version: KnownVersion = None
 
 
 @bp.post("/conversations/<id:conversation_id>/messages")
 @ratelimits.messages
 def create_message(conversation_id: int) -> Response:
-    user = auth.signed_in()
-    conversation = access.conversation_for(user, conversation_id)
+    asker = auth.asking()
+    conversation = access.conversation_for(asker, conversation_id)
     new = validation.body(NewMessage)
+    if new.private and isinstance(asker, Contact):
+        raise Unprocessable(
+            "Private notes are the team's.", errors={"private": ["must be false for a visitor"]}
+        )
     message, created = send_message(
-        user, conversation, new.content, private=new.private, client_id=new.client_id or None
+        asker, conversation, new.content, private=new.private, client_id=new.client_id or None
     )
-    tell_typing(user, message.account_id, conversation_id, is_typing=False)
-    page = url_for("conversation.one", conversation_id=conversation_id)
-    return answer(presenters.message(message), 201 if created else 200, page)
+    tell_typing(asker, message.account_id, conversation_id, is_typing=False)
+    return answer(shown(message, asker), 201 if created else 200, thread_page(conversation_id))
+
+
+@bp.post("/messages/<id:message_id>")
+def change_message(message_id: int) -> Response:
+    message = changeable(message_id)
+    edit = validation.body(Edit)
+    edit_message(message, edit.content, version=edit.version)
+    return answer(presenters.message(message), 200, thread_page(message.conversation_id))
+
+
+@bp.post("/messages/<id:message_id>/delete")
+def remove_message(message_id: int) -> Response:
+    message = changeable(message_id)
+    deletion = validation.body(Deletion)
+    delete_message(message, version=deletion.version)
+    return done(thread_page(message.conversation_id))
+
+
+def changeable(message_id: int) -> Message:
+    user = auth.signed_in()
+    message = access.message_for(user, message_id)
+    if not access.may_change(user, message):
+        raise Forbidden("Only its author or an administrator may change this, and never activity.")
+    return message
+
+
+def shown(message: Message, asker: access.Asker) -> Mapping[str, Any]:
+    if isinstance(asker, Contact):
+        return visitor_presenters.message(message)
+    return presenters.message(message)

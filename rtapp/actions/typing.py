@@ -2,7 +2,10 @@ from flask import Response
 
 from rtapp import access
 from rtapp import auth
+from rtapp import ratelimits
 from rtapp import validation
+from rtapp.errors import Unprocessable
+from rtapp.models import Contact
 from rtapp.services.typing import tell_typing
 from rtapp.validation import Body
 
@@ -17,12 +20,17 @@ class Typing(Body):
 
 
 @bp.post("/conversations/<id:conversation_id>/typing")
+@ratelimits.typing
 def type_(conversation_id: int) -> Response:
     """Says that one types, or no longer does. To be said again every few seconds."""
-    user = auth.signed_in()
-    place = access.place_of_conversation(user, conversation_id)
+    asker = auth.asking()
+    place = access.place_of_conversation(asker, conversation_id)
     said = validation.body(Typing)
+    if said.private and isinstance(asker, Contact):
+        raise Unprocessable(
+            "Private notes are the team's.", errors={"private": ["must be false for a visitor"]}
+        )
     tell_typing(
-        user, place.account_id, conversation_id, is_typing=said.typing, private=said.private
+        asker, place.account_id, conversation_id, is_typing=said.typing, private=said.private
     )
     return Response(status=204)

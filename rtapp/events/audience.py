@@ -1,7 +1,15 @@
-"""To which topics an event goes, what a topic has, and which stream it is heard on."""
+"""To which topics each event goes, what a topic has, and which stream a topic is heard on.
+
+The account stream of a user listens to their own topic and to those of exactly one kind: account,
+inbox or assignee (see streams/account.py). So a list event goes to one topic of each kind and is
+heard once by everyone who sees the conversation, and by nobody else.
+"""
 
 from typing import Protocol
 
+from rtapp.models import Contact
+from rtapp.models import Conversation
+from rtapp.models import User
 from rtapp.realtime import presence
 from rtapp.realtime.group import Kind
 from rtapp.realtime.presence import PRESENCE
@@ -31,18 +39,67 @@ class ConversationPlace(Protocol):
 
 
 def of_message(conversation: ConversationPlace) -> list[str]:
+    """message.created, .updated, .deleted"""
     return [conversation_topic(conversation.id)]
 
 
 def of_conversation(conversation: ConversationPlace) -> list[str]:
+    """conversation.created, .updated: the lists in which it stands"""
     topics = [account_topic(), inbox_topic(conversation.inbox_id)]
     if conversation.assignee_id is not None:
         topics.append(assignee_topic(conversation.assignee_id))
     return topics
 
 
+def of_change(conversation: Conversation) -> list[str]:
+    """conversation.status_changed, .assignee_changed: the thread, and the lists as they are now"""
+    return [conversation_topic(conversation.id), *of_conversation(conversation)]
+
+
+def of_removal(user_id: int) -> list[str]:
+    """conversation.removed: whoever has lost sight of it"""
+    return [user_topic(user_id)]
+
+
+def of_read(conversation: Conversation, reader: User | Contact) -> list[str]:
+    """conversation.read: the thread, and the reader's other windows"""
+    own = [user_topic(reader.id)] if isinstance(reader, User) else []
+    return [conversation_topic(conversation.id), *own]
+
+
+def of_notification(user_id: int) -> list[str]:
+    """notification.created, .read: whom it concerns"""
+    return [user_topic(user_id)]
+
+
+def of_reset(user_id: int) -> list[str]:
+    """stream.reset: whoever sees more or less than before, in a way that no event describes"""
+    return [user_topic(user_id)]
+
+
+def of_visitor(conversation: Conversation) -> list[str]:
+    """Everything that the contact hears. It has been through visitor_presenters.py."""
+    return [visitor_topic(conversation.id)]
+
+
+def of_typing(conversation_id: int, private: bool) -> tuple[str, ...]:
+    """typing: the thread, and the contact unless it is a private note"""
+    topics = (conversation_topic(conversation_id), visitor_topic(conversation_id))
+    return topics[:1] if private else topics
+
+
+def of_viewers(place: ConversationPlace) -> tuple[str, ...]:
+    """conversation.viewers: the thread, and the lists in which it stands"""
+    return (conversation_topic(place.id), *of_conversation(place))
+
+
 def conversation_topic(conversation_id: int) -> str:
     return f"conversation:{conversation_id}"
+
+
+def visitor_topic(conversation_id: int) -> str:
+    """What the contact of the conversation hears: public things only, and no more of them."""
+    return f"visitor:{conversation_id}"
 
 
 def account_topic() -> str:
@@ -60,20 +117,9 @@ def assignee_topic(user_id: int) -> str:
     return f"assignee:{user_id}"
 
 
-def visitor_topic(conversation_id: int) -> str:
-    """What the customer hears of their conversation."""
-    return f"visitor:{conversation_id}"
-
-
-def of_typing(conversation_id: int, private: bool) -> tuple[str, ...]:
-    """Typing in a private note is for agents alone."""
-    topics = (conversation_topic(conversation_id), visitor_topic(conversation_id))
-    return topics[:1] if private else topics
-
-
-def of_viewers(place: ConversationPlace) -> tuple[str, ...]:
-    """The thread, and the lists that the conversation is in."""
-    return (conversation_topic(place.id), *of_conversation(place))
+def user_topic(user_id: int) -> str:
+    """What concerns only this user."""
+    return f"user:{user_id}"
 
 
 def kinds_of(topic: str) -> tuple[Kind, ...]:

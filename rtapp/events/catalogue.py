@@ -46,10 +46,53 @@ CONVERSATION = {
     "version": int,
 }
 
+MESSAGE_DELETED = {"id": int, "conversation_id": int, "account_id": int, "version": int}
+STATUS_CHANGED = {
+    "id": int,
+    "account_id": int,
+    "status": str,
+    "previous_status": str,
+    "snoozed_until": (str, None),
+    "changed_by": PERSON,
+    "version": int,
+}
+ASSIGNEE_CHANGED = {
+    "id": int,
+    "account_id": int,
+    "assignee": ASSIGNEE,
+    "previous_assignee": ASSIGNEE,
+    "changed_by": PERSON,
+    "version": int,
+}
+READ = {"id": int, "account_id": int, "reader": {"type": str, "id": int}, "message_id": int}
+NOTIFICATION = {
+    "id": int,
+    "account_id": int,
+    "kind": str,
+    "conversation_id": int,
+    "message_id": int,
+    "contact": PERSON,
+    "sender": SENDER,
+    "read": bool,
+    "created_at": str,
+}
+
 DURABLE: Mapping[str, Mapping[str, Any]] = {
     "message.created": MESSAGE,
+    "message.updated": MESSAGE,
+    "message.deleted": MESSAGE_DELETED,
+    "conversation.created": CONVERSATION,
     "conversation.updated": CONVERSATION,
+    "conversation.status_changed": STATUS_CHANGED,
+    "conversation.assignee_changed": ASSIGNEE_CHANGED,
+    "conversation.removed": {"id": int, "account_id": int},
+    "conversation.read": READ,
+    "notification.created": NOTIFICATION,
+    "notification.read": {"account_id": int, "ids": Each(int)},
 }
+
+# For a change that no event describes: whoever hears it is told to fetch the state again.
+CONTROL: Mapping[str, Mapping[str, Any]] = {"stream.reset": {"reason": str}}
 
 TYPING = {
     "conversation_id": int,
@@ -69,7 +112,8 @@ EPHEMERAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
     ),
 }
 
-LONG_TEXT = {"message.created": "content"}  # what is cut when an event is too large
+# What is cut when an event is too large.
+LONG_TEXT = {"message.created": "content", "message.updated": "content"}
 
 
 class CatalogueError(Exception):
@@ -85,9 +129,10 @@ def checked(event: str, data: Mapping[str, Any]) -> dict[str, Any]:
     if event in EPHEMERAL:
         check_any(event, EPHEMERAL[event], data)
         return dict(data)
-    if event not in DURABLE:
+    shape = DURABLE.get(event) or CONTROL.get(event)
+    if shape is None:
         raise CatalogueError(f"{event} is not in the catalogue")
-    check(event, DURABLE[event], data)
+    check(event, shape, data)
     return dict(data) if size(data) <= SIZE_LIMIT else truncated(event, data)
 
 

@@ -1,4 +1,7 @@
-"""How rows look to clients: the `data` of events and the body of answers, one and the same."""
+"""How rows look to the team: the `data` of events and the body of answers, one and the same.
+
+What visitors are shown is made in visitor_presenters.py.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +9,10 @@ from typing import Any
 from sqlalchemy.orm import joinedload
 
 from rtapp.clock import rfc3339
+from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Message
+from rtapp.models import Notification
 from rtapp.models import User
 from rtapp.realtime.typing import TYPING
 
@@ -23,6 +28,7 @@ PRESENTED = (
 
 
 def message(row: Message) -> dict[str, Any]:
+    """A deleted one has no content; no other is without."""
     return {
         "id": row.id,
         "conversation_id": row.conversation_id,
@@ -30,14 +36,19 @@ def message(row: Message) -> dict[str, Any]:
         "message_type": row.message_type,
         "private": row.private,
         "content": row.content,
-        "sender": {
-            "type": "user" if row.user_id is not None else "contact",
-            "id": row.sender.id,
-            "name": row.sender.name,
-        },
+        "sender": sender(row.sender),
         "client_id": row.client_id,
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
+        "version": row.version,
+    }
+
+
+def message_deleted(row: Message) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "conversation_id": row.conversation_id,
+        "account_id": row.account_id,
         "version": row.version,
     }
 
@@ -49,7 +60,7 @@ def conversation(row: Conversation) -> dict[str, Any]:
         "inbox_id": row.inbox_id,
         "status": row.status,
         "assignee": person(row.assignee) if row.assignee else None,
-        "contact": {"id": row.contact.id, "name": row.contact.name},
+        "contact": person(row.contact),
         "last_message": last_message(row.last_message) if row.last_message else None,
         "last_activity_at": rfc3339(row.last_activity_at),
         "version": row.version,
@@ -65,8 +76,71 @@ def last_message(row: Message) -> dict[str, Any]:
     }
 
 
-def person(row: User) -> dict[str, Any]:
+def status_changed(row: Conversation, previous: str, by: User | Contact) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "status": row.status,
+        "previous_status": previous,
+        "snoozed_until": rfc3339(row.snoozed_until) if row.snoozed_until else None,
+        "changed_by": changed_by(by),
+        "version": row.version,
+    }
+
+
+def assignee_changed(row: Conversation, previous: User | None, by: User) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "assignee": person(row.assignee) if row.assignee else None,
+        "previous_assignee": person(previous) if previous else None,
+        "changed_by": changed_by(by),
+        "version": row.version,
+    }
+
+
+def conversation_removed(conversation_id: int, account_id: int) -> dict[str, Any]:
+    return {"id": conversation_id, "account_id": account_id}
+
+
+def conversation_read(row: Conversation, by: User | Contact, message_id: int) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "reader": {"type": kind(by), "id": by.id},
+        "message_id": message_id,
+    }
+
+
+def notification(row: Notification) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "kind": row.kind,
+        "conversation_id": row.conversation_id,
+        "message_id": row.message_id,
+        "contact": person(row.conversation.contact),
+        "sender": sender(row.message.sender),
+        "read": row.read,
+        "created_at": rfc3339(row.created_at),
+    }
+
+
+def person(row: User | Contact) -> dict[str, Any]:
     return {"id": row.id, "name": row.name}
+
+
+def sender(row: User | Contact) -> dict[str, Any]:
+    return {"type": kind(row), "id": row.id, "name": row.name}
+
+
+def kind(row: User | Contact) -> str:
+    return "user" if isinstance(row, User) else "contact"
+
+
+def changed_by(row: User | Contact) -> dict[str, Any]:
+    """The user; the contact has the id 0, which no user has."""
+    return {"id": row.id if isinstance(row, User) else 0, "name": row.name}
 
 
 def present(status_by_user: Mapping[str, str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ left to data attributes.
 
 import json
 from datetime import datetime
+from typing import Any
 from typing import NamedTuple
 
 from flask import Flask
@@ -13,18 +14,26 @@ from jinja2 import Environment
 
 
 class Fragment(NamedTuple):
-    """Which template shows an event, under which name it finds the data, and what Turbo does."""
+    """Which template shows an event, under which name it finds the data, and what Turbo does to
+    which element, where `{id}` stands for the data's id. Without a template there is no HTML."""
 
-    template: str
+    template: str | None
     variable: str
     action: str
     target: str
 
 
+LISTED = Fragment("conversation", "conversation", "prepend", "conversations")
 FRAGMENTS = {
     ("conversation", "message.created"): Fragment("message", "message", "append", "messages"),
-    ("account", "conversation.updated"): Fragment(
-        "conversation", "conversation", "prepend", "conversations"
+    ("conversation", "message.updated"): Fragment("message", "message", "replace", "message-{id}"),
+    ("conversation", "message.deleted"): Fragment(
+        "deleted_message", "message", "replace", "message-{id}"
+    ),
+    ("account", "conversation.created"): LISTED,
+    ("account", "conversation.updated"): LISTED,
+    ("account", "conversation.removed"): Fragment(
+        None, "conversation", "remove", "conversation-{id}"
     ),
 }
 
@@ -42,15 +51,21 @@ class Renderer:
         fragment = FRAGMENTS.get((kind, event))
         if fragment is None:
             return None
-        template = self._templates.get_template(f"fragments/{fragment.template}.html")
-        html = template.render({fragment.variable: envelope["data"]}).strip()
+        html = self._html(fragment, envelope["data"])
         if format == "html":
             return html
+        target = fragment.target.format(id=envelope["data"]["id"])
+        content = f"<template>{html}</template>" if html is not None else ""
         return (
-            f'<turbo-stream action="{fragment.action}" target="{fragment.target}"'
-            f' data-stream="{envelope["stream"]}">'
-            f"<template>{html}</template></turbo-stream>"
+            f'<turbo-stream action="{fragment.action}" target="{target}"'
+            f' data-stream="{envelope["stream"]}">{content}</turbo-stream>'
         )
+
+    def _html(self, fragment: Fragment, data: dict[str, Any]) -> str | None:
+        if fragment.template is None:
+            return None
+        template = self._templates.get_template(f"fragments/{fragment.template}.html")
+        return template.render({fragment.variable: data}).strip()
 
 
 def clock_time(moment: str) -> str:

@@ -7,6 +7,7 @@ from .inbox import Inbox
 from .inbox import InboxMember
 from .membership import Membership
 from .message import Message
+from .notification import Notification
 from .outbox import OutboxEvent
 from .read_marker import ReadMarker
 from .session import UserSession
@@ -20,6 +21,7 @@ __all__ = [
     "InboxMember",
     "Membership",
     "Message",
+    "Notification",
     "OutboxEvent",
     "ReadMarker",
     "User",

@@ -1,4 +1,5 @@
 from sqlalchemy import ForeignKey
+from sqlalchemy import Index
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
@@ -14,9 +15,10 @@ class Contact(Model):
     """A customer."""
 
     __tablename__ = "contacts"
+    __table_args__ = (Index(None, "account_id", "email", unique=True),)
 
     id: Mapped[Id]
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     name: Mapped[Name]
-    email: Mapped[str | None] = mapped_column(String(254))
+    email: Mapped[str | None] = mapped_column(String(254))  # lower case
     created_at: Mapped[CreatedAt]

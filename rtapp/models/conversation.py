@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from sqlalchemy import ForeignKey
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped
@@ -14,6 +16,7 @@ from .types import Choice
 from .types import CreatedAt
 from .types import Id
 from .types import Moment
+from .types import UtcDateTime
 from .types import Version
 from .user import User
 
@@ -21,10 +24,17 @@ STATUSES = ("open", "pending", "snoozed", "resolved")
 
 
 class Conversation(Model):
-    """A thread with one contact in one inbox. `last_message` is what a list previews."""
+    """A thread with one contact in one inbox. `last_message` is what a list previews.
+
+    `snoozed_until` and `snoozed_by` are set while it is snoozed, the first only if it is to open
+    again by itself. `contact_read_id` is the message up to which the contact has read.
+    """
 
     __tablename__ = "conversations"
-    __table_args__ = (Index(None, "account_id", "last_activity_at", "id"),)
+    __table_args__ = (
+        Index(None, "account_id", "last_activity_at", "id"),
+        Index(None, "snoozed_until"),
+    )
 
     id: Mapped[Id]
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
@@ -34,14 +44,20 @@ class Conversation(Model):
     last_message_id: Mapped[int | None] = mapped_column(
         ForeignKey("messages.id", use_alter=True), default=None
     )
+    contact_read_id: Mapped[int | None] = mapped_column(
+        ForeignKey("messages.id", use_alter=True), default=None
+    )
     status: Mapped[Choice] = mapped_column(default="open")
+    snoozed_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    snoozed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
     created_at: Mapped[CreatedAt]
     last_activity_at: Mapped[Moment] = mapped_column(default=clock.now)
     version: Mapped[Version]
 
     inbox: Mapped[Inbox] = relationship()
     contact: Mapped[Contact] = relationship()
-    assignee: Mapped[User | None] = relationship()
+    assignee: Mapped[User | None] = relationship(foreign_keys=[assignee_id])
+    snoozed_by: Mapped[User | None] = relationship(foreign_keys=[snoozed_by_id])
     last_message: Mapped[Message | None] = relationship(
         foreign_keys=[last_message_id], post_update=True
     )

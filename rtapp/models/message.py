@@ -23,7 +23,7 @@ class Message(Model):
     """One entry of a thread: `message_type` incoming (from the contact), outgoing or activity.
 
     Exactly one sender is set. `client_id` is the sender's own name for the message, by which a
-    retried request is recognised.
+    retried request is recognised. A deleted one keeps its place, without its content.
     """
 
     __tablename__ = "messages"

@@ -5,6 +5,9 @@ from . import health
 from . import login
 from . import me
 from . import message
+from . import notification
 from . import presence
 
-BLUEPRINTS = (login.bp, me.bp, conversation.bp, message.bp, presence.bp, health.bp)
+BLUEPRINTS = (
+    login.bp, me.bp, conversation.bp, message.bp, notification.bp, presence.bp, health.bp
+)  # fmt: skip

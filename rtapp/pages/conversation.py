@@ -20,8 +20,10 @@ from rtapp.config import PAGE_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.errors import wants_html
 from rtapp.events import presenters
+from rtapp.events import visitor_presenters
 from rtapp.extensions import db
 from rtapp.models import Account
+from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import User
 
@@ -67,15 +69,19 @@ def several(account_id: int) -> Response | str:
 
 @bp.get("/conversations/<id:conversation_id>")
 def one(conversation_id: int) -> Response | str:
-    """One conversation: beside the list and with its thread, or as JSON."""
-    user = auth.signed_in()
-    conversation = access.conversation_for(user, conversation_id)
+    """One conversation: beside the list and with its thread, or as JSON. Visitors have no page."""
+    asker = auth.asking()
+    conversation = access.conversation_for(asker, conversation_id)
     account_id = conversation.account_id
     cursor = cursor_of(account_id)
     db.session.refresh(conversation)  # as it is now, after the cursor was read
+    if isinstance(asker, Contact):
+        last = queries.messages(conversation, limit=1, public=True).messages
+        shown = visitor_presenters.conversation(conversation, last[0] if last else None)
+        return jsonify(conversation=shown, cursor=cursor)
     if wants_html():
-        page = queries.conversations(user, account_id)
-        return inbox(user, account_id, cursor, page, conversation)
+        page = queries.conversations(asker, account_id)
+        return inbox(asker, account_id, cursor, page, conversation)
     return jsonify(conversation=presenters.conversation(conversation), cursor=cursor)
 
 

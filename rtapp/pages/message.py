@@ -15,6 +15,8 @@ from rtapp.config import ID_LIMIT
 from rtapp.config import PAGE_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.events import presenters
+from rtapp.events import visitor_presenters
+from rtapp.models import Contact
 
 from .cursor import cursor_of
 
@@ -35,14 +37,16 @@ class Parameters(BaseModel):
 
 @bp.get("/conversations/<id:conversation_id>/messages")
 def several(conversation_id: int) -> Response:
-    """A page of the thread, oldest first."""
-    user = auth.signed_in()
-    conversation = access.conversation_for(user, conversation_id)
+    """A page of the thread, oldest first; for its contact, of what is public of it."""
+    asker = auth.asking()
+    visits = isinstance(asker, Contact)
+    conversation = access.conversation_for(asker, conversation_id)
     asked = validation.parameters(Parameters)
     cursor = cursor_of(conversation.account_id)
-    page = queries.messages(conversation, **asked.model_dump())
+    page = queries.messages(conversation, public=visits, **asked.model_dump())
+    present = visitor_presenters.message if visits else presenters.message
     return jsonify(
-        messages=[presenters.message(row) for row in page.messages],
+        messages=[present(row) for row in page.messages],
         cursor=cursor,
         next_before=page.next_before,
     )

@@ -19,7 +19,7 @@ RETRY_MS = (
     1_000,
     3_000,
 )  # a native EventSource waits this long; spread, so that not all come at once
-CONTROL = {"stream.reset"}  # may stand in a log: see outbox.py. It is the same in every format
+RESET = "stream.reset"  # published under this name, a message resets the streams that hear it
 RENDERED = 4_096  # fragments kept: a replay to many clients renders each event once
 
 logger = logging.getLogger(__name__)
@@ -47,8 +47,10 @@ class Frames:
 
     def message(self, message: Message, format: str) -> tuple[Cursor, bytes]:
         """A message as its cursor and its frame. Where it shows nothing, its id still moves."""
+        if message.event == RESET:
+            return message.cursor, reset("history_lost", message.cursor)
         id = str(message.cursor)
-        if format == "json" or message.event in CONTROL:
+        if format == "json":
             frame = b"id: %b\nevent: %b\ndata: %b\n\n" % (
                 id.encode(),
                 message.event.encode(),
@@ -79,7 +81,7 @@ def ping(lag: float, cursor: Cursor | None = None) -> bytes:
 
 
 def reset(reason: str, cursor: Cursor) -> bytes:
-    return control("stream.reset", {"reason": reason}, cursor)
+    return control(RESET, {"reason": reason}, cursor)
 
 
 def closed(reason: str) -> bytes:

@@ -48,7 +48,8 @@ CLOSINGS = {
 class Subscription:
     """What a request was allowed: which streams, by which topics, for whom, from where on.
 
-    `cursor` is None for "from now on". All topics are of one account.
+    `cursor` is None for "from now on". All topics are of one account. `user_id` says whose streams
+    count together and are authorised again together.
     """
 
     account_id: int

@@ -6,13 +6,17 @@ from sqlalchemy.exc import IntegrityError
 
 from rtapp import clock
 from rtapp.errors import Unprocessable
-from rtapp.events import audience
-from rtapp.events import outbox
+from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
+from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import User
+
+from .change_status import reopen
+from .notify import notify_assignee
+from .notify import notify_mentioned
 
 # Built once, because building a statement costs more than running it; and on the tables, because
 # the flush of a mapped row costs several times as much.
@@ -39,21 +43,21 @@ SHOWN = (
 
 
 def send_message(
-    user: User,
+    sender: User | Contact,
     conversation: Conversation,
     content: str,
     *,
     private: bool = False,
     client_id: str | None = None,
 ) -> tuple[Message, bool]:
-    """Writes a message of `user` into the conversation, and its events into the outbox.
+    """Writes a message of `sender` into the conversation, and its events into the outbox.
 
-    Returns the message and whether it is new: a `client_id` that this user has used before gives
+    Returns the message and whether it is new: a `client_id` that this sender has used before gives
     the message of then, and nothing is sent. Raises Unprocessable if that one stands in another
-    conversation.
+    conversation. What a customer writes opens a conversation that was resolved or snoozed.
     """
-    user_id, conversation_id = user.id, conversation.id
-    earlier = sent_before(user_id, conversation_id, client_id)
+    conversation_id = conversation.id
+    earlier = sent_before(sender, conversation_id, client_id)
     if earlier is not None:
         return earlier, False
     now = clock.now()
@@ -62,7 +66,9 @@ def send_message(
     new = {
         "account_id": conversation.account_id,
         "conversation_id": conversation_id,
-        "user_id": user_id,
+        "message_type": "incoming" if isinstance(sender, Contact) else "outgoing",
+        "user_id": sender.id if isinstance(sender, User) else None,
+        "contact_id": sender.id if isinstance(sender, Contact) else None,
         "content": content,
         "private": private,
         "client_id": client_id,
@@ -73,7 +79,7 @@ def send_message(
         message_id = db.session.scalar(INSERT, new)
     except IntegrityError:
         db.session.rollback()
-        earlier = sent_before(user_id, conversation_id, client_id)
+        earlier = sent_before(sender, conversation_id, client_id)
         if earlier is None:
             raise
         return earlier, False
@@ -81,31 +87,25 @@ def send_message(
     conversation = db.session.scalars(SHOWN, {"conversation": conversation_id}).one()
     message = conversation.last_message
     assert message is not None
-    record_message_created(conversation, message)
+    announce.message_created(conversation, message)
+    if isinstance(sender, Contact):
+        reopen(conversation, sender, "Reopened by the customer's message")
+        notify_assignee(conversation, message)
+    elif private:
+        notify_mentioned(conversation, message)
+    announce.conversation_updated(conversation)
     db.session.commit()
     return message, True
 
 
-def record_message_created(conversation: Conversation, message: Message) -> None:
-    outbox.record(
-        "message.created",
-        conversation.account_id,
-        audience.of_message(conversation),
-        presenters.message(message),
-    )
-    outbox.record(
-        "conversation.updated",
-        conversation.account_id,
-        audience.of_conversation(conversation),
-        presenters.conversation(conversation),
-    )
-
-
-def sent_before(user_id: int, conversation_id: int, client_id: str | None) -> Message | None:
+def sent_before(
+    sender: User | Contact, conversation_id: int, client_id: str | None
+) -> Message | None:
     if client_id is None:
         return None
+    own = Message.user_id if isinstance(sender, User) else Message.contact_id
     message = db.session.scalar(
-        select(Message).where(Message.user_id == user_id, Message.client_id == client_id)
+        select(Message).where(own == sender.id, Message.client_id == client_id)
     )
     if message is not None and message.conversation_id != conversation_id:
         raise Unprocessable(

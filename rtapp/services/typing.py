@@ -4,8 +4,9 @@ import json
 
 from flask import current_app
 
+from rtapp.access import Asker
 from rtapp.events import audience
-from rtapp.models import User
+from rtapp.events import presenters
 from rtapp.realtime import typing
 from rtapp.realtime.group import Group
 from rtapp.realtime.hub import Hub
@@ -13,11 +14,11 @@ from rtapp.realtime.typing import TYPING
 
 
 def tell_typing(
-    user: User, account_id: int, conversation_id: int, *, is_typing: bool, private: bool = False
+    asker: Asker, account_id: int, conversation_id: int, *, is_typing: bool, private: bool = False
 ) -> None:
-    """Has those who may know hear that the user types, if that is new. Never raises."""
-    holder = f"user:{user.id}"
-    started = typing.started(holder, json.dumps({"name": user.name, "private": private}))
+    """Has those who may know hear that the asker types, if that is new. Never raises."""
+    holder = f"{presenters.kind(asker)}:{asker.id}"
+    started = typing.started(holder, json.dumps({"name": asker.name, "private": private}))
     stopped = typing.stopped(holder)
     heard_by = audience.of_typing(conversation_id, private) if is_typing else ()
     hub: Hub = current_app.extensions["hub"]

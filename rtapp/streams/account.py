@@ -1,6 +1,8 @@
 from rtapp import access
+from rtapp.access import Asker
+from rtapp.errors import NotFound
 from rtapp.events import audience
-from rtapp.models import User
+from rtapp.models import Contact
 from rtapp.realtime.handoff import EventStream
 
 from .base import Stream
@@ -10,18 +12,22 @@ from .base import stream
 
 
 @stream("account")
-def authorise(user: User, account_id: int) -> Stream:
-    """The conversation list: members of the account hear of the conversations they see.
+def authorise(asker: Asker, account_id: int) -> Stream:
+    """The conversation list: members of the account hear of the conversations they see, and of
+    what concerns themselves.
 
-    These topics don't overlap, so nothing arrives twice.
+    No event goes to two of these topics, so nothing arrives twice.
     """
-    membership = access.membership_in(user, account_id)
+    if isinstance(asker, Contact):
+        raise NotFound
+    membership = access.membership_in(asker, account_id)
+    own = audience.user_topic(asker.id)
     if membership.role == "administrator":
-        return Stream(account_id, [audience.account_topic()])
+        return Stream(account_id, [audience.account_topic(), own])
     if membership.sees == "assigned":
-        return Stream(account_id, [audience.assignee_topic(user.id)])
-    inboxes = access.inboxes_of(user, account_id)
-    return Stream(account_id, [audience.inbox_topic(inbox) for inbox in inboxes])
+        return Stream(account_id, [audience.assignee_topic(asker.id), own])
+    inboxes = access.inboxes_of(asker, account_id)
+    return Stream(account_id, [*(audience.inbox_topic(inbox) for inbox in inboxes), own])
 
 
 @bp.get("/accounts/<id:account_id>")

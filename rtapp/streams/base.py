@@ -10,11 +10,12 @@ from flask import current_app
 from flask import request
 
 from rtapp import auth
+from rtapp.access import Asker
 from rtapp.errors import BadRequest
 from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
 from rtapp.errors import Unavailable
-from rtapp.models import User
+from rtapp.models import Contact
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.cursor import MalformedCursor
@@ -39,8 +40,8 @@ class Stream(NamedTuple):
     holdings: tuple[Holding, ...] = ()
 
 
-# (user, id) → the stream of a kind. Raises NotFound if the user may not hear it.
-Authorise = Callable[[User, int], Stream]
+# (asker, id) → the stream of a kind. Raises NotFound if the asker may not hear it.
+Authorise = Callable[[Asker, int], Stream]
 KINDS: dict[str, Authorise] = {}
 
 
@@ -56,20 +57,20 @@ def stream(kind: str) -> Callable[[Authorise], Authorise]:
 
 def open_stream(*names: tuple[str, int]) -> EventStream:
     """The response for the streams (kind, id) of one account. One refused refuses all of them."""
-    user = auth.signed_in()
+    asker = auth.asking()
     format = asked_format()
     cursor = asked_cursor()
     hub: Hub = current_app.extensions["hub"]
-    refuse_too_many(hub, user)
+    refuse_too_many(hub, listener_id(asker))
     streams = tuple(f"{kind}:{id}" for kind, id in names)
-    account_id, topics, holdings = allowed_to(user, streams)
+    account_id, topics, holdings = allowed_to(asker, streams)
     subscription = Subscription(
         account_id=account_id,
         streams=streams,
         topics=topics,
         format=format,
         cursor=cursor,
-        user_id=user.id,
+        user_id=listener_id(asker),
         credential=auth.credential(),
         address=request.remote_addr or "",
         holdings=holdings,
@@ -77,15 +78,20 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     return EventStream(hub, subscription)
 
 
+def listener_id(asker: Asker) -> int:
+    """By what the hub knows whose a stream is. Contacts, who have ids of their own, are below 0."""
+    return -asker.id if isinstance(asker, Contact) else asker.id
+
+
 def allowed_to(
-    user: User, names: tuple[str, ...]
+    asker: Asker, names: tuple[str, ...]
 ) -> tuple[int, tuple[Topic, ...], tuple[Holding, ...]]:
-    """The account of the named streams, all the topics that make them up for this user, and what
+    """The account of the named streams, all the topics that make them up for this asker, and what
     they hold.
 
-    Raises NotFound if the user may not hear one of them, BadRequest if they are of two accounts.
+    Raises NotFound if they may not hear one of them, BadRequest if they are of two accounts.
     """
-    allowed = [KINDS[kind](user, int(id)) for kind, _, id in (n.partition(":") for n in names)]
+    allowed = [KINDS[kind](asker, int(id)) for kind, _, id in (n.partition(":") for n in names)]
     account_id = allowed[0].account_id
     if any(stream.account_id != account_id for stream in allowed):
         raise BadRequest("All streams of one connection must be of one account.")
@@ -115,24 +121,24 @@ def asked_cursor() -> Cursor | None:
 def authorise_again(app: Flask, subscription: Subscription) -> Subscription | str:
     """What an open stream is allowed today, or the reason for which it must be closed."""
     with app.app_context():
-        user = auth.user_of(subscription.credential)
-        if user is None:
+        asker = auth.asker_of(subscription.credential)
+        if asker is None:
             return "signed_out"
         try:
-            _, topics, holdings = allowed_to(user, subscription.streams)
+            _, topics, holdings = allowed_to(asker, subscription.streams)
         except Problem:
             return "forbidden"
         return replace(subscription, topics=topics, holdings=holdings)
 
 
-def refuse_too_many(hub: Hub, user: User) -> None:
+def refuse_too_many(hub: Hub, listener: int) -> None:
     if len(hub) >= most_streams():
         raise Unavailable(
             "This server holds as many streams as it can.",
             headers={"Retry-After": str(RETRY_AFTER)},
         )
     limits = (
-        (hub.users[user.id], current_app.config["STREAMS_PER_USER"]),
+        (hub.users[listener], current_app.config["STREAMS_PER_USER"]),
         (hub.addresses[request.remote_addr or ""], current_app.config["STREAMS_PER_ADDRESS"]),
     )
     if any(limit and open >= limit for open, limit in limits):

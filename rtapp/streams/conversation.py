@@ -1,6 +1,8 @@
 from rtapp import access
+from rtapp.access import Asker
 from rtapp.events import audience
-from rtapp.models import User
+from rtapp.events import presenters
+from rtapp.models import Contact
 from rtapp.realtime import typing
 from rtapp.realtime import viewers
 from rtapp.realtime.handoff import EventStream
@@ -12,17 +14,18 @@ from .base import stream
 
 
 @stream("conversation")
-def authorise(user: User, conversation_id: int) -> Stream:
-    """One thread: whoever sees the conversation hears it, and is seen to look at it."""
-    place = access.place_of_conversation(user, conversation_id)
-    return Stream(
-        place.account_id,
-        [audience.conversation_topic(conversation_id)],
-        (
-            viewers.holding(audience.of_viewers(place), conversation_id, user.id, user.name),
-            typing.holding(audience.of_typing(conversation_id, private=False), f"user:{user.id}"),
-        ),
+def authorise(asker: Asker, conversation_id: int) -> Stream:
+    """One thread: whoever sees the conversation hears it, and is seen to look at it; its contact
+    hears what is public of it."""
+    place = access.place_of_conversation(asker, conversation_id)
+    types = typing.holding(
+        audience.of_typing(conversation_id, private=False),
+        f"{presenters.kind(asker)}:{asker.id}",
     )
+    if isinstance(asker, Contact):
+        return Stream(place.account_id, [audience.visitor_topic(conversation_id)], (types,))
+    views = viewers.holding(audience.of_viewers(place), conversation_id, asker.id, asker.name)
+    return Stream(place.account_id, [audience.conversation_topic(conversation_id)], (views, types))
 
 
 @bp.get("/conversations/<id:conversation_id>")

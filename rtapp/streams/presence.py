@@ -1,5 +1,7 @@
 from rtapp import access
-from rtapp.models import User
+from rtapp.access import Asker
+from rtapp.errors import NotFound
+from rtapp.models import Contact
 from rtapp.realtime import presence
 from rtapp.realtime.handoff import EventStream
 
@@ -10,10 +12,12 @@ from .base import stream
 
 
 @stream("presence")
-def authorise(user: User, account_id: int) -> Stream:
+def authorise(asker: Asker, account_id: int) -> Stream:
     """Who is there: members hear of one another, and are there as long as they listen."""
-    membership = access.membership_in(user, account_id)
-    return Stream(account_id, [presence.TOPIC], (presence.holding(user.id, membership.status),))
+    if isinstance(asker, Contact):
+        raise NotFound
+    membership = access.membership_in(asker, account_id)
+    return Stream(account_id, [presence.TOPIC], (presence.holding(asker.id, membership.status),))
 
 
 @bp.get("/accounts/<id:account_id>/presence")

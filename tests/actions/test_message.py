@@ -104,7 +104,6 @@ def test_a_message_arrives_as_one_frame_of_the_protocol(ada, kevin):
         "streams": ["conversation:1"],
         "resumed": False,
         "heartbeat": 15,
-        "user_id": 2,
     }
     answer = ada.send(1, "Hello\nthere", private=True, client_id="c1")
     assert answer.status_code == 201

@@ -1,0 +1,55 @@
+from datetime import timedelta
+from typing import Annotated
+from typing import Literal
+
+from werkzeug.wrappers import Response
+
+from rtapp import access
+from rtapp import auth
+from rtapp import clock
+from rtapp import validation
+from rtapp.errors import Unprocessable
+from rtapp.events import presenters
+from rtapp.services.change_status import change_status
+from rtapp.validation import Body
+from rtapp.validation import KnownVersion
+from rtapp.validation import OrNone
+from rtapp.validation import Time
+
+from .base import answer
+from .base import bp
+from .base import thread_page
+
+LONGEST_SNOOZE = timedelta(days=366)  # a year that was mistyped is noticed
+
+
+class NewStatus(Body):
+    status: Literal["open", "pending", "snoozed", "resolved"]
+    snoozed_until: Annotated[Time | None, OrNone] = None
+    version: KnownVersion = None
+
+
+@bp.post("/conversations/<id:conversation_id>/status")
+def set_status(conversation_id: int) -> Response:
+    user = auth.signed_in()
+    conversation = access.conversation_for(user, conversation_id)
+    new = validation.body(NewStatus)
+    refuse_wrong_time(new)
+    change_status(
+        user, conversation, new.status, snoozed_until=new.snoozed_until, version=new.version
+    )
+    return answer(presenters.conversation(conversation), 200, thread_page(conversation_id))
+
+
+def refuse_wrong_time(new: NewStatus) -> None:
+    if new.snoozed_until is None:
+        return
+    if new.status != "snoozed":
+        wrong = "goes with the status snoozed only"
+    elif not clock.now() < new.snoozed_until <= clock.now() + LONGEST_SNOOZE:
+        wrong = f"must be in the future, at most {LONGEST_SNOOZE.days} days from now"
+    else:
+        return
+    raise Unprocessable(
+        f"The body can't be used: snoozed_until {wrong}.", errors={"snoozed_until": [wrong]}
+    )

@@ -1,0 +1,36 @@
+from sqlalchemy import ForeignKey
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import relationship
+
+from rtapp.extensions import Model
+
+from .conversation import Conversation
+from .message import Message
+from .types import Choice
+from .types import CreatedAt
+from .types import Id
+
+
+class Notification(Model):
+    """Something that concerns one user: `kind` mention, assignment or message.
+
+    `message` is what it is about, and whose sender caused it: the note that mentions them, the
+    activity that tells of the assignment, what the customer wrote.
+    """
+
+    __tablename__ = "notifications"
+    __table_args__ = (Index(None, "user_id", "account_id", "id"),)
+
+    id: Mapped[Id]
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
+    kind: Mapped[Choice]
+    read: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[CreatedAt]
+
+    conversation: Mapped[Conversation] = relationship()
+    message: Mapped[Message] = relationship()

@@ -1,0 +1,70 @@
+from datetime import datetime
+
+from rtapp.events import announce
+from rtapp.events import presenters
+from rtapp.extensions import db
+from rtapp.models import Contact
+from rtapp.models import Conversation
+from rtapp.models import User
+
+from .conversation_lock import lock
+from .conversation_lock import refuse_stale
+from .conversation_lock import touch
+from .conversation_lock import unlock
+from .write_activity import write_activity
+
+SAID = {"open": "reopened this", "pending": "set this to pending", "resolved": "resolved this"}
+
+
+def change_status(
+    user: User,
+    conversation: Conversation,
+    status: str,
+    *,
+    snoozed_until: datetime | None = None,
+    version: int | None = None,
+) -> None:
+    """Sets the conversation's status. What is set already is left alone, and nothing is sent.
+
+    `snoozed_until` (for snoozed only) is when it opens again by itself; without it, it stays
+    snoozed until the customer writes. Raises Conflict if `version` is not the present one.
+    """
+    lock(conversation)
+    if (conversation.status, conversation.snoozed_until) == (status, snoozed_until):
+        unlock()
+        return
+    refuse_stale(conversation, version, presenters.conversation)
+    set_status(conversation, status, user, said(user, status, snoozed_until), snoozed_until)
+    announce.conversation_updated(conversation)
+    db.session.commit()
+
+
+def reopen(conversation: Conversation, by: User | Contact, activity: str) -> None:
+    """Opens a conversation that is resolved or snoozed; another is left alone. Part of the
+    caller's transaction, which has the lock and says that the conversation is updated."""
+    if conversation.status in ("resolved", "snoozed"):
+        set_status(conversation, "open", by, activity)
+
+
+def set_status(
+    conversation: Conversation,
+    status: str,
+    by: User | Contact,
+    activity: str,
+    until: datetime | None = None,
+) -> None:
+    previous = conversation.status
+    conversation.status = status
+    conversation.snoozed_until = until
+    conversation.snoozed_by = by if status == "snoozed" and isinstance(by, User) else None
+    touch(conversation)
+    write_activity(conversation, by, activity)
+    announce.status_changed(conversation, previous, by)
+
+
+def said(user: User, status: str, until: datetime | None) -> str:
+    if status != "snoozed":
+        return f"{user.name} {SAID[status]}"
+    if until is None:
+        return f"{user.name} snoozed this until the customer writes"
+    return f"{user.name} snoozed this until {until:%-d %b %Y, %H:%M} UTC"

@@ -1,0 +1,35 @@
+from rtapp import clock
+from rtapp.errors import Conflict
+from rtapp.events import announce
+from rtapp.events import presenters
+from rtapp.extensions import db
+from rtapp.models import Conversation
+from rtapp.models import Message
+
+from .conversation_lock import lock
+from .conversation_lock import refuse_stale
+from .conversation_lock import unlock
+
+
+def edit_message(message: Message, content: str, *, version: int | None = None) -> None:
+    """Gives a message another content. The same content is left alone, and nothing is sent.
+
+    Raises Conflict if the message was deleted, or if `version` is not its present one.
+    """
+    conversation = db.session.get_one(Conversation, message.conversation_id)
+    lock(conversation)
+    db.session.refresh(message)
+    if message.deleted:
+        raise Conflict("This message was deleted.", current=presenters.message(message))
+    if message.content == content:
+        unlock()
+        return
+    refuse_stale(message, version, presenters.message)
+    message.content = content
+    message.updated_at = clock.now()
+    message.version += 1
+    announce.message_updated(conversation, message)
+    if conversation.last_message_id == message.id:
+        conversation.version += 1
+        announce.conversation_updated(conversation)
+    db.session.commit()

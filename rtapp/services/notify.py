@@ -1,0 +1,57 @@
+import re
+from collections.abc import Sequence
+
+from rtapp import access
+from rtapp.events import announce
+from rtapp.extensions import db
+from rtapp.models import Conversation
+from rtapp.models import Message
+from rtapp.models import Notification
+from rtapp.models import User
+
+
+def notify(user_id: int, kind: str, conversation: Conversation, message: Message) -> None:
+    """Tells a user, who sees the conversation, of a message that concerns them: `kind` mention,
+    assignment or message. Part of the caller's transaction."""
+    notification = Notification(
+        account_id=conversation.account_id,
+        user_id=user_id,
+        conversation=conversation,
+        message=message,
+        kind=kind,
+    )
+    db.session.add(notification)
+    db.session.flush()
+    announce.notification_created(notification)
+
+
+def notify_mentioned(conversation: Conversation, note: Message) -> None:
+    """Tells those whom a private note mentions, if they see the conversation."""
+    if "@" in note.content:
+        for user in mentioned(note.content, access.who_sees(conversation)):
+            if user.id != note.user_id:
+                notify(user.id, "mention", conversation, note)
+
+
+def notify_assignee(conversation: Conversation, message: Message) -> None:
+    """Tells the assignee what the customer wrote, if they still see it."""
+    assignee_id = conversation.assignee_id
+    if assignee_id is not None and access.sees_conversation(assignee_id, conversation.id):
+        notify(assignee_id, "message", conversation, message)
+
+
+def mentioned(content: str, people: Sequence[User]) -> list[User]:
+    """Those of `people` whose whole or first name follows an @, each once, in their order.
+
+    The longest name wins: "@Ada Lovelace" is not another Ada. Case does not matter; what is
+    part of a word (`me@ada.example`) is no mention.
+    """
+    named: dict[str, set[int]] = {}
+    for user in people:
+        for name in {user.name.strip(), user.name.strip().partition(" ")[0]} - {""}:
+            named.setdefault(name.casefold(), set()).add(user.id)
+    longest_first = sorted(named, key=len, reverse=True)
+    pattern = rf"(?<!\w)@({'|'.join(map(re.escape, longest_first))})(?!\w)"
+    found = re.findall(pattern, content.casefold()) if named else []
+    ids = set().union(*(named[name] for name in found))
+    return [user for user in people if user.id in ids]

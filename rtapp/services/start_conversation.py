@@ -1,0 +1,92 @@
+from sqlalchemy import func
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from rtapp import access
+from rtapp import clock
+from rtapp.errors import Unprocessable
+from rtapp.events import announce
+from rtapp.extensions import db
+from rtapp.models import Contact
+from rtapp.models import Conversation
+from rtapp.models import Inbox
+from rtapp.models import Message
+from rtapp.models import User
+
+
+def start_conversation(
+    user: User, inbox: Inbox, name: str, email: str, content: str, *, client_id: str | None = None
+) -> tuple[Conversation, bool]:
+    """Writes to a customer first: a conversation whose first message is the user's.
+
+    The account's contact with that address is used as it is, or else made with that name. A user
+    who sees only what is assigned to them is its assignee. Returns the conversation and whether
+    it is new, by `client_id` as in `send_message`. Raises Unprocessable if that one names a
+    message which began no conversation here.
+    """
+    try:
+        return try_to_start(user, inbox, name, email, content, client_id)
+    except IntegrityError:  # the same contact, or the same request, at the same time
+        db.session.rollback()
+        return try_to_start(user, inbox, name, email, content, client_id)
+
+
+def try_to_start(
+    user: User, inbox: Inbox, name: str, email: str, content: str, client_id: str | None
+) -> tuple[Conversation, bool]:
+    earlier = started_before(user, inbox, client_id)
+    if earlier is not None:
+        return earlier, False
+    now = clock.now()
+    sees = access.membership_in(user, inbox.account_id).sees
+    conversation = Conversation(
+        account_id=inbox.account_id,
+        inbox=inbox,
+        contact=contact_with(inbox.account_id, name, email),
+        assignee=user if sees == "assigned" else None,
+        created_at=now,
+        last_activity_at=now,
+    )
+    db.session.add(conversation)
+    db.session.flush()
+    message = Message(
+        account_id=inbox.account_id,
+        conversation_id=conversation.id,
+        user=user,
+        content=content,
+        client_id=client_id,
+        created_at=now,
+        updated_at=now,
+    )
+    db.session.add(message)
+    db.session.flush()
+    conversation.last_message = message
+    announce.conversation_created(conversation)
+    announce.message_created(conversation, message)
+    db.session.commit()
+    return conversation, True
+
+
+def contact_with(account_id: int, name: str, email: str) -> Contact:
+    contact: Contact | None = db.session.scalar(
+        select(Contact).where(Contact.account_id == account_id, Contact.email == email)
+    )
+    return contact or Contact(account_id=account_id, name=name, email=email)
+
+
+def started_before(user: User, inbox: Inbox, client_id: str | None) -> Conversation | None:
+    if client_id is None:
+        return None
+    message = db.session.scalar(
+        select(Message).where(Message.user_id == user.id, Message.client_id == client_id)
+    )
+    if message is None:
+        return None
+    first = select(func.min(Message.id)).where(Message.conversation_id == message.conversation_id)
+    conversation = db.session.get_one(Conversation, message.conversation_id)
+    if db.session.scalar(first) != message.id or conversation.inbox_id != inbox.id:
+        raise Unprocessable(
+            "This client_id names another message of yours; make a new one.",
+            errors={"client_id": ["is in use for another message"]},
+        )
+    return conversation

@@ -1,0 +1,29 @@
+from rtapp import clock
+from rtapp.events import announce
+from rtapp.extensions import db
+from rtapp.models import Contact
+from rtapp.models import Conversation
+from rtapp.models import Message
+from rtapp.models import User
+
+
+def write_activity(conversation: Conversation, by: User | Contact, content: str) -> Message:
+    """A line in the thread that says what happened to the conversation. It previews nowhere.
+
+    Part of the caller's transaction.
+    """
+    now = clock.now()
+    message = Message(
+        account_id=conversation.account_id,
+        conversation_id=conversation.id,
+        message_type="activity",
+        user=by if isinstance(by, User) else None,
+        contact=by if isinstance(by, Contact) else None,
+        content=content,
+        created_at=now,
+        updated_at=now,
+    )
+    db.session.add(message)
+    db.session.flush()
+    announce.message_created(conversation, message)
+    return message

@@ -1,0 +1,131 @@
+"""Bad input, as a table for each action: what is refused, and how. Nothing changes by it."""
+
+import json
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+from ..support import As
+from ..support import Visitor
+from ..support import all_said
+from ..world import Other
+from ..world import all_logs
+from ..world import all_rows
+
+PROBLEM = "application/problem+json"
+
+
+class Action(NamedTuple):
+    """An action as Ada may do it: on the thing `id`, with a body that is right.
+
+    `required` fields are missed if they are missing; `bad` are values that a field can't have.
+    `foreign` names the thing of another account, as `Other` does; `grace` and `visitor` are the
+    statuses that Grace, who does not see the thing, and its customer get.
+    """
+
+    path: str
+    id: int
+    body: Mapping[str, Any]
+    required: Sequence[str]
+    bad: Mapping[str, Sequence[Any]]
+    foreign: str = "conversation"
+    grace: int = 404
+    visitor: int = 403
+
+
+class Case(NamedTuple):
+    """A request, and the status and the field to blame that it is answered with."""
+
+    name: str
+    status: int
+    field: str | None = None
+    body: Any = None
+    id: int | None = None
+    who: str = "ada"
+    data: bytes | None = None  # sent as it is, in place of a JSON body
+    type: str = "application/json"
+
+
+STALE = 999_999  # a version that nothing has
+
+
+def cases(action: Action, other: Other) -> Iterator[Case]:
+    """What every action refuses, and what this one's table says."""
+    good = dict(action.body)
+    yield Case("not JSON", 400, data=b"{")
+    yield Case("not UTF-8", 400, data=b"\xff")
+    yield Case("neither JSON nor a form", 415, data=b"hello", type="text/plain")
+    yield Case("a list", 422, "body", [])
+    yield Case("an unknown field", 422, "nonsense", {**good, "nonsense": 1})
+    for field in action.required:
+        yield Case(f"no {field}", 422, field, {k: v for k, v in good.items() if k != field})
+    for field, values in action.bad.items():
+        for value in values:
+            yield Case(f"{field} {value!r:.40}", 422, field, put(good, field, value))
+    yield Case("an unknown id", 404, body=good, id=999_999)
+    yield Case("an id that no column holds", 404, body=good, id=2**31)
+    yield Case("another account's", 404, body=good, id=getattr(other, action.foreign))
+    yield Case("nobody signed in", 401, body=good, who="nobody")
+    yield Case("a wrong token", 401, body=good, who="forger")
+    yield Case("a cookie without its CSRF token", 400, body=good, who="browser")
+    if action.grace >= 400:
+        yield Case("someone who does not see it", action.grace, body=good, who="grace")
+    if action.visitor >= 400:
+        yield Case("its customer", action.visitor, body=good, who="maria")
+
+
+def put(body: Mapping[str, Any], field: str, value: Any) -> dict[str, Any]:
+    """The body with another value; `contact.name` is the name in contact."""
+    outer, _, inner = field.partition(".")
+    return {**body, outer: {**body[outer], inner: value} if inner else value}
+
+
+class Refusals:
+    """Tries tables of cases against one application."""
+
+    def __init__(self, app: Any, other: Other):
+        self._app = app
+        self._other = other
+        self._browser = app.test_client()
+        self._people = {
+            "ada": As(app, "ada@example.com"),
+            "kevin": As(app, "kevin@example.com"),
+            "grace": As(app, "grace@example.com"),
+            "maria": Visitor(app, "maria.lindqvist@example.com"),
+            "nobody": As(app, None),
+            "forger": As(app, None),
+        }
+        self._people["forger"].headers = {"Authorization": "Bearer forged"}
+        signed_in = {"email": "ada@example.com", "password": "password"}
+        assert self._browser.post("/login", json=signed_in).status_code == 200
+
+    def hold(self, action: Action, *more: Case) -> None:
+        """Every case is refused as it says, and changes and says nothing; the good body is not."""
+        assert all_said(self._app)
+        rows, logs = all_rows(self._app), all_logs(self._app)
+        for case in (*cases(action, self._other), *more):
+            answer = self._ask(action, case)
+            assert (case.name, answer.status_code) == (case.name, case.status), answer.data
+            assert (case.name, answer.content_type) == (case.name, PROBLEM)
+            assert answer.json.keys() >= {"type", "title", "status", "detail"}
+            assert answer.json["status"] == case.status
+            told = list(answer.json.get("errors", []))
+            assert (case.name, told) == (case.name, [case.field] if case.field else [])
+            assert ("current" in answer.json) == (case.status == 409)
+            assert all_rows(self._app) == rows, case.name
+        assert all_logs(self._app) == logs
+        good = self._ask(action, Case("the good body", 200, body=action.body))
+        assert good.status_code in (200, 201, 204), good.data
+        assert all_rows(self._app) != rows
+
+    def _ask(self, action: Action, case: Case) -> Any:
+        path = action.path.format(id=action.id if case.id is None else case.id)
+        # Encoded here, as ASCII: the test client can't send half of a surrogate pair.
+        data = json.dumps(case.body) if case.data is None else case.data
+        sent = {"data": data, "content_type": case.type}
+        if case.who == "browser":
+            return self._browser.post(path, **sent)
+        who = self._people[case.who]
+        return self._app.test_client().post(path, headers=who.headers, **sent)

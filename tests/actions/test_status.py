@@ -1,0 +1,220 @@
+from datetime import timedelta
+
+import gevent
+import pytest
+from sqlalchemy import select
+
+from rtapp import clock
+from rtapp.clock import rfc3339
+from rtapp.extensions import db
+from rtapp.models import Conversation
+from rtapp.services.reopen_snoozed import reopen_snoozed
+
+from ..state import verified
+from ..support import all_said
+from ..support import envelope
+from ..support import eventually
+from ..world import heard_by
+from .refusals import STALE
+from .refusals import Action
+from .refusals import Case
+
+PATH = "/conversations/1/status"
+
+
+def soon(**delta: int) -> str:
+    return rfc3339(clock.now() + timedelta(**delta))
+
+
+SET = Action(
+    path="/conversations/{id}/status",
+    id=1,
+    body={"status": "resolved"},
+    required=["status"],
+    bad={
+        "status": [None, 1, "", "Open", "closed", ["open"], "x" * 10_000],
+        "version": ["1", 0, -1, 1.5, 2**31, True],
+    },
+)
+NO_TIMES = [
+    "tomorrow",
+    "",
+    1790000000,
+    "2026-11-24",
+    "2999-01-01T00:00:00",
+    "2999-13-01T00:00:00Z",
+    "9999-12-31T23:59:59-14:00",
+    "0001-01-01T00:00:00+14:00",
+    "2020-01-01T00:00:00Z",
+    "2999-01-01T00:00:00Z",
+    ["2999-01-01T00:00:00Z"],
+]
+
+
+def test_bad_input_is_refused(refusals):
+    refusals.hold(
+        SET,
+        Case("stale version", 409, body={"status": "resolved", "version": STALE}),
+        Case(
+            "a time with another status",
+            422,
+            "snoozed_until",
+            {"status": "open", "snoozed_until": soon(hours=1)},
+        ),
+        *(
+            Case(f"until {time!r}", 422, "snoozed_until",
+                 {"status": "snoozed", "snoozed_until": time})
+            for time in NO_TIMES if time != ""
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["pending", "snoozed", "resolved"])
+def test_a_status_is_told_to_thread_lists_and_customer(app, ada, kevin, grace, maria, status):
+    with verified(app, 1, ada, kevin, grace) as heard:
+        answer = kevin.post(PATH, {"status": status})
+        assert (answer.status_code, answer.json["status"]) == (200, status)
+    assert ada.get("/conversations/1").json["conversation"] == answer.json
+    names = {"message.created", "conversation.status_changed", "conversation.updated"}
+    assert set(heard[ada]) == set(heard[kevin]) == names
+    assert heard[ada].count("conversation.status_changed") == 2  # in the thread and in the list
+    assert heard[grace] == []
+    told = "resolved" if status == "resolved" else "open"
+    assert maria.get("/conversations/1").json["conversation"]["status"] == told
+    activity = ada.get("/conversations/1/messages").json["messages"][-1]
+    assert activity["message_type"] == "activity"
+    assert activity["sender"] == {"type": "user", "id": kevin.id, "name": "Kevin"}
+    assert answer.json["last_message"]["id"] < activity["id"]  # it previews nowhere
+
+
+def test_what_is_set_already_is_left_alone(ada, outbox, app):
+    until = soon(hours=1)
+    for body in ({"status": "open"}, {"status": "open", "version": STALE}):
+        assert ada.post(PATH, body).status_code == 200
+    assert outbox.unchanged()
+    body = {"status": "snoozed", "snoozed_until": until}
+    first, again = ada.post(PATH, body), ada.post(PATH, body)
+    assert first.json == again.json
+    assert ada.post(PATH, {"status": "snoozed"}).json["version"] > first.json["version"]
+
+
+def test_of_two_who_know_the_same_version_one_is_told_of_the_other(ada, kevin):
+    version = ada.get("/conversations/1").json["conversation"]["version"]
+    first = ada.post(PATH, {"status": "resolved", "version": version})
+    second = kevin.post(PATH, {"status": "pending", "version": version})
+    assert (first.status_code, second.status_code) == (200, 409)
+    assert second.json["current"] == first.json
+    assert kevin.get("/conversations/1").json["conversation"] == first.json
+
+
+def test_of_many_at_the_same_moment_all_are_done_one_by_one(app, ada):
+    before = ada.get("/conversations/1").json["conversation"]["version"]
+    wanted = ["resolved", "pending", "snoozed", "open"] * 3
+    with verified(app, 1, ada):
+        jobs = [gevent.spawn(ada.post, PATH, {"status": status}) for status in wanted]
+        gevent.joinall(jobs)
+        assert {job.value.status_code for job in jobs} == {200}
+    messages = ada.get("/conversations/1/messages").json["messages"]
+    activity = [m for m in messages if m["message_type"] == "activity"]
+    after = ada.get("/conversations/1").json["conversation"]["version"]
+    assert after - before == len(activity) > 0
+
+
+def test_a_snoozed_conversation_opens_by_itself_when_it_is_time(app, ada, kevin):
+    until = clock.now() + timedelta(hours=1)
+    kevin.post(PATH, {"status": "snoozed", "snoozed_until": rfc3339(until)})
+    with app.app_context():
+        assert reopen_snoozed(until - timedelta(seconds=1)) == 0
+    assert ada.get("/conversations/1").json["conversation"]["status"] == "snoozed"
+    with verified(app, 1, ada) as heard, app.app_context():
+        assert reopen_snoozed(until) == 1
+        assert reopen_snoozed(until) == 0
+    assert "conversation.status_changed" in heard[ada]
+    assert ada.get("/conversations/1").json["conversation"]["status"] == "open"
+    last = ada.get("/conversations/1/messages").json["messages"][-1]
+    assert last["content"] == "Reopened: Kevin's snooze is over"
+
+
+def test_one_of_many_processes_opens_it(app, ada):
+    until = clock.now() + timedelta(hours=1)
+    ada.post(PATH, {"status": "snoozed", "snoozed_until": rfc3339(until)})
+    before = len(ada.get("/conversations/1/messages").json["messages"])
+
+    def look():
+        with app.app_context():
+            return reopen_snoozed(until)
+
+    jobs = [gevent.spawn(look) for _ in range(4)]
+    gevent.joinall(jobs, raise_error=True)
+    assert max(job.value for job in jobs) == 1
+    assert len(ada.get("/conversations/1/messages").json["messages"]) == before + 1
+
+
+def test_a_snooze_without_a_time_lasts_until_the_customer_writes(app, ada, maria):
+    ada.post(PATH, {"status": "snoozed"})
+    with app.app_context():
+        assert reopen_snoozed(clock.now() + timedelta(days=1000)) == 0
+        assert db.session.scalar(select(Conversation.snoozed_until).filter_by(id=1)) is None
+    maria.send(1, "Any news?")
+    assert ada.get("/conversations/1").json["conversation"]["status"] == "open"
+
+
+def test_the_reopener_looks_by_itself(app, ada):
+    ada.post(PATH, {"status": "snoozed", "snoozed_until": soon(milliseconds=500)})
+    app.extensions["reopener"].start()
+    try:
+        eventually(lambda: status_of(ada) == "open")
+    finally:
+        app.extensions["reopener"].stop()
+
+
+def status_of(who):
+    return who.get("/conversations/1").json["conversation"]["status"]
+
+
+@pytest.mark.parametrize("status", ["resolved", "snoozed"])
+def test_a_customers_message_opens_what_was_closed(app, ada, maria, status):
+    ada.post(PATH, {"status": status})
+    with verified(app, 1, ada) as heard:
+        maria.send(1, "It is broken again")
+    assert heard[ada].count("conversation.updated") == 1
+    conversation = ada.get("/conversations/1").json["conversation"]
+    assert conversation["status"] == "open"
+    assert conversation["last_message"]["preview"] == "It is broken again"
+    last = ada.get("/conversations/1/messages").json["messages"][-1]
+    assert last["content"] == "Reopened by the customer's message"
+    assert last["sender"]["type"] == "contact"
+
+
+def test_a_customers_message_leaves_pending_alone_and_so_does_ours(app, ada, maria):
+    ada.post(PATH, {"status": "pending"})
+    maria.send(1, "Hello?")
+    assert ada.get("/conversations/1").json["conversation"]["status"] == "pending"
+    ada.post(PATH, {"status": "resolved"})
+    ada.send(1, "One more thing")
+    assert ada.get("/conversations/1").json["conversation"]["status"] == "resolved"
+
+
+def test_the_customer_hears_of_resolved_and_open_only(app, ada, maria):
+    with heard_by(maria, "conversation:1") as stream:
+        stream.named("stream.open")
+        for status in ("pending", "snoozed", "resolved", "pending"):
+            ada.post(PATH, {"status": status})
+        assert all_said(app)
+        said = [envelope(stream.named("conversation.status_changed"))["data"] for _ in range(2)]
+    assert [(d["previous_status"], d["status"]) for d in said] == [
+        ("open", "resolved"),
+        ("resolved", "open"),
+    ]
+    assert all(d["changed_by"] == {"id": 0, "name": "Support"} for d in said)
+
+
+def test_a_form_without_javascript_is_sent_back_to_the_page(kevin, app):
+    client = app.test_client()
+    answer = client.post(
+        PATH,
+        data={"status": "snoozed", "snoozed_until": "", "version": ""},
+        headers={**kevin.headers, "Accept": "text/html"},
+    )
+    assert (answer.status_code, answer.location) == (303, "/conversations/1")
+    assert kevin.get("/conversations/1").json["conversation"]["status"] == "snoozed"

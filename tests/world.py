@@ -1,0 +1,95 @@
+"""More of the world than the demo has, for tests of what must not be seen or done."""
+
+from contextlib import closing
+from typing import Any
+from typing import NamedTuple
+
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy import update
+
+from rtapp.extensions import db
+from rtapp.models import Account
+from rtapp.models import Contact
+from rtapp.models import Conversation
+from rtapp.models import Inbox
+from rtapp.models import Membership
+from rtapp.models import Message
+from rtapp.models import Notification
+from rtapp.models import User
+
+from .support import As
+from .support import all_said
+
+
+class Other(NamedTuple):
+    """Ids of another account: of itself and what is in it."""
+
+    account: int
+    inbox: int
+    user: int
+    conversation: int
+    message: int
+    notification: int
+
+
+def other_account(app: Flask) -> Other:
+    with app.app_context():
+        account = Account(name="Other")
+        user = User(name="Zoe", email="zoe@example.com", password_hash="none")
+        db.session.add_all([account, user])
+        db.session.flush()
+        db.session.add(Membership(account_id=account.id, user_id=user.id, role="administrator"))
+        inbox = Inbox(account_id=account.id, name="Theirs")
+        contact = Contact(account_id=account.id, name="Xavier", email="xavier@example.com")
+        conversation = Conversation(account_id=account.id, inbox=inbox, contact=contact)
+        db.session.add_all([inbox, contact, conversation])
+        db.session.flush()
+        message = Message(
+            account_id=account.id, conversation_id=conversation.id, user=user, content="theirs"
+        )
+        db.session.add(message)
+        db.session.flush()
+        conversation.last_message = message
+        notification = Notification(
+            account_id=account.id,
+            user_id=user.id,
+            conversation=conversation,
+            message=message,
+            kind="mention",
+        )
+        db.session.add(notification)
+        db.session.commit()
+        return Other(account.id, inbox.id, user.id, conversation.id, message.id, notification.id)
+
+
+def sees_assigned(app: Flask, who: As) -> None:
+    """From now on `who` sees only what is assigned to them."""
+    with app.app_context():
+        db.session.execute(
+            update(Membership).where(Membership.user_id == who.id).values(sees="assigned")
+        )
+        db.session.commit()
+
+
+def all_rows(app: Flask) -> dict[str, list[Any]]:
+    """Everything that is stored."""
+    with app.app_context():
+        return {
+            name: sorted(map(tuple, db.session.execute(select(table))), key=repr)
+            for name, table in db.metadata.tables.items()
+            if name != "user_sessions"  # signing in is no action of these
+        }
+
+
+def all_logs(app: Flask) -> dict[bytes, int]:
+    """How much was ever published to each topic."""
+    redis = app.extensions["broker"].redis
+    return {key: redis.xlen(key) for key in redis.scan_iter(_type="stream")}
+
+
+def heard_by(who: As, *streams: str):
+    """An open stream of these names, as a context: of what is said from now on."""
+    assert all_said(who.app)
+    query = "&".join(f"stream={name}" for name in streams)
+    return closing(who.stream(f"/streams?{query}"))
