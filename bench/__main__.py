@@ -12,11 +12,13 @@ from . import floor
 from . import idle_memory
 from . import outbox
 from . import post_to_frame
+from . import presence
 from . import report
 from . import resume_storm
 from . import rival
 from . import small_topics
 from . import stalled_tenth
+from . import typing
 from .lab import Lab
 from .lab import say
 from .measures import busy_cores
@@ -32,6 +34,8 @@ SCENARIOS: dict[str, ModuleType] = {
     "stalled-tenth": stalled_tenth,
     "post-to-frame": post_to_frame,
     "outbox": outbox,
+    "presence": presence,
+    "typing": typing,
     "flask-sse": rival,
 }
 CONVERSATIONS = 5_000

@@ -17,6 +17,7 @@ from redis import ConnectionPool
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError
 from redis.exceptions import RedisError as RedisError
 from redis.retry import Retry
 
@@ -177,20 +178,24 @@ class Broker:
 
     def change_groups(self, batch: Sequence[GroupChanges], now_ms: int | None = None) -> list[Told]:
         """Makes the changes and sweeps the groups, all in one pipeline. `now_ms`: Redis's clock."""
-        if len(batch) == 1:
-            return [Told.parse(self._change(*self._group_call(batch[0], now_ms)))]
-        with self.redis.pipeline(transaction=False) as pipeline:
-            for changes in batch:
-                self._change(*self._group_call(changes, now_ms), client=pipeline)
-            return [Told.parse(told) for told in pipeline.execute()] if batch else []
+        try:
+            told = self._change_groups(batch, now_ms)
+        except NoScriptError:  # before anything was changed: this Redis is a new one
+            self.redis.script_load(self._change.script)
+            told = self._change_groups(batch, now_ms)
+        return [Told.parse(text) for text in told]
 
-    @staticmethod
-    def _group_call(changes: GroupChanges, now_ms: int | None) -> tuple[list[str], list[str | int]]:
-        account_id, group, wanted = changes
-        keys = channels(account_id, (group.name, group.topic))
+    def _change_groups(self, batch: Sequence[GroupChanges], now_ms: int | None) -> list[bytes]:
+        """Not by `self._change`: in a pipeline, that asks each time whether Redis has the script."""
         now = "" if now_ms is None else now_ms
-        flat = (word for change in wanted for word in change)
-        return keys, [now, *group.behaviour, *flat]
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for account_id, group, wanted in batch:
+                keys = channels(account_id, (group.name, group.topic))
+                flat = (word for change in wanted for word in change)
+                args = (now, *group.behaviour, *flat)
+                pipeline.evalsha(self._change.sha, len(keys), *keys, *args)
+            told: list[bytes] = pipeline.execute()
+            return told
 
     def saw(self, account_id: int, cursor: Cursor) -> None:
         """Remembers the newest event of an account, by which a Redis that forgot is recognised."""

@@ -38,6 +38,7 @@ KINDS = {kind.name: kind for kind in (PRESENCE, VIEWERS, TYPING)}
 RENEWAL = 15.0  # s between two renewals of all leases
 CHUNK = 500  # changes of a group in one script: a few milliseconds of Redis
 LATE = 0.01  # s after a lease's end at which it is looked at: then it surely has run out
+GATHERING = 0.01  # s in which changes come together, so that they are told in one pipeline
 RETRY_DELAY = 1.0  # s until Redis is asked again
 
 assert all(kind.lasts > 2.5 * RENEWAL for kind in KINDS.values() if kind.renewed)
@@ -130,8 +131,8 @@ class Leases:
     def run(self) -> None:
         while True:
             wait = self._wait(time.monotonic())
-            if wait > 0:
-                self._woken.wait(wait)
+            if wait > 0 and self._woken.wait(wait):
+                gevent.sleep(GATHERING)
             self._woken.clear()
             try:
                 self.work(time.monotonic())
