@@ -6,7 +6,6 @@ import re
 import threading
 import time
 import urllib.request
-from itertools import count
 from urllib.parse import urlsplit
 
 
@@ -18,7 +17,7 @@ class Writer:
         self._request("POST", "/login", {"email": f"{name}@example.com", "password": "password"})
         self._headers["Cookie"] = self._answer.headers["Set-Cookie"].partition(";")[0]
         self._headers["X-CSRF-Token"] = self._answer.headers["X-CSRF-Token"]
-        self._number = count(1)
+        self.said = 0
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -32,8 +31,10 @@ class Writer:
 
     def say(self, conversation: int, content: str = "") -> int:
         """Returns the message's id."""
-        said = {"content": content or f"Number {next(self._number)}"}
-        return self._request("POST", f"/conversations/{conversation}/messages", said)["id"]
+        said = {"content": content or f"Number {self.said}"}
+        message = self._request("POST", f"/conversations/{conversation}/messages", said)
+        self.said += 1
+        return message["id"]
 
     def keep_saying(self, conversations: list[int], every: float, most: int = 1_000_000) -> None:
         """In the background, to one after the other, until `stop` or `most` messages."""
