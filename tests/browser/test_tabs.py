@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import time
 from pathlib import Path
 from urllib.parse import urlencode
@@ -35,6 +36,18 @@ def browser(window, server):
         return page
 
     return open_tab
+
+
+@pytest.fixture
+def cached(chromium):
+    """A browser with the back/forward cache that every browser has, and Playwright's has not."""
+    browser = chromium.browser_type.launch(
+        executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+        args=["--no-sandbox", "--disable-gpu"],
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    yield browser
+    browser.close()
 
 
 def shows_what_a_fresh_load_shows(page, writer, conversation: int) -> bool:
@@ -113,6 +126,22 @@ def test_a_frozen_leading_tab_hands_over_and_catches_up_later(browser, server, w
     session.send("Page.setWebLifecycleState", {"state": "active"})
     leader.wait_for_function("id => tab.messages.at(-1) === id", arg=said)
     assert open_streams(server) == 1
+
+
+def test_a_page_that_comes_back_from_the_back_forward_cache_goes_on(cached, server, writer):
+    page = cached.new_page(base_url=server)
+    asked = {"email": "ada@example.com", "password": "password"}
+    assert page.request.post("/login", data=asked).ok
+    page.route("**/tab.html?*", lambda route: route.fulfill(body=TAB, content_type="text/html"))
+    page.goto(f"/tab.html?user={ADA}&conversation=1")
+    expect(page.locator("#state")).to_have_text("live")
+    page.evaluate("window.kept = true")
+    page.goto("/healthz")
+    wait_until(lambda: open_streams(server) == 0)
+    said = writer.say(1)
+    page.go_back(wait_until="commit")  # what was kept does not load again
+    assert page.evaluate("window.kept"), "the page was loaded anew, not kept"
+    page.wait_for_function("id => tab.messages.at(-1) === id", arg=said)
 
 
 def test_a_refused_stream_is_told_to_its_tab_alone(browser, server, writer):

@@ -16,7 +16,7 @@ def installed(*packages: str) -> Path:
     Skips the test, loudly, where there is no npm or npm can't fetch them.
     """
     npm = shutil.which("npm")
-    if npm is None:
+    if npm is None or shutil.which("node") is None:
         pytest.skip(f"SKIPPED: there is no npm to install {', '.join(packages)}")
     name = re.sub(r"[^a-z0-9.@-]", "_", "-".join(packages))
     folder = Path(tempfile.gettempdir()) / f"rtapp-npm-{os.getuid()}-{name}"
