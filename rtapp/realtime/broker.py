@@ -186,7 +186,7 @@ class Broker:
         return [Told.parse(text) for text in told]
 
     def _change_groups(self, batch: Sequence[GroupChanges], now_ms: int | None) -> list[bytes]:
-        """Not by `self._change`: in a pipeline, that asks each time whether Redis has the script."""
+        """Not by `self._change`: in a pipeline, it asks each time whether Redis has the script."""
         now = "" if now_ms is None else now_ms
         with self.redis.pipeline(transaction=False) as pipeline:
             for account_id, group, wanted in batch:

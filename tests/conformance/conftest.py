@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -18,31 +17,14 @@ import gevent
 import pytest
 from gevent.server import StreamServer
 
+from tests import npm
+
 from . import readers
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ["eventsource@4.1.0", "eventsource-parser@3.1.1"]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<!doctype html>"
-
-
-@pytest.fixture(scope="session")
-def installed():
-    """The folder that holds the npm package, kept from one run to the next."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("SKIPPED: there is no npm, so nothing is read by the eventsource package")
-    folder = Path(tempfile.gettempdir()) / f"rtapp-conformance-{os.getuid()}-{'-'.join(PACKAGES)}"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    if not (folder / "installed").exists():
-        done = subprocess.run(
-            [npm, "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES],
-            cwd=folder, capture_output=True, text=True, timeout=100,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.skip(f"SKIPPED: npm could not install {PACKAGES}: {done.stderr[-300:]}")
-        (folder / "installed").touch()
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +43,9 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def node(installed):
-    reader = readers.node(shutil.which("node"), installed)
+def node():
+    folder = npm.installed(*PACKAGES).parent
+    reader = readers.node(shutil.which("node"), folder)
     yield reader
     reader.stop()
 

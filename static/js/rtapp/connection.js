@@ -64,6 +64,7 @@ export async function askWhy(url, fetch = globalThis.fetch) {
   const timer = setTimeout(() => patience.abort(), ASK_TIMEOUT);
   try {
     const answer = await fetch(url, {
+      method: "HEAD", // authorised and refused like a GET, and opens nothing
       headers: { Accept: "text/event-stream" },
       cache: "no-store",
       credentials: "same-origin",
@@ -76,7 +77,7 @@ export async function askWhy(url, fetch = globalThis.fetch) {
     return { status: 0 };
   } finally {
     clearTimeout(timer);
-    patience.abort(); // a 200 is an endless stream that nobody here reads
+    patience.abort(); // should anybody answer a HEAD with an endless stream
   }
 }
 

@@ -1,0 +1,106 @@
+"""A proxy that a test has in its hand: it cuts, stalls, answers 502, or swallows everything."""
+
+import contextlib
+import select
+import socket
+import threading
+from urllib.parse import urlsplit
+
+TURN = 0.02  # s between two looks at what the test wants
+BAD_GATEWAY = (
+    b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 15\r\n"
+    b"Connection: close\r\n\r\n<h1>Oh no.</h1>"
+)
+
+
+class Proxy:
+    """`mode` is what happens to streams, old and new; pages and actions always pass.
+
+    pass: all is well. stall: nothing is passed on, and kept. swallow: nothing is passed on, and
+    lost. refuse: streams are cut, and new ones answered 502.
+    """
+
+    def __init__(self, server: str):
+        self._upstream = (urlsplit(server).hostname, urlsplit(server).port)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.mode = "pass"
+        self.streams = 0  # asked for so far
+        self._cuts = 0
+        self._stopped = False
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def cut(self) -> None:
+        """Ends the streams that are open."""
+        self._cuts += 1
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while not self._stopped:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve, args=(client,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            request = self._request(client)
+            if not request:
+                return
+            is_stream = request.split(b" ")[1].startswith(b"/streams")
+            self.streams += is_stream
+            if is_stream and self.mode == "refuse":
+                client.sendall(BAD_GATEWAY)
+                return
+            with socket.create_connection(self._upstream) as server:
+                server.sendall(request)
+                self._pass_on(client, server, is_stream)
+
+    def _request(self, client: socket.socket) -> bytes:
+        """One request, with its body; it is the last of its connection."""
+        head, length = b"", 0
+        while b"\r\n\r\n" not in head:
+            data = client.recv(65536)
+            if not data:
+                return b""
+            head += data
+        head, _, body = head.partition(b"\r\n\r\n")
+        lines = [
+            line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")
+        ]
+        for line in lines:
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        while len(body) < length:
+            body += client.recv(65536)
+        return b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n" + body
+
+    def _pass_on(self, client: socket.socket, server: socket.socket, is_stream: bool) -> None:
+        kept, cuts = b"", self._cuts
+        while not self._stopped:
+            mode = self.mode if is_stream else "pass"
+            if is_stream and (mode == "refuse" or cuts != self._cuts):
+                return
+            if kept and mode == "pass":
+                client.sendall(kept)
+                kept = b""
+            ready, _, _ = select.select([client, server], [], [], TURN)
+            if client in ready and not client.recv(65536):
+                return
+            if server in ready:
+                data = server.recv(65536)
+                if not data:
+                    return
+                if mode != "swallow":
+                    kept += data

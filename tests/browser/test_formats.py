@@ -1,0 +1,79 @@
+"""The three formats, each with the client that it is for, as a page would use it."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.npm import installed
+
+HTMX = ("htmx.org@2.0.7", "htmx-ext-sse@2.2.4")
+TURBO = ("@hotwired/turbo@8.0.23",)
+SCRIPT = "Only <b>text</b> <script>window.hacked = true</script>"
+
+EVENT_SOURCE = """<!doctype html><ol id="messages"></ol><script>
+  const source = new EventSource("/streams/conversations/1");
+  source.addEventListener("stream.open", () => document.body.dataset.live = "yes");
+  source.addEventListener("message.created", (event) => {
+    const line = document.createElement("li");
+    line.textContent = JSON.parse(event.data).data.content;
+    messages.append(line);
+  });
+</script>"""
+
+WITH_HTMX = """<!doctype html><script src="/npm/htmx.org/dist/htmx.js"></script>
+<script src="/npm/htmx-ext-sse/sse.js"></script>
+<body hx-ext="sse" sse-connect="/streams/conversations/1?format=html">
+<ol id="messages" sse-swap="message.created" hx-swap="beforeend"></ol><script>
+  document.body.addEventListener("htmx:sseOpen", () => document.body.dataset.live = "yes");
+</script></body>"""
+
+WITH_TURBO = """<!doctype html><script type="module">
+  import "/npm/@hotwired/turbo/dist/turbo.es2017-esm.js";
+</script>
+<turbo-stream-source src="/streams?stream=account:1&stream=conversation:1&format=turbo">
+</turbo-stream-source>
+<ul id="conversations"><li id="conversation-1">As it was</li></ul><ol id="messages"></ol>
+<script type="module">
+  const { streamSource } = document.querySelector("turbo-stream-source");
+  streamSource.addEventListener("stream.open", () => document.body.dataset.live = "yes");
+</script>"""
+
+
+@pytest.fixture
+def page(window):
+    """`page(html, modules)`: Kevin looks at `html`, which finds npm's modules below /npm."""
+
+    def show(html: str, modules=None):
+        page = window("kevin")
+        page.route("**/npm/**", lambda r: r.fulfill(path=modules / r.request.url.split("/npm/")[1]))
+        page.route("**/page.html", lambda r: r.fulfill(body=html, content_type="text/html"))
+        page.goto("/page.html")
+        expect(page.locator("body")).to_have_attribute("data-live", "yes")
+        return page
+
+    return show
+
+
+def shows_what_is_said(page, writer) -> None:
+    first = "First\nwith a second line"
+    for text in (first, SCRIPT, "Third"):
+        writer.say(1, text)
+    lines = page.locator("#messages > li")
+    expect(lines).to_have_count(3)
+    for line, text in zip(lines.all(), (first, SCRIPT, "Third"), strict=True):
+        assert text in line.text_content()
+    assert page.evaluate("window.hacked") is None
+
+
+def test_json_with_event_source(page, writer):
+    shows_what_is_said(page(EVENT_SOURCE), writer)
+
+
+def test_html_with_htmx(page, writer):
+    shows_what_is_said(page(WITH_HTMX, installed(*HTMX)), writer)
+
+
+def test_turbo_with_turbo_stream_source(page, writer):
+    page = page(WITH_TURBO, installed(*TURBO))
+    shows_what_is_said(page, writer)
+    expect(page.locator("#conversations")).to_contain_text("Third")
+    expect(page.locator("#conversation-1")).to_have_count(1)

@@ -1,0 +1,196 @@
+"""The tabs of a browser share one connection; whichever goes, the others miss nothing."""
+
+import json
+import random
+import shutil
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.writer import open_streams
+from tests.browser.writer import wait_until
+
+TAB = (Path(__file__).parent / "tab.html").read_text()
+ADA = 1
+# Hung tabs are given up after 0.1 heartbeats (1.5 s) of silence; the tests write more often.
+IMPATIENT = {"patience": 0.1, "grace": 300}
+
+
+@pytest.fixture
+def browser(window, server):
+    """`browser(conversation)` opens a tab of Ada's one browser."""
+    wait_until(lambda: open_streams(server) == 0)
+    context = window("ada").context
+    context.route("**/tab.html?*", lambda route: route.fulfill(body=TAB, content_type="text/html"))
+    context.pages[0].goto("about:blank")
+
+    def open_tab(conversation: int, user: int | None = ADA, live: bool = True, **options):
+        page = context.new_page()
+        asked = {"conversation": conversation, "options": json.dumps(options)}
+        page.goto("/tab.html?" + urlencode(asked | ({"user": user} if user else {})))
+        if live:
+            expect(page.locator("#state")).to_have_text("live")
+        return page
+
+    return open_tab
+
+
+@pytest.fixture
+def cached(chromium):
+    """A browser with the back/forward cache that every browser has, and Playwright's has not."""
+    browser = chromium.browser_type.launch(
+        executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+        args=["--no-sandbox", "--disable-gpu"],
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    yield browser
+    browser.close()
+
+
+def shows_what_a_fresh_load_shows(page, writer, conversation: int) -> bool:
+    shown = page.evaluate("tab.messages")
+    return shown == [shown[0], *writer.messages_after(conversation, shown[0])]
+
+
+def test_nine_tabs_have_one_connection_and_are_all_live(browser, server, writer):
+    tabs = [(browser(conversation), conversation) for conversation in (1, 2, 3) * 3]
+    assert open_streams(server) == 1
+    said = {conversation: writer.say(conversation) for conversation in (1, 2, 3)}
+    for page, conversation in tabs:
+        page.wait_for_function("id => tab.messages.at(-1) === id", arg=said[conversation])
+    for page, conversation in tabs:
+        assert shows_what_a_fresh_load_shows(page, writer, conversation)
+        assert page.evaluate("tab.states") == ["live"]
+    assert open_streams(server) == 1
+
+
+def test_tabs_that_do_not_share_have_one_each(browser, server):
+    for _ in range(2):
+        browser(1, share=False)
+    assert open_streams(server) == 2
+
+
+def test_somebody_elses_tab_has_a_connection_of_its_own_and_hears_nothing(browser, server):
+    """As after signing out and in again: what was rendered for the other is not live any more."""
+    browser(1)
+    other = browser(1, user=ADA + 1, live=False)
+    expect(other.locator("#state")).to_have_text("closed")
+    assert other.evaluate("tab.rejected") == [["account", 401], ["conversation", 401]]
+    assert open_streams(server) == 1
+
+
+def test_when_the_leading_tab_closes_another_takes_over_and_nothing_is_lost(
+    browser, server, writer
+):
+    tabs = [browser(1) for _ in range(3)]
+    writer.keep_saying([1], every=0.01, most=200)
+    while len(tabs) > 1:
+        heard = tabs[0].evaluate("tab.messages.length")
+        tabs[0].wait_for_function("heard => tab.messages.length > heard + 10", arg=heard)
+        tabs.pop(0).close()
+    wait_until(lambda: not writer.is_at_work)
+    wait_until(lambda: shows_what_a_fresh_load_shows(tabs[0], writer, 1))
+    assert tabs[0].evaluate("tab.states") == ["live"], "nothing was amiss"
+    assert tabs[0].evaluate("tab.resets") == 0
+    assert open_streams(server) == 1
+
+
+def test_when_the_leading_tab_hangs_another_takes_over(browser, server, writer):
+    leader, follower = browser(1, **IMPATIENT), browser(1, **IMPATIENT)
+    writer.keep_saying([1], every=0.1)
+    leader.evaluate(
+        "setTimeout(() => { for (const end = Date.now() + 6000; Date.now() < end; ); })"
+    )
+    hung_at = time.monotonic()
+    time_of_last = "window.since = performance.now(), tab.messages.length"
+    heard = follower.evaluate(time_of_last)
+    follower.wait_for_function("heard => tab.messages.length > heard + 20", arg=heard, timeout=5500)
+    assert time.monotonic() - hung_at < 6, "the leader hung all the while"
+    leader.wait_for_function("performance.now() > 0")  # when it answers again
+    writer.stop()
+    for page in (leader, follower):
+        wait_until(lambda page=page: shows_what_a_fresh_load_shows(page, writer, 1))
+    wait_until(lambda: open_streams(server) == 1)
+
+
+def test_a_frozen_leading_tab_hands_over_and_catches_up_later(browser, server, writer):
+    leader, follower = browser(1), browser(1)
+    session = leader.context.new_cdp_session(leader)
+    session.send("Page.setWebLifecycleState", {"state": "frozen"})
+    said = writer.say(1)
+    follower.wait_for_function("id => tab.messages.at(-1) === id", arg=said, timeout=5000)
+    assert open_streams(server) == 1
+    session.send("Page.setWebLifecycleState", {"state": "active"})
+    leader.wait_for_function("id => tab.messages.at(-1) === id", arg=said)
+    assert open_streams(server) == 1
+
+
+def test_a_page_that_comes_back_from_the_back_forward_cache_goes_on(cached, server, writer):
+    page = cached.new_page(base_url=server)
+    asked = {"email": "ada@example.com", "password": "password"}
+    assert page.request.post("/login", data=asked).ok
+    page.route("**/tab.html?*", lambda route: route.fulfill(body=TAB, content_type="text/html"))
+    page.goto(f"/tab.html?user={ADA}&conversation=1")
+    expect(page.locator("#state")).to_have_text("live")
+    page.evaluate("window.kept = true")
+    page.goto("/healthz")
+    wait_until(lambda: open_streams(server) == 0)
+    said = writer.say(1)
+    page.go_back(wait_until="commit")  # what was kept does not load again
+    assert page.evaluate("window.kept"), "the page was loaded anew, not kept"
+    page.wait_for_function("id => tab.messages.at(-1) === id", arg=said)
+
+
+def test_a_refused_stream_is_told_to_its_tab_alone(browser, server, writer):
+    good = browser(1)
+    bad = browser(1)
+    bad.evaluate("""() => {
+        tab.refused = [];
+        tab.connector.subscribe("conversation:999", {onRejected: (why) => tab.refused.push(why)});
+    }""")
+    bad.wait_for_function("tab.refused.length === 1")
+    assert bad.evaluate("tab.refused") == [{"status": 404, "reason": "forbidden"}]
+    said = writer.say(1)
+    for page in (good, bad):
+        page.wait_for_function("id => tab.messages.at(-1) === id", arg=said)
+        assert page.evaluate("tab.rejected") == []
+    assert open_streams(server) == 1
+
+
+def test_a_thousand_events_while_tabs_open_and_close_at_random(browser, server, writer):
+    """Each message is two events: one in its thread, one in the list of conversations."""
+    chance = random.Random(6)
+    tabs = [(browser(conversation), conversation) for conversation in (1, 2, 3)]
+    opened = closed = 0
+    writer.keep_saying([1, 2, 3], every=0.004, most=500)
+    while writer.is_at_work:
+        if len(tabs) < 3 or (len(tabs) < 9 and chance.random() < 0.5):
+            conversation = chance.choice((1, 2, 3))
+            tabs.append((browser(conversation, live=chance.random() < 0.5), conversation))
+            opened += 1
+        else:
+            page, _ = tabs.pop(chance.choice((0, chance.randrange(len(tabs)))))
+            page.close(run_before_unload=False)
+            closed += 1
+    assert opened > 5
+    assert closed > 5, "the tabs did not change while it was written"
+    versions = writer.versions()
+    for page, conversation in tabs:
+        page.wait_for_function("window.tab?.states.at(-1) === 'live'")
+        wait_until(
+            lambda page=page, conversation=conversation: shows_what_a_fresh_load_shows(
+                page, writer, conversation
+            )
+        )
+        wait_until(
+            lambda page=page: page.evaluate("tab.versions").items() <= versions.items(),
+            what="the list as it is",
+        )
+        assert page.evaluate("tab.resets") == 0
+        assert page.evaluate("tab.states") == ["live"]
+    assert any(page.evaluate("tab.versions") for page, _ in tabs)
+    wait_until(lambda: open_streams(server) == 1)
+    print(f"\n1000 events, {opened} tabs opened, {closed} closed, {len(tabs)} left")

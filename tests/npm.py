@@ -1,0 +1,35 @@
+"""npm packages that tests alone need: installed beside the machine's other temporary files."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+def installed(*packages: str) -> Path:
+    """The `node_modules` with these `name@version`s, kept from one run to the next.
+
+    Skips the test, loudly, where there is no npm or npm can't fetch them.
+    """
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip(f"SKIPPED: there is no npm to install {', '.join(packages)}")
+    name = re.sub(r"[^a-z0-9.@-]", "_", "-".join(packages))
+    folder = Path(tempfile.gettempdir()) / f"rtapp-npm-{os.getuid()}-{name}"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    if not (folder / "installed").exists():
+        done = subprocess.run(
+            [npm, "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", *packages],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        if done.returncode:
+            pytest.skip(f"SKIPPED: npm could not install {packages}: {done.stderr[-300:]}")
+        (folder / "installed").touch()
+    return folder / "node_modules"
