@@ -146,6 +146,19 @@ def test_rights_gained_while_away_reset_the_resumed_stream(app, ada, kevin):
         assert envelope(stream.named("conversation.updated"))["data"]["id"] == 1
 
 
+def test_who_loses_more_than_can_be_told_fetches_again(app, kevin, monkeypatch):
+    from rtapp.services import change_inbox_members
+
+    monkeypatch.setattr(change_inbox_members, "TOLD", 2)
+    cursor = kevin.get("/accounts/1/conversations").json["cursor"]
+    change(app, remove_from_inbox, kevin)
+    assert all_said(app)
+    with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
+        stream.named("stream.open")
+        heard = [stream.next().event for _ in range(3)]
+    assert heard == ["conversation.removed", "conversation.removed", "stream.reset"]
+
+
 def heard_until(stream, id, name="conversation.updated"):
     """What arrives up to this event of this conversation: names and ids."""
     heard = []
