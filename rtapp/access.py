@@ -153,7 +153,10 @@ def inbox_for(user: User, account_id: int, inbox_id: int) -> Inbox:
 
 def who_sees(conversation: Conversation) -> list[User]:
     """Everyone of the team who sees the conversation."""
-    inbox_id, assignee_id = literal(conversation.inbox_id), literal(conversation.assignee_id)
+    inbox_id, assignee_id = (
+        literal(conversation.inbox_id, Integer),
+        literal(conversation.assignee_id, Integer),
+    )
     members = select(Membership.user_id).where(
         Membership.account_id == conversation.account_id, sees(Membership, inbox_id, assignee_id)
     )
@@ -162,7 +165,7 @@ def who_sees(conversation: Conversation) -> list[User]:
 
 def would_see(user_id: int, conversation: Conversation) -> User | None:
     """The user, if they would see the conversation were it assigned to them; else None."""
-    inbox_id, assignee_id = literal(conversation.inbox_id), literal(user_id)
+    inbox_id, assignee_id = literal(conversation.inbox_id, Integer), literal(user_id, Integer)
     member = exists().where(
         Membership.account_id == conversation.account_id,
         Membership.user_id == user_id,

@@ -38,7 +38,8 @@ PEOPLE = (
 
 ASK = "the contact"
 
-Line = tuple[str, str]  # who speaks ("Ada!" writes a private note), and what
+# Who speaks and what: "Ada!" writes a private note, "Ada*" did something.
+Line = tuple[str, str]
 
 
 class Thread(NamedTuple):
@@ -75,14 +76,17 @@ THREADS = (
     Thread(WEBSITE, "Lucas Moreau", "snoozed", "Ada", 190, (
         (ASK, "When will the green lamp be back in stock?"),
         ("Ada", "We expect it on Thursday; I'll write to you as soon as it is here."),
+        ("Ada*", "snoozed this until the day after tomorrow"),
     )),
     Thread(WEBSITE, "Ingrid Solberg", "resolved", "Kevin", 1500, (
         (ASK, "How do I reset my password?"),
         ("Kevin", "On the sign-in page, choose “Forgot password”. The link is valid for an hour."),
         (ASK, "Got it, all good now."),
+        ("Kevin*", "resolved this"),
     )),
     Thread(EMAIL, "Daniel Weber", "open", "Grace", 8, (
         (ASK, "Please find attached the purchase order for 40 desks. Can you deliver in March?"),
+        ("Grace*", "took this"),
         ("Grace", "Thank you, Daniel. The second week of March would work; is there a ramp?"),
         (ASK, "Yes, behind the building. Trucks up to 7.5 t."),
     )),
@@ -101,6 +105,7 @@ THREADS = (
     Thread(EMAIL, "Jonas Bakker", "resolved", "Grace", 2900, (
         (ASK, "The delivery note is missing the serial numbers."),
         ("Grace", "Here is the complete one. Apologies!"),
+        ("Grace*", "resolved this"),
     )),
     Thread(EMAIL, "Chloé Dubois", "resolved", "Ada", 4400, (
         (ASK, "Can we pay in two instalments?"),
@@ -154,6 +159,8 @@ def add_thread(
         contact_id=contact.id,
         assignee_id=users[thread.assignee].id if thread.assignee else None,
         status=thread.status,
+        snoozed_until=clock.now() + timedelta(days=2) if thread.status == "snoozed" else None,
+        snoozed_by=users["Ada"] if thread.status == "snoozed" else None,
         created_at=last - timedelta(minutes=3 * len(thread.lines)),
         last_activity_at=last,
     )
@@ -163,17 +170,19 @@ def add_thread(
         range(len(thread.lines) - 1, -1, -1), thread.lines, strict=True
     ):
         when = last - timedelta(minutes=3 * back)
-        message = Message(
-            account_id=account.id,
-            conversation_id=conversation.id,
-            message_type="incoming" if speaker == ASK else "outgoing",
-            user=None if speaker == ASK else users[speaker.rstrip("!")],
-            contact=contact if speaker == ASK else None,
-            private=speaker.endswith("!"),
-            content=text,
-            created_at=when,
-            updated_at=when,
-        )
+        message = said(speaker, text, contact, users)
+        message.account_id, message.conversation_id = account.id, conversation.id
+        message.created_at = message.updated_at = when
         db.session.add(message)
         db.session.flush()
-    conversation.last_message_id = message.id
+        if message.message_type != "activity":
+            conversation.last_message_id = message.id
+
+
+def said(speaker: str, text: str, contact: Contact, users: dict[str, User]) -> Message:
+    if speaker == ASK:
+        return Message(message_type="incoming", contact=contact, content=text)
+    name, mark = speaker.rstrip("!*"), speaker[-1]
+    if mark == "*":
+        return Message(message_type="activity", user=users[name], content=f"{name} {text}")
+    return Message(user=users[name], content=text, private=mark == "!")

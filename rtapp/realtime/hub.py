@@ -256,8 +256,11 @@ class Hub:
             self.idle[channel] = time.monotonic()
 
     def change(self, subscriber: Subscriber, allowed: Subscription) -> None:
-        """Goes on with what is allowed now, from where the stream stands. A stream that gains a
-        topic is reset: what that held before tells little of a state its client never fetched."""
+        """Goes on with what is allowed now, from where the stream stands.
+
+        With other topics, an open stream is told to fetch again: no event tells of what a new one
+        held before, nor takes back what was still heard on a lost one after the change.
+        """
         if subscriber.state is State.CLOSED:
             return
         if allowed.holdings != subscriber.subscription.holdings:
@@ -268,12 +271,11 @@ class Hub:
     def _change_topics(self, subscriber: Subscriber, topics: tuple[Topic, ...]) -> None:
         for channel in subscriber.topics:
             self._part(subscriber, channel)
-        gained = set(topics) - set(subscriber.subscription.topics)
         subscriber.subscription = replace(subscriber.subscription, topics=topics)
         subscriber.topics = tuple(self._join(subscriber, topic) for topic in topics)
         subscriber.told = -1
-        if gained and subscriber.cursor is not None:
-            subscriber.cursor = subscriber.cursor._replace(ms=0, n=0)  # older than any log
+        if subscriber.opened and subscriber.cursor is not None:
+            self.push(subscriber, frames.reset("history_lost", subscriber.cursor))
         self.catch_up(subscriber)
 
     def leave(self, channel: Channel) -> None:

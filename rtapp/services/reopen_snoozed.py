@@ -20,14 +20,14 @@ def reopen_snoozed(now: datetime) -> int:
     """
     due = (
         select(Conversation)
-        .where(Conversation.snoozed_until <= now)
+        .where(Conversation.snoozed_until <= now, Conversation.status == "snoozed")
         .order_by(Conversation.snoozed_until)
         .limit(BATCH)
     )
     conversations = list(db.session.scalars(due))
     for conversation in conversations:
         lock(conversation)
-        if conversation.snoozed_until is None or conversation.snoozed_until > now:
+        if not is_due(conversation, now):
             unlock()
             continue
         by = conversation.snoozed_by or conversation.contact
@@ -35,3 +35,8 @@ def reopen_snoozed(now: datetime) -> int:
         announce.conversation_updated(conversation)
         db.session.commit()
     return len(conversations)
+
+
+def is_due(conversation: Conversation, now: datetime) -> bool:
+    until = conversation.snoozed_until
+    return conversation.status == "snoozed" and until is not None and until <= now

@@ -38,12 +38,11 @@ def try_to_start(
     if earlier is not None:
         return earlier, False
     now = clock.now()
-    sees = access.membership_in(user, inbox.account_id).sees
     conversation = Conversation(
         account_id=inbox.account_id,
         inbox=inbox,
         contact=contact_with(inbox.account_id, name, email),
-        assignee=user if sees == "assigned" else None,
+        assignee=None if sees_inbox(user, inbox) else user,
         created_at=now,
         last_activity_at=now,
     )
@@ -67,6 +66,11 @@ def try_to_start(
     return conversation, True
 
 
+def sees_inbox(user: User, inbox: Inbox) -> bool:
+    membership = access.membership_in(user, inbox.account_id)
+    return membership.role == "administrator" or membership.sees == "inbox"
+
+
 def contact_with(account_id: int, name: str, email: str) -> Contact:
     contact: Contact | None = db.session.scalar(
         select(Contact).where(Contact.account_id == account_id, Contact.email == email)
@@ -84,7 +88,8 @@ def started_before(user: User, inbox: Inbox, client_id: str | None) -> Conversat
         return None
     first = select(func.min(Message.id)).where(Message.conversation_id == message.conversation_id)
     conversation = db.session.get_one(Conversation, message.conversation_id)
-    if db.session.scalar(first) != message.id or conversation.inbox_id != inbox.id:
+    began_it = db.session.scalar(first) == message.id and conversation.inbox_id == inbox.id
+    if not began_it or not access.sees_conversation(user.id, conversation.id):
         raise Unprocessable(
             "This client_id names another message of yours; make a new one.",
             errors={"client_id": ["is in use for another message"]},

@@ -111,6 +111,16 @@ def test_who_sees_only_what_is_theirs_sees_what_they_began(app, ada, kevin):
     assert heard[kevin] == ["conversation.created"]
 
 
+def test_a_retry_does_not_show_what_one_has_lost(app, ada, kevin):
+    sees_assigned(app, kevin)
+    new = {**NEW, "client_id": "k"}
+    made = kevin.post(PATH, new).json
+    assert kevin.post(PATH, new).status_code == 200
+    ada.post(f"/conversations/{made['id']}/assignee", {"assignee_id": ada.id})
+    assert kevin.get(f"/conversations/{made['id']}").status_code == 404
+    assert kevin.post(PATH, new).status_code == 422
+
+
 def test_a_form_names_the_customers_fields_with_dots(app, kevin):
     form = {
         "inbox_id": "1",

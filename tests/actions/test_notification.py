@@ -63,6 +63,12 @@ def test_a_note_that_names_someone_tells_them_and_nobody_else(app, ada, kevin, g
     }
 
 
+def test_a_note_in_a_conversation_of_nobodys_tells_too(ada, kevin):
+    assert ada.get("/conversations/2").json["conversation"]["assignee"] is None
+    ada.send(2, "@Kevin: anyone?", private=True)
+    assert [n["conversation_id"] for n in notifications(kevin)] == [2]
+
+
 def test_what_the_customer_may_read_mentions_nobody(ada, kevin):
     ada.send(1, "Hello, this is for @Kevin")
     assert notifications(kevin) == []
