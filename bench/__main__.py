@@ -10,6 +10,7 @@ from . import connect_storm
 from . import fan_out
 from . import floor
 from . import idle_memory
+from . import lists
 from . import outbox
 from . import post_to_frame
 from . import report
@@ -32,6 +33,7 @@ SCENARIOS: dict[str, ModuleType] = {
     "stalled-tenth": stalled_tenth,
     "post-to-frame": post_to_frame,
     "outbox": outbox,
+    "lists": lists,
     "flask-sse": rival,
 }
 CONVERSATIONS = 5_000
