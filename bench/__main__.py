@@ -10,6 +10,7 @@ from . import connect_storm
 from . import fan_out
 from . import floor
 from . import idle_memory
+from . import lists
 from . import outbox
 from . import post_to_frame
 from . import presence
@@ -36,6 +37,7 @@ SCENARIOS: dict[str, ModuleType] = {
     "outbox": outbox,
     "presence": presence,
     "typing": typing,
+    "lists": lists,
     "flask-sse": rival,
 }
 CONVERSATIONS = 5_000

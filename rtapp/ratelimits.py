@@ -18,6 +18,7 @@ from flask_limiter import RateLimitExceeded
 from flask_login import current_user
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -82,11 +83,18 @@ limiter = Limiter(
     in_memory_fallback_enabled=True,
     swallow_errors=True,
 )
-limiter.request_filter(lambda: request.method in UNLIMITED)
+# Counts what is too frequent to ask Redis each time: in this process alone.
+nearby = Limiter(key_func=asker, storage_uri="memory://", swallow_errors=True)
+
+for each in (limiter, nearby):
+    each.request_filter(lambda: request.method in UNLIMITED)
 
 # Decorators for a view, below its route. A view that has none is limited as ACTIONS_PER_USER says.
 messages = limiter.limit(MESSAGES_PER_USER)
-typing = limiter.limit(TYPING_PER_USER)
+
+
+def typing(view: Callable[P, R]) -> Callable[P, R]:
+    return nearby.limit(TYPING_PER_USER)(limiter.exempt(view))
 
 
 def signing_in(view: Callable[P, R]) -> Callable[P, R]:
@@ -98,12 +106,12 @@ def signing_in(view: Callable[P, R]) -> Callable[P, R]:
 
 def answer(error: RateLimitExceeded) -> Response:
     seconds = error.limit.limit.get_expiry()
-    breached = limiter.current_limit
-    if breached is not None:
-        try:
-            seconds = min(seconds, max(1, breached.reset_at - int(time.time())))
-        except Exception:  # Redis went away since: the whole window is right too
-            pass
+    breached = limiter.current_limit or nearby.current_limit
+    assert breached is not None
+    try:
+        seconds = min(seconds, max(1, breached.reset_at - int(time.time())))
+    except (RedisError, OSError):
+        pass  # it went away since; the whole window is no lie
     return errors.answer(
         TooManyRequests(
             f"Too many requests of this kind; try again in {seconds} s.",
@@ -124,5 +132,6 @@ def init_app(app: Flask, settings: Settings, redis_url: str) -> None:
             "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         },
     )
-    limiter.init_app(app)
+    for each in (limiter, nearby):
+        each.init_app(app)
     app.register_error_handler(RateLimitExceeded, answer)

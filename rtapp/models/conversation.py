@@ -31,16 +31,25 @@ class Conversation(Model):
     """
 
     __tablename__ = "conversations"
+    # One for each way in which a list is asked for: what it is of, then its order.
     __table_args__ = (
         Index(None, "account_id", "last_activity_at", "id"),
         Index(None, "snoozed_until"),
-    )
+        Index(None, "account_id", "status", "last_activity_at", "id"),
+        Index(None, "account_id", "assignee_id", "last_activity_at", "id"),
+        Index(
+            "ix_conversations_of_an_assignee_by_status",
+            "account_id", "assignee_id", "status", "last_activity_at", "id",
+        ),
+        Index(None, "inbox_id", "last_activity_at", "id"),
+        Index(None, "inbox_id", "status", "last_activity_at", "id"),
+    )  # fmt: skip
 
     id: Mapped[Id]
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
-    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"), index=True)
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id"))
     contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"), index=True)
-    assignee_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
+    assignee_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     last_message_id: Mapped[int | None] = mapped_column(
         ForeignKey("messages.id", use_alter=True), default=None
     )

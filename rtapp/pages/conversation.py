@@ -18,6 +18,7 @@ from rtapp import validation
 from rtapp.config import ID_LIMIT
 from rtapp.config import PAGE_LIMIT
 from rtapp.config import PAGE_SIZE
+from rtapp.config import QUERY_LIMIT
 from rtapp.errors import wants_html
 from rtapp.events import presenters
 from rtapp.events import visitor_presenters
@@ -26,6 +27,7 @@ from rtapp.models import Account
 from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import User
+from rtapp.validation import Text
 
 from .cursor import cursor_of
 
@@ -40,6 +42,7 @@ class ListParameters(BaseModel):
     status: Literal["open", "pending", "snoozed", "resolved"] | None = None
     assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
     inbox: Annotated[int, Field(ge=1, le=ID_LIMIT)] | None = None
+    q: Annotated[Text, Field(max_length=QUERY_LIMIT)] | None = None
     before: str | None = None
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = PAGE_SIZE
 
@@ -54,12 +57,12 @@ class ThreadParameters(BaseModel):
 def several(account_id: int) -> Response | str:
     """The conversations of the account that the user sees, as the inbox or as JSON."""
     user = auth.signed_in()
-    access.membership_in(user, account_id)
-    asked = validation.parameters(ListParameters)
+    membership = access.membership_in(user, account_id)
+    asked = validation.parameters(ListParameters).model_dump()
     cursor = cursor_of(account_id)
-    page = queries.conversations(user, account_id, **asked.model_dump())
+    page = queries.conversations(membership, **asked)
     if wants_html():
-        return inbox(user, account_id, cursor, page)
+        return inbox(user, account_id, cursor, page, asked)
     return jsonify(
         conversations=[presenters.conversation(row) for row in page.conversations],
         cursor=cursor,
@@ -80,8 +83,8 @@ def one(conversation_id: int) -> Response | str:
         shown = visitor_presenters.conversation(conversation, last[0] if last else None)
         return jsonify(conversation=shown, cursor=cursor)
     if wants_html():
-        page = queries.conversations(asker, account_id)
-        return inbox(asker, account_id, cursor, page, conversation)
+        page = queries.conversations(access.membership_in(asker, account_id))
+        return inbox(asker, account_id, cursor, page, {}, conversation)
     return jsonify(conversation=presenters.conversation(conversation), cursor=cursor)
 
 
@@ -90,15 +93,20 @@ def inbox(
     account_id: int,
     cursor: str,
     page: queries.ConversationPage,
+    asked: dict[str, Any],
     conversation: Conversation | None = None,
 ) -> str:
+    older = None
+    if page.next_before is not None:
+        asked = {**asked, "before": page.next_before}
+        older = url_for(".several", account_id=account_id, **asked)
     return render_template(
         "inbox.html",
         account=db.session.get_one(Account, account_id),
         me=user,
         cursor=cursor,
         conversations=[presenters.conversation(row) for row in page.conversations],
-        next_before=page.next_before,
+        older_conversations=older,
         **(thread(conversation) if conversation is not None else {}),
     )
 

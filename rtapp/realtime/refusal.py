@@ -41,7 +41,7 @@ def is_state(error: Exception) -> bool | None:
     an error is its code, and codes other than ERR are meant to be told apart by clients.
     """
     if not isinstance(error, RedisError):
-        return isinstance(error, OSError)  # else it could not even be encoded
+        return isinstance(error, OSError | MemoryError)  # else it could not even be encoded
     if isinstance(error, DataError) or WRONG_TYPE.search(str(error)):
         return False
     if not isinstance(error, ResponseError) or isinstance(error, STATES):

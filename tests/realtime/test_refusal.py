@@ -25,6 +25,7 @@ PASSES = [
     exceptions.ResponseError(IN_A_SCRIPT + "-READONLY You can't write against a replica."),
     exceptions.MaxConnectionsError("Too many connections"),
     ConnectionResetError(104, "Connection reset by peer"),
+    MemoryError(),
 ]
 NEVER_PASSES = [
     exceptions.ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"),

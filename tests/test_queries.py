@@ -1,0 +1,321 @@
+"""Lists as each kind of member sees them, searched and paged, on both databases."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy import select
+from sqlalchemy import update
+
+from rtapp import access
+from rtapp import clock
+from rtapp import queries
+from rtapp.extensions import db
+from rtapp.models import Account
+from rtapp.models import Contact
+from rtapp.models import Conversation
+from rtapp.models import Inbox
+from rtapp.models import InboxMember
+from rtapp.models import Membership
+from rtapp.models import Message
+
+LIST = "/accounts/1/conversations"
+ADA, KEVIN, GRACE = 1, 2, 3
+
+
+def ids(answer):
+    assert answer.status_code == 200, answer.json
+    return [conversation["id"] for conversation in answer.json["conversations"]]
+
+
+def search(who, q, **more):
+    client = who.app.test_client()
+    return client.get(LIST, query_string={"q": q, **more}, headers=who.headers)
+
+
+def add_conversations(app, count, inbox=1, **more):
+    """Alike, the oldest first, all newer than the demo's. Returns their ids."""
+    with app.app_context():
+        now = clock.now()
+        rows = [
+            Conversation(
+                account_id=1, inbox_id=inbox, contact_id=1,
+                last_activity_at=now + timedelta(seconds=n), **more,
+            )
+            for n in range(count)
+        ]  # fmt: skip
+        db.session.add_all(rows)
+        db.session.commit()
+        return [row.id for row in rows]
+
+
+# What each sees
+
+
+@pytest.mark.parametrize("apart", [20, 1], ids=["inbox by inbox", "too many inboxes for that"])
+def test_the_views_of_a_member_are_what_access_says_and_do_not_overlap(app, monkeypatch, apart):
+    monkeypatch.setattr(access, "INBOXES_APART", apart)
+    chance = random.Random(7)
+    with app.app_context():
+        other = Account(name="Second")
+        db.session.add(other)
+        db.session.flush()
+        inboxes = [Inbox(account_id=1, name="Third"), Inbox(account_id=other.id, name="Elsewhere")]
+        db.session.add_all(inboxes)
+        db.session.flush()
+        for account, inbox in [(1, 1), (1, 2), (1, inboxes[0].id), (other.id, inboxes[1].id)] * 10:
+            assignee = chance.choice([None, ADA, KEVIN, GRACE])
+            db.session.add(
+                Conversation(account_id=account, inbox_id=inbox, contact_id=1, assignee_id=assignee)
+            )
+        db.session.add(InboxMember(inbox_id=inboxes[0].id, user_id=KEVIN))
+        db.session.add(InboxMember(inbox_id=inboxes[1].id, user_id=KEVIN))
+        db.session.add(Membership(account_id=other.id, user_id=GRACE, sees="assigned"))
+        db.session.commit()
+        counts = set()
+        for sees in ("inbox", "assigned"):
+            db.session.execute(
+                update(Membership).where(Membership.user_id == KEVIN).values(sees=sees)
+            )
+            for membership in db.session.scalars(select(Membership)).all():
+                for inbox in (None, 1, 2, inboxes[0].id, inboxes[1].id, 10**6):
+                    allowed = select(Conversation.id).where(
+                        access.SEEN, Conversation.account_id == membership.account_id
+                    )
+                    if inbox is not None:
+                        allowed = allowed.where(Conversation.inbox_id == inbox)
+                    seen = []
+                    for view in access.seen_by(membership, inbox):
+                        seen += db.session.scalars(select(Conversation.id).where(view))
+                    viewer = {"viewer": membership.user_id}
+                    assert sorted(seen) == sorted(db.session.scalars(allowed, viewer))
+                    counts.add(len(seen))
+        assert len(counts) > 4  # or there was nothing to tell apart
+
+
+def test_an_agent_of_several_inboxes_has_one_list_in_one_order(app, kevin):
+    with app.app_context():
+        db.session.add(InboxMember(inbox_id=2, user_id=KEVIN))
+        db.session.commit()
+    whole = kevin.get(LIST).json["conversations"]
+    assert len({c["inbox_id"] for c in whole}) == 2
+    times = [c["last_activity_at"] for c in whole]
+    assert times == sorted(times, reverse=True)
+    paged, before = [], {}
+    while before is not None:
+        page = kevin.app.test_client().get(
+            LIST, query_string={"limit": 3, **before}, headers=kevin.headers
+        )
+        paged += ids(page)
+        next_before = page.json["next_before"]
+        before = {"before": next_before} if next_before else None
+    assert paged == [c["id"] for c in whole]
+
+
+def test_an_agent_without_an_inbox_has_an_empty_list(app, kevin):
+    with app.app_context():
+        db.session.delete(db.session.get(InboxMember, (1, KEVIN)))
+        db.session.commit()
+    answer = kevin.get(LIST)
+    assert (ids(answer), answer.json["next_before"]) == ([], None)
+
+
+def test_an_inbox_of_others_is_empty_and_no_error(kevin):
+    assert ids(kevin.get(f"{LIST}?inbox=1"))
+    assert ids(kevin.get(f"{LIST}?inbox=2")) == []
+
+
+def test_whoever_sees_what_is_assigned_lists_that_alone(app, kevin):
+    with app.app_context():
+        db.session.execute(
+            update(Membership).where(Membership.user_id == KEVIN).values(sees="assigned")
+        )
+        db.session.commit()
+    listed = kevin.get(LIST).json["conversations"]
+    assert listed
+    assert {c["assignee"]["id"] for c in listed} == {KEVIN}
+    assert ids(kevin.get(f"{LIST}?assignee=none")) == []
+
+
+# Search
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("Lindqvist", [1]),  # a contact's name
+        ("lINDQ", [1]),
+        ("maria.lindqvist@", [1]),  # their address
+        ("#10482", [1]),  # a message
+        ("neighbour at number 12", [1]),
+        ("Third complaint", [1]),  # a private note: those who search are the team
+        ("“delivered”", [1]),
+        ("ship", [1, 3, 4]),
+        ("no such words", []),
+    ],
+)
+def test_what_is_looked_for_is_found(ada, q, found):
+    assert sorted(ids(search(ada, q))) == found
+
+
+def test_nothing_is_found_that_is_not_seen(ada, kevin, grace):
+    assert ids(search(ada, "Weber")) == ids(search(grace, "Weber")) == [7]
+    assert ids(search(kevin, "Weber")) == []
+    assert ids(search(ada, "purchase order for 40 desks")) == [7]
+    assert ids(search(kevin, "purchase order for 40 desks")) == []
+
+
+def test_search_and_filters_hold_together(ada):
+    assert sorted(ids(search(ada, "e", assignee="me", status="resolved"))) == [12]
+    assert ids(search(ada, "ship", status="pending")) == [4]
+    assert ids(search(ada, "ship", inbox=2)) == []
+
+
+@pytest.mark.parametrize("q", ["", "   ", "\t"])
+def test_a_search_for_nothing_is_the_list(ada, q):
+    assert ids(search(ada, q)) == ids(ada.get(LIST))
+
+
+def test_what_was_deleted_is_not_found(app, ada):
+    assert ids(search(ada, "#10482")) == [1]
+    with app.app_context():
+        db.session.execute(update(Message).values(deleted=True))
+        db.session.commit()
+    assert ids(search(ada, "#10482")) == []
+
+
+@pytest.mark.parametrize("sign", ["%", "_", "\\", "/", "'", '"', "😀", "\u202e", "%%", "\\%"])
+def test_signs_are_looked_for_as_themselves(app, ada, sign):
+    with app.app_context():
+        db.session.execute(update(Message).values(content="plain"))
+        db.session.execute(update(Contact).values(name="plain", email=None))
+        db.session.commit()
+    assert ids(search(ada, sign)) == []
+    ada.send(2, f"before{sign}after")
+    assert ids(search(ada, sign)) == [2]
+    assert ids(search(ada, f"e{sign}a")) == [2]
+
+
+@pytest.mark.parametrize(
+    "q", ["x" * 201, "x" * 1_000_000, "a%00b"], ids=["201 characters", "1 MB", "NUL"]
+)
+def test_what_nobody_can_look_for_is_400(ada, q):
+    answer = ada.get(f"{LIST}?q={q}")
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+def test_what_is_not_utf_8_is_found_nowhere(ada):
+    assert ids(ada.get(f"{LIST}?q=%ED%A0%80")) == []
+
+
+def test_two_hundred_characters_may_be_looked_for(ada):
+    ada.send(2, "é" * 200)
+    assert ids(search(ada, "é" * 200)) == [2]
+
+
+def test_a_search_says_where_to_go_on_until_all_is_searched(app, ada, monkeypatch):
+    monkeypatch.setattr(queries, "SEARCH_DEPTH", 5)
+    add_conversations(app, 7)
+    found, pages, before = [], 0, {}
+    while before is not None:
+        page = search(ada, "Tom Okafor", **before)
+        found += ids(page)
+        pages += 1
+        next_before = page.json["next_before"]
+        before = {"before": next_before} if next_before else None
+    assert found == [2]
+    assert pages == 4  # 19 conversations, five at a time
+
+
+def test_a_search_that_ends_with_the_list_says_that_there_is_no_more(app, ada, monkeypatch):
+    monkeypatch.setattr(queries, "SEARCH_DEPTH", 12)
+    assert search(ada, "Tom Okafor").json["next_before"] is None
+    monkeypatch.setattr(queries, "SEARCH_DEPTH", 11)
+    assert search(ada, "Tom Okafor").json["next_before"] is not None
+
+
+def test_a_page_of_a_search_that_is_full_goes_on_after_its_last(app, ada):
+    new = add_conversations(app, 5)[::-1]  # of Maria, as the demo's first
+    first = search(ada, "maria", limit=4)
+    assert ids(first) == new[:4]
+    rest = search(ada, "maria", limit=4, before=first.json["next_before"])
+    assert ids(rest) == [new[4], 1]
+    assert rest.json["next_before"] is None
+
+
+def test_older_conversations_on_a_page_are_of_the_same_list(app, ada):
+    add_conversations(app, 60, status="pending")
+    page = ada.page(f"{LIST}?status=pending&q=maria").get_data(as_text=True)
+    (link,) = [part.split('"')[0] for part in page.split('href="') if "before=" in part[:200]]
+    assert "status=pending" in link
+    assert "q=maria" in link
+    older = ada.get(link.replace("&amp;", "&"))
+    assert len(ids(older)) == 10
+
+
+# Pages
+
+
+def test_those_of_one_moment_are_paged_without_loss(app, ada):
+    with app.app_context():
+        db.session.execute(update(Conversation).values(last_activity_at=clock.now()))
+        db.session.commit()
+    first = ada.get(f"{LIST}?limit=7")
+    second = ada.get(f"{LIST}?limit=7&before={first.json['next_before']}")
+    assert ids(first) + ids(second) == list(range(12, 0, -1))
+    assert second.json["next_before"] is None
+
+
+def test_a_page_stays_where_it_was_while_others_arrive(app, ada):
+    first = ada.get(f"{LIST}?limit=5")
+    rest = ids(ada.get(f"{LIST}?before={first.json['next_before']}"))
+    add_conversations(app, 3)
+    assert ids(ada.get(f"{LIST}?before={first.json['next_before']}")) == rest
+
+
+def test_a_thread_between_two_messages_and_beyond_its_ends(ada):
+    messages = "/conversations/1/messages"
+    whole = [m["id"] for m in ada.get(messages).json["messages"]]
+    assert len(whole) > 3
+
+    def part(query):
+        answer = ada.get(f"{messages}?{query}").json
+        return [m["id"] for m in answer["messages"]], answer["next_before"]
+
+    assert part(f"after={whole[0]}&before={whole[-1]}") == (whole[1:-1], None)
+    assert part(f"before={whole[0]}") == ([], None)
+    assert part(f"after={whole[-1]}") == ([], None)
+    assert part("limit=2") == (whole[-2:], whole[-2])
+    assert part(f"limit=2&after={whole[0]}")[0] == whole[1:3]
+    assert part(f"limit={len(whole)}") == (whole, None)
+
+
+# Plans: without an index of their own, these would read every conversation of the account.
+
+PLANS = {
+    "all": ({}, "account_id_last_activity_at_id"),
+    "by status": ({"status": "open"}, "account_id_status_last_activity_at_id"),
+    "mine": ({"assignee": "me"}, "account_id_assignee_id_last_activity_at_id"),
+    "mine by status": ({"assignee": "me", "status": "open"}, "of_an_assignee_by_status"),
+    "of an inbox": ({"inbox": 1}, "inbox_id_last_activity_at_id"),
+    "of an inbox by status": ({"inbox": 1, "status": "open"}, "inbox_id_status_last_activity"),
+}
+
+
+@pytest.mark.parametrize(("asked", "index"), PLANS.values(), ids=PLANS)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_list_has_its_index(app, asked, index):
+    """SQLite's planner goes by rules; PostgreSQL's by how many rows there are: bench/lists.py."""
+    statements = []
+    with app.app_context():
+        ada = db.session.scalars(select(Membership).where(Membership.user_id == ADA)).one()
+        event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2:4]))
+        queries.conversations(ada, **asked)
+        statement, parameters = statements[-1]
+        plan = db.session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {statement}", parameters
+        )
+        lines = [line[-1] for line in plan]
+    assert any(index in line for line in lines), lines
+    assert sum("TEMP B-TREE" in line for line in lines) == 1, lines  # to sort the page alone
