@@ -90,10 +90,11 @@ class Hub:
         """Asks everyone to reconnect elsewhere, spread over time so that not all come at once."""
         self.draining = True
         while streams := self.subscribers():
-            pause = min(DRAIN_PAUSE, DRAIN_LIMIT / len(streams))
+            due, pause = time.monotonic(), min(DRAIN_PAUSE, DRAIN_LIMIT / len(streams))
             for subscriber in streams:
                 self.close(subscriber, "shutdown")
-                gevent.sleep(pause)
+                due += pause
+                gevent.sleep(max(0, due - time.monotonic()))
 
     def stop(self) -> None:
         """Closes every stream and ends what `start` began."""
