@@ -112,10 +112,11 @@ class Hub:
         self.draining = True
         self.leases.renew()  # they outlive the restart
         while streams := self.subscribers():
-            pause = min(DRAIN_PAUSE, DRAIN_LIMIT / len(streams))
+            due, pause = time.monotonic(), min(DRAIN_PAUSE, DRAIN_LIMIT / len(streams))
             for subscriber in streams:
                 self.close(subscriber, "shutdown")
-                gevent.sleep(pause)
+                due += pause
+                gevent.sleep(max(0, due - time.monotonic()))
 
     def stop(self) -> None:
         """Closes every stream and ends what `start` began."""

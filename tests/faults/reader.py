@@ -18,6 +18,8 @@ from rtapp.events.catalogue import EPHEMERAL
 from rtapp.realtime.cursor import Cursor
 
 from .server import Server
+from .waiting import PATIENCE
+from .waiting import eventually
 
 ACCOUNT = 1  # of the demo
 SILENCE = 45.0  # s without a byte until a reader takes its connection for dead
@@ -65,7 +67,7 @@ class Reader:
         self.gate.set()
         self.tear: Callable[[], int | None] = intact
         self._server, self._receive_buffer = server, receive_buffer
-        self._headers = headers or {"Authorization": f"Bearer {server.tokens[who]}"}
+        self._headers = headers or server.bearer(who)
         self._delay = 0.0
         self._wanted = True
         self._stands: Cursor | None = None
@@ -111,11 +113,10 @@ class Reader:
             connection.settimeout(SILENCE)
             connection.connect(("127.0.0.1", self._server.port))
             self.port = connection.getsockname()[1]
-            headers = {**self._headers, "Host": "127.0.0.1"}
+            headers = dict(self._headers)
             if self.cursor:
                 headers["Last-Event-ID"] = self.cursor
-            lines = [f"GET {path} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
-            connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+            connection.sendall(self._server.request(path, headers))
             self._read_body(connection, self._read_head(connection))
 
     def _read_head(self, connection: socket.socket) -> bytes:
@@ -229,3 +230,18 @@ def several(server: Server, conversations: Iterable[int], **more: Any) -> list[R
         Reader(server, f"accounts/{ACCOUNT}", **more),
         Reader(server, f"account:{ACCOUNT}", *(f"conversation:{c}" for c in conversations), **more),
     ]
+
+
+def never_read(server: Server, path: str, count: int) -> list[socket.socket]:
+    """Streams that nobody reads, with as small a buffer as the kernel allows; all are open."""
+    sockets = [socket.socket() for _ in range(count)]
+    for connection in sockets:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        connection.settimeout(PATIENCE)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(server.request(path, server.bearer("Ada")))
+    for connection in sockets:
+        eventually(
+            lambda c=connection: b"stream.open" in c.recv(1024, socket.MSG_PEEK), "it is open"
+        )
+    return sockets

@@ -128,9 +128,14 @@ class Server:
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
 
-    def rss(self) -> int:
-        """Resident bytes of the embedded server."""
-        return resident(self.pid)
+    def resident(self) -> int:
+        """Bytes of the embedded server in memory."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu(self) -> float:
+        """Seconds for which the embedded server has had a processor."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
 
     def log(self) -> str:
         return (self.folder / "server.log").read_text()
@@ -149,7 +154,7 @@ class Server:
         """One request on a connection of its own. Raises what AWAY names."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if who is not None:
-            sent["Authorization"] = f"Bearer {self.tokens[who]}"
+            sent |= self.bearer(who)
         payload = None
         if body is not None:
             payload = json.dumps(body).encode()
@@ -161,6 +166,14 @@ class Server:
             return response.status, response.read(), response.headers
         finally:
             connection.close()
+
+    def bearer(self, who: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[who]}"}
+
+    def request(self, path: str, headers: dict[str, str]) -> bytes:
+        """A GET as it stands on the wire, for sockets that are read by hand."""
+        lines = [f"GET {path} HTTP/1.1", "Host: x", *(f"{k}: {v}" for k, v in headers.items())]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def committed(self, conversation: int) -> list[tuple[int, str | None]]:
         """(id, client_id) of every message of a conversation, as the database has them."""
@@ -234,8 +247,3 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
-
-
-def resident(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -7,36 +7,33 @@ from typing import NamedTuple
 class Sizes(NamedTuple):
     steady: float  # s for which writers write before and after a fault
     outage: float  # s for which Redis stays away
+    rate: float  # messages a second and conversation: for how long can the machine keep up?
     pubsub_cuts: int
-    stop_reading: tuple[float, ...]  # s for which readers don't read
     cuts: int  # at a random byte, of all readers together
     streams: int  # open as the server is told to end
     worker_kills: int
-    stalled_rounds: int
-    stalled_round: int  # events in each
+    stalled_rounds: int  # with and without stalled readers
 
 
 NORMAL = Sizes(
     steady=0.6,
     outage=0.8,
+    rate=50,
     pubsub_cuts=15,
-    stop_reading=(5,),
     cuts=1_000,
     streams=500,
     worker_kills=1,
-    stalled_rounds=3,
-    stalled_round=60,
+    stalled_rounds=6,
 )
 SOAK = Sizes(
     steady=10,
     outage=20,
+    rate=5,
     pubsub_cuts=300,
-    stop_reading=(5, 20),
     cuts=20_000,
     streams=2_000,
     worker_kills=10,
-    stalled_rounds=15,
-    stalled_round=220,
+    stalled_rounds=50,
 )
 
 LONG = os.environ.get("RTAPP_SOAK", "") not in ("", "0")

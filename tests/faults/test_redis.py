@@ -52,7 +52,7 @@ def test_redis_killed_and_restarted_without_its_data_resets_everyone_once(redis,
 def test_a_cut_pubsub_connection_loses_nothing(redis, start, tell):
     server = start()
     cuts = 0
-    with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS, rate=60) as check:
+    with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS, rate=SIZES.rate) as check:
         for _ in range(SIZES.pubsub_cuts):
             eventually(redis.cut_pubsub, "there is a pub/sub connection to cut")
             cuts += 1
