@@ -14,6 +14,8 @@ class Sizes(NamedTuple):
     worker_kills: int
     stalled_rounds: int
     stalled_round: int  # events in each
+    broker_examples: int  # sequences of steps that the state machines try
+    hub_examples: int
 
 
 NORMAL = Sizes(
@@ -26,6 +28,8 @@ NORMAL = Sizes(
     worker_kills=1,
     stalled_rounds=3,
     stalled_round=60,
+    broker_examples=50,
+    hub_examples=100,
 )
 SOAK = Sizes(
     steady=10,
@@ -37,6 +41,8 @@ SOAK = Sizes(
     worker_kills=10,
     stalled_rounds=15,
     stalled_round=220,
+    broker_examples=1_500,
+    hub_examples=5_000,
 )
 
 LONG = os.environ.get("RTAPP_SOAK", "") not in ("", "0")
