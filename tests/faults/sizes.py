@@ -13,6 +13,8 @@ class Sizes(NamedTuple):
     streams: int  # open as the server is told to end
     worker_kills: int
     stalled_rounds: int  # with and without stalled readers
+    broker_examples: int  # sequences of steps that the state machines try
+    hub_examples: int
 
 
 NORMAL = Sizes(
@@ -24,6 +26,8 @@ NORMAL = Sizes(
     streams=500,
     worker_kills=1,
     stalled_rounds=6,
+    broker_examples=50,
+    hub_examples=100,
 )
 SOAK = Sizes(
     steady=10,
@@ -34,6 +38,8 @@ SOAK = Sizes(
     streams=2_000,
     worker_kills=10,
     stalled_rounds=50,
+    broker_examples=1_500,
+    hub_examples=5_000,
 )
 
 LONG = os.environ.get("RTAPP_SOAK", "") not in ("", "0")

@@ -42,15 +42,25 @@ class Log:
     events: list[Published] = field(default_factory=list)
     trimmed: dict[str, Cursor] = field(default_factory=dict)  # the newest one, of each topic
 
-    def add(self, redis, topics: Iterable[str], number: int) -> None:
-        """Notes what has just been published, under the cursors that Redis's logs have for it."""
-        self.epoch = redis.get(Topic(self.account_id, "epoch").channel).decode()
-        for topic in topics:
-            ((entry, _),) = redis.xrevrange(Topic(self.account_id, topic).channel, count=1)
+    def publish(self, broker: Broker, key: str, topics: list[str], number: int, size: int) -> None:
+        """Publishes, and notes it under the cursors that Redis's logs have for it."""
+        bodies = [(topic, body(topic, number, size)) for topic in topics]
+        assert broker.publish(self.account_id, key, "message.created", bodies)
+        with broker.redis.pipeline(transaction=False) as pipeline:
+            pipeline.get(Topic(self.account_id, "epoch").channel)
+            for topic in topics:
+                pipeline.xrevrange(Topic(self.account_id, topic).channel, count=1)
+            epoch, *newest = pipeline.execute()
+        self.goes_on_in(epoch.decode())
+        for topic, ((entry, _),) in zip(topics, newest, strict=True):
             cursor = Cursor(self.epoch, 0, 0).at(entry.decode())
-            same = [event.cursor for event in self.events if event.cursor.epoch == self.epoch]
-            assert not same or cursor > max(same), "cursors of one epoch grow strictly"
+            assert all(cursor > e.cursor for e in self.events if e.cursor.epoch == self.epoch)
             self.events.append(Published(cursor, topic, number))
+
+    def goes_on_in(self, epoch: str) -> None:
+        """Of a new epoch, nothing has been forgotten yet."""
+        if epoch != self.epoch:
+            self.epoch, self.trimmed = epoch, {}
 
     def after(self, cursor: Cursor, topics: Iterable[str]) -> list[Published]:
         wanted = set(topics)
@@ -78,39 +88,37 @@ class Log:
             return "history_lost"
         return None
 
-    def passes(self, ms: int) -> None:
-        """Time goes by: everything becomes that much older."""
-        self.events = [e._replace(cursor=older(e.cursor, ms)) for e in self.events]
-        self.trimmed = {topic: older(cursor, ms) for topic, cursor in self.trimmed.items()}
-
-
-def older(cursor: Cursor, ms: int) -> Cursor:
-    return cursor._replace(ms=cursor.ms - ms)
-
 
 @dataclass
 class Segment:
     """What a reader was told without a break: from a stream.open or a stream.reset on."""
 
     start: Cursor
+    until: Cursor  # the newest id: everything up to it has been told
     events: list[Published] = field(default_factory=list)
 
 
 class Reader:
     """A client with a small buffer, that comes back from the last id it has read."""
 
-    def __init__(self, hub: Hub, account_id: int, topics: list[str], format: str):
-        self.hub, self.account_id, self.topics, self.format = hub, account_id, topics, format
+    def __init__(self, hub: Hub, log: Log, topics: list[str], format: str):
+        self.hub, self.log, self.topics, self.format = hub, log, topics, format
         self.asked: Cursor | None = None
         self.last_id: Cursor | None = None
         self.segments: list[Segment] = []
-        self.resets = 0
+        self.resets: list[Cursor] = []  # where it stood at each reset since the last check
         self.socket: socket.socket | None = None
+
+    def __repr__(self) -> str:
+        told = {event for segment in self.segments for event in segment.events}
+        missing = [e for e in self.expected(self.segments[-1]) if e not in told]
+        stalled = ", stalled" if self.subscriber in self.hub.stalled else ""
+        return f"<Reader of {self.topics}: {self.subscriber.state}{stalled}, lacks {missing}>"
 
     def open(self, cursor: Cursor | None = None) -> None:
         """Connects, from the last id if there is one, else from `cursor`, else from now on."""
         assert self.socket is None
-        self.asked = self.last_id or cursor
+        self.asked = self.last_id or cursor or self.asked
         ours, self.socket = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
@@ -120,14 +128,11 @@ class Reader:
         self._opened = self._owed_a_reset = False
         self._text = codecs.getincrementaldecoder("utf-8")()
         self._lines, self._decoder = SSELineDecoder(), SSEDecoder()
+        topics = tuple(Topic(self.log.account_id, topic) for topic in self.topics)
         self.subscriber = self.hub.open(
             ours.detach(),
             Subscription(
-                self.account_id,
-                tuple(self.topics),
-                tuple(Topic(self.account_id, topic) for topic in self.topics),
-                format=self.format,
-                cursor=self.asked,
+                self.log.account_id, tuple(self.topics), topics, self.format, cursor=self.asked
             ),
         )
 
@@ -158,24 +163,24 @@ class Reader:
                     self._take(event)
 
     def _take(self, event: ServerSentEvent) -> None:
+        stood = self.last_id or self.asked
         if event.id:
             self.last_id = Cursor.parse(event.id)
         if event.event == "stream.open":
             self._take_open(json.loads(event.data))
-            return
-        if event.event == "stream.reset":
+        elif event.event == "stream.reset":
             assert self._opened, "stream.open comes first"
-            self.resets += 1
+            assert stood is not None, "nobody is reset who had nothing"
+            self.resets.append(stood)
             self._owed_a_reset = False
-            self.segments.append(Segment(self.last_id))
-            return
-        if event.event == "stream.ping":
-            assert not self._owed_a_reset or not event.id
-            return
-        if event.data:
+            self.segments.append(Segment(self.last_id, self.last_id))
+        elif event.data and not event.event.startswith("stream."):
             assert self._opened, "stream.open comes first"
-            assert not self._owed_a_reset, "an event where stream.reset was due"
             self._take_event(json.loads(event.data[event.data.index("{") :]))
+        if self._owed_a_reset:
+            assert self.last_id in (None, self.asked), "an id that hides the reset"
+        elif self.segments and self.last_id is not None:
+            self.segments[-1].until = self.last_id
 
     def _take_open(self, fields: dict) -> None:
         assert not self._opened, "stream.open comes once"
@@ -184,9 +189,10 @@ class Reader:
             assert self.last_id == self.asked, "a resumed stream goes on from what was asked"
         self._owed_a_reset = self.asked is not None and not fields["resumed"]
         if not self._owed_a_reset and not self.segments:
-            self.segments.append(Segment(self.last_id))
+            self.segments.append(Segment(self.last_id, self.last_id))
 
     def _take_event(self, body: dict) -> None:
+        assert not self._owed_a_reset, "an event where stream.reset was due"
         published = Published(self.last_id, body["topic"], body["n"])
         segment = self.segments[-1]
         assert published.cursor not in self.here, "duplicates come only across a reconnect"
@@ -196,26 +202,29 @@ class Reader:
         else:
             assert published in segment.events, "out of order"
 
-    def expected(self, log: Log, segment: Segment) -> list[Published]:
-        events = log.after(segment.start, self.topics)
+    def expected(self, segment: Segment) -> list[Published]:
+        events = self.log.after(segment.start, self.topics)
         if self.format == "json":
             return events
         return [event for event in events if event.number % UNSHOWN]
 
-    def has_everything(self, log: Log) -> bool:
+    def has_everything(self) -> bool:
         return (
             bool(self.segments)
-            and self.segments[-1].start.epoch == log.epoch
-            and self.segments[-1].events == self.expected(log, self.segments[-1])
+            and self.segments[-1].start.epoch == self.log.epoch
+            and self.segments[-1].events == self.expected(self.segments[-1])
             and self.subscriber.state is State.LIVE
         )
 
-    def check(self, log: Log) -> None:
-        """Nothing was left out, added or moved, up to where each segment ended."""
+    def check(self, latest_ms: int) -> None:
+        """Nothing was left out, added or moved, up to the newest id; resets only where lost."""
         for segment in self.segments:
-            expected = self.expected(log, segment)
-            assert segment.events == expected[: len(segment.events)]
-        assert self.resets >= len(self.segments) - 1
+            assert segment.until.epoch == segment.start.epoch, "a new epoch without a reset"
+            told = [e for e in self.expected(segment) if e.cursor <= segment.until]
+            assert segment.events == told
+        while self.resets:
+            why = self.log.why_lost(self.resets.pop(), self.topics, latest_ms)
+            assert why, "a stream was reset though nothing was lost"
 
 
 def render(format: str, event: str, body: bytes) -> str | None:
@@ -226,13 +235,3 @@ def render(format: str, event: str, body: bytes) -> str | None:
 
 def body(topic: str, number: int, size: int) -> str:
     return json.dumps({"topic": topic, "n": number, "text": "é" * size}, ensure_ascii=False)
-
-
-def publish(broker: Broker, log: Log, key: str, topics: list[str], number: int, size: int) -> bool:
-    """Publishes and notes it."""
-    went_out = broker.publish(
-        log.account_id, key, "message.created", [(t, body(t, number, size)) for t in topics]
-    )
-    if went_out:
-        log.add(broker.redis, topics, number)
-    return went_out

@@ -5,6 +5,9 @@ from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.replay import why_lost
 
+from .clock import dumped
+from .clock import restore
+
 TOPICS = ["a", "b"]
 
 
@@ -98,3 +101,42 @@ def test_listening_anew_is_possible_as_often_as_the_connection_is_lost(broker):
         listener.send("PING", "here")
         assert listener.read()  # an answer
         listener.close()
+
+
+@pytest.mark.xfail(strict=True, reason="only a process that knew more finds out")
+def test_a_redis_that_forgot_while_nobody_looked_is_found_out(broker, redis):
+    """The power fails: Redis's file lacks the newest writes, and every process is a new one."""
+    publish(broker, "k", "a")
+    start = broker.position(1)
+    dump = dumped(broker.redis, 1)
+    publish(broker, "l", "a")
+    restore(broker.redis, 1, dump)
+    afterwards = Broker(redis.url)
+    reading = afterwards.read(1, TOPICS, start)
+    afterwards.redis.close()
+    assert keys(reading) == []
+    assert why_lost(start, reading) == "unknown_cursor"
+
+
+@pytest.mark.xfail(strict=True, reason="a log that is gone looks like a topic without events")
+def test_a_log_that_redis_evicted_is_said_to_be_lost(broker):
+    """As a Redis with another `maxmemory-policy` than `noeviction` does when it is full."""
+    publish(broker, "k", "a")
+    start = broker.position(1)
+    publish(broker, "l", "a")
+    broker.redis.delete("rt:{1}:a")
+    publish(broker, "m", "a")
+    assert why_lost(start, broker.read(1, TOPICS, start)) == "history_lost"
+
+
+@pytest.mark.xfail(strict=True, reason="a process forgets the epochs that it has given up")
+def test_an_epoch_that_was_given_up_does_not_come_back(broker):
+    """Redis loses everything, and somebody puts an old copy of its data back."""
+    publish(broker, "k", "a")
+    dump = dumped(broker.redis, 1)
+    publish(broker, "l", "a")
+    before = broker.position(1)
+    broker.redis.flushall()
+    assert broker.position(1).epoch != before.epoch
+    restore(broker.redis, 1, dump)
+    assert broker.position(1).epoch != before.epoch

@@ -1,0 +1,125 @@
+"""A broker for which time passes when a test says so, and chance is a count.
+
+With them, what a state machine did can be done again: cursors and epochs come out the same.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+from rtapp.realtime.broker import SCRIPTS
+from rtapp.realtime.broker import Broker
+from rtapp.realtime.broker import Topic
+from rtapp.realtime.embedded_redis import EmbeddedRedis
+
+HOUR = 60 * 60 * 1000  # ms
+BEGINNING = 1_790_000_000_000  # ms
+REDIS_TIME = "redis.call('TIME')"
+KEPT_TIME = "redis.call('HMGET', 'clock', 's', 'us')"
+
+Dump = dict[bytes, tuple[int, bytes]]  # of each key, the ms that it has left and what DUMP says
+
+
+class TimedBroker(Broker):
+    """Its scripts take the time from the key `clock`; each epoch is the next of `epochs`."""
+
+    def __init__(self, url: str, epochs: Iterator[str]):
+        super().__init__(url)
+        self._epochs = epochs
+        account = (SCRIPTS / "account.lua").read_text()
+        assert account.count(REDIS_TIME) == 1
+        account = account.replace(REDIS_TIME, KEPT_TIME)
+        self._publish, self._read = (
+            self.redis.register_script(account + (SCRIPTS / name).read_text())
+            for name in ("publish.lua", "read.lua")
+        )
+
+    def _args(self, account_id: int) -> list[str]:
+        _, seen = super()._args(account_id)
+        return [next(self._epochs), seen]
+
+
+def some_epochs() -> Iterator[str]:
+    """Words, each of which is before or after the one before it, as real ones are."""
+    n = 0
+    while True:
+        n += 1
+        yield f"{n * 40503 % 65536:04x}"
+
+
+class Clock:
+    """The time of a redis-server's scripts, and what it does to the keys of one account."""
+
+    def __init__(self, broker: Broker, account_id: int):
+        self._redis, self._account_id = broker.redis, account_id
+        self.now = self.latest = BEGINNING
+        self.set()
+
+    def set(self) -> None:
+        seconds, ms = divmod(self.now, 1000)
+        self._redis.hset("clock", mapping={"s": seconds, "us": ms * 1000})
+
+    def step(self, ms: int) -> None:
+        """The clock is put right: nothing grows older by it, as Redis's own expiry does not."""
+        self.now += ms
+        self.latest = max(self.now, self.latest)
+        self.set()
+
+    def passes(self, ms: int) -> None:
+        self.step(ms)
+        keys = keys_of(self._redis, self._account_id)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for key, left in zip(keys, lefts(self._redis, keys), strict=True):
+                if left > 0:
+                    pipeline.pexpire(key, left - ms)  # not above 0: then it is gone at once
+            pipeline.execute()
+
+
+def keys_of(redis, account_id: int) -> list[bytes]:
+    return redis.keys(Topic(account_id, "*").channel)
+
+
+def lefts(redis, keys: list[bytes]) -> list[int]:
+    """How many ms the keys have left; below 0 are those that stay."""
+    with redis.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.pttl(key)
+        return pipeline.execute()
+
+
+def dumped(redis, account_id: int) -> Dump:
+    """All keys of an account, as a snapshot has them."""
+    keys = sorted(keys_of(redis, account_id))
+    with redis.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.dump(key)
+        values = pipeline.execute()
+    return dict(zip(keys, zip(lefts(redis, keys), values, strict=True), strict=True))
+
+
+def restore(redis, account_id: int, dump: Dump) -> None:
+    """What a server has that comes back from that snapshot."""
+    with redis.pipeline(transaction=False) as pipeline:
+        for key in keys_of(redis, account_id):
+            pipeline.delete(key)
+        for key, (left, value) in dump.items():
+            pipeline.restore(key, max(0, left), value)
+        pipeline.execute()
+
+
+def kill(server: EmbeddedRedis, redis) -> None:
+    """Ends redis-server as the kernel would.
+
+    With "everysec" it may owe its file up to two seconds of acknowledged writes: what happens when
+    they are lost is another rule's matter.
+    """
+    redis.config_set("appendfsync", "always")
+    redis.set("written", "up to here")
+    os.kill(redis.info("server")["process_id"], 9)
+    server.stop()
+
+
+def start_without_data(server: EmbeddedRedis) -> None:
+    for path in server.folder.glob("appendonly*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    server.start()
