@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from rtapp.realtime.broker import Listener
 from rtapp.realtime.broker import Reading
 from rtapp.realtime.cursor import Cursor
+from rtapp.realtime.group import Group
 
 from .clock import TimedBroker
 
@@ -109,9 +110,11 @@ class HeldBroker(TimedBroker):
         super().__init__(url, epochs)
         self._wire = wire
 
-    def read(self, account_id: int, names: Sequence[str], after: Cursor) -> Reading:
+    def read(
+        self, account_id: int, names: Sequence[str], after: Cursor, groups: Sequence[Group] = ()
+    ) -> Reading:
         really = super().read
-        return self._wire.wait("read", lambda: really(account_id, names, after))
+        return self._wire.wait("read", lambda: really(account_id, names, after, groups))
 
     def listener(self) -> Any:
         really = super().listener
