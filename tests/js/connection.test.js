@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Connection, HEARTBEAT, askWhy, backoff, streamUrl } from "../../static/js/rtapp/connection.js";
+import { Connection, HEARTBEAT } from "../../static/js/rtapp/connection.js";
+import { askWhy, backoff, streamUrl } from "../../static/js/rtapp/request.js";
 import { FakeEventSource, FakeTimers, answered, cursorIn } from "./fakes.js";
 
 const DEAD = 2.5 * HEARTBEAT;
@@ -105,7 +106,7 @@ test("open, ping and reset tell what they say", () => {
   last().hear("stream.reset", { reason: "history_lost" }, "e-9-0");
 
   assert.deepEqual(told(), [
-    { type: "open", from: "e-1-0", resumed: true },
+    { type: "open", from: "e-1-0", resumed: true, id: "e-1-0" },
     { type: "ping", lag: 4, id: "" },
     { type: "reset", reason: "history_lost", id: "e-9-0" },
   ]);
