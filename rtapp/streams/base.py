@@ -14,6 +14,7 @@ from rtapp.access import Asker
 from rtapp.errors import BadRequest
 from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
+from rtapp.errors import Unauthorized
 from rtapp.errors import Unavailable
 from rtapp.models import Contact
 from rtapp.realtime.broker import Topic
@@ -58,6 +59,7 @@ def stream(kind: str) -> Callable[[Authorise], Authorise]:
 def open_stream(*names: tuple[str, int]) -> EventStream:
     """The response for the streams (kind, id) of one account. One refused refuses all of them."""
     asker = auth.asking()
+    refuse_another(asker)
     format = asked_format()
     cursor = asked_cursor()
     hub: Hub = current_app.extensions["hub"]
@@ -98,6 +100,14 @@ def allowed_to(
     topics = (Topic(account_id, name) for stream in allowed for name in stream.topics)
     holdings = (holding for stream in allowed for holding in stream.holdings)
     return account_id, tuple(dict.fromkeys(topics)), tuple(holdings)
+
+
+def refuse_another(asker: Asker) -> None:
+    """A page says for whom it was made (`user`): whoever has signed in since must not hear it all
+    in the other's page, which would come back by itself with the new session's cookie."""
+    wanted = request.args.get("user")
+    if wanted is not None and wanted != str(asker.id):
+        raise Unauthorized("You are signed in as somebody else by now; load the page again.")
 
 
 def asked_format() -> str:

@@ -22,6 +22,15 @@ def test_a_malformed_cursor_in_the_header_is_400(ada):
     assert ada.get(STREAM, Last_Event_ID="x y").status_code == 400
 
 
+def test_a_page_made_for_somebody_else_is_refused(ada, kevin):
+    for path in (STREAM, "/streams?stream=conversation:1", "/streams/accounts/1/presence"):
+        asked = f"{path}{'&' if '?' in path else '?'}user="
+        for user in (kevin.id, "", "x"):
+            refused = ada.get(f"{asked}{user}")
+            assert (refused.status_code, refused.content_type) == (401, "application/problem+json")
+        ada.stream(f"{asked}{ada.id}").close()
+
+
 def test_headers_are_those_of_the_protocol(ada):
     answer = ada.get(STREAM)
     assert answer.headers["Cache-Control"] == "no-cache, no-transform"

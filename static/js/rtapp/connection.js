@@ -16,7 +16,7 @@ const ENDED = 2; // EventSource.CLOSED
  * @property {string[]} streams       for instance `["account:1", "conversation:3"]`
  * @property {"json" | "html" | "turbo"} [format]
  * @property {string} [cursor]        where to resume
- * @property {number | string} [user]     for whom: should the server take us for another, it is over
+ * @property {number | string} [user]     for whom: should somebody else have signed in since, it is refused
  * @property {number} [patience]      heartbeats of silence until the link counts as dead
  * @property {number} [firstDelay]    ms before the first new attempt, doubled with each
  * @property {number} [longestDelay]  ms
@@ -136,11 +136,7 @@ export class Connection {
     on("error", () => this.#failed(source, url));
   }
 
-  #opened({ heartbeat, resumed = false, user_id }, from, id) {
-    if (user_id !== undefined && this.#options.user !== undefined && String(user_id) !== String(this.#options.user)) {
-      this.#finish({ reason: "signed_out", status: 401 }); // and somebody else has signed in
-      return;
-    }
+  #opened({ heartbeat, resumed = false }, from, id) {
     if (heartbeat > 0) this.#heartbeat = heartbeat * 1000;
     this.#watch();
     this.#attempt = 0;

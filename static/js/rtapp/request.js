@@ -7,10 +7,11 @@ const TRY_AGAIN = new Set([408, 425, 429]);
 
 /** @typedef {{status: number, retryAfter?: number}} Answer   status 0: no answer; retryAfter in ms */
 
-/** The address that opens `streams`, resuming after `cursor` where there is one. */
-export function streamUrl({ url = "/streams", streams, format = "json", cursor = "" }) {
+/** The address that opens `streams` for `user`, resuming after `cursor` where there is one. */
+export function streamUrl({ url = "/streams", streams, format = "json", user, cursor = "" }) {
   const query = new URLSearchParams(streams.map((stream) => ["stream", stream]));
   query.set("format", format);
+  if (user !== undefined) query.set("user", user);
   if (cursor) query.set("last_event_id", cursor);
   return `${url}?${query}`;
 }
