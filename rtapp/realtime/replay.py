@@ -161,12 +161,13 @@ class Serving:
     def __init__(self, hub: Hub, place: Place, snapshot: bool):
         account_id, channels, cursor = place
         self._hub = hub
-        self.has_snapshot = snapshot
+        # What changes between a snapshot and Redis telling us of the topic, nobody would hear.
+        self.has_snapshot = snapshot and all(channel.confirmed for channel in channels)
         self.connection, self.said = hub.connections, hub.said
         names = [channel.topic.name for channel in channels] if cursor else []
         groups = [
             (channel.topic, Group(kind, channel.topic.name))
-            for channel in (channels if snapshot else ())
+            for channel in (channels if self.has_snapshot else ())
             for kind in hub.announcer.kinds(channel.topic)
         ]
         self.reading = hub.broker.read(

@@ -1,0 +1,191 @@
+"""What has no log: whoever dawdles, breaks off or was not told still ends up knowing what is true.
+
+Readers with small buffers hear of groups that change all the time, while the pub/sub connection is
+cut and events come in between. When nothing happens any more, what each knows is what there is.
+"""
+
+import json
+import os
+import random
+import socket
+
+import gevent
+import pytest
+from httpx_sse._decoders import SSEDecoder
+from httpx_sse._decoders import SSELineDecoder
+
+from rtapp.events.announcements import Announcements
+from rtapp.realtime import presence
+from rtapp.realtime.broker import Broker
+from rtapp.realtime.broker import GroupChanges
+from rtapp.realtime.broker import Topic
+from rtapp.realtime.cursor import NOWHERE
+from rtapp.realtime.group import Group
+from rtapp.realtime.hub import Hub
+from rtapp.realtime.presence import PRESENCE
+from rtapp.realtime.subscriber import RECENT
+from rtapp.realtime.subscriber import State
+from rtapp.realtime.subscriber import Subscription
+from rtapp.realtime.typing import TYPING
+from rtapp.realtime.viewers import VIEWERS
+from tests.support import eventually
+
+ACCOUNT = 1
+THREAD = "conversation:1"
+GROUPS = (presence.GROUP, Group(TYPING, THREAD), Group(VIEWERS, THREAD))
+STEPS = 120
+
+
+class Reader:
+    """Knows only what its stream says, and may be slow to take it."""
+
+    def __init__(self, hub: Hub):
+        ours, self.socket = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        ours.setblocking(False)
+        self.socket.setblocking(False)
+        topics = (Topic(ACCOUNT, THREAD), Topic(ACCOUNT, presence.TOPIC))
+        self.subscriber = hub.open(ours.detach(), Subscription(ACCOUNT, ("x",), topics))
+        self.online: dict[str, str] = {}
+        self.typing: set[int] = set()
+        self.viewers: list[int] = []
+        self.snapshots = self.events = 0
+        self._lines, self._decoder = SSELineDecoder(), SSEDecoder()
+
+    def read(self, limit: int) -> bool:
+        try:
+            data = os.read(self.socket.fileno(), limit)
+        except BlockingIOError:
+            return False
+        for line in self._lines.decode(data.decode()):
+            event = self._decoder.decode(line)
+            if event is not None and event.data:
+                self.take(event.event, json.loads(event.data))
+        return True
+
+    def take(self, name: str, said: dict) -> None:
+        data = said.get("data", {})
+        if name == "presence_update" and "online_users" in data:
+            self.online = dict(data["online_users"])
+            self.snapshots += 1
+        elif name == "presence_update":
+            self.online |= data["changed"]
+            for user in data["left"]:
+                self.online.pop(str(user), None)
+        elif name == "typing":
+            change = self.typing.add if data["is_typing"] else self.typing.discard
+            change(data["user_id"])
+        elif name == "conversation.viewers":
+            self.viewers = [viewer["id"] for viewer in data["viewers"]]
+        elif name == "message.created":
+            self.events += 1
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+@pytest.fixture
+def broker(redis):
+    broker = Broker(redis.url)
+    broker.redis.flushall()
+    yield broker
+    broker.redis.close()
+
+
+@pytest.fixture
+def hub(broker):
+    hub = Hub(broker, lambda *_: None, lambda s: s, Announcements())
+    hub.start()
+    yield hub
+    hub.stop()
+
+
+def change(broker: Broker, chance: random.Random) -> None:
+    """Somebody comes, goes, or is there as something else."""
+    group = chance.choice(GROUPS)
+    user = chance.randint(1, 30)
+    holder, value = {
+        PRESENCE: (str(user), chance.choice(("online", "busy", "offline"))),
+        TYPING: (f"user:{user}", json.dumps({"name": "x" * 200, "private": False})),
+        VIEWERS: (f"1/{user}", "x" * 100),
+    }[group.kind]
+    what = chance.choice((("hold", value), ("release", "0")))
+    change = (what[0], holder, chance.choice("ab"), what[1])
+    broker.change_groups([GroupChanges(ACCOUNT, group, [change])])
+
+
+def knows_all(reader: Reader, broker: Broker) -> bool:
+    there, typing, viewing = broker.read(ACCOUNT, (), NOWHERE, GROUPS).snapshots
+    return (
+        reader.online == {u: s for u, s in there.present.items() if s != "offline"}
+        and reader.typing == {int(holder[5:]) for holder in typing.present}
+        and reader.viewers == sorted(int(holder[2:]) for holder in viewing.present)
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_everyone_ends_up_knowing_who_is_there(hub, broker, seed):
+    chance = random.Random(seed)
+    readers = [Reader(hub)]
+    published = cuts = 0
+    for step in range(STEPS):
+        for _ in range(chance.choice((1, 1, 5, RECENT + 5))):
+            change(broker, chance)
+        if chance.random() < 0.3:
+            published += 1
+            body = json.dumps({"text": "x" * chance.choice((10, 3000))})
+            broker.publish(ACCOUNT, f"k{step}", "message.created", [(THREAD, body)])
+        if chance.random() < 0.05:
+            cuts += broker.redis.client_kill_filter(_type="pubsub")
+        if len(readers) < 6 and chance.random() < 0.1:
+            readers.append(Reader(hub))
+        gevent.sleep(0)
+        for reader in readers:
+            if chance.random() < 0.5:
+                reader.read(chance.choice((100, 5_000, 100_000)))
+    assert published
+    assert cuts
+    behind = sum(not knows_all(reader, broker) for reader in readers)
+
+    def settled() -> bool:
+        while sum(reader.read(100_000) for reader in readers):
+            gevent.sleep(0)
+        return all(r.subscriber.state is State.LIVE and knows_all(r, broker) for r in readers)
+
+    eventually(settled, patience=30)
+    assert behind or seed, "all knew everything all the time, so nothing is shown"
+    change(broker, random.Random(seed + 1000))
+    eventually(settled)
+    for reader in readers:
+        reader.close()
+
+
+def test_a_short_absence_is_made_up_for_without_a_snapshot(hub, broker):
+    """So that a crowd's snapshot is not sent again and again to whoever is a little slow."""
+    reader = Reader(hub)
+    eventually(lambda: reader.read(100_000) and reader.snapshots == 1)
+    eventually(lambda: reader.subscriber.state is State.LIVE)
+    change_of = [("hold", "7", "a", "online")]
+    hub.catch_up(reader.subscriber)
+    broker.change_groups([GroupChanges(ACCOUNT, presence.GROUP, change_of)])
+    eventually(lambda: reader.read(100_000) or reader.online == {"7": "online"})
+    eventually(lambda: reader.online == {"7": "online"} or reader.read(100_000))
+    assert reader.snapshots == 1
+    reader.close()
+
+
+def test_a_long_absence_is_not(hub, broker):
+    reader = Reader(hub)
+    eventually(lambda: reader.read(100_000) and reader.snapshots == 1)
+    chance = random.Random(1)
+    for _ in range(40 * RECENT):
+        change(broker, chance)
+    eventually(lambda: reader.subscriber in hub.stalled)
+
+    def caught_up() -> bool:
+        reader.read(100_000)
+        return reader.snapshots > 1 and knows_all(reader, broker)
+
+    eventually(caught_up, patience=20)
+    reader.close()
