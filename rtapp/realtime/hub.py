@@ -325,11 +325,13 @@ class Hub:
 
     def _command(self, *command: str | bytes) -> None:
         """Sends on the pub/sub connection, if there is one; a new one begins with all channels."""
-        if self._listener is not None:
+        listener = self._listener
+        if listener is not None:
             try:
-                self._listener.send(*command)
+                listener.send(*command)
             except (RedisError, OSError):
-                self._listener.close()  # wakes its reader, which connects again
+                self._listener = None  # or the next command would connect it again, unread
+                listener.close()  # wakes its reader, which connects again
 
     def barrier(self, timeout: float) -> bool:
         """Returns True once everything published before this call has been dispatched.
