@@ -24,6 +24,7 @@ from .subscriber import Burst
 from .subscriber import Channel
 from .subscriber import State
 from .subscriber import Subscriber
+from .turns import give_way
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -75,7 +76,7 @@ class Replay:
             finally:
                 for subscriber in group:
                     self._release(subscriber)
-            gevent.sleep(0)
+            give_way()
 
     def _release(self, subscriber: Subscriber) -> None:
         self._taken.discard(subscriber)
@@ -100,7 +101,7 @@ class Replay:
                 if begun and (not messages or self._hub.send(subscriber, bursts[format])):
                     self._finish(subscriber, reading, bool(lost), connection)
             if served % SUBSCRIBERS_PER_TURN == 0:
-                gevent.sleep(0)
+                give_way()
 
     def _may_be_served(self, subscriber: Subscriber, channels: tuple[Channel, ...]) -> bool:
         """Whether it is still as it was when the reading began: others had their turns since."""
