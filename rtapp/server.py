@@ -20,7 +20,9 @@ from rtapp.realtime.handoff import HandOffHandler
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.limits import most_requests
 from rtapp.realtime.limits import raise_descriptor_limit
+from rtapp.realtime.limits import spare_collector
 
+ACCEPTED_PER_TURN = 8  # connections taken before others get a turn: a millisecond's work each
 RESTART_DELAY = 1.0  # s between a look at the embedded Redis and the next
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
         log=None,
         backlog=1024,
     )
+    server.max_accept = ACCEPTED_PER_TURN
     try:
         server.start()
     except OSError as error:
@@ -65,6 +68,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
         )
     hub.start()
     relay.start()
+    spare_collector()
     keeper = gevent.spawn(keep, embedded) if embedded is not None else None
     announce(settings, server)
     stopped = Event()
