@@ -28,6 +28,13 @@ RESTART_DELAY = 1.0  # s between a look at the embedded Redis and the next
 logger = logging.getLogger(__name__)
 
 
+class Handler(HandOffHandler):
+    """Ours, without the line for an access log, which pywsgi makes also when there is none."""
+
+    def log_request(self) -> None:
+        pass
+
+
 def serve(app: Flask) -> None:
     """Serves until SIGTERM or SIGINT. Exits with a message if it can't."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -53,7 +60,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     server = WSGIServer(
         (settings.host, settings.port),
         app,
-        handler_class=HandOffHandler,
+        handler_class=Handler,
         spawn=Pool(most_requests()),
         log=None,
         backlog=1024,
