@@ -20,11 +20,20 @@ from rtapp.realtime.handoff import HandOffHandler
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.limits import most_requests
 from rtapp.realtime.limits import raise_descriptor_limit
+from rtapp.realtime.limits import spare_collector
 from rtapp.reopener import Reopener
 
+ACCEPTED_PER_TURN = 8  # connections taken before others get a turn: a millisecond's work each
 RESTART_DELAY = 1.0  # s between a look at the embedded Redis and the next
 
 logger = logging.getLogger(__name__)
+
+
+class Handler(HandOffHandler):
+    """Ours, without the line for an access log, which pywsgi makes also when there is none."""
+
+    def log_request(self) -> None:
+        pass
 
 
 def serve(app: Flask) -> None:
@@ -53,11 +62,12 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     server = WSGIServer(
         (settings.host, settings.port),
         app,
-        handler_class=HandOffHandler,
+        handler_class=Handler,
         spawn=Pool(most_requests()),
         log=None,
         backlog=1024,
     )
+    server.max_accept = ACCEPTED_PER_TURN
     try:
         server.start()
     except OSError as error:
@@ -68,6 +78,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     hub.start()
     relay.start()
     reopener.start()
+    spare_collector()
     keeper = gevent.spawn(keep, embedded) if embedded is not None else None
     announce(settings, server)
     stopped = Event()

@@ -47,6 +47,7 @@ from .subscriber import Mark
 from .subscriber import State
 from .subscriber import Subscriber
 from .subscriber import Subscription
+from .turns import give_way
 
 RECONNECT_DELAY = (0.05, 2.0)  # s: first, most; doubled at each failure
 WRITES_PER_TURN = 500  # sockets written before others get a turn: about 5 ms
@@ -373,11 +374,13 @@ class Hub:
 
     def _command(self, *command: str | bytes) -> None:
         """Sends on the pub/sub connection, if there is one; a new one begins with all channels."""
-        if self._listener is not None:
+        listener = self._listener
+        if listener is not None:
             try:
-                self._listener.send(*command)
+                listener.send(*command)
             except (RedisError, OSError):
-                self._listener.close()  # wakes its reader, which connects again
+                self._listener = None  # or the next command would connect it again, unread
+                listener.close()  # wakes its reader, which connects again
 
     def barrier(self, timeout: float) -> bool:
         """Returns True once everything published before this call has been dispatched.
@@ -478,7 +481,7 @@ class Hub:
             sent += 1
             size += len(burst.payload)
             if sent % WRITES_PER_TURN == 0:
-                gevent.sleep(0)
+                give_way()
         metrics.fanned_out([mark for mark, _ in events], size, sent)
 
     def burst(self, events: Iterable[Heard], format: str) -> Burst:

@@ -27,6 +27,7 @@ from .subscriber import Channel
 from .subscriber import Ephemeral
 from .subscriber import State
 from .subscriber import Subscriber
+from .turns import give_way
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -83,7 +84,7 @@ class Replay:
             finally:
                 for subscriber in group:
                     self._release(subscriber)
-            gevent.sleep(0)
+            give_way()
 
     def _release(self, subscriber: Subscriber) -> None:
         self._taken.discard(subscriber)
@@ -102,7 +103,7 @@ class Replay:
                 ):
                     self._finish(subscriber, served)
             if number % SUBSCRIBERS_PER_TURN == 0:
-                gevent.sleep(0)
+                give_way()
 
     def _may_be_served(self, subscriber: Subscriber, channels: tuple[Channel, ...]) -> bool:
         """Whether it is still as it was when the reading began: others had their turns since."""

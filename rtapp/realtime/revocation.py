@@ -19,6 +19,7 @@ from gevent.pool import Pool
 from .subscriber import State
 from .subscriber import Subscriber
 from .subscriber import Subscription
+from .turns import give_way
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -75,7 +76,7 @@ class Revocation:
             try:
                 if question not in answers:
                     answers[question] = self._authorise(question)
-                    gevent.sleep(0)
+                    give_way()
             except Exception:
                 # Not knowing is no reason to cut a stream: the next sweep asks again.
                 logger.exception("Authorising an open stream again failed")

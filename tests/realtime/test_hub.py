@@ -102,6 +102,20 @@ def test_a_gap_is_found_and_mended(hub):
     reader.socket.close()
 
 
+def test_a_stream_of_several_topics_opens_just_as_the_pubsub_connection_breaks(hub):
+    eventually(lambda: hub._listener is not None)
+    connections = hub.connections
+    hub._listener._socket.shutdown(socket.SHUT_RDWR)  # nobody has noticed yet
+    reader = Reader(hub, "a", "b")
+    eventually(lambda: live(reader))
+    assert hub.connections == connections + 1
+    assert len(hub.broker.redis.client_list(_type="pubsub")) == 1  # none was made beside it
+    for n, topic in enumerate("ab"):
+        publish(hub, n, topic)
+    eventually(lambda: reader.numbers() == [0, 1])
+    reader.socket.close()
+
+
 def test_a_cut_pubsub_connection_loses_nothing(hub):
     reader = Reader(hub)
     eventually(lambda: live(reader))
