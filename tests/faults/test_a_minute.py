@@ -32,6 +32,8 @@ SMALL = 4096  # bytes of a receive buffer that is soon full
 CLOSED = 'rtapp_closed_streams_total{reason="too_slow"}'
 MIB = 1024 * 1024
 
+pytestmark = pytest.mark.timeout(240)
+
 
 @dataclass
 class Minute:
@@ -124,7 +126,6 @@ def never_read_a_word(minute: Minute, server: Server) -> None:
     minute.closed = minute.now(), server.metrics()[CLOSED]
 
 
-@pytest.mark.timeout(240)
 def test_a_reader_that_stops_for_20_s_and_goes_on_gets_everything(minute, tell):
     assert minute.behind > STOP * RATE / 4, "there was nothing to catch up with"
     for reader in [*minute.slow, *minute.quick]:
