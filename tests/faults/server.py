@@ -26,6 +26,7 @@ from .waiting import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 START_LIMIT = 30.0  # s until a server that does not answer has failed to start
+COMMAND_LIMIT = 60.0  # s for a command beside it: it starts slowly on a busy machine
 PAGE = 100  # messages asked for at once
 AWAY = (OSError, http.client.HTTPException)  # what asking a server raises that is not there
 
@@ -145,7 +146,7 @@ class Server:
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "app", *words],
             cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=True,
-            timeout=30,
+            timeout=COMMAND_LIMIT,
         ).stdout  # fmt: skip
 
     def ask(

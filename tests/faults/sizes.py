@@ -9,6 +9,7 @@ class Sizes(NamedTuple):
     outage: float  # s for which Redis stays away
     rate: float  # messages a second and conversation: for how long can the machine keep up?
     pubsub_cuts: int
+    between_cuts: float  # s
     cuts: int  # at a random byte, of all readers together
     streams: int  # open as the server is told to end
     worker_kills: int
@@ -22,6 +23,7 @@ NORMAL = Sizes(
     outage=0.8,
     rate=50,
     pubsub_cuts=15,
+    between_cuts=0.15,
     cuts=1_000,
     streams=500,
     worker_kills=1,
@@ -34,10 +36,11 @@ SOAK = Sizes(
     outage=20,
     rate=5,
     pubsub_cuts=300,
+    between_cuts=0.5,
     cuts=20_000,
     streams=2_000,
     worker_kills=10,
-    stalled_rounds=50,
+    stalled_rounds=20,
     broker_examples=1_500,
     hub_examples=5_000,
 )

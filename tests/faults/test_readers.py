@@ -3,6 +3,8 @@
 import random
 import time
 
+import pytest
+
 from .check import at_work
 from .reader import intact
 from .reader import several
@@ -13,6 +15,7 @@ from .waiting import eventually
 CONVERSATIONS = (1, 2, 7)
 
 
+@pytest.mark.timeout(1_800 if LONG else 300)
 def test_a_connection_cut_at_any_byte_loses_nothing(redis, start, tell):
     server = start()
     stayed = several(server, CONVERSATIONS)
@@ -24,7 +27,7 @@ def test_a_connection_cut_at_any_byte_loses_nothing(redis, start, tell):
         eventually(
             lambda: sum(reader.torn for reader in torn) >= SIZES.cuts,
             f"{SIZES.cuts} cuts",
-            patience=1_000 if LONG else 60,
+            patience=1_500 if LONG else 200,
         )
         for reader in torn:
             reader.tear = intact

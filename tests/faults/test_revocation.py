@@ -11,6 +11,7 @@ import pytest
 from .check import at_work
 from .reader import ACCOUNT
 from .reader import Reader
+from .server import COMMAND_LIMIT
 from .server import Server
 from .server import in_process
 from .waiting import eventually
@@ -69,7 +70,7 @@ def test_removing_kevin_from_an_inbox_ends_his_streams_at_once(redis, start, tel
     with at_work(server, adas, (1,)) as check:
         eventually(lambda: all(r.events for r in [*kevins, listed]), "Kevin hears of it")
         removed = gevent.spawn(server.command, "inbox", "remove", "1", "kevin@example.com")
-        gone = eventually(lambda: committed_removal(server), "it is committed", 10)
+        gone = eventually(lambda: committed_removal(server), "it is committed", COMMAND_LIMIT)
         ended(kevins, "forbidden")
         took = max(r.told("stream.closed")[0].at for r in kevins) - gone
         removed.get()
