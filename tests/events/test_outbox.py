@@ -3,6 +3,9 @@ from collections import defaultdict
 
 import gevent
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask_migrate import downgrade
 from flask_migrate import upgrade
 from sqlalchemy import func
 from sqlalchemy import select
@@ -353,12 +356,24 @@ def test_a_redis_that_takes_no_probe_either_is_waited_for(app, ada, broker, rela
     assert relay.publish_batch() == EVENTS
 
 
-def test_models_and_migrations_agree(app):
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
+def differences():
+    with db.engine.connect() as connection:
+        return compare_metadata(MigrationContext.configure(connection), db.metadata)
 
+
+def test_models_and_migrations_agree(app):
     with app.app_context():
         upgrade()
-        with db.engine.connect() as connection:
-            context = MigrationContext.configure(connection)
-            assert compare_metadata(context, db.metadata) == []
+        assert differences() == []
+
+
+def test_what_waits_outlives_a_migration_there_and_back(app, ada, broker, relay):
+    ada.send(1, "waits")
+    with app.app_context():
+        db.session.remove()
+        downgrade(revision="0002")
+        assert differences()
+        upgrade()
+        assert differences() == []
+    assert relay.publish_batch() == 2
+    assert len(published(broker, "conversation:1")) == 1
