@@ -34,7 +34,12 @@ class Conversation(Model):
     __table_args__ = (
         Index(None, "account_id", "last_activity_at", "id"),
         Index(None, "snoozed_until"),
-    )
+        # What counts in a view of unread ones, without a look at any row.
+        Index(
+            "ix_conversations_of_a_view",
+            "account_id", "status", "assignee_id", "inbox_id", "last_message_id", "id",
+        ),
+    )  # fmt: skip
 
     id: Mapped[Id]
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))

@@ -28,6 +28,7 @@ from rtapp.models import Conversation
 from rtapp.models import User
 
 from .cursor import cursor_of
+from .unread import unread_of
 
 bp = Blueprint("conversation", __name__)
 
@@ -99,6 +100,7 @@ def inbox(
         cursor=cursor,
         conversations=[presenters.conversation(row) for row in page.conversations],
         next_before=page.next_before,
+        unread=unread_of(user.id, account_id, [row.id for row in page.conversations]),
         **(thread(conversation) if conversation is not None else {}),
     )
 
