@@ -37,6 +37,7 @@ from .group import Group
 from .heartbeat import Heartbeat
 from .leases import KINDS
 from .leases import Leases
+from .observer import Observer
 from .replay import Replay
 from .revocation import Authorise
 from .revocation import Revocation
@@ -47,7 +48,6 @@ from .subscriber import Mark
 from .subscriber import State
 from .subscriber import Subscriber
 from .subscriber import Subscription
-from .observer import Observer
 
 RECONNECT_DELAY = (0.05, 2.0)  # s: first, most; doubled at each failure
 WRITES_PER_TURN = 500  # sockets written before others get a turn: about 5 ms
