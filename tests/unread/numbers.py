@@ -14,6 +14,7 @@ from rtapp.models import Message
 from rtapp.models import ReadMarker
 from tests.support import As
 from tests.support import all_said
+from tests.support import envelope
 
 ACCOUNT = 1
 
@@ -31,13 +32,19 @@ class Numbers:
         self.hear()
 
     def hear(self) -> dict[str, Any]:
-        """The next event. Fails if there is none."""
-        data = self.stream.ephemeral("unread.changed")
+        """The next event. Fails if there is none. After a reset, what there is is fetched anew."""
+        while (event := self.stream.any()).event != "unread.changed":
+            if event.event == "stream.reset":
+                self.conversations = self.fetched()["conversations"]
+        data = envelope(event)["data"]
         assert data["account_id"] == ACCOUNT
         self.conversations.update(data["conversations"])
         self.views = data["views"]
         self.heard.append(data)
         return data
+
+    def fetched(self) -> dict[str, Any]:
+        return self.who.get(f"/accounts/{ACCOUNT}/unread").json
 
     def become(self, **expected: int) -> None:
         """Hears until the conversations (`c1=3`) and views (`mine=0`) have these numbers."""
@@ -55,7 +62,7 @@ class Numbers:
     def agree(self) -> None:
         """Holds that they become what a fresh fetch says, and that this is right."""
         assert all_said(self.who.app)
-        fetched = self.who.get(f"/accounts/{ACCOUNT}/unread").json
+        fetched = self.fetched()
         conversations, views = counted(self.who.app, self.who.id)
         assert fetched["conversations"] == conversations
         assert fetched["views"] == views

@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: what the events say is what is fetched, and what is right."""
+"""Whatever happens, in whatever order: what the events say is what is fetched, and is right."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Numbers come when they can: through several processes, a slow database, more than can be known."""
+"""Numbers come when they can: of several processes, from a slow database, of more than is known."""
 
 from contextlib import contextmanager
 
@@ -114,6 +114,7 @@ def test_while_the_database_does_not_count_all_else_goes_on(database_url, kevin,
         with locked(database_url, "read_markers") as database:
             for n in range(3):
                 assert maria.send(1, f"{n}").status_code == 201
+                his.stream.named("notification.created")
                 his.stream.named("conversation.updated")
             (waiting,) = eventually(lambda: database.execute(WAITING).fetchall())
             if cut:
