@@ -29,6 +29,7 @@ from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.hub import Hub
 from .reopener import Reopener
+from .unread.teller import Teller
 from .validation import IdConverter
 
 
@@ -79,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["embedded_redis"] = None if settings.redis_url else embedded
     app.extensions["broker"] = broker
     app.extensions["hub"] = Hub(
-        broker, Renderer(app), partial(streams.authorise_again, app), Announcements()
+        broker, Renderer(app), partial(streams.authorise_again, app), Announcements(), Teller(app)
     )
     app.extensions["relay"] = Relay(app, broker)
     app.extensions["reopener"] = Reopener(app)

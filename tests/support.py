@@ -23,6 +23,7 @@ from rtapp.models import User
 from rtapp.realtime.broker import Broker
 
 PATIENCE = 5.0  # s for something that happens at once
+NUMBERS = '<turbo-stream action="update" target="unread"'  # an ephemeral event without a name
 
 
 def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
@@ -105,7 +106,7 @@ class Stream:
 
     def next(self) -> ServerSentEvent:
         """The next event but ephemeral ones. Fails if there is none within PATIENCE."""
-        while (event := self.any()).event in EPHEMERAL:
+        while (event := self.any()).event in EPHEMERAL or NUMBERS in event.data:
             pass
         return event
 

@@ -13,7 +13,17 @@ RUNGS = (
     (2, ("rtapp.extensions", "rtapp.errors")),
     (3, ("rtapp.models",)),
     (4, ("rtapp.access", "rtapp.events")),
-    (5, ("rtapp.auth", "rtapp.services", "rtapp.validation", "rtapp.queries", "rtapp.ratelimits")),
+    (
+        5,
+        (
+            "rtapp.auth",
+            "rtapp.services",
+            "rtapp.validation",
+            "rtapp.queries",
+            "rtapp.ratelimits",
+            "rtapp.unread",
+        ),
+    ),
     (6, ("rtapp.actions", "rtapp.streams", "rtapp.pages")),
     (
         7,

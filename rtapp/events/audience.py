@@ -72,6 +72,11 @@ def of_notification(user_id: int) -> list[str]:
     return [user_topic(user_id)]
 
 
+def of_unread(user_id: int) -> str:
+    """unread.changed: whose numbers they are"""
+    return user_topic(user_id)
+
+
 def of_reset(user_id: int) -> list[str]:
     """stream.reset: whoever sees more or less than before, in a way that no event describes"""
     return [user_topic(user_id)]
@@ -130,6 +135,11 @@ def kinds_of(topic: str) -> tuple[Kind, ...]:
 def conversation_of(topic: str) -> int:
     """The conversation of a thread's topic."""
     return int(topic.partition(":")[2])
+
+
+def is_of_lists(topic: str) -> bool:
+    """Whether it is heard on account streams: what says that numbers may have changed is."""
+    return stream_of(topic, 0).startswith("account:")
 
 
 def stream_of(topic: str, account_id: int) -> str:

@@ -106,6 +106,13 @@ TYPING = {
 EPHEMERAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "typing": ({**TYPING, "user_id": int}, {**TYPING, "contact_id": int}),
     "conversation.viewers": ({"conversation_id": int, "viewers": Each(PERSON)},),
+    "unread.changed": (
+        {
+            "account_id": int,
+            "conversations": Each(int),
+            "views": {"mine": int, "unassigned": int, "all": int},
+        },
+    ),
     "presence_update": (
         {"online_users": Each(str)},
         {"changed": Each(str), "left": Each(int)},

@@ -174,6 +174,12 @@ def viewers(conversation_id: int, names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def unread(conversations: Mapping[int, int], views: Mapping[str, int]) -> dict[str, Any]:
+    """How much somebody has not read: messages by conversation, conversations by view."""
+    by_id = {str(id): number for id, number in conversations.items()}
+    return {"conversations": by_id, "views": dict(views)}
+
+
 def me(row: User) -> dict[str, Any]:
     return {
         "id": row.id,

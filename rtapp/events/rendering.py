@@ -30,6 +30,7 @@ FRAGMENTS = {
     ("conversation", "message.deleted"): Fragment(
         "deleted_message", "message", "replace", "message-{id}"
     ),
+    ("account", "unread.changed"): Fragment("unread", "unread", "update", "unread"),
     ("account", "conversation.created"): LISTED,
     ("account", "conversation.updated"): LISTED,
     ("account", "conversation.removed"): Fragment(
@@ -54,7 +55,7 @@ class Renderer:
         html = self._html(fragment, envelope["data"])
         if format == "html":
             return html
-        target = fragment.target.format(id=envelope["data"]["id"])
+        target = fragment.target.format(**envelope["data"])
         content = f"<template>{html}</template>" if html is not None else ""
         return (
             f'<turbo-stream action="{fragment.action}" target="{target}"'

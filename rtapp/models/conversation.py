@@ -43,6 +43,11 @@ class Conversation(Model):
         ),
         Index(None, "inbox_id", "last_activity_at", "id"),
         Index(None, "inbox_id", "status", "last_activity_at", "id"),
+        # What counts in a view of unread ones, without a look at any row.
+        Index(
+            "ix_conversations_of_a_view",
+            "account_id", "status", "assignee_id", "inbox_id", "last_message_id", "id",
+        ),
     )  # fmt: skip
 
     id: Mapped[Id]

@@ -7,7 +7,8 @@ from . import me
 from . import message
 from . import notification
 from . import presence
+from . import unread
 
 BLUEPRINTS = (
-    login.bp, me.bp, conversation.bp, message.bp, notification.bp, presence.bp, health.bp
+    login.bp, me.bp, conversation.bp, message.bp, notification.bp, presence.bp, unread.bp, health.bp
 )  # fmt: skip

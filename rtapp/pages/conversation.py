@@ -30,6 +30,7 @@ from rtapp.models import User
 from rtapp.validation import Text
 
 from .cursor import cursor_of
+from .unread import unread_of
 
 bp = Blueprint("conversation", __name__)
 
@@ -107,6 +108,7 @@ def inbox(
         cursor=cursor,
         conversations=[presenters.conversation(row) for row in page.conversations],
         older_conversations=older,
+        unread=unread_of(user.id, account_id, [row.id for row in page.conversations]),
         **(thread(conversation) if conversation is not None else {}),
     )
 

@@ -37,6 +37,7 @@ from .group import Group
 from .heartbeat import Heartbeat
 from .leases import KINDS
 from .leases import Leases
+from .observer import Observer
 from .replay import Replay
 from .revocation import Authorise
 from .revocation import Revocation
@@ -72,9 +73,11 @@ class Hub:
         render: frames.Render,
         authorise: Authorise,
         announcer: Announcer | None = None,
+        observer: Observer | None = None,
     ):
         self.broker = broker
         self.announcer = announcer or Announcer()
+        self.observer = observer or Observer()
         self.frames = frames.Frames(render)
         self.channels: dict[bytes, Channel] = {}
         self.users: Counter[int | None] = Counter()
@@ -105,6 +108,7 @@ class Hub:
                 gevent.spawn(self._heartbeat.run),
                 gevent.spawn(self._revocation.run),
                 gevent.spawn(self.leases.run),
+                gevent.spawn(self.observer.run, self),
                 *(gevent.spawn(self._replay.run) for _ in range(Replay.WORKERS)),
             ]
 
@@ -240,13 +244,15 @@ class Hub:
             if channel.position is None:
                 channel.position = cursor
         subscriber.state = State.LIVE
+        if any(channel.observed for channel in subscriber.topics):
+            self.observer.went_live(subscriber)
         return True
 
     def _join(self, subscriber: Subscriber, topic: Topic) -> Channel:
         name = topic.channel.encode()
         channel = self.channels.get(name)
         if channel is None:
-            channel = self.channels[name] = Channel(topic)
+            channel = self.channels[name] = Channel(topic, self.observer.observes(topic))
             self._command("SUBSCRIBE", name)
         self.idle.pop(channel, None)
         channel.subscribers.add(subscriber)
@@ -483,6 +489,8 @@ class Hub:
             if sent % WRITES_PER_TURN == 0:
                 give_way()
         metrics.fanned_out([mark for mark, _ in events], size, sent)
+        if channel.observed and events:
+            self.observer.heard(channel.subscribers, [said for _, said in events])
 
     def burst(self, events: Iterable[Heard], format: str) -> Burst:
         return Burst(

@@ -104,6 +104,8 @@ class Replay:
                     self._finish(subscriber, served)
             if number % SUBSCRIBERS_PER_TURN == 0:
                 give_way()
+        if served.messages and any(channel.observed for channel in place.channels):
+            self._hub.observer.heard(group, served.messages)
 
     def _may_be_served(self, subscriber: Subscriber, channels: tuple[Channel, ...]) -> bool:
         """Whether it is still as it was when the reading began: others had their turns since."""

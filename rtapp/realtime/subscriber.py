@@ -78,10 +78,20 @@ class Channel:
     newest are kept for whoever was not live just then.
     """
 
-    __slots__ = ("_forgotten", "_recent", "confirmed", "name", "position", "subscribers", "topic")
+    __slots__ = (
+        "_forgotten",
+        "_recent",
+        "confirmed",
+        "name",
+        "observed",
+        "position",
+        "subscribers",
+        "topic",
+    )  # fmt: skip
 
-    def __init__(self, topic: Topic):
+    def __init__(self, topic: Topic, observed: bool = False):
         self.topic = topic
+        self.observed = observed  # whether the hub's observer is told of what goes by
         self.name = topic.channel.encode()
         self.subscribers: set[Subscriber] = set()
         self.position: Cursor | None = None

@@ -27,8 +27,7 @@ def delete_message(message: Message, *, version: int | None = None) -> None:
     message.deleted = True
     message.version += 1
     flag_modified(message, "updated_at")  # stays: the event says that it is gone, and no more
+    conversation.version += 1
     announce.message_deleted(conversation, message)
-    if conversation.last_message_id == message.id:
-        conversation.version += 1
-        announce.conversation_updated(conversation)
+    announce.conversation_updated(conversation)  # lists count what is unread, last or not
     db.session.commit()

@@ -1,4 +1,10 @@
+from datetime import datetime
+
+from sqlalchemy import Integer
+from sqlalchemy import bindparam
+from sqlalchemy import insert
 from sqlalchemy import select
+from sqlalchemy import update
 
 from rtapp import access
 from rtapp.errors import Unprocessable
@@ -12,6 +18,22 @@ from rtapp.models import User
 
 from .conversation_lock import lock
 from .conversation_lock import unlock
+
+# Built once, and on the table: each message of an agent takes them.
+READER = bindparam("reader", type_=Integer)
+PLACE = bindparam("conversation", type_=Integer)
+MOVE = (
+    update(ReadMarker.__table__)
+    .where(ReadMarker.user_id == READER, ReadMarker.conversation_id == PLACE)
+    .values(message_id=bindparam("message"), updated_at=bindparam("now"))
+    .returning(ReadMarker.user_id)
+)
+BEGIN = insert(ReadMarker.__table__).values(
+    user_id=READER,
+    conversation_id=PLACE,
+    message_id=bindparam("message"),
+    updated_at=bindparam("now"),
+)
 
 
 def mark_read(reader: User | Contact, conversation: Conversation, message_id: int) -> None:
@@ -31,6 +53,16 @@ def mark_read(reader: User | Contact, conversation: Conversation, message_id: in
         return
     announce.conversation_read(conversation, reader, message_id)
     db.session.commit()
+
+
+def mark_answered(writer_id: int, conversation_id: int, message_id: int, now: datetime) -> None:
+    """Who writes has read what was there: up to their own message, which is the newest. Part of the
+    transaction that has the conversation's lock; nothing is sent, because the message says it."""
+    moved = {
+        "reader": writer_id, "conversation": conversation_id, "message": message_id, "now": now
+    }  # fmt: skip
+    if db.session.scalar(MOVE, moved) is None:
+        db.session.execute(BEGIN, moved)
 
 
 def refuse_unseen(reader: User | Contact, conversation: Conversation, message_id: int) -> None:

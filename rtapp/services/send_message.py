@@ -15,6 +15,7 @@ from rtapp.models import Message
 from rtapp.models import User
 
 from .change_status import reopen
+from .mark_read import mark_answered
 from .notify import notify_assignee
 from .notify import notify_mentioned
 
@@ -91,8 +92,10 @@ def send_message(
     if isinstance(sender, Contact):
         reopen(conversation, sender, "Reopened by the customer's message")
         notify_assignee(conversation, message)
-    elif private:
-        notify_mentioned(conversation, message)
+    else:
+        mark_answered(sender.id, conversation_id, message.id, now)
+        if private:
+            notify_mentioned(conversation, message)
     announce.conversation_updated(conversation)
     db.session.commit()
     return message, True

@@ -13,7 +13,7 @@ DECLARATIONS = ROOT / "static/js/rtapp/connector.d.ts"
 ROW = re.compile(r'^  "([a-z_.]+)": "(on[A-Za-z]+)",$', re.MULTILINE)
 
 # What the page knows before the server does. An event that arrives in the catalogue leaves here.
-COMING = {"unread.changed"}
+COMING: set[str] = set()
 
 
 @pytest.fixture(scope="module")

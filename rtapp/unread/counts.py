@@ -1,0 +1,157 @@
+"""What a user has not read, counted from the rows as they are now.
+
+Unread is what somebody else wrote in a conversation, notes included, after the message up to which
+the user has read it; neither what was deleted nor what the thread says by itself (activity).
+"""
+
+from collections.abc import Collection
+from collections.abc import Iterable
+from typing import Any
+from typing import NamedTuple
+
+from sqlalchemy import Row
+from sqlalchemy import Select
+from sqlalchemy import and_
+from sqlalchemy import bindparam
+from sqlalchemy import func
+from sqlalchemy import select
+
+from rtapp import access
+from rtapp.access import VIEWER
+from rtapp.extensions import db
+from rtapp.models import Conversation
+from rtapp.models import Membership
+from rtapp.models import Message
+from rtapp.models import ReadMarker
+
+from .tally import HELD
+from .tally import MOST
+from .tally import VIEWS
+from .tally import Tally
+from .tally import views_of
+
+FIRST_PAGE = 100  # conversations whose numbers are told of to whoever begins to listen
+AT_ONCE = 1_000  # numbers counted by one query: some milliseconds
+
+READ_UP_TO = func.coalesce(ReadMarker.message_id, 0)
+UNREAD = (
+    select(Message.id)
+    .where(
+        Message.conversation_id == Conversation.id,
+        Message.id > READ_UP_TO,
+        Message.deleted.is_(False),
+        Message.message_type != "activity",
+        Message.user_id.is_distinct_from(Membership.user_id),
+    )
+    .correlate(Conversation, Membership, ReadMarker)
+)
+ENOUGH = UNREAD.limit(MOST).subquery()
+COUNT = select(func.count()).select_from(ENOUGH).scalar_subquery()
+
+
+class OneMember:
+    """The viewer's membership: their own inboxes are looked up once, and not for each row."""
+
+    user_id = VIEWER
+    role = Membership.role
+    sees = Membership.sees
+
+
+def seen(*columns: Any, member: Any = Membership) -> Select[Any]:
+    """Of conversations beside the members who see them, and how far those have read."""
+    sees = access.sees(member, Conversation.inbox_id, Conversation.assignee_id)
+    marker = and_(
+        ReadMarker.user_id == Membership.user_id, ReadMarker.conversation_id == Conversation.id
+    )
+    return (
+        select(*columns)
+        .select_from(Conversation)
+        .join(Membership, and_(Membership.account_id == Conversation.account_id, sees))
+        .outerjoin(ReadMarker, marker)
+    )
+
+
+# Statements are built once. None is asked for what a user does not see.
+STANDINGS = seen(
+    Membership.user_id,
+    Conversation.id,
+    Conversation.status,
+    Conversation.assignee_id,
+    COUNT.label("unread"),
+).where(
+    Conversation.id.in_(bindparam("conversations", expanding=True)),
+    Membership.user_id.in_(bindparam("users", expanding=True)),
+)
+# The last message is no activity: where that is read, so is everything, and nothing is looked up.
+ALL = (
+    seen(Conversation.id, member=OneMember)
+    .where(
+        Conversation.account_id == bindparam("account"),
+        Conversation.status == "open",
+        Membership.user_id == VIEWER,
+        Conversation.last_message_id > READ_UP_TO,
+        UNREAD.exists(),
+    )
+    .limit(HELD + 1)
+)
+STATEMENTS = {
+    "mine": ALL.where(Conversation.assignee_id == VIEWER),
+    "unassigned": ALL.where(Conversation.assignee_id.is_(None)),
+    "all": ALL,
+}
+NEWEST = (
+    select(Conversation.id)
+    .where(Conversation.account_id == bindparam("account"), access.SEEN)
+    .order_by(Conversation.last_activity_at.desc(), Conversation.id.desc())
+    .limit(FIRST_PAGE)
+)
+assert tuple(STATEMENTS) == VIEWS
+
+
+class Standing(NamedTuple):
+    """How a conversation stands for a user who sees it: how many of its messages are unread, MOST
+    if there are more, and in which views it counts."""
+
+    unread: int
+    views: tuple[str, ...]
+
+
+def standings(
+    user_ids: Collection[int], conversation_ids: Iterable[int]
+) -> dict[tuple[int, int], Standing]:
+    """By (user, conversation), of one account, for each user who sees the conversation."""
+    found: dict[tuple[int, int], Standing] = {}
+    users, conversations = list(user_ids), list(conversation_ids)
+    step = max(1, AT_ONCE // max(1, len(users)))
+    for start in range(0, len(conversations), step):
+        asked = {"users": users, "conversations": conversations[start : start + step]}
+        for row in db.session.execute(STANDINGS, asked):
+            found[row.user_id, row.id] = standing(row)
+    return found
+
+
+def standing(row: Row[Any]) -> Standing:
+    counts = row.status == "open" and row.unread > 0
+    return Standing(row.unread, views_of(row.user_id, row.assignee_id) if counts else ())
+
+
+def of_conversations(user_id: int, conversation_ids: Collection[int]) -> dict[int, int]:
+    """How many messages of each the user has not read, MOST if there are more. What they don't see
+    has none."""
+    found = standings([user_id], conversation_ids)
+    return {
+        id: found[user_id, id].unread if (user_id, id) in found else 0 for id in conversation_ids
+    }
+
+
+def tallies(user_id: int, account_id: int) -> dict[str, Tally]:
+    """What stands in each view: open conversations with something unread, that the user sees."""
+    asked = {"viewer": user_id, "account": account_id}
+    return {
+        view: Tally(db.session.scalars(statement, asked)) for view, statement in STATEMENTS.items()
+    }
+
+
+def newest(user_id: int, account_id: int) -> list[int]:
+    """The conversations of the first page of the user's list."""
+    return list(db.session.scalars(NEWEST, {"viewer": user_id, "account": account_id}))
