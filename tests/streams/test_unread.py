@@ -1,7 +1,6 @@
 """`unread.changed`: to whom it goes, when, and that what it says is right."""
 
 import time
-from contextlib import closing
 
 from rtapp.extensions import db
 from rtapp.models import Inbox
@@ -238,19 +237,6 @@ def test_pages_are_given_an_element_with_the_numbers(kevin):
     event = stream.any()
     assert (event.event, event.data[:26]) == ("unread.changed", '<data id="unread-numbers" ')
     stream.close()
-
-
-def test_what_was_missed_while_away_is_named_when_the_stream_is_resumed(app, kevin, ada):
-    with listening(kevin) as his:
-        assert his.conversations["1"] > 0
-    assert all_said(app)
-    cursor = kevin.get("/accounts/1/conversations").json["cursor"]
-    read(kevin)
-    assert all_said(app)
-    with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
-        stream.named("stream.open")
-        stream.named("conversation.read")
-        assert stream.ephemeral("unread.changed")["conversations"]["1"] == 0
 
 
 def test_a_lost_pubsub_connection_is_made_up_for(kevin, ada, hub):

@@ -1,5 +1,6 @@
 """Numbers come when they can: of several processes, from a slow database, of more than is known."""
 
+from contextlib import closing
 from contextlib import contextmanager
 
 import psycopg
@@ -10,6 +11,8 @@ from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Message
+from rtapp.unread import teller
+from rtapp.unread.counts import FIRST_PAGE
 from rtapp.unread.tally import HELD
 from rtapp.unread.tally import MOST
 from tests.conftest import settings
@@ -81,6 +84,38 @@ def test_of_more_than_are_known_by_their_ids_the_last_hundred_are_counted_right(
             read_all(kevin, id)
         his.become(unassigned=80 + 1, all=80 + 3)  # those that the demo has
         assert his.views == kevin.get("/accounts/1/unread").json["views"]
+
+
+def test_what_is_on_no_first_page_is_named_if_its_events_are_replayed(app, kevin):
+    add_conversations(app, FIRST_PAGE)
+    assert all_said(app)
+    cursor = kevin.get("/accounts/1/conversations").json["cursor"]
+    read_all(kevin, 1)
+    assert all_said(app)
+    with listening(kevin) as his:
+        assert "1" not in his.conversations
+    with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
+        stream.named("stream.open")
+        stream.named("conversation.read")
+        assert stream.ephemeral("unread.changed")["conversations"]["1"] == 0
+
+
+def test_more_than_is_kept_to_be_looked_at_has_all_counted_anew(kevin, ada, monkeypatch):
+    with listening(kevin) as his:
+        before = his.conversations["1"]
+        monkeypatch.setattr(teller, "HEARD_LIMIT", 0)
+        ada.send(1, "too much")
+        his.become(c1=before + 1)
+        assert len(his.heard[-1]["conversations"]) > 1
+        his.agree()
+
+
+def test_nothing_is_kept_of_whoever_left(kevin, hub, monkeypatch):
+    with listening(kevin):
+        assert hub.observer._readers
+        monkeypatch.setattr(teller, "SWEEP", 0.01)
+        hub.observer._woken.set()
+    eventually(lambda: not hub.observer._readers)
 
 
 def test_whoever_left_is_not_counted_for_and_is_told_when_they_come_back(app, kevin, ada, hub):
