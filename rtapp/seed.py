@@ -15,6 +15,7 @@ from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Message
+from rtapp.models import ReadMarker
 from rtapp.models import User
 
 PASSWORD = "password"  # noqa: S105 (the demo's, which is printed at the start)
@@ -166,6 +167,7 @@ def add_thread(
     )
     db.session.add(conversation)
     db.session.flush()
+    read: dict[int, int] = {}  # who has written has read what came before
     for back, (speaker, text) in zip(
         range(len(thread.lines) - 1, -1, -1), thread.lines, strict=True
     ):
@@ -177,6 +179,12 @@ def add_thread(
         db.session.flush()
         if message.message_type != "activity":
             conversation.last_message_id = message.id
+        if message.user is not None:
+            read[message.user.id] = message.id
+    db.session.add_all(
+        ReadMarker(user_id=user, conversation_id=conversation.id, message_id=id)
+        for user, id in read.items()
+    )
 
 
 def said(speaker: str, text: str, contact: Contact, users: dict[str, User]) -> Message:
