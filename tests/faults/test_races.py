@@ -3,7 +3,6 @@
 import socket
 import time
 
-import gevent
 import pytest
 from gevent.event import Event
 
@@ -18,6 +17,7 @@ from rtapp.realtime.broker import Topic
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
+from rtapp.realtime.turns import give_way
 from rtapp.services.send_message import send_message
 
 from .server import in_process
@@ -72,19 +72,16 @@ def test_a_reconnect_between_a_reading_and_going_live_hides_nothing(hub, redis, 
     publish(hub, 0)
     held, go_on = Event(), Event()
 
-    class Turn:
-        """gevent, as replay.py sees it: the first turn in the middle of a group lasts."""
-
-        @staticmethod
-        def sleep(seconds=0):
-            serving = any(p.live for p in peers) and not all(p.live for p in peers)
-            if serving and not held.is_set():
-                held.set()
-                go_on.wait()
-            gevent.sleep(seconds)
+    def turn():
+        """The first turn of others in the middle of a group lasts."""
+        serving = any(p.live for p in peers) and not all(p.live for p in peers)
+        if serving and not held.is_set():
+            held.set()
+            go_on.wait()
+        give_way()
 
     peers = []
-    monkeypatch.setattr(replay, "gevent", Turn)
+    monkeypatch.setattr(replay, "give_way", turn)
     since = hub.broker.position(1)
     peers += [Peer(hub, since) for _ in range(replay.SUBSCRIBERS_PER_TURN + 10)]
     assert held.wait(5)
