@@ -1,93 +1,17 @@
+"""What happens as access changes. Who has which: test_access_matrix.py."""
+
 from contextlib import closing
 
-import pytest
 from sqlalchemy import select
-from sqlalchemy import update
 
 from rtapp.extensions import db
 from rtapp.models import InboxMember
-from rtapp.models import Membership
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 
-from .support import As
 from .support import all_said
 from .support import envelope
 from .support import eventually
-
-# Conversation 1 is in Kevin's inbox and assigned to him, 7 in Grace's, 2 in Kevin's and nobody's.
-SEES = {
-    ("ada", 1): True,
-    ("ada", 7): True,
-    ("kevin", 1): True,
-    ("kevin", 7): False,
-    ("grace", 1): False,
-    ("grace", 7): True,
-}
-
-
-@pytest.mark.parametrize(("name", "id"), SEES)
-def test_pages_reads_streams_and_actions_agree(app, name, id):
-    who, sees = As(app, f"{name}@example.com"), SEES[name, id]
-    expected = 200 if sees else 404
-    assert who.page(f"/conversations/{id}").status_code == expected
-    assert who.get(f"/conversations/{id}").status_code == expected
-    assert who.get(f"/conversations/{id}/messages").status_code == expected
-    for path in (
-        f"/streams/conversations/{id}",
-        f"/streams?stream=account:1&stream=conversation:{id}",
-    ):
-        answer = who.get(path)
-        assert answer.status_code == expected
-        answer.close()
-    assert who.send(id, "hello").status_code == (201 if sees else 404)
-    listed = {c["id"] for c in who.get("/accounts/1/conversations").json["conversations"]}
-    assert (id in listed) == sees
-
-
-def test_nobody_signed_in_is_told_to_sign_in(nobody):
-    for path in ("/conversations/1", "/accounts/1/conversations", "/me", "/streams/accounts/1",
-                 "/streams/conversations/1", "/streams?stream=account:1"):  # fmt: skip
-        answer = nobody.get(path)
-        assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
-    answer = nobody.page("/conversations/1")
-    assert (answer.status_code, answer.location) == (302, "/login?next=/conversations/1")
-
-
-def test_another_account_is_not_there(kevin):
-    for path in ("/accounts/2/conversations", "/streams/accounts/2"):
-        assert kevin.get(path).status_code == 404
-
-
-def test_an_account_stream_tells_what_its_user_sees(ada, kevin, grace):
-    streams = {who: who.stream("/streams/accounts/1") for who in (ada, kevin, grace)}
-    for stream in streams.values():
-        stream.named("stream.open")
-    ada.send(1, "to Kevin's inbox")
-    ada.send(7, "to Grace's inbox")
-    heard = {
-        who: [envelope(stream.named("conversation.updated"))["data"]["id"] for _ in range(count)]
-        for (who, stream), count in zip(streams.items(), (2, 1, 1), strict=True)
-    }
-    assert heard == {ada: [1, 7], kevin: [1], grace: [7]}
-    for stream in streams.values():
-        stream.close()
-
-
-def test_who_sees_only_what_is_assigned_hears_only_that(app, ada, kevin):
-    with app.app_context():
-        db.session.execute(
-            update(Membership).where(Membership.user_id == kevin.id).values(sees="assigned")
-        )
-        db.session.commit()
-    assert kevin.get("/conversations/1").status_code == 200
-    assert kevin.get("/conversations/2").status_code == 404
-    stream = kevin.stream("/streams/accounts/1")
-    stream.named("stream.open")
-    ada.send(2, "not his")
-    ada.send(1, "his")
-    assert envelope(stream.named("conversation.updated"))["data"]["id"] == 1
-    stream.close()
 
 
 def test_losing_the_inbox_ends_the_stream_and_nobody_elses(app, ada, kevin):

@@ -1,0 +1,449 @@
+"""Who may see, do and hear what: every endpoint and every event, for every role, in one table.
+
+An endpoint or an event without a row fails here: say who may, then add it.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from contextlib import ExitStack
+from contextlib import closing
+from typing import Any
+from typing import NamedTuple
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+from werkzeug.wrappers import Response
+
+from rtapp.events.catalogue import DURABLE
+from rtapp.events.catalogue import EPHEMERAL
+from rtapp.extensions import db
+from rtapp.models import Conversation
+from rtapp.models import InboxMember
+from rtapp.models import Membership
+from rtapp.models import Notification
+from rtapp.models import User
+
+from .support import As
+from .support import Stream
+from .support import Visitor
+from .support import all_said
+from .support import eventually
+from .world import other_account
+
+# That both databases give the same answers is held elsewhere.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+# Conversation 1 is in the agent's inbox and assigned to `assigned`, who sees nothing else, though
+# a member of that inbox. `elsewhere` is an agent of the other inbox, `foreign` the administrator
+# of another account, `visitor` the customer of conversation 1.
+ROLES = ("administrator", "agent", "assigned", "elsewhere", "foreign", "nobody", "visitor")
+
+
+class World(NamedTuple):
+    app: Flask
+    people: dict[str, As]
+    watcher: As  # another administrator, who is in the table nowhere
+    notification: int  # that of `assigned`
+    theirs: int  # a conversation of the other account
+
+
+class Row(NamedTuple):
+    """An endpoint, a request of it, and how each role is answered.
+
+    `statuses` are for JSON, in the order of ROLES. A browser gets `html` in place of a success:
+    303 for a form, 200 for a page; and the login page in place of 401.
+    """
+
+    endpoint: str
+    path: str
+    statuses: str
+    html: int | None = None
+    body: Callable[[World], dict[str, Any]] | None = None
+
+
+def says(**fields: Any) -> Callable[[World], dict[str, Any]]:
+    return lambda world: fields
+
+
+NEW = {"inbox_id": 1, "contact": {"name": "New", "email": "new@example.com"}, "content": "Hello"}
+SIGN_IN = {"email": "ada@example.com", "password": "password"}
+# Message 2 is the agent's.
+ROWS = (
+    #                                 administrator agent assigned elsewhere foreign nobody visitor
+    Row("GET /conversations/<id:conversation_id>",
+        "/conversations/1",                           "200 200 200 404 404 401 200"),
+    Row("GET /conversations/<id:conversation_id>/messages",
+        "/conversations/1/messages",                  "200 200 200 404 404 401 200"),
+    Row("GET /accounts/<id:account_id>/conversations",
+        "/accounts/1/conversations",                  "200 200 200 200 404 401 403"),
+    Row("GET /accounts/<id:account_id>/notifications",
+        "/accounts/1/notifications",                  "200 200 200 200 404 401 403"),
+    Row("GET /accounts/<id:account_id>/presence",
+        "/accounts/1/presence",                       "200 200 200 200 404 401 403"),
+    Row("GET /me", "/me",                             "200 200 200 200 200 401 403"),
+    Row("GET /", "/",                                 "302 302 302 302 302 401 403"),
+
+    Row("GET /streams/accounts/<id:account_id>",
+        "/streams/accounts/1",                        "200 200 200 200 404 401 404"),
+    Row("GET /streams/conversations/<id:conversation_id>",
+        "/streams/conversations/1",                   "200 200 200 404 404 401 200"),
+    Row("GET /streams/accounts/<id:account_id>/presence",
+        "/streams/accounts/1/presence",               "200 200 200 200 404 401 404"),
+    Row("GET /streams",
+        "/streams?stream=account:1&stream=conversation:1",
+                                                      "200 200 200 404 404 401 404"),
+
+    Row("POST /conversations/<id:conversation_id>/messages",
+        "/conversations/1/messages",                  "201 201 201 404 404 401 201", 303,
+        says(content="Hello")),
+    Row("POST /messages/<id:message_id>",
+        "/messages/2",                                "200 200 403 404 404 401 403", 303,
+        says(content="Changed")),
+    Row("POST /messages/<id:message_id>/delete",
+        "/messages/2/delete",                         "204 204 403 404 404 401 403", 303, says()),
+    Row("POST /conversations/<id:conversation_id>/typing",
+        "/conversations/1/typing",                    "204 204 204 404 404 401 204", None,
+        says(typing=True)),
+    Row("POST /conversations/<id:conversation_id>/status",
+        "/conversations/1/status",                    "200 200 200 404 404 401 403", 303,
+        says(status="pending")),
+    Row("POST /conversations/<id:conversation_id>/assignee",
+        "/conversations/1/assignee",                  "200 200 200 404 404 401 403", 303,
+        lambda world: {"assignee_id": world.people["assigned"].id}),
+    Row("POST /conversations/<id:conversation_id>/read",
+        "/conversations/1/read",                      "204 204 204 404 404 401 204", 303,
+        says(message_id=1)),
+    Row("POST /accounts/<id:account_id>/presence",
+        "/accounts/1/presence",                       "200 200 200 200 404 401 403", 303,
+        says(status="busy")),
+    Row("POST /accounts/<id:account_id>/conversations",
+        "/accounts/1/conversations",                  "201 201 201 422 404 401 403", 303,
+        says(**NEW)),
+    Row("POST /notifications/<id:notification_id>/read",
+        "/notifications/{notification}/read",         "404 404 204 404 404 401 403", 303, says()),
+    Row("POST /accounts/<id:account_id>/notifications/read",
+        "/accounts/1/notifications/read",             "204 204 204 204 404 401 403", 303, says()),
+
+    Row("GET /login", "/login",                       "200 200 200 200 200 200 200"),
+    Row("POST /login", "/login",                      "200 200 200 200 200 200 200", 303,
+        says(**SIGN_IN)),
+    Row("POST /logout", "/logout",                    "204 204 204 204 204 401 403", 303),
+    Row("GET /healthz", "/healthz",                   "200 200 200 200 200 200 200"),
+    Row("GET /readyz", "/readyz",                     "200 200 200 200 200 200 200"),
+    Row("GET /metrics", "/metrics",                   "200 200 200 200 200 200 200"),
+    Row("GET /static/<path:filename>",
+        "/static/css/app.css",                        "200 200 200 200 200 200 200"),
+)  # fmt: skip
+
+
+class Delivery(NamedTuple):
+    """An event, how it comes about, and who hears it on which of their streams, in the order of
+    ROLES: `a` account, `c` conversation, `p` presence, `-` none, `*` either.
+
+    `marker` is part of the event's data, where one like it may be heard for another reason.
+    """
+
+    event: str
+    why: str
+    hears: str
+    cause: Callable[[World], Any]
+    marker: str = ""
+
+
+def posts(role: str, path: str, **body: Any) -> Callable[[World], Response]:
+    return lambda world: done(
+        world.people[role].post(path.format(**ids(world)), named(world, body))
+    )
+
+
+def named(world: World, body: dict[str, Any]) -> dict[str, Any]:
+    """The body with the id of a role where it says {role}."""
+    known = {f"{{{role}}}": getattr(who, "id", 0) for role, who in world.people.items()}
+    return {k: known.get(v, v) if isinstance(v, str) else v for k, v in body.items()}
+
+
+def done(answer: Any) -> Any:
+    assert answer.status_code < 300, answer.data
+    return answer
+
+
+def watches(world: World) -> Any:
+    return world.watcher.stream("/streams/conversations/1").response
+
+
+def hides(world: World) -> Any:
+    return done(world.watcher.post("/accounts/1/presence", {"status": "offline"}))
+
+
+# Message 2 is public, 5 a private note; both are the agent's. Conversation 2 is nobody's.
+DELIVERIES = (
+    #                                 administrator agent assigned elsewhere foreign nobody visitor
+    Delivery("message.created", "the team answers",      "c c c - - - c",
+             posts("agent", "/conversations/1/messages", content="Hello")),
+    Delivery("message.created", "the customer writes",   "c c c - - - c",
+             posts("visitor", "/conversations/1/messages", content="Hello")),
+    Delivery("message.created", "a private note",        "c c c - - - -",
+             posts("agent", "/conversations/1/messages", content="Hm", private=True)),
+    Delivery("message.created", "an activity",           "c c c - - - -",
+             posts("agent", "/conversations/1/status", status="pending")),
+    Delivery("message.updated", "a message",             "c c c - - - c",
+             posts("agent", "/messages/2", content="Changed")),
+    Delivery("message.updated", "a private note",        "c c c - - - -",
+             posts("agent", "/messages/5", content="Changed")),
+    Delivery("message.deleted", "a message",             "c c c - - - c",
+             posts("agent", "/messages/2/delete")),
+    Delivery("message.deleted", "a private note",        "c c c - - - -",
+             posts("agent", "/messages/5/delete")),
+    Delivery("conversation.created", "for nobody yet",   "a a - - - - -",
+             posts("administrator", "/accounts/1/conversations", **NEW)),
+    Delivery("conversation.created", "by its assignee",  "a a a - - - -",
+             posts("assigned", "/accounts/1/conversations", **NEW)),
+    Delivery("conversation.created", "in the other inbox", "a - - a - - -",
+             posts("elsewhere", "/accounts/1/conversations", **{**NEW, "inbox_id": 2})),
+    Delivery("conversation.updated", "an assigned one",  "a a a - - - -",
+             posts("agent", "/conversations/1/messages", content="Hello")),
+    Delivery("conversation.updated", "nobody's",         "a a - - - - -",
+             posts("agent", "/conversations/2/messages", content="Hello")),
+    Delivery("conversation.status_changed", "settled",   "ac ac ac - - - c",
+             posts("agent", "/conversations/1/status", status="resolved")),
+    Delivery("conversation.status_changed", "sorted",    "ac ac ac - - - -",
+             posts("agent", "/conversations/1/status", status="pending")),
+    Delivery("conversation.assignee_changed", "gained",  "a a a - - - -",
+             posts("agent", "/conversations/2/assignee", assignee_id="{assigned}")),
+    # Who lost it may hear why, as long as their stream takes to end: a second at most.
+    Delivery("conversation.assignee_changed", "lost",    "ac ac * - - - -",
+             posts("agent", "/conversations/1/assignee", assignee_id=None)),
+    Delivery("conversation.removed", "lost",             "- - a - - - -",
+             posts("agent", "/conversations/1/assignee", assignee_id=None)),
+    Delivery("conversation.read", "by one of the team",  "c ac c - - - -",
+             posts("agent", "/conversations/1/read", message_id=3)),
+    Delivery("conversation.read", "by the customer",     "c c c - - - -",
+             posts("visitor", "/conversations/1/read", message_id=3)),
+    Delivery("notification.created", "a mention",        "- - a - - - -",
+             posts("agent", "/conversations/1/messages", content="@Nora!", private=True)),
+    Delivery("notification.read", "one's own",           "- - a - - - -",
+             posts("assigned", "/notifications/{notification}/read")),
+    Delivery("typing", "an answer",                      "c c c - - - c",
+             posts("agent", "/conversations/1/typing", typing=True)),
+    Delivery("typing", "a private note",                 "c c c - - - -",
+             posts("agent", "/conversations/1/typing", typing=True, private=True)),
+    Delivery("typing", "the customer",                   "c c c - - - c",
+             posts("visitor", "/conversations/1/typing", typing=True)),
+    Delivery("conversation.viewers", "someone looks",    "ac ac ac - - - -", watches, "Olga"),
+    Delivery("presence_update", "someone leaves",        "p p p p - - -", hides,
+             '"changed":{},"left":['),
+)  # fmt: skip
+
+
+@pytest.fixture
+def world(app):
+    other = other_account(app)
+    add_member(app, "Nora", role="agent", sees="assigned", inbox=1)
+    add_member(app, "Olga", role="administrator", sees="inbox")
+    people = {
+        "administrator": As(app, "ada@example.com"),
+        "agent": As(app, "kevin@example.com"),
+        "assigned": As(app, "nora@example.com"),
+        "elsewhere": As(app, "grace@example.com"),
+        "foreign": As(app, "zoe@example.com"),
+        "nobody": As(app, None),
+        "visitor": Visitor(app, "maria.lindqvist@example.com"),
+    }
+    with app.app_context():
+        db.session.execute(
+            update(Conversation)
+            .where(Conversation.id == 1)
+            .values(assignee_id=people["assigned"].id)
+        )
+        notification = Notification(
+            account_id=1,
+            user_id=people["assigned"].id,
+            conversation_id=1,
+            message_id=5,
+            kind="mention",
+        )
+        db.session.add(notification)
+        db.session.commit()
+        return World(app, people, As(app, "olga@example.com"), notification.id, other.conversation)
+
+
+def add_member(app, name, *, role, sees, inbox=None):
+    with app.app_context():
+        user = User(name=name, email=f"{name.lower()}@example.com", password_hash="none")
+        db.session.add(user)
+        db.session.flush()
+        db.session.add(Membership(account_id=1, user_id=user.id, role=role, sees=sees))
+        if inbox is not None:
+            db.session.add(InboxMember(inbox_id=inbox, user_id=user.id))
+        db.session.commit()
+
+
+def ids(world: World) -> dict[str, Any]:
+    return {"notification": world.notification}
+
+
+# Endpoints
+
+
+def endpoints(app: Flask) -> set[str]:
+    return {
+        f"{method} {rule.rule}"
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+
+def without_a_row(there: Iterable[str], rows: Iterable[str]) -> set[str]:
+    return set(there) ^ set(rows)
+
+
+def test_every_endpoint_has_a_row(app):
+    rows = [row.endpoint for row in ROWS]
+    assert len(rows) == len(set(rows)) > 25
+    assert without_a_row(endpoints(app), rows) == set()
+
+
+def test_an_endpoint_without_a_row_is_found(app):
+    app.add_url_rule("/backdoor", view_func=lambda: "open", methods=["GET", "POST"])
+    found = without_a_row(endpoints(app), (row.endpoint for row in ROWS))
+    assert found == {"GET /backdoor", "POST /backdoor"}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.endpoint)
+def test_everyone_is_answered_as_the_table_says(world, row):
+    assert answers(world, row) == dict(zip(ROLES, map(int, row.statuses.split()), strict=True))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.endpoint)
+def test_browsers_are_answered_as_the_table_says(world, row):
+    if "/streams" in row.endpoint:
+        accept, login = "text/event-stream", 401
+    else:
+        accept, login = "text/html", 302
+    expected = {
+        role: login if status == 401 else row.html or status if status < 300 else status
+        for role, status in zip(ROLES, map(int, row.statuses.split()), strict=True)
+    }
+    assert answers(world, row, accept=accept) == expected
+
+
+def test_a_wrong_row_is_noticed(world):
+    (row,) = (row for row in ROWS if row.endpoint == "GET /me")
+    wrong = {**dict.fromkeys(ROLES, 200), "nobody": 200}
+    assert answers(world, row) != wrong
+
+
+def answers(world: World, row: Row, **headers: str) -> dict[str, int]:
+    """How each role is answered; a GET's HEAD is the same, and opens nothing."""
+    path = row.path.format(**ids(world))
+    found = {}
+    for role, who in world.people.items():
+        if row.endpoint.startswith("POST"):
+            answer = who.post(path, row.body and row.body(world), **headers)
+        else:
+            answer = who.get(path, **headers)
+            asked = {**who.headers, **headers}
+            head = world.app.test_client().head(path, headers=asked)
+            assert (role, head.status_code) == (role, answer.status_code)
+            head.close()
+        found[role] = answer.status_code
+        answer.close()
+    return found
+
+
+# Deliveries
+
+
+def test_every_event_has_a_row(app):
+    assert without_a_row([*DURABLE, *EPHEMERAL], (d.event for d in DELIVERIES)) == set()
+
+
+def test_an_event_without_a_row_is_found(app):
+    there = [*DURABLE, *EPHEMERAL, "conversation.labelled"]
+    found = without_a_row(there, (d.event for d in DELIVERIES))
+    assert found == {"conversation.labelled"}
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES, ids=lambda d: f"{d.event}, {d.why}")
+def test_everyone_hears_what_the_table_says(world, delivery):
+    assert heard(world, delivery) == {}
+
+
+def test_whoever_hears_more_than_the_table_says_is_found(world):
+    (row,) = (d for d in DELIVERIES if d.why == "an assigned one")
+    assert heard(world, row._replace(hears="a - a - - - -")) == {"agent": "a"}
+
+
+def heard(world: World, delivery: Delivery) -> dict[str, str]:
+    """On which streams it was heard by whom although the table does not say so. Fails if somebody
+    does not hear it who should."""
+    expected = dict(zip(ROLES, delivery.hears.split(), strict=True))
+    with ExitStack() as stack:
+        streams = open_streams(world, stack)
+        stack.enter_context(closing(delivery.cause(world)))
+        for (role, letter), stream in streams.items():
+            if letter in expected[role]:
+                until(stream, delivery.event, delivery.marker)
+        assert all_said(world.app)
+        end(world)
+        too_much: dict[str, str] = {}
+        for (role, letter), stream in streams.items():
+            if letter not in expected[role] and expected[role] != "*":
+                said = until_the_end(stream)
+                if any(e == delivery.event and delivery.marker in data for e, data in said):
+                    too_much[role] = too_much.get(role, "") + letter
+        return too_much
+
+
+def open_streams(world: World, stack: ExitStack) -> dict[tuple[str, str], Stream]:
+    """Each stream that each role may have, of what is theirs."""
+    own = {
+        "elsewhere": ("account:1", "conversation:7", "presence:1"),
+        "foreign": ("account:2", f"conversation:{world.theirs}", "presence:2"),
+        "nobody": (),
+        "visitor": ("conversation:1",),
+    }
+    streams = {}
+    watched = world.watcher.stream("/streams?stream=presence:1")
+    stack.enter_context(closing(watched)).named("stream.open")
+    for role, who in world.people.items():
+        for name in own.get(role, ("account:1", "conversation:1", "presence:1")):
+            stream = stack.enter_context(closing(who.stream(f"/streams?stream={name}")))
+            stream.named("stream.open")
+            streams[role, name[0]] = stream
+    agent = world.people["agent"]
+    eventually(lambda: len(agent.get("/accounts/1/presence").json["online_users"]) == PRESENT)
+    return streams
+
+
+BUSY = '":"busy"'
+PRESENT = 5  # of the account: four roles and the watcher
+THE_END = "the end"  # of what is listened to: said once to every stream
+
+
+def end(world: World) -> None:
+    done(world.people["administrator"].send(1, THE_END))
+    done(world.people["administrator"].send(7, THE_END))
+    done(world.people["foreign"].send(world.theirs, THE_END))
+    for who, account in ((world.watcher, 1), (world.people["foreign"], 2)):
+        done(who.post(f"/accounts/{account}/presence", {"status": "busy"}))
+
+
+def until(stream: Stream, event: str, marker: str) -> None:
+    while True:
+        said = stream.any()
+        if said.event == event and marker in said.data:
+            return
+
+
+def until_the_end(stream: Stream) -> list[tuple[str, str]]:
+    """What is said before the end, or before the stream was closed."""
+    said: list[tuple[str, str]] = []
+    while True:
+        event = stream.any()
+        if event.event == "stream.closed" or THE_END in event.data:
+            return said
+        if event.event == "presence_update" and '"changed":{' in event.data and BUSY in event.data:
+            return said
+        said.append((event.event, event.data))
