@@ -55,6 +55,8 @@ class Place(NamedTuple):
     assignee_id: int | None
 
 
+INBOXES_APART = 20  # an agent of more sees so much of an account that its own order will do
+
 # Statements are built once: building one costs more than running it. `:viewer` is the user's id.
 VIEWER = bindparam("viewer", type_=Integer)
 # The condition on `Conversation` that holds for what the viewer sees.
@@ -153,7 +155,10 @@ def inbox_for(user: User, account_id: int, inbox_id: int) -> Inbox:
 
 def who_sees(conversation: Conversation) -> list[User]:
     """Everyone of the team who sees the conversation."""
-    inbox_id, assignee_id = literal(conversation.inbox_id), literal(conversation.assignee_id)
+    inbox_id, assignee_id = (
+        literal(conversation.inbox_id, Integer),
+        literal(conversation.assignee_id, Integer),
+    )
     members = select(Membership.user_id).where(
         Membership.account_id == conversation.account_id, sees(Membership, inbox_id, assignee_id)
     )
@@ -162,7 +167,7 @@ def who_sees(conversation: Conversation) -> list[User]:
 
 def would_see(user_id: int, conversation: Conversation) -> User | None:
     """The user, if they would see the conversation were it assigned to them; else None."""
-    inbox_id, assignee_id = literal(conversation.inbox_id), literal(user_id)
+    inbox_id, assignee_id = literal(conversation.inbox_id, Integer), literal(user_id, Integer)
     member = exists().where(
         Membership.account_id == conversation.account_id,
         Membership.user_id == user_id,
@@ -176,6 +181,27 @@ def sees_conversation(user_id: int, conversation_id: int) -> bool:
     """Whether the user sees the conversation now."""
     asked = {"id": conversation_id, "viewer": user_id}
     return db.session.execute(PLACE, asked).first() is not None
+
+
+def seen_by(membership: Membership, inbox: int | None = None) -> list[ColumnElement[bool]]:
+    """What a member sees, or what they see of one inbox, as conditions on `Conversation`.
+
+    No conversation meets two of them, and those that meet one are what SEEN says: but SEEN has to
+    be tried on each conversation, and each of these is what an index has in the order of a list.
+    """
+    account = Conversation.account_id == membership.account_id
+    of_inbox = [Conversation.inbox_id == inbox] if inbox is not None else []
+    if membership.role == "administrator":
+        return [and_(account, *of_inbox)]
+    if membership.sees == "assigned":
+        return [and_(account, Conversation.assignee_id == membership.user_id, *of_inbox)]
+    own = db.session.scalars(
+        INBOXES, {"account": membership.account_id, "viewer": membership.user_id}
+    )
+    inboxes = [id for id in own if inbox is None or id == inbox]
+    if len(inboxes) > INBOXES_APART:
+        return [and_(account, Conversation.inbox_id.in_(inboxes))]
+    return [and_(account, Conversation.inbox_id == id) for id in inboxes]
 
 
 def inboxes_of(user: User, account_id: int) -> list[int]:

@@ -14,6 +14,7 @@ ID_LIMIT = 2**31 - 1  # what an INTEGER column of PostgreSQL holds
 CLIENT_ID_LIMIT = 64  # characters of a client's own id for a message
 PAGE_SIZE = 50  # rows of a list that did not say how many
 PAGE_LIMIT = 100  # rows of a list at most
+QUERY_LIMIT = 200  # characters that one searches for
 
 # Rate limits, as Flask-Limiter reads them. Windows are short, so that nobody waits for long.
 # An office signs in at nine; but nobody tries out every account.

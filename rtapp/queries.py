@@ -1,11 +1,18 @@
 """Reading pages of lists: what a user sees, in order, and from where the next page begins."""
 
+from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
+from typing import Any
 from typing import NamedTuple
 
+from sqlalchemy import ColumnElement
+from sqlalchemy import Subquery
+from sqlalchemy import exists
+from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import tuple_
+from sqlalchemy import union_all
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import selectinload
 
@@ -15,14 +22,20 @@ from rtapp.config import PAGE_SIZE
 from rtapp.errors import BadRequest
 from rtapp.events import presenters
 from rtapp.extensions import db
+from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import User
 
+SEARCH_DEPTH = 2_000  # conversations that one page searches; with some ten messages each
+
+PLACE = (Conversation.last_activity_at, Conversation.id)  # which a list is ordered by, newest first
+
 
 class ConversationPage(NamedTuple):
-    """Newest activity first. `next_before` is where the next page begins, None after the last."""
+    """Newest activity first. `next_before` is where to go on, None when there is nothing more."""
 
     conversations: list[Conversation]
     next_before: str | None
@@ -43,43 +56,92 @@ class NotificationPage(NamedTuple):
 
 
 def conversations(
-    user: User,
-    account_id: int,
+    membership: Membership,
     *,
     status: str | None = None,
     assignee: str | None = None,
     inbox: int | None = None,
+    q: str | None = None,
     before: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> ConversationPage:
-    """The account's conversations that `user` sees. `assignee` is `me`, `none` or a user's id.
+    """The conversations that the member sees. `assignee` is `me`, `none` or a user's id.
 
+    `q` is looked for in the contact's name and address and in the messages. One page searches
+    SEARCH_DEPTH conversations: it may have fewer than `limit` and still say where to go on.
     Raises BadRequest for a `before` that was not a page's `next_before`.
     """
-    place = (Conversation.last_activity_at, Conversation.id)
+    conditions: list[ColumnElement[bool]] = []
+    if status is not None:
+        conditions.append(Conversation.status == status)
+    if assignee == "none":
+        conditions.append(Conversation.assignee_id.is_(None))
+    elif assignee is not None:
+        id = membership.user_id if assignee == "me" else int(assignee)
+        conditions.append(Conversation.assignee_id == id)
+    if before is not None:
+        conditions.append(tuple_(*PLACE) < tuple_(*parsed_place(before)))
+    q = (q or "").strip()
+    depth = SEARCH_DEPTH if q else limit
+    places = newest(access.seen_by(membership, inbox), conditions, depth + 1)
+    if places is None:
+        return ConversationPage([], None)
     query = (
         select(Conversation)
-        .where(Conversation.account_id == account_id, access.SEEN)
-        .order_by(*(column.desc() for column in place))
+        .join(places, places.c.id == Conversation.id)
+        .order_by(places.c.last_activity_at.desc(), places.c.id.desc())
         .options(*presenters.PRESENTED)
         .limit(limit + 1)
     )
-    if status is not None:
-        query = query.where(Conversation.status == status)
-    if assignee == "none":
-        query = query.where(Conversation.assignee_id.is_(None))
-    elif assignee is not None:
-        query = query.where(
-            Conversation.assignee_id == (user.id if assignee == "me" else int(assignee))
-        )
-    if inbox is not None:
-        query = query.where(Conversation.inbox_id == inbox)
-    if before is not None:
-        query = query.where(tuple_(*place) < tuple_(*parsed_place(before)))
-    rows = list(db.session.scalars(query, {"viewer": user.id}))
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return ConversationPage(rows, place_of(rows[-1]) if more else None)
+    rows = list(db.session.scalars(query.where(contains(q)) if q else query))
+    if len(rows) > limit:
+        return ConversationPage(rows[:limit], place_of(rows[limit - 1]))
+    return ConversationPage(rows, end_of(places, depth) if q else None)
+
+
+def newest(
+    views: Sequence[ColumnElement[bool]], conditions: Sequence[ColumnElement[bool]], count: int
+) -> Subquery | None:
+    """Ids and times of the newest `count` that meet the conditions, of all views together.
+
+    Each view's newest come out of an index in their order, and only they are merged; only what is
+    shown is then read whole. None if there are no views.
+    """
+    order = [column.desc() for column in PLACE]
+    parts = [
+        select(*PLACE).where(view, *conditions).order_by(*order).limit(count).subquery()
+        for view in views
+    ]
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    merged = union_all(*(select(part) for part in parts)).subquery()
+    columns = (merged.c.last_activity_at, merged.c.id)
+    return select(*columns).order_by(*(c.desc() for c in columns)).limit(count).subquery()
+
+
+def contains(q: str) -> ColumnElement[bool]:
+    """Capitals are as good as small letters; on SQLite only those of ASCII."""
+    return or_(
+        Conversation.contact.has(
+            or_(
+                Contact.name.icontains(q, autoescape=True),
+                Contact.email.icontains(q, autoescape=True),
+            )
+        ),
+        exists().where(
+            Message.conversation_id == Conversation.id,
+            Message.deleted.is_(False),
+            Message.content.icontains(q, autoescape=True),
+        ),
+    )
+
+
+def end_of(places: Subquery, depth: int) -> str | None:
+    """Where a search of `depth` conversations ended, or None if there were no more."""
+    columns = (places.c.last_activity_at, places.c.id)
+    query = select(*columns).order_by(*(column.desc() for column in columns))
+    last = db.session.execute(query.offset(depth - 1).limit(2)).all()
+    return place_of(last[0]) if len(last) == 2 else None
 
 
 def messages(
@@ -144,7 +206,8 @@ def notifications(
     return NotificationPage(rows, rows[-1].id if more else None)
 
 
-def place_of(row: Conversation) -> str:
+def place_of(row: Any) -> str:
+    """Of a conversation, or of its `last_activity_at` and `id`."""
     moment = row.last_activity_at
     return f"{int(moment.timestamp())}{moment.microsecond:06}-{row.id}"
 

@@ -12,18 +12,26 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.browser.writer import Writer
+
 ROOT = Path(__file__).parent.parent.parent
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
          "--disable-component-update", "--no-first-run"]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The address of `python app.py` on a fresh demo."""
+    """The address of `python app.py` on a fresh demo, for the tests of one file."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environ = {**os.environ, "PORT": str(port), "RTAPP_INSTANCE": str(tmp_path_factory.mktemp("i"))}
+    environ = {
+        **os.environ,
+        "PORT": str(port),
+        "RTAPP_INSTANCE": str(tmp_path_factory.mktemp("i")),
+        "RTAPP_STREAMS_PER_USER": "0",
+        "RTAPP_RATE_LIMITS": "off",
+    }
     process = subprocess.Popen(
         [sys.executable, "app.py"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL
     )
@@ -46,6 +54,14 @@ def answers(address: str) -> bool:
         return False
 
 
+@pytest.fixture
+def writer(server):
+    """Kevin from a script, at the server itself whatever stands before it."""
+    writer = Writer(server)
+    yield writer
+    writer.close()
+
+
 @pytest.fixture(scope="session")
 def chromium():
     path = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -63,7 +79,7 @@ def window(chromium, server):
     contexts, errors = [], []
 
     def open_window(name: str, **options):
-        context = chromium.new_context(base_url=server, **options)
+        context = chromium.new_context(**{"base_url": server, **options})
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -362,6 +362,33 @@ test("a tab that comes during an interruption is told so", async () => {
   assert.deepEqual(two.names(), ["Disconnected"]);
 });
 
+test("what the browser resumed after, while nothing was shown of it, counts as heard", async () => {
+  const { tab, settle, sources, source } = given({ format: "turbo" });
+  const one = tab("one");
+  const subscription = one.subscribe("conversation:1");
+  await settle();
+  open(source());
+
+  source().fail(0);
+  open(source(), "e-4-0"); // ids without data have moved it
+  tab("two").subscribe("conversation:1", "e-4-0");
+  await settle();
+
+  assert.equal(subscription.cursor, "e-4-0");
+  assert.equal(sources.length, 1);
+});
+
+test("but not when what lies between was lost", async () => {
+  const { tab, settle, source } = given();
+  const subscription = tab("one").subscribe("conversation:1");
+  await settle();
+
+  open(source(), "e-4-0", { resumed: false });
+  assert.equal(subscription.cursor, "e-1-0");
+  source().hear("stream.reset", { reason: "history_lost" }, "e-4-0");
+  assert.equal(subscription.cursor, "e-4-0");
+});
+
 // ---- refusals
 
 test("one refused stream does not take the others down", async () => {

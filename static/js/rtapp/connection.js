@@ -4,14 +4,11 @@
  */
 
 import { CALLBACKS } from "./catalogue.js";
+import { ASK_TIMEOUT, askWhy, backoff, isRefusal, reasonOf, streamUrl } from "./request.js";
 
 export const HEARTBEAT = 15_000;
 const PATIENCE = 2.5; // heartbeats without any event before the link counts as dead
-const FIRST_DELAY = 1_000;
-const LONGEST_DELAY = 30_000;
-const ASK_TIMEOUT = 10_000;
 const ENDED = 2; // EventSource.CLOSED
-const TRY_AGAIN = new Set([408, 425, 429]);
 
 /**
  * @typedef {object} Options
@@ -19,7 +16,7 @@ const TRY_AGAIN = new Set([408, 425, 429]);
  * @property {string[]} streams       for instance `["account:1", "conversation:3"]`
  * @property {"json" | "html" | "turbo"} [format]
  * @property {string} [cursor]        where to resume
- * @property {number | string} [user]     for whom: should the server take us for another, it is over
+ * @property {number | string} [user]     for whom: should somebody else have signed in since, it is refused
  * @property {number} [patience]      heartbeats of silence until the link counts as dead
  * @property {number} [firstDelay]    ms before the first new attempt, doubled with each
  * @property {number} [longestDelay]  ms
@@ -27,63 +24,17 @@ const TRY_AGAIN = new Set([408, 425, 429]);
  * @property {{setTimeout: Function, clearTimeout: Function}} [timers]
  * @property {() => number} [now]     ms; of a clock that goes on while the machine sleeps
  * @property {() => number} [random]  in [0, 1)
- * @property {(url: string) => Promise<Answer>} [ask]   asks for the status that EventSource keeps to itself
- *
- * @typedef {{status: number, retryAfter?: number}} Answer   status 0: no answer; retryAfter in ms
+ * @property {(url: string) => Promise<import("./request.js").Answer>} [ask]   asks for the status that EventSource keeps to itself
  *
  * What a connection tells, as plain objects that can be posted to other tabs:
- * @typedef {{type: "open", from: string, resumed: boolean}} Open  everything after `from` follows
+ * @typedef {{type: "open", from: string, resumed: boolean, id: string}} Open
+ *     everything after `from` follows; if it was resumed, there is nothing between `from` and `id`
  * @typedef {{type: "wait", reason?: string}} Wait                 not live; with a reason once it was interrupted
  * @typedef {{type: "event", name: string, data: string, id: string}} Event
  * @typedef {{type: "ping", lag: number, id: string}} Ping
  * @typedef {{type: "reset", reason: string, id: string}} Reset    what was missed can't be replayed; goes on from `id`
  * @typedef {{type: "closed", reason: string, status?: number}} Closed   the last that is told
  */
-
-/** The address that opens `streams`, resuming after `cursor` where there is one. */
-export function streamUrl({ url = "/streams", streams, format = "json", cursor = "" }) {
-  const query = new URLSearchParams(streams.map((stream) => ["stream", stream]));
-  query.set("format", format);
-  if (cursor) query.set("last_event_id", cursor);
-  return `${url}?${query}`;
-}
-
-/** Milliseconds before attempt number `attempt` (from 0): doubled up to `longest`, of which the upper half is random. */
-export function backoff(attempt, random = Math.random, first = FIRST_DELAY, longest = LONGEST_DELAY) {
-  const ceiling = Math.min(longest, first * 2 ** attempt);
-  return (ceiling + random() * ceiling) / 2;
-}
-
-/**
- * Why the server refused `url`. A new EventSource would not say, and would be refused the same way for ever.
- *
- * @returns {Promise<Answer>}
- */
-export async function askWhy(url, fetch = globalThis.fetch) {
-  const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(), ASK_TIMEOUT);
-  try {
-    const answer = await fetch(url, {
-      headers: { Accept: "text/event-stream" },
-      cache: "no-store",
-      credentials: "same-origin",
-      redirect: "manual",
-      signal: patience.signal,
-    });
-    const seconds = Number(answer.headers.get("Retry-After") ?? NaN);
-    return { status: answer.status, retryAfter: seconds >= 0 ? seconds * 1000 : undefined };
-  } catch {
-    return { status: 0 };
-  } finally {
-    clearTimeout(timer);
-    patience.abort(); // a 200 is an endless stream that nobody here reads
-  }
-}
-
-/** Whether asking again would be answered the same way. */
-export function isRefusal(status) {
-  return status >= 400 && status < 500 && !TRY_AGAIN.has(status);
-}
 
 export class Connection {
   #options;
@@ -175,27 +126,28 @@ export class Connection {
         handle(event, before);
       });
 
-    hear("stream.open", (event, before) => this.#opened(fields(event), before || event.lastEventId));
+    hear("stream.open", (event, before) => this.#opened(fields(event), before, event.lastEventId));
     hear("stream.ping", (event) => this.#say({ type: "ping", lag: fields(event).lag ?? 0, id: event.lastEventId }));
     hear("stream.reset", (event) => this.#say({ type: "reset", reason: fields(event).reason, id: event.lastEventId }));
     hear("stream.closed", (event) => this.#closed(fields(event)));
     for (const name of ["message", ...Object.keys(CALLBACKS)]) {
-      hear(name, (event) => this.#say({ type: "event", name, data: event.data, id: event.lastEventId }));
+      // What carries no id shows the last one there was: "lastEventId … the last event ID string of the event source"
+      // (WHATWG HTML, 9.2.6). It is not what everyone has already.
+      hear(name, (event, before) => {
+        const id = event.lastEventId === before ? "" : event.lastEventId;
+        this.#say({ type: "event", name, data: event.data, id });
+      });
     }
     on("error", () => this.#failed(source, url));
   }
 
-  #opened({ heartbeat, resumed = false, user_id }, from) {
-    if (user_id !== undefined && this.#options.user !== undefined && String(user_id) !== String(this.#options.user)) {
-      this.#finish({ reason: "signed_out", status: 401 }); // and somebody else has signed in
-      return;
-    }
+  #opened({ heartbeat, resumed = false }, from, id) {
     if (heartbeat > 0) this.#heartbeat = heartbeat * 1000;
     this.#watch();
     this.#attempt = 0;
     this.#isOpen = true;
     this.#interrupted = undefined;
-    this.#say({ type: "open", from, resumed });
+    this.#say({ type: "open", from: from || id, resumed, id });
   }
 
   #closed({ reason = "closed", reconnect, retry_after }) {
@@ -220,7 +172,7 @@ export class Connection {
     if (source !== this.#source) return;
 
     if (isRefusal(status)) {
-      this.#finish({ reason: refusal(status), status });
+      this.#finish({ reason: reasonOf(status), status });
     } else {
       this.#letGo();
       this.#reopenIn(Math.max(retryAfter, this.#backoff()), "network");
@@ -279,12 +231,6 @@ export class Connection {
     this.#source?.close();
     this.#source = null;
   }
-}
-
-function refusal(status) {
-  if (status === 401) return "signed_out";
-  if (status === 403 || status === 404) return "forbidden";
-  return "rejected";
 }
 
 function fields(event) {

@@ -3,8 +3,9 @@
  * stand. No DOM in here, and it does not know how its words travel: see shared.js.
  */
 
-import { Connection, HEARTBEAT, askWhy, backoff, isRefusal, streamUrl } from "./connection.js";
+import { Connection, HEARTBEAT } from "./connection.js";
 import { compare, oldest } from "./cursor.js";
+import { askWhy, backoff, isRefusal, reasonOf, streamUrl } from "./request.js";
 
 export const MOST = 32; // streams on one connection, as the server allows
 const SETTLE = 50; // ms in which tabs that change at the same time are waited for
@@ -109,7 +110,8 @@ export class Leader {
 
   #answer() {
     if (this.#connection?.isOpen) {
-      this.#opened({ type: "open", from: this.#connection.cursor, resumed: true });
+      const { cursor } = this.#connection;
+      this.#opened({ type: "open", from: cursor, resumed: true, id: cursor });
     } else {
       this.#post({ type: "wait", reason: this.#connection?.interrupted });
     }
@@ -190,7 +192,7 @@ export class Leader {
 
   #drop(stream, status) {
     this.#forget(({ stream: wanted }) => wanted !== stream);
-    this.#post({ type: "refused", stream, status, reason: status === 400 ? "rejected" : "forbidden" });
+    this.#post({ type: "refused", stream, status, reason: reasonOf(status) });
   }
 
   #end(closing) {

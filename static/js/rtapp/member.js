@@ -95,7 +95,7 @@ export class Member {
    * The connection brings everything after `from`: whoever stands there or later has joined it. What a page subscribed to
    * together joins together, so that it hears all of it in one order.
    */
-  #opened({ from, streams, resumed }) {
+  #opened({ from, streams, resumed, id }) {
     const hasAll = ({ stream, cursor }) => streams.includes(stream) && !(compare(from, cursor) > 0);
     const together = [...this.#subscriptions].every(hasAll);
     for (const subscription of this.#subscriptions) {
@@ -106,6 +106,7 @@ export class Member {
       }
       if (subscription.cursor === "") subscription.cursor = from;
       else if (Number.isNaN(compare(from, subscription.cursor))) reset(subscription, from, "unknown_cursor");
+      if (resumed) advance(subscription, id);
       if (subscription.state !== "live") {
         subscription.state = "live";
         call(subscription, "onConnected", { resumed });

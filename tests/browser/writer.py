@@ -1,0 +1,95 @@
+"""Somebody who writes while browsers listen, and knows what a fresh load would show."""
+
+import http.client
+import json
+import re
+import threading
+import time
+import urllib.request
+from urllib.parse import urlsplit
+
+
+class Writer:
+    def __init__(self, server: str, name: str = "kevin"):
+        self._server = server
+        self._connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=10)
+        self._headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        self._request("POST", "/login", {"email": f"{name}@example.com", "password": "password"})
+        self._headers["Cookie"] = self._answer.headers["Set-Cookie"].partition(";")[0]
+        self._headers["X-CSRF-Token"] = self._answer.headers["X-CSRF-Token"]
+        self.said = 0
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def _request(self, method: str, path: str, body: object = None):
+        text = json.dumps(body) if body is not None else None
+        self._connection.request(method, path, text, self._headers)
+        self._answer = self._connection.getresponse()
+        content = self._answer.read()
+        assert self._answer.status in (200, 201), content
+        return json.loads(content)
+
+    def say(self, conversation: int, content: str = "") -> int:
+        """Returns the message's id."""
+        said = {"content": content or f"Number {self.said}"}
+        message = self._request("POST", f"/conversations/{conversation}/messages", said)
+        self.said += 1
+        return message["id"]
+
+    def keep_saying(self, conversations: list[int], every: float, most: int = 1_000_000) -> None:
+        """In the background, to one after the other, until `stop` or `most` messages."""
+
+        def run() -> None:
+            for i in range(most):
+                if self._stopped.wait(every):
+                    return
+                self.say(conversations[i % len(conversations)])
+
+        self._thread = threading.Thread(target=run)
+        self._thread.start()
+
+    @property
+    def is_at_work(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def close(self) -> None:
+        self.stop()
+        self._connection.close()
+
+    def messages_after(self, conversation: int, message: int) -> list[int]:
+        """The ids of what a fresh load shows after `message`."""
+        ids: list[int] = []
+        while True:
+            after = ids[-1] if ids else message
+            path = f"/conversations/{conversation}/messages?limit=100&after={after}"
+            page = [row["id"] for row in self._request("GET", path)["messages"]]
+            if not page:
+                return ids
+            ids += page
+
+    def versions(self) -> dict[str, int]:
+        """Of the conversations, as a fresh load of the list has them."""
+        rows = self._request("GET", "/accounts/1/conversations?limit=100")["conversations"]
+        return {str(row["id"]): row["version"] for row in rows}
+
+
+def open_streams(server: str) -> int:
+    """How many streams the server counts."""
+    with urllib.request.urlopen(f"{server}/metrics", timeout=5) as answer:
+        found = re.search(r"^rtapp_open_streams (\S+)$", answer.read().decode(), re.MULTILINE)
+    assert found is not None
+    return round(float(found[1]))
+
+
+def wait_until(true, timeout: float = 20, what: str = "") -> None:
+    """Until `true()` is; fails after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not true():
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what or true}"
+        time.sleep(0.02)
