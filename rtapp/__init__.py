@@ -25,6 +25,7 @@ from .events.outbox import Relay
 from .events.rendering import Renderer
 from .events.rendering import clock_time
 from .events.rendering import day
+from .events.rendering import initials
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.hub import Hub
@@ -59,7 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.converters["id"] = IdConverter
-    app.jinja_env.filters.update(clock=clock_time, day=day)
+    app.jinja_env.filters.update(clock=clock_time, day=day, initials=initials)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     extensions.db.init_app(app)

@@ -1,41 +1,121 @@
 """Events as HTML fragments: what the `html` and `turbo` formats of a stream carry.
 
 A fragment is made of the event alone, so that one serves every viewer; what differs per viewer is
-left to data attributes.
+left to data attributes and to the page's script.
 """
 
 import json
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from typing import NamedTuple
 
 from flask import Flask
 from jinja2 import Environment
 
+Data = Mapping[str, Any]
+NOTHING: Data = MappingProxyType({})
 
-class Fragment(NamedTuple):
-    """Which template shows an event, under which name it finds the data, and what Turbo does to
-    which element, where `{id}` stands for the data's id. Without a template there is no HTML."""
 
-    template: str | None
-    variable: str
+class Change(NamedTuple):
+    """What Turbo does to which element; and with what: a template and what it is given."""
+
     action: str
     target: str
+    template: str | None = None
+    given: Data = NOTHING
 
 
-LISTED = Fragment("conversation", "conversation", "prepend", "conversations")
-FRAGMENTS = {
-    ("conversation", "message.created"): Fragment("message", "message", "append", "messages"),
-    ("conversation", "message.updated"): Fragment("message", "message", "replace", "message-{id}"),
-    ("conversation", "message.deleted"): Fragment(
-        "deleted_message", "message", "replace", "message-{id}"
-    ),
-    ("account", "unread.changed"): Fragment("unread", "unread", "update", "unread"),
-    ("account", "conversation.created"): LISTED,
-    ("account", "conversation.updated"): LISTED,
-    ("account", "conversation.removed"): Fragment(
-        None, "conversation", "remove", "conversation-{id}"
-    ),
+def message_created(message: Data) -> Iterator[Change]:
+    yield Change("append", "messages", "message", {"message": message})
+
+
+def message_updated(message: Data) -> Iterator[Change]:
+    yield Change("replace", f"message-{message['id']}", "message", {"message": message})
+
+
+def message_deleted(message: Data) -> Iterator[Change]:
+    yield Change("replace", f"message-{message['id']}", "deleted_message", {"message": message})
+
+
+def conversation_listed(conversation: Data) -> Iterator[Change]:
+    yield Change("prepend", "conversations", "conversation", {"conversation": conversation})
+
+
+def conversation_removed(conversation: Data) -> Iterator[Change]:
+    yield Change("remove", f"conversation-{conversation['id']}")
+
+
+def status_changed(change: Data) -> Iterator[Change]:
+    yield Change("replace", "thread-status", "status", {"conversation": change})
+
+
+def assignee_changed(change: Data) -> Iterator[Change]:
+    yield Change("replace", "thread-assignee", "assignee", {"conversation": change})
+
+
+def typing(told: Data) -> Iterator[Change]:
+    """Into the list of those who type, from which the page makes its line."""
+    who = f"user-{told['user_id']}" if "user_id" in told else f"contact-{told['contact_id']}"
+    if told["is_typing"]:
+        yield Change("append", "typing", "typist", {"who": who, "typing": told})
+    else:
+        yield Change("remove", f"typing-{who}")
+
+
+def viewers(told: Data) -> Iterator[Change]:
+    """Into the list of who looks at what, from which the page marks rows and the thread."""
+    if told["viewers"]:
+        yield Change("append", "viewing", "viewers", told)
+    else:
+        yield Change("remove", f"viewing-{told['conversation_id']}")
+
+
+def presence(told: Data) -> Iterator[Change]:
+    """Into the list of who is there, from which the page sets the dots beside names."""
+    if "online_users" in told:
+        yield Change("update", "present", "present", {"users": told["online_users"]})
+        return
+    if told["changed"]:
+        yield Change("append", "present", "present", {"users": told["changed"]})
+    for user_id in told["left"]:
+        yield Change("remove", f"present-{user_id}")
+
+
+def notification_created(notification: Data) -> Iterator[Change]:
+    yield Change("prepend", "notifications", "notification", {"notification": notification})
+
+
+def notification_read(told: Data) -> Iterator[Change]:
+    for id in told["ids"]:
+        yield Change("remove", f"notification-{id}-unread")
+
+
+def unread_changed(numbers: Data) -> Iterator[Change]:
+    """Into one element, from which the page sets the numbers beside rows and views."""
+    yield Change("update", "unread", "unread", {"unread": numbers})
+
+
+# (kind of stream, event) → what a page does. What is missing here, nothing on a page shows.
+CHANGES: Mapping[tuple[str, str], Callable[[Data], Iterator[Change]]] = {
+    ("conversation", "message.created"): message_created,
+    ("conversation", "message.updated"): message_updated,
+    ("conversation", "message.deleted"): message_deleted,
+    ("conversation", "conversation.status_changed"): status_changed,
+    ("conversation", "conversation.assignee_changed"): assignee_changed,
+    ("conversation", "conversation.viewers"): viewers,
+    ("conversation", "typing"): typing,
+    ("account", "conversation.created"): conversation_listed,
+    ("account", "conversation.updated"): conversation_listed,
+    ("account", "conversation.removed"): conversation_removed,
+    ("account", "conversation.viewers"): viewers,
+    ("account", "unread.changed"): unread_changed,
+    ("account", "notification.created"): notification_created,
+    ("account", "notification.read"): notification_read,
+    ("presence", "presence_update"): presence,
 }
 
 
@@ -49,24 +129,25 @@ class Renderer:
         """Returns None for an event that nothing on a page shows."""
         envelope = json.loads(body)
         kind = envelope["stream"].partition(":")[0]
-        fragment = FRAGMENTS.get((kind, event))
-        if fragment is None:
+        if (kind, event) not in CHANGES:
             return None
-        html = self._html(fragment, envelope["data"])
+        changes = list(CHANGES[kind, event](envelope["data"]))
         if format == "html":
-            return html
-        target = fragment.target.format(**envelope["data"])
-        content = f"<template>{html}</template>" if html is not None else ""
+            return "".join(self._html(change) for change in changes) or None
+        return "".join(self._turbo(change, envelope["stream"]) for change in changes) or None
+
+    def _turbo(self, change: Change, stream: str) -> str:
+        content = f"<template>{self._html(change)}</template>" if change.template else ""
         return (
-            f'<turbo-stream action="{fragment.action}" target="{target}"'
-            f' data-stream="{envelope["stream"]}">{content}</turbo-stream>'
+            f'<turbo-stream action="{change.action}" target="{change.target}"'
+            f' data-stream="{stream}">{content}</turbo-stream>'
         )
 
-    def _html(self, fragment: Fragment, data: dict[str, Any]) -> str | None:
-        if fragment.template is None:
-            return None
-        template = self._templates.get_template(f"fragments/{fragment.template}.html")
-        return template.render({fragment.variable: data}).strip()
+    def _html(self, change: Change) -> str:
+        if change.template is None:
+            return ""
+        template = self._templates.get_template(f"fragments/{change.template}.html")
+        return template.render(change.given).strip()
 
 
 def clock_time(moment: str) -> str:
@@ -77,3 +158,9 @@ def clock_time(moment: str) -> str:
 def day(moment: str) -> str:
     """An RFC 3339 time as `23 Nov 2026`."""
     return f"{datetime.fromisoformat(moment):%-d %b %Y}"
+
+
+def initials(name: str | None) -> str:
+    """One or two letters that stand for a name."""
+    words = (name or "").split() or ["?"]
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()

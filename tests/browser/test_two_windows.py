@@ -10,7 +10,7 @@ def test_what_ada_writes_kevin_reads_without_reloading(window):
     kevin.evaluate("window.notReloaded = true")
     expect(kevin.locator("#live")).to_contain_text("Live")
     expect(kevin.locator("#conversations > li").first).not_to_have_id("conversation-2")
-    ada.fill("textarea[name=content]", "Your size is changed.")
+    ada.fill("#composer textarea", "Your size is changed.")
     ada.keyboard.press("Enter")
     expect(kevin.locator("#messages")).to_contain_text("Your size is changed.")
     first = kevin.locator("#conversations > li").first
@@ -18,7 +18,7 @@ def test_what_ada_writes_kevin_reads_without_reloading(window):
     expect(first).to_contain_text("Your size is changed.")
     assert kevin.evaluate("window.notReloaded")
     expect(ada.locator("#messages")).to_contain_text("Your size is changed.")
-    expect(ada.locator("textarea[name=content]")).to_have_value("")
+    expect(ada.locator("#composer textarea")).to_have_value("")
     assert "Your size is changed." not in grace.content()
     assert grace.goto("/conversations/2").status == 404
 
@@ -28,7 +28,7 @@ def test_markup_in_a_message_stays_text(window):
     kevin.goto("/conversations/3")
     expect(kevin.locator("#live")).to_contain_text("Live")
     ada.goto("/conversations/3")
-    ada.fill("textarea[name=content]", "<img src=x onerror='window.hacked = true'>")
+    ada.fill("#composer textarea", "<img src=x onerror='window.hacked = true'>")
     ada.keyboard.press("Enter")
     expect(kevin.locator("#messages")).to_contain_text("onerror")
     assert kevin.locator("#messages img").count() == 0
@@ -38,9 +38,10 @@ def test_markup_in_a_message_stays_text(window):
 def test_without_javascript_everything_works_by_forms(window):
     kevin = window("kevin", java_script_enabled=False)
     kevin.click("#conversation-4 a")
-    kevin.fill("textarea[name=content]", "Sent by a form.")
+    kevin.fill("#composer textarea", "Sent by a form.")
     kevin.click("button:has-text('Send')")
     expect(kevin.locator("#messages")).to_contain_text("Sent by a form.")
+    kevin.click("#me-menu summary")
     kevin.click("button:has-text('Sign out')")
     kevin.wait_for_url("**/login")
     kevin.goto("/conversations/4")

@@ -66,6 +66,16 @@ for (const name of ["stream.open", "stream.ping", "stream.reset", "message"]) {
   });
 }
 
+test("an event without an id has none, though a browser shows the last there was", () => {
+  const { told, last } = given();
+  last().hear("stream.open", {}, "e-2-0");
+  last().hear("typing", {}, "e-2-0");
+  last().hear("message.created", {}, "e-3-0");
+  last().hear("message", {}, "e-3-0");
+
+  assert.deepEqual(told().filter(({ type }) => type === "event").map(({ id }) => id), ["", "e-3-0", ""]);
+});
+
 test("an event without an id leaves the cursor where it was", () => {
   const { connection, last } = given();
 

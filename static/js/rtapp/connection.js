@@ -131,7 +131,12 @@ export class Connection {
     hear("stream.reset", (event) => this.#say({ type: "reset", reason: fields(event).reason, id: event.lastEventId }));
     hear("stream.closed", (event) => this.#closed(fields(event)));
     for (const name of ["message", ...Object.keys(CALLBACKS)]) {
-      hear(name, (event) => this.#say({ type: "event", name, data: event.data, id: event.lastEventId }));
+      // What carries no id shows the last one there was: "lastEventId … the last event ID string of the event source"
+      // (WHATWG HTML, 9.2.6). It is not what everyone has already.
+      hear(name, (event, before) => {
+        const id = event.lastEventId === before ? "" : event.lastEventId;
+        this.#say({ type: "event", name, data: event.data, id });
+      });
     }
     on("error", () => this.#failed(source, url));
   }

@@ -46,25 +46,27 @@ export function isAction(action) {
  * Applies all `<turbo-stream>` elements in `html`. Scripts in it are dropped.
  *
  * @param {string} html
- * @param {Document} [page]
+ * @param {object} [options]
+ * @param {Document} [options.page]
+ * @param {(old: Element, incoming: Element) => void} [options.carry]  before an element takes the place of an older one
  * @returns {Element[]} the elements that came onto the page
  */
-export function apply(html, page = document) {
+export function apply(html, { page = document, carry = () => {} } = {}) {
   const holder = page.createElement("template");
   holder.innerHTML = html;
   const streams = [...holder.content.children].filter((element) => element.localName === "turbo-stream");
-  return streams.flatMap((stream) => applyOne(stream, page));
+  return streams.flatMap((stream) => applyOne(stream, page, carry));
 }
 
-function applyOne(stream, page) {
+function applyOne(stream, page, carry) {
   const action = stream.getAttribute("action");
   const target = page.getElementById(stream.getAttribute("target"));
   if (!target || !isAction(action)) return [];
 
   const content = contentOf(stream, page);
   const refocus = keepFocus(page);
-  if (action === "replace") dropKnown(content, target);
-  if (action in ADDS_TO) takePlaceOfOlder(content, ADDS_TO[action](target));
+  if (action === "replace") dropKnown(content, target, carry);
+  if (action in ADDS_TO) takePlaceOfOlder(content, ADDS_TO[action](target), carry);
   const arrived = [...content.children];
   if (arrived.length === 0 && NEEDS_CONTENT.has(action)) return [];
 
@@ -80,18 +82,24 @@ function contentOf(stream, page) {
   return content;
 }
 
-function dropKnown(content, present) {
+function dropKnown(content, present, carry) {
   for (const incoming of [...content.children]) {
-    if (incoming.id === present.id && isKnown(present.dataset.version, incoming.dataset.version)) incoming.remove();
+    if (incoming.id !== present.id) continue;
+    if (isKnown(present.dataset.version, incoming.dataset.version)) incoming.remove();
+    else carry(present, incoming);
   }
 }
 
-function takePlaceOfOlder(content, parent) {
+function takePlaceOfOlder(content, parent, carry) {
   for (const incoming of [...content.children]) {
-    const present = incoming.id && [...parent.children].find((child) => child.id === incoming.id);
-    if (!present) continue;
-    if (isKnown(present.dataset.version, incoming.dataset.version)) incoming.remove();
-    else present.remove();
+    const present = incoming.id && parent.ownerDocument.getElementById(incoming.id);
+    if (!present || present.parentElement !== parent) continue;
+    if (isKnown(present.dataset.version, incoming.dataset.version)) {
+      incoming.remove();
+    } else {
+      carry(present, incoming);
+      present.remove();
+    }
   }
 }
 

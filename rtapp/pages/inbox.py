@@ -1,0 +1,201 @@
+"""The page: the list in one of its views, and beside it perhaps one conversation's thread."""
+
+from datetime import timedelta
+from typing import Annotated
+from typing import Any
+from typing import Literal
+from urllib.parse import urlencode
+
+from flask import current_app
+from flask import render_template
+from flask import url_for
+from pydantic import BaseModel
+from pydantic import ConfigDict
+from pydantic import Field
+from redis.exceptions import RedisError
+from sqlalchemy import func
+from sqlalchemy import select
+
+from rtapp import access
+from rtapp import clock
+from rtapp import queries
+from rtapp import validation
+from rtapp.config import CHECKOUT
+from rtapp.config import ID_LIMIT
+from rtapp.config import QUERY_LIMIT
+from rtapp.events import presenters
+from rtapp.extensions import db
+from rtapp.models import Account
+from rtapp.models import Conversation
+from rtapp.models import Inbox
+from rtapp.models import Message
+from rtapp.models import Notification
+from rtapp.models import ReadMarker
+from rtapp.models import User
+from rtapp.realtime import presence
+from rtapp.realtime.broker import Broker
+from rtapp.realtime.cursor import NOWHERE
+from rtapp.validation import Text
+
+from .unread import unread_of
+
+# All of them are loaded at once, and not one after the other as they name one another.
+MODULES = sorted(file.stem for file in (CHECKOUT / "static/js/rtapp").glob("*.js"))
+NOTIFICATIONS = 20  # shown in the menu
+EARLIER = 5  # conversations with the same contact
+
+Viewed = Annotated[int, Field(ge=1, le=ID_LIMIT)]
+
+
+class View(BaseModel):
+    """Which conversations a list shows."""
+
+    status: Literal["open", "pending", "snoozed", "resolved"] | None = None
+    assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
+    inbox: Viewed | None = None
+    q: Annotated[Text, Field(max_length=QUERY_LIMIT)] | None = None
+
+    def query(self, **changes: Any) -> str:
+        """As the query string that leads to it, with some of it changed; "" for everything."""
+        asked = {name: getattr(self, name) for name in View.model_fields} | changes
+        given = {name: value for name, value in asked.items() if value}
+        return f"?{urlencode(given)}" if given else ""
+
+
+class ThreadView(View):
+    """And from where on back the thread is shown; and which message of it is to be changed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    before: Viewed | None = None
+    edit: Viewed | None = None
+
+
+def render(
+    user: User,
+    account_id: int,
+    cursor: str,
+    view: View,
+    page: queries.ConversationPage,
+    conversation: Conversation | None = None,
+) -> str:
+    notices = queries.notifications(user, account_id, limit=NOTIFICATIONS)
+    return render_template(
+        "inbox.html",
+        modules=MODULES,
+        account=db.session.get_one(Account, account_id),
+        me=user,
+        membership=access.membership_in(user, account_id),
+        present=present_users(account_id),
+        inboxes=usable_inboxes(user, account_id),
+        cursor=cursor,
+        view=view,
+        view_query=view.query(),
+        conversations=[presenters.conversation(row) for row in page.conversations],
+        older_conversations=older_conversations(account_id, view, page),
+        unread=unread_of(user.id, account_id, [row.id for row in page.conversations]),
+        notifications=[presenters.notification(row) for row in notices.notifications],
+        unread_notifications=unread_notifications(user, account_id),
+        **(thread(user, conversation, view) if conversation is not None else {}),
+    )
+
+
+def older_conversations(account_id: int, view: View, page: queries.ConversationPage) -> str | None:
+    if page.next_before is None:
+        return None
+    path = url_for("conversation.several", account_id=account_id)
+    return path + view.query(before=page.next_before)
+
+
+def thread(user: User, conversation: Conversation, view: View) -> dict[str, Any]:
+    asked = validation.parameters(ThreadView)
+    page = queries.messages(conversation, before=asked.before)
+    path = url_for("conversation.one", conversation_id=conversation.id)
+    older = page.next_before
+    return {
+        "conversation": {
+            **presenters.conversation(conversation),
+            "snoozed_until": (
+                clock.rfc3339(conversation.snoozed_until) if conversation.snoozed_until else None
+            ),
+        },
+        "contact": conversation.contact,
+        "inbox": conversation.inbox,
+        "began_at": clock.rfc3339(conversation.created_at),
+        "same_contact": same_contact(user, conversation),
+        "people": [presenters.person(person) for person in access.who_sees(conversation)],
+        "messages": [presenters.message(row) for row in page.messages],
+        "older_messages": path + view.query(before=older) if older is not None else None,
+        "is_newest": asked.before is None,
+        "read_up_to": read_up_to(user, conversation),
+        "edited": edited(user, conversation, asked.edit),
+        "in_hours": in_hours(),
+    }
+
+
+def in_hours() -> dict[int, str]:
+    """Hours from now → the time then, for who snoozes without a script."""
+    return {h: clock.rfc3339(clock.now() + timedelta(hours=h)) for h in (3, 24, 7 * 24)}
+
+
+def edited(user: User, conversation: Conversation, message_id: int | None) -> Message | None:
+    """The message that the user asks to change, if it is here and they may."""
+    if message_id is None:
+        return None
+    message = access.message_for(user, message_id)
+    here = message.conversation_id == conversation.id and not message.deleted
+    return message if here and access.may_change(user, message) else None
+
+
+def read_up_to(user: User, conversation: Conversation) -> int:
+    marker = db.session.get(ReadMarker, (user.id, conversation.id))
+    return marker.message_id if marker is not None else 0
+
+
+def same_contact(user: User, conversation: Conversation) -> list[dict[str, Any]]:
+    query = (
+        select(Conversation)
+        .where(
+            Conversation.contact_id == conversation.contact_id,
+            Conversation.id != conversation.id,
+            access.SEEN,
+        )
+        .order_by(Conversation.last_activity_at.desc())
+        .options(*presenters.PRESENTED)
+        .limit(EARLIER)
+    )
+    return [presenters.conversation(row) for row in db.session.scalars(query, {"viewer": user.id})]
+
+
+def usable_inboxes(user: User, account_id: int) -> list[Inbox]:
+    """Those in which the user may begin a conversation: see access.inbox_for."""
+    query = select(Inbox).where(Inbox.account_id == account_id).order_by(Inbox.name)
+    if access.membership_in(user, account_id).role != "administrator":
+        query = query.where(Inbox.id.in_(access.inboxes_of(user, account_id)))
+    return list(db.session.scalars(query))
+
+
+def unread_notifications(user: User, account_id: int) -> int:
+    query = (
+        select(func.count())
+        .select_from(Notification)
+        .join(Conversation, Conversation.id == Notification.conversation_id)
+        .where(
+            Notification.user_id == user.id,
+            Notification.account_id == account_id,
+            Notification.read.is_(False),
+            access.SEEN,
+        )
+    )
+    return db.session.scalar(query, {"viewer": user.id}) or 0
+
+
+def present_users(account_id: int) -> dict[str, str]:
+    """Who is there, by user id; nobody, while Redis can't tell."""
+    broker: Broker = current_app.extensions["broker"]
+    try:
+        reading = broker.read(account_id, (), NOWHERE, [presence.GROUP])
+    except (RedisError, OSError):
+        return {}
+    online: dict[str, str] = presenters.present(reading.snapshots[0].present)["online_users"]
+    return online

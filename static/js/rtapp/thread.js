@@ -1,0 +1,133 @@
+/** The messages: days, groups, the line above what is new, and what came too long for an event. */
+
+import { loadOlder } from "./older.js";
+import { dayLabel, sameDay } from "./times.js";
+
+const GROUP_WITHIN = 5 * 60_000; // ms
+
+/** Whether message `next` needs no name of its own below `previous`. */
+export function continues(previous, next) {
+  return (
+    previous.sender !== "" &&
+    previous.sender === next.sender &&
+    previous.type === next.type &&
+    previous.private === next.private &&
+    Math.abs(next.at - previous.at) <= GROUP_WITHIN &&
+    sameDay(previous.at, next.at)
+  );
+}
+
+export function startThread(page) {
+  const list = document.getElementById("messages");
+  if (!list) return {};
+  const messages = () => [...list.children].filter((element) => element.matches(".message"));
+  messages().forEach(arrange);
+
+  const scroller = document.getElementById("thread-scroll");
+  loadOlder({
+    scroller,
+    insert: (loaded) => {
+      const items = [...loaded.querySelectorAll("#messages > .message")].filter(({ id }) => !document.getElementById(id));
+      const first = list.querySelector(":scope > .message");
+      scroller.ariaLive = "off"; // what is old is not news
+      list.prepend(...items);
+      [...items, first].filter(Boolean).forEach(arrange);
+      page.changed(items);
+      setTimeout(() => (scroller.ariaLive = null), 500);
+    },
+  });
+
+  return {
+    carry,
+    changed: (arrived) => {
+      for (const element of arrived.filter((one) => one.matches(".message") && one.parentElement === list)) {
+        arrange(element);
+        const next = following(element, 1);
+        if (next) arrange(next);
+        markOwn(element, page);
+        if (element.dataset.truncated) complete(element, page);
+        if (!page.isBeingRead()) divide(list, element, page);
+      }
+    },
+    markOwn: () => messages().forEach((element) => markOwn(element, page)),
+  };
+}
+
+/** What was deleted keeps its place, its sender and its time. */
+function carry(old, incoming) {
+  if (!old.matches(".message") || !incoming.matches(".deleted:not(.message)")) return;
+  const kept = old.cloneNode(true);
+  kept.querySelector(".content").replaceWith(incoming.querySelector(".content"));
+  kept.querySelectorAll(".change, .edited, .edit").forEach((element) => element.remove());
+  incoming.replaceChildren(...kept.childNodes);
+  for (const [name, value] of Object.entries(kept.dataset)) incoming.dataset[name] ??= value;
+  incoming.classList.add("message");
+}
+
+/** Puts a line between days, and takes the name from a message that continues the one above. */
+function arrange(element) {
+  const previous = following(element, -1);
+  const message = read(element);
+  const startsDay = !previous || !sameDay(read(previous).at, message.at);
+  const above = element.previousElementSibling;
+  const line = above?.matches(".divider") ? above.previousElementSibling : above;
+  if (startsDay && !line?.matches(".day")) element.before(dayLine(message.at));
+  if (!startsDay && line?.matches(".day")) line.remove();
+  const divided = element.previousElementSibling?.matches(".divider");
+  element.toggleAttribute("data-continues", !startsDay && !divided && continues(read(previous), message));
+}
+
+function following(element, direction) {
+  const step = direction > 0 ? "nextElementSibling" : "previousElementSibling";
+  let other = element[step];
+  while (other && !other.matches(".message")) other = other[step];
+  return other;
+}
+
+function read(element) {
+  const { sender = "", type, private: isPrivate } = element.dataset;
+  return { sender, type, private: isPrivate, at: new Date(element.querySelector("time").dateTime) };
+}
+
+function dayLine(at) {
+  const line = document.createElement("li");
+  const time = document.createElement("time");
+  line.className = "day";
+  time.dateTime = at.toISOString();
+  time.dataset.show = "day";
+  time.textContent = dayLabel(at);
+  line.append(time);
+  return line;
+}
+
+/** "New messages" above the first that came while nobody looked. */
+function divide(list, element, { user }) {
+  const isNews = element === list.querySelector(":scope > .message:last-child") && element.dataset.type !== "activity";
+  if (!isNews || element.dataset.sender === `user:${user}` || document.getElementById("new-messages")) return;
+  const line = document.createElement("li");
+  line.id = "new-messages";
+  line.className = "divider";
+  line.append(Object.assign(document.createElement("span"), { textContent: "New messages" }));
+  element.before(line);
+  arrange(element);
+}
+
+function markOwn(element, { user, role }) {
+  const isOwn = element.dataset.sender === `user:${user}`;
+  element.toggleAttribute("data-mine", isOwn);
+  element.toggleAttribute("data-changeable", (isOwn || role === "administrator") && element.dataset.type !== "activity");
+}
+
+/** An event carries at most 16 KiB; the rest is asked for. */
+async function complete(element, { conversation }) {
+  const id = Number(element.id.replace("message-", ""));
+  try {
+    const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
+    const { messages } = await answer.json();
+    if (messages[0]?.id !== id) return;
+    element.querySelector(".content").textContent = messages[0].content;
+    delete element.dataset.truncated;
+  } catch {
+    // It is marked as cut, and complete after a reload.
+  }
+}

@@ -1,0 +1,41 @@
+/** Who else looks at a conversation, on its row and above its thread. It stands in the list #viewing. */
+
+export function startViewers({ user, conversation }) {
+  const registry = document.getElementById("viewing");
+  const head = document.getElementById("thread-viewers");
+
+  const others = (id) => {
+    const entry = document.getElementById(`viewing-${id}`);
+    return entry ? [...entry.children].filter(({ dataset }) => dataset.user !== user) : [];
+  };
+  const markRow = (row) => fill(row.querySelector(".viewers"), others(row.dataset.conversation));
+  const read = () => {
+    document.querySelectorAll("#conversations > .row").forEach(markRow);
+    if (head) fill(head, others(conversation));
+  };
+  new MutationObserver(read).observe(registry, { childList: true });
+
+  return {
+    changed: (arrived) => arrived.filter((element) => element.matches(".row")).forEach(markRow),
+    disconnected: () => registry.replaceChildren(),
+  };
+}
+
+function fill(place, avatars) {
+  const ids = avatars.map(({ dataset }) => dataset.user).join();
+  if (place.dataset.users === ids) return;
+  place.dataset.users = ids;
+  place.hidden = avatars.length === 0;
+  const names = avatars.map(({ title }) => title);
+  place.title = names.length ? `${together(names)} ${names.length > 1 ? "are" : "is"} looking at this` : "";
+  place.setAttribute("role", "img");
+  place.setAttribute("aria-label", place.title);
+  place.replaceChildren(...avatars.map((avatar) => avatar.cloneNode(true)));
+}
+
+/** "Ada", "Ada and Kevin", "Ada, Kevin and 2 others". */
+export function together(names) {
+  if (names.length <= 2) return names.join(" and ");
+  if (names.length === 3) return `${names[0]}, ${names[1]} and ${names[2]}`;
+  return `${names[0]}, ${names[1]} and ${names.length - 2} others`;
+}

@@ -1,0 +1,92 @@
+"""Who is here, who types and who looks at a conversation, as Ada sees it of Kevin."""
+
+from playwright.sync_api import expect
+
+GRACE = 15_000  # ms, more than the 10 s for which somebody who has gone may come back
+
+
+def test_kevins_dot_typing_line_and_avatar_appear_and_go(window):
+    ada, kevin = window("ada"), window("kevin")
+    ada.goto("/conversations/1")
+    row = ada.locator("#conversation-1")
+    dot = row.get_by_role("img", name="online")
+    avatar = ada.locator("#thread-viewers").get_by_title("Kevin")
+    line = ada.locator("#typing-line")
+    expect(ada.locator("#live")).to_contain_text("Live")
+    expect(dot).to_be_visible()
+    expect(avatar).to_have_count(0)
+    kevin.goto("/conversations/1")
+    expect(avatar).to_be_visible()
+    expect(row.get_by_role("img", name="Kevin is looking at this")).to_be_visible()
+    expect(ada.locator("#thread-viewers")).not_to_contain_text("A", use_inner_text=True)
+
+    kevin.locator("#composer textarea").press_sequentially("I will")
+    expect(line).to_contain_text("Kevin is typing…")
+    expect(line).to_be_visible()
+    expect(ada.locator("#said")).to_have_text("Kevin is typing…")
+    expect(kevin.locator("#typing li")).to_have_count(1)  # it hears of itself
+    expect(kevin.locator("#typing-line")).to_be_hidden()
+    kevin.fill("#composer textarea", "")
+    expect(line).to_be_hidden()
+
+    kevin.context.close()
+    expect(avatar).to_have_count(0)
+    expect(dot).to_have_count(0, timeout=GRACE)
+
+
+def test_typing_a_note_says_so_and_sending_ends_it(window):
+    ada, kevin = window("ada"), window("kevin")
+    ada.goto("/conversations/2")
+    kevin.goto("/conversations/2")
+    expect(ada.locator("#live")).to_contain_text("Live")
+    kevin.get_by_label("Private note").check()
+    kevin.locator("#composer textarea").press_sequentially("Hm")
+    expect(ada.locator("#typing-line")).to_contain_text("Kevin is typing a note…")
+    kevin.keyboard.press("Enter")
+    expect(ada.locator("#messages")).to_contain_text("Hm")
+    expect(ada.locator("#typing-line")).to_be_hidden()
+
+
+def test_a_chosen_status_is_seen_by_others_and_by_ones_other_window(window):
+    ada, kevin = window("ada"), window("kevin")
+    ada.goto("/conversations/4")
+    dots = ada.locator("#conversation-4 .chip .dot")
+    expect(dots).to_have_attribute("data-status", "online")
+    other = kevin.context.new_page()
+    other.goto("/accounts/1/conversations")
+    expect(other.locator("#live")).to_contain_text("Live")
+    kevin.locator("#me-menu summary").click()
+    kevin.get_by_role("button", name="Busy").click()
+    expect(dots).to_have_attribute("data-status", "busy")
+    expect(other.locator("#own-status [aria-pressed=true]")).to_contain_text("Busy")
+    kevin.locator("#me-menu summary").click()
+    kevin.get_by_role("button", name="Appear offline").click()
+    expect(dots).not_to_have_attribute("data-status", "busy")
+    expect(other.locator("#me-menu summary .dot")).to_have_attribute("data-status", "offline")
+    expect(other.locator("#own-status [aria-pressed=true]")).to_contain_text("Appear offline")
+
+
+def test_while_cut_off_nobody_is_shown_as_here(window):
+    ada, kevin = window("ada"), window("kevin")
+    kevin.goto("/conversations/1")
+    ada.goto("/conversations/1")
+    avatar = ada.locator("#thread-viewers").get_by_title("Kevin")
+    expect(avatar).to_be_visible()
+    ada.evaluate("dispatchEvent(new Event('pagehide'))")  # closes its connection
+    ada.context.set_offline(True)
+    ada.evaluate("dispatchEvent(new Event('pageshow'))")
+    expect(ada.locator("#live")).to_contain_text("Offline")
+    expect(avatar).to_have_count(0)
+    expect(ada.locator("#messages .dot[data-status]")).to_have_count(0)
+    ada.context.set_offline(False)
+    expect(avatar).to_be_visible(timeout=GRACE)
+
+
+def test_a_status_is_chosen_without_javascript(window):
+    kevin = window("kevin", java_script_enabled=False)
+    kevin.locator("#me-menu summary").click()
+    kevin.get_by_role("button", name="Busy").click()
+    expect(kevin.locator("#own-status [aria-pressed=true]")).to_contain_text("Busy")
+    kevin.locator("#me-menu summary").click()
+    kevin.get_by_role("button", name="Online", exact=True).click()
+    expect(kevin.locator("#own-status [aria-pressed=true]")).to_contain_text("Online")

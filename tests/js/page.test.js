@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { detail } from "../../static/js/rtapp/indicator.js";
+import { commandOf } from "../../static/js/rtapp/keys.js";
+import { belongs } from "../../static/js/rtapp/list.js";
+import { titled } from "../../static/js/rtapp/notifications.js";
+import { wakeTime } from "../../static/js/rtapp/snooze.js";
+
+// ---- which rows a view shows
+
+const everything = { status: "", assignee: "", inbox: "", q: "", user: "7" };
+const row = { status: "open", assignee: "7", inbox: "1", isListed: false };
+
+test("each part of a view has to fit", () => {
+  assert.ok(belongs(row, everything));
+  assert.ok(belongs(row, { ...everything, status: "open", assignee: "me", inbox: "1" }));
+  assert.ok(belongs(row, { ...everything, assignee: "7" }));
+  assert.ok(!belongs(row, { ...everything, status: "pending" }));
+  assert.ok(!belongs(row, { ...everything, assignee: "none" }));
+  assert.ok(!belongs(row, { ...everything, assignee: "me", user: "8" }));
+  assert.ok(!belongs(row, { ...everything, inbox: "2" }));
+  assert.ok(belongs({ ...row, assignee: "" }, { ...everything, assignee: "none" }));
+  assert.ok(!belongs({ ...row, assignee: "" }, { ...everything, assignee: "me" }));
+});
+
+test("a search keeps what it found, as long as the view has it, and adds nothing", () => {
+  assert.ok(!belongs(row, { ...everything, q: "lamp" }));
+  assert.ok(belongs({ ...row, isListed: true }, { ...everything, q: "lamp" }));
+  assert.ok(!belongs({ ...row, isListed: true }, { ...everything, q: "lamp", status: "pending" }));
+});
+
+// ---- keys
+
+const page = { inField: false, inList: false };
+
+test("single keys are commands outside of fields", () => {
+  assert.equal(commandOf({ key: "j" }, page), "next");
+  assert.equal(commandOf({ key: "?" }, page), "help");
+  assert.equal(commandOf({ key: "j" }, { ...page, inField: true }), undefined);
+  assert.equal(commandOf({ key: "r", ctrlKey: true }, page), undefined);
+  assert.equal(commandOf({ key: "toString" }, page), undefined);
+});
+
+test("arrows move in the list and scroll elsewhere", () => {
+  assert.equal(commandOf({ key: "ArrowDown" }, { ...page, inList: true }), "next");
+  assert.equal(commandOf({ key: "ArrowDown" }, page), undefined);
+});
+
+test("switched off, only Escape is left", () => {
+  assert.equal(commandOf({ key: "j" }, page, false), undefined);
+  assert.equal(commandOf({ key: "Escape" }, page, false), "leave");
+});
+
+// ---- snoozing
+
+const monday = new Date(2026, 10, 23, 17, 30);
+
+test("a snooze ends in three hours, tomorrow morning, or on Monday morning", () => {
+  assert.deepEqual(wakeTime("hours", monday), new Date(2026, 10, 23, 20, 30));
+  assert.deepEqual(wakeTime("tomorrow", monday), new Date(2026, 10, 24, 9, 0));
+  assert.deepEqual(wakeTime("week", monday), new Date(2026, 10, 30, 9, 0));
+  assert.deepEqual(wakeTime("week", new Date(2026, 10, 22, 8, 0)), new Date(2026, 10, 23, 9, 0)); // from a Sunday
+});
+
+// ---- what is said of the connection
+
+test("how late, and for how long it has been deaf", () => {
+  assert.equal(detail("late", { lag: 4.4 }), "by 4 s");
+  assert.equal(detail("reconnecting", { seconds: 2 }), "");
+  assert.equal(detail("reconnecting", { seconds: 12.7 }), "for 12 s");
+  assert.equal(detail("offline", { seconds: 150 }), "for 2 min");
+  assert.equal(detail("live", { seconds: 999 }), "");
+});
+
+test("the title carries the number of what is addressed to one, once", () => {
+  assert.equal(titled("Acme", 3), "(3) Acme");
+  assert.equal(titled("(3) Acme", 4), "(4) Acme");
+  assert.equal(titled("(99+) Acme", 0), "Acme");
+  assert.equal(titled("Acme", 100), "(99+) Acme");
+});
