@@ -11,11 +11,13 @@ import psycopg
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
+from sqlalchemy import delete
 
 from rtapp import create_app
 from rtapp import seed
 from rtapp.config import Settings
 from rtapp.extensions import db
+from rtapp.models import ReadMarker
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 
 from .support import As
@@ -43,6 +45,8 @@ def build(app: Flask) -> None:
     with app.app_context():
         upgrade()
         seed.seed_if_empty()
+        db.session.execute(delete(ReadMarker))  # tests begin with nothing read
+        db.session.commit()
         db.session.remove()
         db.engine.dispose()
 

@@ -81,6 +81,8 @@ ROWS = (
         "/accounts/1/notifications",                  "200 200 200 200 404 401 403"),
     Row("GET /accounts/<id:account_id>/presence",
         "/accounts/1/presence",                       "200 200 200 200 404 401 403"),
+    Row("GET /accounts/<id:account_id>/unread",
+        "/accounts/1/unread",                         "200 200 200 200 404 401 403"),
     Row("GET /me", "/me",                             "200 200 200 200 200 401 403"),
     Row("GET /", "/",                                 "302 302 302 302 302 401 403"),
 
@@ -230,6 +232,8 @@ DELIVERIES = (
              posts("agent", "/conversations/1/typing", typing=True, private=True)),
     Delivery("typing", "the customer",                   "c c c - - - c",
              posts("visitor", "/conversations/1/typing", typing=True)),
+    Delivery("unread.changed", "the customer writes",    "a a a - - - -",
+             posts("visitor", "/conversations/1/messages", content="Hello?"), '"1":'),
     Delivery("conversation.viewers", "someone looks",    "ac ac ac - - - -", watches, "Olga"),
     Delivery("presence_update", "someone leaves",        "p p p p - - -", hides,
              '"changed":{},"left":['),
