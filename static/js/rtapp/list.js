@@ -25,6 +25,8 @@ export function startList(page) {
   };
   const hasMore = () => scroller.querySelector(":scope > .more") !== null;
 
+  let isLoading = false;
+
   const settle = (row) => {
     const isListed = "listed" in row.dataset;
     delete row.dataset.listed;
@@ -38,7 +40,9 @@ export function startList(page) {
     insert: (loaded) => {
       const rows = [...loaded.querySelectorAll("#conversations > .row")].filter(({ id }) => !document.getElementById(id));
       rows.forEach((row) => place(list, row));
+      isLoading = true; // they belong here, or the server would not have sent them
       page.changed(rows);
+      isLoading = false;
     },
   });
   list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
@@ -47,7 +51,7 @@ export function startList(page) {
     changed: (arrived) => {
       for (const row of arrived.filter((element) => element.matches(".row"))) {
         mark(row, page);
-        if (row.parentElement === list) settle(row);
+        if (row.parentElement === list && !isLoading) settle(row);
       }
     },
   };

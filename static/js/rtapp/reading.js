@@ -27,5 +27,5 @@ export function startReading(page) {
   };
   document.getElementById("thread-scroll").addEventListener("scroll", look, { passive: true });
   document.addEventListener("visibilitychange", look);
-  return { isBeingRead, changed: look, connected: look };
+  return { isBeingRead, upTo: () => read, changed: look, connected: look };
 }

@@ -84,6 +84,10 @@ function following(element, direction) {
   return other;
 }
 
+function idOf(message) {
+  return Number(message.id.replace("message-", ""));
+}
+
 function read(element) {
   const { sender = "", type, private: isPrivate } = element.dataset;
   return { sender, type, private: isPrivate, at: new Date(element.querySelector("time").dateTime) };
@@ -101,9 +105,15 @@ function dayLine(at) {
 }
 
 /** "New messages" above the first that came while nobody looked. */
-function divide(list, element, { user }) {
+function divide(list, element, { user, reading }) {
   const isNews = element === list.querySelector(":scope > .message:last-child") && element.dataset.type !== "activity";
-  if (!isNews || element.dataset.sender === `user:${user}` || document.getElementById("new-messages")) return;
+  if (!isNews || element.dataset.sender === `user:${user}`) return;
+  const above = document.getElementById("new-messages");
+  const previous = following(element, -1);
+  if (above && previous && idOf(previous) > reading.upTo()) return; // it stands above what is still new
+  const below = above && following(above, 1);
+  above?.remove();
+  if (below) arrange(below);
   const line = document.createElement("li");
   line.id = "new-messages";
   line.className = "divider";
@@ -120,7 +130,7 @@ function markOwn(element, { user, role }) {
 
 /** An event carries at most 16 KiB; the rest is asked for. */
 async function complete(element, { conversation }) {
-  const id = Number(element.id.replace("message-", ""));
+  const id = idOf(element);
   try {
     const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
     const { messages } = await answer.json();

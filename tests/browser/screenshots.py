@@ -1,0 +1,104 @@
+"""What bin/screenshots runs: pictures of the inbox on a fresh demo, for the README and for one's own eyes."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs/screenshots"
+DESK = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+
+@contextmanager
+def demo() -> Iterator[str]:
+    """The address of a server on a fresh demo."""
+    with tempfile.TemporaryDirectory() as folder:
+        environ = {**os.environ, "PORT": "0", "RTAPP_INSTANCE": folder}
+        log = Path(folder) / "log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=ROOT, env=environ, stdout=file, stderr=file
+            )
+        while not (ready := re.search(r"ready: (\S+)", log.read_text())):
+            if process.poll() is not None:
+                sys.exit(log.read_text())
+            time.sleep(0.05)
+        yield ready[1]
+        process.terminate()
+        process.wait(40)
+
+
+def sign_in(browser: Browser, address: str, name: str, **options) -> Page:
+    page = browser.new_context(base_url=address, locale="en-GB", **options).new_page()
+    page.goto("/login")
+    page.fill("input[name=email]:visible", f"{name}@example.com")
+    page.fill("input[name=password]:visible", "password")
+    page.press("input[name=password]:visible", "Enter")
+    page.wait_for_url("**/conversations")
+    return page
+
+
+def open_live(page: Page, path: str) -> None:
+    page.goto(path)
+    expect(page.locator("#live")).to_contain_text("Live")
+
+
+def picture(page: Page, name: str) -> None:
+    page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
+    print(f"docs/screenshots/{name}.png")
+
+
+def take(browser: Browser, address: str) -> None:
+    kevin = sign_in(browser, address, "kevin", viewport=DESK)
+    open_live(kevin, "/conversations/1")
+    ada = sign_in(browser, address, "ada", viewport=DESK)
+    open_live(ada, "/conversations/1")
+    kevin.locator("#composer textarea").press_sequentially("I have asked the cour")
+    expect(ada.locator("#typing-line")).to_be_visible()
+    expect(ada.locator("#thread-viewers .avatar")).to_be_visible()
+    picture(ada, "inbox")
+    ada.emulate_media(color_scheme="dark")
+    picture(ada, "dark")
+    ada.emulate_media(color_scheme="light")
+    ada.set_viewport_size(PHONE)
+    picture(ada, "mobile")
+
+
+def take_disconnected(browser: Browser, address: str) -> None:
+    kevin = sign_in(browser, address, "kevin", viewport=DESK)
+    open_live(kevin, "/conversations/4")
+    kevin.context.set_offline(True)
+    kevin.fill("#composer textarea", "I can hold the price until Friday.")
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#live")).to_contain_text("for", timeout=30_000)
+    expect(kevin.locator("#sending [data-state=failed]")).to_be_visible(timeout=30_000)
+    picture(kevin, "disconnected")
+
+
+def main() -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        sys.exit("There is no Chromium on the PATH.")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with demo() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        take(browser, address)
+        take_disconnected(browser, address)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The list: rows come, move and go by the view; and what one does to a conversation shows."""
+
+import re
+
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+
+def act(page: Page, path: str, **data: object):
+    """Posts as whoever is signed in there, beside the page."""
+    token = page.locator("meta[name=csrf-token]").get_attribute("content")
+    answer = page.request.post(path, data=data, headers={"X-CSRF-Token": token})
+    assert answer.ok, answer.text()
+    return answer
+
+
+def live(page: Page, path: str) -> Page:
+    page.goto(path)
+    expect(page.locator("#live")).to_contain_text("Live")
+    return page
+
+
+def test_rows_appear_move_and_disappear_by_the_view(window, writer):
+    ada = live(window("ada"), "/accounts/1/conversations?assignee=none&status=open")
+    rows = ada.locator("#conversations > .row")
+    expect(rows).to_have_count(2)
+    expect(ada.locator(".views [aria-current]")).to_contain_text("Unassigned")
+    act(ada, "/conversations/1/assignee", assignee_id=None)
+    expect(rows.first).to_have_id("conversation-1")
+    writer.say(2, "A note on sizes.")
+    expect(rows.first).to_have_id("conversation-2")
+    expect(rows.first).to_contain_text("A note on sizes.")
+    expect(rows).to_have_count(3)
+    act(ada, "/conversations/2/assignee", assignee_id=2)
+    expect(ada.locator("#conversation-2")).to_have_count(0)
+    act(ada, "/conversations/1/status", status="resolved")
+    expect(ada.locator("#conversation-1")).to_have_count(0)
+    expect(rows).to_have_count(1)
+    writer.say(4, "Pending stays out of this view.")
+    act(ada, "/conversations/2/assignee", assignee_id=None)
+    expect(rows.first).to_have_id("conversation-2")
+    expect(ada.locator("#conversation-4")).to_have_count(0)
+
+
+def test_an_edit_changes_the_preview_and_moves_nothing(window, writer):
+    first = writer.say(3, "Seen by nobody yet")
+    writer.say(2, "The newest of all")
+    ada = live(window("ada"), "/accounts/1/conversations")
+    expect(ada.locator("#conversations > .row").first).to_have_id("conversation-2")
+    act(ada, f"/messages/{first}", content="Written anew")
+    expect(ada.locator("#conversation-3")).to_contain_text("Written anew")
+    expect(ada.locator("#conversations > .row").nth(1)).to_have_id("conversation-3")
+
+
+def test_a_link_of_the_list_keeps_the_view_also_after_an_update(window, writer):
+    ada = live(window("ada"), "/accounts/1/conversations?status=pending")
+    link = ada.locator("#conversation-4 a")
+    expect(link).to_have_attribute("href", "/conversations/4?status=pending")
+    writer.say(4, "Once more")
+    expect(ada.locator("#conversation-4")).to_contain_text("Once more")
+    link.click()
+    expect(ada).to_have_url(re.compile(r"/conversations/4\?status=pending$"))
+    expect(ada.locator("#conversations > .row")).to_have_count(2)
+
+
+def test_search_finds_names_and_messages(window):
+    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin.keyboard.press("/")
+    kevin.keyboard.type("iceland")
+    kevin.keyboard.press("Enter")
+    kevin.wait_for_url("**q=iceland*")
+    expect(kevin.locator("#conversations > .row")).to_have_count(1)
+    expect(kevin.locator("#conversation-4")).to_be_visible()
+    kevin.fill("#search", "nothing has this")
+    kevin.press("#search", "Enter")
+    expect(kevin.get_by_text("Nothing found for “nothing has this”.")).to_be_visible()
+
+
+def test_older_rows_come_by_scrolling_each_once(window):
+    ada = window("ada")
+    inbox = {"inbox_id": 2}
+    for n in range(60):
+        contact = {"name": f"Customer {n}", "email": f"customer{n}@example.com"}
+        act(ada, "/accounts/1/conversations", **inbox, contact=contact, content=f"Hello {n}")
+    live(ada, "/accounts/1/conversations")
+    rows = ada.locator("#conversations > .row")
+    assert rows.count() >= 50
+    ada.locator(".list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+    expect(rows).to_have_count(72)
+    expect(ada.locator(".list > .more")).to_have_count(0)
+    ids = rows.evaluate_all("rows => rows.map(row => row.id)")
+    assert len(set(ids)) == 72
+
+
+def test_the_keyboard_goes_through_the_list_and_keeps_its_place_when_rows_move(window, writer):
+    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin.keyboard.press("j")
+    kevin.keyboard.press("j")
+    focused = kevin.locator("#conversations > .row:has(:focus)")
+    place = focused.get_attribute("data-conversation")
+    writer.say(int(place), "Moves to the top")
+    expect(kevin.locator("#conversations > .row").first).to_contain_text("Moves to the top")
+    expect(focused).to_have_attribute("data-conversation", place)
+    kevin.keyboard.press("Enter")
+    kevin.wait_for_url(f"**/conversations/{place}")
+    kevin.keyboard.press("?")
+    expect(kevin.locator("#keys-help")).to_be_visible()
+    kevin.keyboard.press("Escape")
+    expect(kevin.locator("#keys-help")).to_be_hidden()
+    kevin.keyboard.press("n")
+    expect(kevin.get_by_label("Your message")).to_be_focused()
+    expect(kevin.get_by_label("Private note")).to_be_checked()
+    kevin.keyboard.type("e?")  # in a field keys are letters
+    expect(kevin.get_by_label("Your message")).to_have_value("e?")
+
+
+def test_status_and_assignee_are_changed_in_menus_and_followed_by_others(window):
+    ada, kevin = live(window("ada"), "/conversations/5"), live(window("kevin"), "/conversations/5")
+    ada.locator("#status-menu summary").click()
+    ada.get_by_role("button", name="Until tomorrow").click()
+    expect(kevin.locator("#thread-status")).to_contain_text("Snoozed until")
+    expect(kevin.locator("#messages")).to_contain_text("Ada snoozed this until")
+    expect(ada.locator("#status-menu")).not_to_have_attribute("open", "")
+    kevin.keyboard.press("e")
+    expect(ada.locator("#thread-status")).to_contain_text("Resolved")
+    expect(ada.locator("#status-menu [aria-pressed=true]")).to_have_attribute("value", "resolved")
+    ada.locator("#assignee-menu summary").click()
+    ada.get_by_role("button", name="Kevin").click()
+    expect(kevin.locator("#thread-assignee")).to_contain_text("Kevin")
+    count = kevin.locator("#notification-count")
+    expect(count).to_be_hidden()  # it is the conversation that he looks at
+    act(ada, "/conversations/2/assignee", assignee_id=2)
+    expect(count).to_contain_text("1")
+    expect(kevin).to_have_title(re.compile(r"^\(1\) "))
+    kevin.locator("#notifications-menu summary").click()
+    expect(kevin.locator("#notifications > li").first).to_contain_text("assigned a conversation")
+    kevin.get_by_role("button", name="Mark all as read").click()
+    expect(count).to_be_hidden()
+    expect(kevin).not_to_have_title(re.compile(r"^\("))
+
+
+def test_a_conversation_is_begun_in_a_dialog(window):
+    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin.get_by_role("button", name="New conversation").click()
+    dialog = kevin.locator("#new-conversation")
+    dialog.get_by_label("Customer's name").fill("Nora Quist")
+    dialog.get_by_label("Email").fill("nora@example.com")
+    dialog.get_by_label("Message").fill("Your lamp has arrived.")
+    dialog.get_by_role("button", name="Send").click()
+    kevin.wait_for_url(re.compile(r"/conversations/\d+$"))
+    expect(kevin.locator("h1")).to_have_text("Nora Quist")
+    expect(kevin.locator("#messages")).to_contain_text("Your lamp has arrived.")
+    expect(kevin.locator("#contact")).to_contain_text("nora@example.com")

@@ -1,0 +1,169 @@
+"""What the page costs, what it loads and runs, and whether everyone can use it."""
+
+import gzip
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+from .test_inbox_list import act
+from .test_inbox_list import live
+
+ROOT = Path(__file__).parents[2]
+AXE = "axe-core@4.10.2"
+MARKUP = (
+    "</p></template></turbo-stream><img src=x onerror=\"window.hacked='yes'\">"
+    "<script>window.hacked='yes'</script>\"'><svg onload=\"window.hacked='yes'\">@Ada {{7*7}}"
+)
+
+
+def gzipped(files) -> int:
+    return len(gzip.compress(b"".join(file.read_bytes() for file in files), 9))
+
+
+def test_scripts_and_styles_stay_small():
+    scripts = sorted((ROOT / "static/js/rtapp").glob("*.js"))
+    styles = sorted((ROOT / "static/css").glob("*.css"))
+    assert len(scripts) > 20
+    assert styles
+    print(f"JavaScript {gzipped(scripts)} bytes, CSS {gzipped(styles)} bytes, gzipped")
+    assert gzipped(scripts) < 40_000
+    assert gzipped(styles) < 20_000
+
+
+def test_nothing_is_asked_of_another_server_and_nothing_is_refused_by_the_policy(window):
+    kevin = window("kevin")
+    asked: list[str] = []
+    said: list[str] = []
+    kevin.on("request", lambda request: asked.append(request.url))
+    kevin.on("console", lambda message: said.append(message.text))
+    live(kevin, "/conversations/1")
+    kevin.locator("#status-menu summary").click()
+    kevin.locator("#me-menu summary").click()
+    hosts = {urlsplit(url).netloc for url in asked if not url.startswith("data:")}
+    assert hosts == {urlsplit(kevin.url).netloc}
+    policy = kevin.request.get("/conversations/1", headers={"Accept": "text/html"}).headers[
+        "content-security-policy"
+    ]
+    assert "unsafe" not in policy
+    assert "default-src 'self'" in policy
+    assert [text for text in said if "Content Security Policy" in text] == []
+    assert kevin.locator("[style]:not(textarea)").count() == 0
+
+
+def test_markup_in_whatever_others_see_stays_text(window):
+    ada, kevin = window("ada"), live(window("kevin"), "/conversations/1")
+    new = {"inbox_id": 1, "contact": {"name": MARKUP[:200], "email": "<b>@x.example"}}
+    live(ada, "/conversations/1")
+    act(ada, "/conversations/1/messages", content=MARKUP, client_id='"><img src=x onerror=a()>')
+    act(ada, "/conversations/1/messages", content=f"@Kevin {MARKUP}", private=True)
+    made = act(ada, "/accounts/1/conversations", **new, content=MARKUP).json()["id"]
+    act(ada, f"/conversations/{made}/assignee", assignee_id=2)
+    expect(kevin.locator("#messages > .message").last).to_contain_text("onerror")
+    expect(kevin.locator("#notifications > li").first).to_contain_text("onerror")
+    expect(kevin.locator(f"#conversation-{made}")).to_contain_text("onerror")
+    for path in (f"/conversations/{made}", f"/accounts/1/conversations?q={quote(MARKUP[:150])}"):
+        live(kevin, path)
+        assert "onerror" in kevin.content()
+        untouched(kevin)
+    live(kevin, "/conversations/1")
+    untouched(kevin)
+    kevin.fill("#composer textarea", MARKUP)
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#messages > .message").last).to_contain_text("Kevin")
+    untouched(kevin)
+    untouched(ada)
+
+
+def untouched(page: Page) -> None:
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img, svg[onload], script:not([src]), [onerror]").count() == 0
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core's source, kept from one run to the next."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("SKIPPED: there is no npm, so nothing is looked at by axe-core")
+    folder = Path(tempfile.gettempdir()) / f"rtapp-axe-{os.getuid()}-{AXE}"
+    source = folder / "node_modules/axe-core/axe.min.js"
+    if not source.exists():
+        folder.mkdir(exist_ok=True, mode=0o700)
+        done = subprocess.run(
+            [npm, "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", AXE],
+            cwd=folder, capture_output=True, text=True, timeout=100,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"SKIPPED: npm could not install {AXE}: {done.stderr[-300:]}")
+    return source.read_text()
+
+
+def complaints(page: Page, axe: str) -> list[str]:
+    page.evaluate(axe)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        f"{violation['impact']} {violation['id']}: {node['html'][:160]} {node['failureSummary']}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+DESK = {"width": 1280, "height": 800}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"viewport": DESK},
+        {"viewport": DESK, "color_scheme": "dark"},
+        {"viewport": {"width": 390, "height": 844}},
+    ],
+    ids=["light", "dark", "mobile"],
+)
+def test_axe_finds_nothing_serious(window, chromium, server, axe, options):
+    context = chromium.new_context(base_url=server, reduced_motion="reduce", **options)
+    login = context.new_page()
+    login.goto("/login")
+    assert complaints(login, axe) == []
+    context.close()
+    kevin = live(window("kevin", reduced_motion="reduce", **options), "/accounts/1/conversations")
+    assert complaints(kevin, axe) == []
+    live(kevin, "/conversations/1")
+    expect(kevin.locator("#messages .dot[data-status]").first).to_be_attached()
+    assert complaints(kevin, axe) == []
+    for menu in ("#status-menu", "#me-menu", "#notifications-menu"):
+        kevin.locator(f"{menu} summary").click()
+        assert complaints(kevin, axe) == [], menu
+    kevin.keyboard.press("Escape")
+    kevin.get_by_role("button", name="New conversation").click()
+    assert complaints(kevin, axe) == []
+
+
+def test_nothing_overflows_and_every_target_is_large_enough(window):
+    kevin = window("kevin")
+    for path in ("/accounts/1/conversations", "/conversations/1"):
+        live(kevin, path)
+        for width in (390, 760, 1280, 2560):
+            kevin.set_viewport_size({"width": width, "height": 800})
+            assert kevin.evaluate("document.documentElement.scrollWidth") <= width
+            assert small_targets(kevin) == []
+
+
+def small_targets(page: Page) -> list[str]:
+    """What is below 24 × 24 px (WCAG 2.2, 2.5.8); a switch's target is its label."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("a, button, summary, input, textarea")]
+          .filter((element) => element.checkVisibility() && !element.closest(".skip, .switch"))
+          .map((element) => [element.outerHTML.slice(0, 90), element.getBoundingClientRect()])
+          .filter(([, box]) => box.width < 24 || box.height < 24)
+          .map(([html, box]) => `${html} ${box.width}×${box.height}`)"""
+    )

@@ -1,0 +1,163 @@
+"""The thread and its composer: what one writes, and how the page keeps its place."""
+
+from playwright.sync_api import Page
+from playwright.sync_api import Route
+from playwright.sync_api import expect
+
+from .test_inbox_list import act
+from .test_inbox_list import live
+from .writer import wait_until
+
+COMPOSER = "#composer textarea"
+
+
+def scroll(page: Page, top: int) -> None:
+    page.locator("#thread-scroll").evaluate("(thread, top) => thread.scrollTo(0, top)", top)
+
+
+def test_ones_own_message_is_there_at_once_fails_visibly_and_arrives_once(window):
+    kevin = live(window("kevin"), "/conversations/2")
+    held: list[Route] = []
+    kevin.route("**/conversations/2/messages", lambda route: held.append(route))
+    kevin.fill(COMPOSER, "On its way")
+    kevin.keyboard.press("Enter")
+    bubble = kevin.locator("#sending > .message")
+    expect(bubble).to_contain_text("On its way")
+    expect(bubble).to_contain_text("Sending…")
+    expect(kevin.locator(COMPOSER)).to_have_value("")
+    wait_until(lambda: kevin.title() and held)
+    held.pop().fulfill(status=422, json={"detail": "Not now."})
+    expect(bubble).to_have_attribute("data-state", "failed")
+    expect(bubble).to_contain_text("Not now.")
+    kevin.reload()
+    expect(bubble).to_contain_text("On its way")  # it outlives a reload
+    kevin.unroute("**/conversations/2/messages")
+    bubble.get_by_role("button", name="Try again").click()
+    expect(kevin.locator("#messages")).to_contain_text("On its way")
+    expect(bubble).to_have_count(0)
+    kevin.reload()
+    expect(kevin.locator("#messages .content", has_text="On its way")).to_have_count(1)
+    expect(bubble).to_have_count(0)
+
+
+def test_a_failed_message_can_be_discarded(window):
+    kevin = live(window("kevin"), "/conversations/2")
+    kevin.route("**/conversations/2/messages", lambda route: route.fulfill(status=403, json={}))
+    kevin.fill(COMPOSER, "Never mind")
+    kevin.keyboard.press("Enter")
+    kevin.get_by_role("button", name="Discard").click()
+    expect(kevin.locator("#sending > .message")).to_have_count(0)
+    kevin.reload()
+    expect(kevin.locator("body")).not_to_contain_text("Never mind")
+
+
+def test_edits_and_deletions_are_marked_for_everyone_and_only_own_are_offered(window):
+    ada, kevin = live(window("ada"), "/conversations/4"), live(window("kevin"), "/conversations/4")
+    kevin.fill(COMPOSER, "A tpyo")
+    kevin.keyboard.press("Enter")
+    mine = kevin.locator("#messages > .message", has_text="A tpyo")
+    mine.hover()
+    mine.get_by_label("Edit or delete this message").click()
+    mine.get_by_label("The message").fill("A typo")
+    mine.get_by_role("button", name="Save").click()
+    theirs = ada.locator("#messages > .message", has_text="A typo")
+    expect(theirs).to_contain_text("edited")
+    changed = kevin.locator("#messages > .message", has_text="A typo")
+    id = changed.get_attribute("id")
+    changed.hover()
+    changed.get_by_label("Edit or delete this message").click()
+    changed.get_by_role("button", name="Delete").click()
+    changed.get_by_role("button", name="Delete for good?").click()
+    gone = ada.locator(f"#{id}")
+    expect(gone).to_contain_text("This message was deleted.")
+    expect(gone).to_contain_text("Kevin")  # whose it was stays
+    expect(gone).not_to_contain_text("edited")
+    customers = kevin.locator("#messages > [data-type=incoming]").first
+    expect(customers.locator(".change")).to_be_hidden()
+
+
+def test_a_message_is_changed_without_javascript(window):
+    kevin = window("kevin", java_script_enabled=False)
+    kevin.goto("/conversations/4")
+    kevin.fill(COMPOSER, "By a form")
+    kevin.click("#composer button")
+    mine = kevin.locator("#messages > .message", has_text="By a form")
+    kevin.goto(mine.locator(".change").get_attribute("href"))
+    kevin.fill(COMPOSER, "Changed by a form")
+    kevin.click("button:has-text('Save')")
+    expect(kevin.locator("#messages")).to_contain_text("Changed by a form")
+
+
+def test_drafts_are_kept_for_each_conversation_and_as_what_they_were(window):
+    kevin = live(window("kevin"), "/conversations/1")
+    kevin.get_by_label("Private note").check()
+    kevin.fill(COMPOSER, "Only for us")
+    kevin.goto("/conversations/2")
+    expect(kevin.locator(COMPOSER)).to_have_value("")
+    kevin.goto("/conversations/1")
+    expect(kevin.locator(COMPOSER)).to_have_value("Only for us")
+    expect(kevin.get_by_label("Private note")).to_be_checked()
+
+
+def test_a_colleague_is_mentioned_by_keyboard_and_hears_of_it(window):
+    ada, kevin = live(window("ada"), "/conversations/3"), live(window("kevin"), "/conversations/2")
+    text = kevin.locator(COMPOSER)
+    text.press_sequentially("@a")
+    expect(kevin.get_by_role("listbox")).to_be_hidden()  # the customer is nobody's colleague
+    text.fill("")
+    kevin.get_by_label("Private note").check()
+    text.press_sequentially("Ask @a")
+    expect(kevin.get_by_role("option")).to_have_text(["Ada"])
+    kevin.keyboard.press("Tab")
+    expect(text).to_have_value("Ask @Ada ")
+    kevin.keyboard.press("Shift+Enter")
+    kevin.keyboard.type("please")
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#messages > [data-private=true]").last).to_contain_text("please")
+    expect(ada.locator("#notification-count")).to_contain_text("1")
+    expect(ada.locator("#notifications > li").first).to_contain_text("Kevin mentioned you")
+
+
+def test_older_messages_come_by_scrolling_up_without_a_jump(window, writer):
+    for n in range(70):
+        writer.say(6, f"Line {n}")
+    kevin = live(window("kevin"), "/conversations/6")
+    messages = kevin.locator("#messages > .message")
+    assert messages.count() == 50
+    scroll(kevin, -100_000)
+    expect(messages).to_have_count(73)  # and three of the demo
+    expect(kevin.locator("#thread-scroll .more")).to_have_count(0)
+    texts = kevin.locator("#messages .content").all_inner_texts()
+    assert texts[-70:] == [f"Line {n}" for n in range(70)]
+    # Whoever reads above stays there when something new comes, and is told.
+    scroll(kevin, -600)
+    before = kevin.locator("#messages > .message", has_text="Line 55").bounding_box()
+    act(kevin, "/conversations/6/messages", content="News from below")
+    expect(kevin.locator("#newer")).to_contain_text("New messages")
+    after = kevin.locator("#messages > .message", has_text="Line 55").bounding_box()
+    assert abs(before["y"] - after["y"]) < 2
+    kevin.locator("#newer").click()
+    expect(kevin.get_by_text("News from below").last).to_be_in_viewport()
+    expect(kevin.locator("#newer")).to_be_hidden()
+
+
+def test_what_came_while_one_read_elsewhere_has_a_line_above_it_and_is_read_when_seen(
+    window, writer
+):
+    for n in range(30):
+        writer.say(3, f"Earlier {n}")
+    ada = window("ada")
+    with ada.expect_request("**/conversations/3/read") as first:
+        live(ada, "/conversations/3")
+    newest = ada.locator("#messages > .message").last.get_attribute("id")
+    assert first.value.post_data_json == {"message_id": int(newest.removeprefix("message-"))}
+    scroll(ada, -500)
+    id = writer.say(3, "Came meanwhile")
+    divider = ada.locator("#new-messages + .message")
+    expect(divider).to_contain_text("Came meanwhile")
+    with ada.expect_request("**/conversations/3/read") as second:
+        ada.locator("#newer").click()
+    assert second.value.post_data_json == {"message_id": id}
+    writer.say(3, "And this")
+    expect(ada.locator("#messages")).to_contain_text("And this")
+    expect(ada.locator(".divider")).to_have_count(1)
