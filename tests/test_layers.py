@@ -24,6 +24,7 @@ RUNGS = (
             "rtapp.server",
             "rtapp.reopener",
             "rtapp.seed",
+            "rtapp.testing",
             "rtapp.worker",
         ),
     ),
