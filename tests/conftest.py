@@ -2,13 +2,16 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import pytest
+
+pytest.register_assert_rewrite("rtapp.testing")  # before anything imports it
+
 import shutil
 import tempfile
 from pathlib import Path
 
 import pgserver
 import psycopg
-import pytest
 from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy import delete
@@ -24,6 +27,8 @@ from .support import As
 from .support import Outbox
 from .support import Visitor
 from .world import other_account
+
+pytest_plugins = ["rtapp.testing"]
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ RUNGS = (
             "rtapp.server",
             "rtapp.reopener",
             "rtapp.seed",
+            "rtapp.testing",
             "rtapp.worker",
         ),
     ),
