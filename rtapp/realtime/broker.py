@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import hiredis
 from gevent.lock import Semaphore
+from redis import BlockingConnectionPool
 from redis import ConnectionPool
 from redis import Redis
 from redis.backoff import ExponentialBackoff
@@ -29,6 +30,7 @@ from .group import Told
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
 LOG_LIMIT = 10_000  # entries a topic's log keeps, about; older ones are trimmed
 READ_LIMIT = 64  # entries per topic in one reading: at most about 1 MiB of bodies
+CONNECTIONS = 50  # commands under way at once; more wait for their turn
 COMMAND_TIMEOUT = 5  # s until a silent Redis counts as away
 LISTEN_BUFFER = 1 << 16  # bytes taken from the pub/sub connection at once
 
@@ -111,13 +113,16 @@ class Broker:
     """One per process. Every method may raise RedisError when Redis is away or refuses."""
 
     def __init__(self, url: str):
-        self.redis: Redis = Redis.from_url(
+        pool = BlockingConnectionPool.from_url(
             url,
+            max_connections=CONNECTIONS,
+            timeout=COMMAND_TIMEOUT,
             protocol=2,
             socket_timeout=COMMAND_TIMEOUT,
             socket_connect_timeout=COMMAND_TIMEOUT,
             retry=Retry(ExponentialBackoff(cap=0.1, base=0.01), 1),
         )
+        self.redis: Redis = Redis.from_pool(pool)
         self._publish = self.redis.register_script(script("account", "publish"))
         self._read = self.redis.register_script(script("account", "group", "read"))
         self._change = self.redis.register_script(script("group", "leases"))

@@ -125,7 +125,7 @@ def test_older_messages_come_by_scrolling_up_without_a_jump(window, writer):
     messages = kevin.locator("#messages > .message")
     assert messages.count() == 50
     scroll(kevin, -100_000)
-    expect(messages).to_have_count(73)  # and three of the demo
+    expect(messages).to_have_count(74)  # and four of the demo
     expect(kevin.locator("#thread-scroll .more")).to_have_count(0)
     texts = kevin.locator("#messages .content").all_inner_texts()
     assert texts[-70:] == [f"Line {n}" for n in range(70)]

@@ -1,5 +1,7 @@
+import gevent
 import pytest
 
+from rtapp.realtime.broker import CONNECTIONS
 from rtapp.realtime.broker import READ_LIMIT
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import Cursor
@@ -140,3 +142,10 @@ def test_an_epoch_that_was_given_up_does_not_come_back(broker):
     assert broker.position(1).epoch != before.epoch
     restore(broker.redis, 1, dump)
     assert broker.position(1).epoch != before.epoch
+
+
+def test_more_commands_at_once_than_connections_wait_for_their_turn(broker):
+    """A crowd is not "Redis is away"."""
+    asked = [gevent.spawn(broker.position, 1) for _ in range(3 * CONNECTIONS)]
+    gevent.joinall(asked, timeout=10, raise_error=True)
+    assert all(greenlet.value is not None for greenlet in asked)
