@@ -140,10 +140,21 @@ class Burst:
                 self.cursor = mark
 
     def after(self, cursor: Cursor | None) -> Burst | None:
-        """What is left of it for someone who has everything up to `cursor`."""
-        if self.first is None or cursor is None or cursor < self.first:
+        """What is left of it for someone who has everything up to `cursor`.
+
+        Nothing of another epoch: others had their turns while the burst was written to many, and
+        whoever went live in a new epoch must not hear of the old one.
+        """
+        if self.first is None or cursor is None:
             return self
-        frames = [pair for pair in self.frames if isinstance(pair[0], int) or pair[0] > cursor]
+        same = cursor.epoch == self.first.epoch
+        if same and cursor < self.first:
+            return self
+        frames = [
+            (mark, frame)
+            for mark, frame in self.frames
+            if isinstance(mark, int) or (same and mark > cursor)
+        ]
         return Burst(frames) if frames else None
 
 
