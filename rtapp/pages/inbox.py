@@ -35,6 +35,7 @@ from rtapp.models import User
 from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import NOWHERE
+from rtapp.validation import OrNone
 from rtapp.validation import Text
 
 from .unread import unread_of
@@ -52,7 +53,7 @@ class View(BaseModel):
 
     status: Literal["open", "pending", "snoozed", "resolved"] | None = None
     assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
-    inbox: Viewed | None = None
+    inbox: Annotated[Viewed | None, OrNone] = None
     q: Annotated[Text, Field(max_length=QUERY_LIMIT)] | None = None
 
     def query(self, **changes: Any) -> str:

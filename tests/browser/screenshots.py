@@ -1,4 +1,4 @@
-"""What bin/screenshots runs: pictures of the inbox on a fresh demo, for the README and for us."""
+"""What bin/screenshots runs: pictures of the inbox on a fresh demo."""
 
 import os
 import re

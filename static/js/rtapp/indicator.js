@@ -33,6 +33,7 @@ export function startIndicator() {
     state = next;
     place.hidden = false;
     place.dataset.state = state;
+    document.body.toggleAttribute("data-stale", state !== "live"); // what was known may be so no more
     if (word.textContent !== text) word.textContent = text;
     refresh();
   };

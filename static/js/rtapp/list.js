@@ -41,10 +41,12 @@ export function startList(page) {
       const rows = [...loaded.querySelectorAll("#conversations > .row")].filter(({ id }) => !document.getElementById(id));
       rows.forEach((row) => place(list, row));
       isLoading = true; // they belong here, or the server would not have sent them
-      page.changed(rows);
+      const numbers = loaded.getElementById("unread-numbers");
+      page.changed(numbers ? [numbers, ...rows] : rows);
       isLoading = false;
     },
   });
+  scroller.querySelector(".search select")?.addEventListener("change", ({ target }) => target.form.requestSubmit());
   list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   return {
     carry: (old, row) => old.matches(".row") && (row.dataset.listed = ""),

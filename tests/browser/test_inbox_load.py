@@ -1,0 +1,117 @@
+"""A long thread, a long list, many events: the page stays responsive. What it took is printed.
+
+RTAPP_SOAK=1 takes all 5 000 messages, 2 000 conversations and a minute of events.
+"""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+from .test_inbox_list import live
+from .test_resuming import Restartable
+from .writer import Writer
+from .writer import wait_until
+
+SOAK = bool(os.environ.get("RTAPP_SOAK"))
+MESSAGES, CONVERSATIONS = 5_000, 2_000
+SCROLLED = 5_000 if SOAK else 500  # rows that are brought in by scrolling
+SECONDS = 60 if SOAK else 10
+RATE = 50  # events a second
+LONGEST_TASK = 500  # ms, on a machine that has other things to do as well
+WATCH = """
+window.tasks = [];
+new PerformanceObserver((list) => tasks.push(...list.getEntries().map((task) => task.duration)))
+  .observe({type: "longtask", buffered: true});
+"""
+
+
+def fill(database: Path) -> None:
+    """Conversation 1 gets so many messages, and the account so many conversations."""
+    with sqlite3.connect(database, timeout=10) as connection:
+        for n in range(CONVERSATIONS):
+            connection.execute(
+                "INSERT INTO conversations (account_id, inbox_id, contact_id, status, created_at,"
+                " last_activity_at, version, last_message_id)"
+                " SELECT account_id, inbox_id, contact_id, 'open', created_at,"
+                " datetime(last_activity_at, ?), 1, last_message_id"
+                " FROM conversations WHERE id = 2",
+                (f"-{n + 100} minutes",),
+            )
+        connection.executemany(
+            "INSERT INTO messages (account_id, conversation_id, user_id, message_type, private,"
+            " content, deleted, created_at, updated_at, version)"
+            " VALUES (1, 1, 2, 'outgoing', 0, ?, 0, datetime('now', ?), datetime('now'), 1)",
+            ((f"Line {n} of a long story", f"-{MESSAGES - n} minutes") for n in range(MESSAGES)),
+        )
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def restartable(tmp_path_factory):
+    server = Restartable(tmp_path_factory.mktemp("load"))
+    server.environ["RTAPP_RATE_LIMITS"] = "off"
+    server.start()
+    fill(Path(server.environ["RTAPP_INSTANCE"]) / "rtapp.sqlite3")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(restartable):
+    return restartable.address
+
+
+def report(page: Page, what: str) -> float:
+    """The longest task in ms. Prints what was measured."""
+    tasks = page.evaluate("tasks")
+    memory = page.evaluate("performance.memory.usedJSHeapSize") / 2**20
+    longest = max(tasks, default=0)
+    print(f"{what}: {len(tasks)} long tasks, longest {longest:.0f} ms, heap {memory:.1f} MiB")
+    return longest
+
+
+def scroll_through(page: Page, scroller: str, end: str, rows: str, wanted: int) -> None:
+    """By the mouse wheel's way, until so many rows are there."""
+    deadline = time.monotonic() + (600 if SOAK else 60)
+    while page.locator(rows).count() < wanted:
+        assert time.monotonic() < deadline, "they don't come"
+        page.locator(scroller).evaluate(f"place => place.scrollBy(0, {end})")
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+
+
+@pytest.mark.timeout(900)
+def test_a_long_thread_and_a_long_list_scroll_without_long_tasks(window):
+    kevin = window("kevin")
+    kevin.add_init_script(WATCH)
+    live(kevin, "/conversations/1")
+    rows = "#messages > .message"
+    scroll_through(kevin, "#thread-scroll", "-2000", rows, min(MESSAGES, SCROLLED))
+    assert report(kevin, f"{kevin.locator(rows).count()} messages") < LONGEST_TASK
+    live(kevin, "/accounts/1/conversations")
+    rows = "#conversations > .row"
+    scroll_through(kevin, ".list", "2000", rows, min(CONVERSATIONS, SCROLLED))
+    assert report(kevin, f"{kevin.locator(rows).count()} conversations") < LONGEST_TASK
+
+
+@pytest.mark.timeout(300)
+def test_many_events_a_second_leave_the_page_responsive(window, server):
+    kevin = window("kevin")
+    kevin.add_init_script(WATCH)
+    live(kevin, "/conversations/2")
+    writer = Writer(server, "ada")
+    # A message is two events here: it comes into the thread, and its row moves.
+    writer.keep_saying([2], 2 / RATE, most=SECONDS * RATE // 2)
+    kevin.locator("#composer textarea").press_sequentially("Typed meanwhile", delay=50)
+    expect(kevin.locator("#composer textarea")).to_have_value("Typed meanwhile")
+    wait_until(lambda: not writer.is_at_work, timeout=SECONDS * 4)
+    said = writer.said
+    writer.close()
+    assert said == SECONDS * RATE // 2
+    expect(kevin.locator("#messages")).to_contain_text(f"Number {said - 1}", timeout=20_000)
+    assert kevin.locator("#messages > .message", has_text="Number ").count() == said
+    assert report(kevin, f"{said * 2} events in {SECONDS} s") < LONGEST_TASK

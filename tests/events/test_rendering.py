@@ -1,0 +1,133 @@
+"""Events as HTML: each that a page shows, whatever its texts are."""
+
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from rtapp.events import catalogue
+from rtapp.events.catalogue import Each
+from rtapp.events.rendering import CHANGES
+from rtapp.events.rendering import Renderer
+from rtapp.extensions import db
+from rtapp.models import Account
+from rtapp.models import Contact
+from rtapp.models import Inbox
+from rtapp.models import User
+
+MARKUP = "\"'></p></li></template></turbo-stream><img src=x onerror=a()><script>a()</script>{{7*7}}"
+TIMES = {"created_at", "updated_at", "last_activity_at", "snoozed_until"}
+OF_THE_PROGRAM = {"kind": "mention", "message_type": "incoming", "type": "user", "status": "open"}
+SHOWS_WORDS = {
+    "message.created", "message.updated", "conversation.created", "conversation.updated",
+    "conversation.assignee_changed", "conversation.viewers", "typing", "notification.created",
+}  # fmt: skip
+SHAPES = {
+    (kind, event): shape
+    for kind, event in CHANGES
+    for shape in catalogue.EPHEMERAL.get(event, [catalogue.DURABLE.get(event)])
+}
+
+
+def made(shape: Any, name: str = "") -> Any:
+    """Data of that shape, with markup wherever somebody's words can be."""
+    if isinstance(shape, dict):
+        return {field: made(value, field) for field, value in shape.items()}
+    if isinstance(shape, Each):
+        if name in ("online_users", "changed"):
+            return {"7": "online"}
+        if name == "conversations":
+            return {"7": 5}
+        return [made(shape.value)]
+    if isinstance(shape, tuple):
+        return made(shape[0], name)
+    if shape is str:
+        return OF_THE_PROGRAM.get(name, "2026-11-23T14:05:00.000Z" if name in TIMES else MARKUP)
+    return {int: 5, bool: True}[shape]
+
+
+class Tags(HTMLParser):
+    """What a browser would make of it: the elements, and their attributes."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def dangerous(self) -> list[str]:
+        return [
+            f"{tag} {attributes}"
+            for tag, attributes in self.found
+            if tag in ("img", "iframe", "object", "base")
+            or (tag == "script" and not (attributes.get("src") or "").startswith("/static/"))
+            or any(name.startswith("on") or name == "style" for name in attributes)
+            or any((value or "").startswith("javascript:") for value in attributes.values())
+        ]
+
+
+def rendered(app, format: str, kind: str, event: str, data: Any) -> str:
+    body = {"event": event, "stream": f"{kind}:1", "timestamp": 1, "data": data}
+    return Renderer(app)(format, event, json.dumps(body).encode()) or ""
+
+
+def test_the_parser_sees_what_is_dangerous():
+    assert Tags(MARKUP).dangerous() == [
+        "img {'src': 'x', 'onerror': 'a()'}",
+        "script {}",
+    ]
+
+
+@pytest.mark.parametrize("format", ["html", "turbo"])
+@pytest.mark.parametrize(("kind", "event"), SHAPES, ids=[" ".join(key) for key in SHAPES])
+def test_somebodys_words_stay_words_in_every_event(app, format, kind, event):
+    data = made(SHAPES[kind, event])
+    html = rendered(app, format, kind, event, data)
+    assert Tags(html).dangerous() == []
+    if format == "turbo":
+        streams = [attributes for tag, attributes in Tags(html).found if tag == "turbo-stream"]
+        assert streams
+        assert all(stream["data-stream"] == f"{kind}:1" for stream in streams)
+    assert ("&lt;script&gt;" in html) == (event in SHOWS_WORDS)
+
+
+@pytest.mark.parametrize(
+    "path", ["/accounts/1/conversations?q=%3Cimg%20src%3Dx%3E%22", "/conversations/1"]
+)
+def test_names_of_agents_inboxes_and_accounts_stay_words_on_the_page(app, ada, path):
+    with app.app_context():
+        for model in (User, Inbox, Account, Contact):
+            for row in db.session.query(model):
+                row.name = MARKUP
+        db.session.commit()
+    page = ada.page(path).text
+    assert page.count("&lt;script&gt;a()") > 5
+    assert Tags(page).dangerous() == []
+
+
+def test_typing_goes_into_a_list_and_out_of_it(app):
+    typing = {"conversation_id": 1, "user_id": 7, "user_name": "Ada", "private": False}
+    began = rendered(app, "turbo", "conversation", "typing", {**typing, "is_typing": True})
+    ended = rendered(app, "turbo", "conversation", "typing", {**typing, "is_typing": False})
+    assert 'action="append" target="typing"' in began
+    assert 'id="typing-user-7"' in began
+    assert 'action="remove" target="typing-user-7"' in ended
+
+
+def test_a_change_of_presence_touches_only_whom_it_concerns(app):
+    change = {"changed": {"7": "busy"}, "left": [8, 9]}
+    html = rendered(app, "turbo", "presence", "presence_update", change)
+    actions = [
+        (attributes["action"], attributes["target"])
+        for tag, attributes in Tags(html).found
+        if tag == "turbo-stream"
+    ]
+    assert actions == [("append", "present"), ("remove", "present-8"), ("remove", "present-9")]
+
+
+def test_what_nothing_shows_is_not_rendered(app):
+    read = {"id": 1, "account_id": 1, "reader": {"type": "user", "id": 1}, "message_id": 1}
+    assert rendered(app, "turbo", "account", "conversation.read", read) == ""
