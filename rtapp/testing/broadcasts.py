@@ -45,6 +45,7 @@ def broadcasts_to(app: Flask, stream: str, event: str, **fields: Any) -> Iterato
         yield listening.said
         assert all_said(app)
         found = listening.until(is_it)
+        listening.until_now()
         assert found, f"{event} {fields} was not said on {stream}; said was {listening.said}"
 
 

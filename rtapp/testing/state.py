@@ -68,7 +68,7 @@ class State:
         merge(self.conversations, {k: data[k] for k in ("id", "assignee", "version")})
 
     def _conversation_removed(self, data: dict[str, Any]) -> None:
-        del self.conversations[data["id"]]
+        self.conversations.pop(data["id"], None)
 
     def _conversation_read(self, data: dict[str, Any]) -> None:
         pass  # shown nowhere in these reads

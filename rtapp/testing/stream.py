@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from typing import Any
 
 import gevent
@@ -28,6 +29,7 @@ class Stream:
         self._chunks = iter(response.response)
         self._decoder = SSEDecoder()
         self._lines: list[str] = []
+        self._reading: Any = None
         self._rest = ""
         self.raw = ""
 
@@ -46,13 +48,13 @@ class Stream:
 
     def any(self, timeout: float = PATIENCE) -> ServerSentEvent:
         """The next event that fires. Fails if there is none within `timeout` s."""
-        with gevent.Timeout(timeout, AssertionError("no event came")):
-            while True:
-                while self._lines:
-                    event = self._decoder.decode(self._lines.pop(0))
-                    if event is not None and event.data:
-                        return event
-                self._read()
+        deadline = time.monotonic() + timeout
+        while True:
+            while self._lines:
+                event = self._decoder.decode(self._lines.pop(0))
+                if event is not None and event.data:
+                    return event
+            self._read(deadline - time.monotonic())
 
     def named(self, name: str) -> ServerSentEvent:
         event = self.next()
@@ -60,14 +62,22 @@ class Stream:
         return event
 
     def ended(self) -> bool:
-        with gevent.Timeout(PATIENCE, AssertionError("the stream goes on")):
-            for _ in self._chunks:
-                pass
-        self.close()
-        return True
+        try:
+            while True:
+                self._read(PATIENCE)
+        except Ended:
+            self.close()
+            return True
 
-    def _read(self) -> None:
-        chunk = next(self._chunks, None)
+    def _read(self, timeout: float) -> None:
+        # In a greenlet, which goes on after a timeout: nothing that arrives later is lost.
+        if self._reading is None:
+            self._reading = gevent.spawn(next, self._chunks, None)
+        try:
+            chunk = self._reading.get(timeout=max(timeout, 0))
+        except gevent.Timeout:
+            raise AssertionError("no event came") from None
+        self._reading = None
         if chunk is None:
             raise Ended("the stream has ended")
         assert isinstance(chunk, bytes)
@@ -77,4 +87,7 @@ class Stream:
         self._lines.extend(lines)
 
     def close(self) -> None:
+        if self._reading is not None:
+            self._reading.kill()
+            self._reading = None
         self.response.close()

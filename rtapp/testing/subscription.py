@@ -52,9 +52,9 @@ class Subscription:
 
     @property
     def topics(self) -> list[str]:
-        """The names of the topics that the hub now delivers to it: [] once it is closed."""
+        """The names of the topics that the hub now delivers to it: none if it is not open."""
         hub: Hub = self.who.app.extensions["hub"]
-        open = self._subscriber in hub.subscribers()
+        open = self.confirmed and self._subscriber in hub.subscribers()
         return [topic.name for topic in self._subscriber.subscription.topics] if open else []
 
     def next_event(self, timeout: float = PATIENCE) -> Event:
@@ -105,7 +105,7 @@ class Subscription:
 
     def _next(self, timeout: float) -> ServerSentEvent:
         assert self._stream is not None
-        said = self._stream.any(max(timeout, 0.001))
+        said = self._stream.any(timeout)
         self.last_id = said.id or self.last_id
         return said
 
