@@ -135,41 +135,64 @@ def test_tabs_navigations_and_a_killed_worker_are_told_truly(redis, start, tell,
     grace = time.monotonic() - closed
     assert grace > presence.PRESENCE.grace - 1
 
-    # A tab on another worker than Ada's: that worker is killed, and he does not come back.
-    tab, worker = open_tab_elsewhere(server, "Kevin", adas_worker)
+    # Their worker is killed: Kevin does not come back, and Grace, who does, has never been away.
+    kevins, worker = open_tab_elsewhere(server, "Kevin", adas_worker)
+    graces, same = open_tab_elsewhere(server, "Grace", adas_worker)
+    assert same == worker
+    grace_id = user_id(server, "Grace")
     eventually(lambda: changes_heard(ada, kevin)[-1] == "online", "he is there again")
-    heard_before = changes_heard(ada, kevin)
+    eventually(lambda: changes_heard(ada, grace_id) == ["online"], "and so is she")
     os.kill(worker, signal.SIGKILL)
-    tab.close()
+    kevins.close()
     killed = time.monotonic()
-    eventually(
-        lambda: changes_heard(ada, kevin) == [*heard_before, None], "one departure", patience=60
-    )
+    eventually(lambda: changes_heard(ada, kevin)[-1] is None, "one departure", patience=60)
     took = time.monotonic() - killed
-
-    # And one who does come back has never been away.
-    tab, worker = open_tab_elsewhere(server, "Kevin", adas_worker)
-    departures = len(announced.departures(kevin))
-    os.kill(worker, signal.SIGKILL)
-    eventually(lambda: tab.connection == 2 and tab.open, "he is back by himself")
-    leases = f"rt:{{{ACCOUNT}}}:presence:{presence.TOPIC}:leases"
-    eventually(
-        lambda: (
-            [m for m in redis.client.zrange(leases, 0, -1) if m.startswith(b"%d " % kevin)]
-            and len(redis.client.zrange(leases, 0, -1)) == 2
-        ),
-        "the killed worker's lease has run out",
-        patience=60,
-    )
-    assert len(announced.departures(kevin)) == departures
+    assert changes_heard(ada, kevin) == ["online", None, "online", None]
+    assert (graces.connection, graces.open) == (2, True)
+    eventually(lambda: len(leases(redis)) == 2, "the dead worker's leases have run out", 60)
+    assert announced.departures(grace_id) == []
     assert ada.connection == 1
     assert not ada.faults
     ada.close()
-    tab.close()
+    graces.close()
     tell(
         f"{NAVIGATIONS} navigations in {navigated:.1f} s: 1 arrival, no departure; all closed: "
-        f"gone after {grace:.1f} s; worker killed: gone after {took:.1f} s"
+        f"gone after {grace:.1f} s; worker killed: gone after {took:.1f} s, or never"
     )
+
+
+def leases(redis):
+    return redis.client.zrange(f"rt:{{{ACCOUNT}}}:presence:{presence.TOPIC}:leases", 0, -1)
+
+
+def test_typing_ends_by_itself_everywhere_though_its_worker_is_killed(redis, start, tell):
+    server = start(workers=2)
+    readers = [Reader(server, "conversations/1") for _ in range(8)]  # of both workers
+    eventually(lambda: all(r.open for r in readers), "all listen")
+
+    def told(reader):
+        return [e.data["data"]["is_typing"] for e in reader.ephemeral if e.event == "typing"]
+
+    for kill in (False, True):
+        before = [len(told(reader)) for reader in readers]
+        status, _, _ = server.ask("POST", "/conversations/1/typing", {"typing": True}, who="Kevin")
+        began = time.monotonic()
+        assert status == 204
+        if kill:
+            os.kill(server.worker_pids()[0], signal.SIGKILL)  # perhaps the one that was asked
+        eventually(
+            lambda b=before: all(
+                told(r)[n:][-1:] == [False] for r, n in zip(readers, b, strict=True)
+            ),
+            "everyone is told that it ended",
+            patience=15,
+        )
+        took = time.monotonic() - began
+        assert took < 9
+    for reader in readers:
+        assert not reader.faults
+        reader.close()
+    tell(f"a lost stop ended by itself after {took:.1f} s for all of {len(readers)}")
 
 
 @pytest.mark.parametrize("workers", [0, 2], ids=["embedded", "gunicorn"])
@@ -190,9 +213,8 @@ def test_a_deploy_is_nobodys_departure(redis, start, tell, announced, workers):
     server.start()
     eventually(lambda: all(r.connection == 2 and r.open for r in readers), "all are back", 60)
     back = time.monotonic() - began
-    leases = f"rt:{{{ACCOUNT}}}:presence:{presence.TOPIC}:leases"
     eventually(
-        lambda: len(redis.client.zrange(leases, 0, -1)) == PRESENT,
+        lambda: len(leases(redis)) == PRESENT,
         "the old process's leases have run out",
         patience=90,
     )
