@@ -385,7 +385,8 @@ class Hub:
             try:
                 listener.send(*command)
             except (RedisError, OSError):
-                self._listener = None  # or the next command would connect it again, unread
+                if self._listener is listener:
+                    self._listener = None  # or the next command would connect it again, unread
                 listener.close()  # wakes its reader, which connects again
 
     def barrier(self, timeout: float) -> bool:
