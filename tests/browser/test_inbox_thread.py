@@ -161,3 +161,18 @@ def test_what_came_while_one_read_elsewhere_has_a_line_above_it_and_is_read_when
     writer.say(3, "And this")
     expect(ada.locator("#messages")).to_contain_text("And this")
     expect(ada.locator(".divider")).to_have_count(1)
+
+
+def test_older_pages_are_links_without_javascript_and_the_newest_with_it(window, writer):
+    for n in range(55):
+        writer.say(5, f"Page {n}")
+    kevin = window("kevin", java_script_enabled=False)
+    kevin.goto("/conversations/5")
+    kevin.click("#thread-scroll .more a")
+    expect(kevin.locator("#messages")).not_to_contain_text("Page 54")
+    older = kevin.url
+    kevin.click("text=Newest messages")
+    expect(kevin.locator("#messages")).to_contain_text("Page 54")
+    script = window("kevin")
+    script.goto(older)
+    expect(script.locator("#messages")).to_contain_text("Page 54")

@@ -101,4 +101,7 @@ function tell(text) {
   tell.timer = setTimeout(() => (toast.hidden = true), TOLD_FOR);
 }
 
-start();
+/** A page of the past is for browsers without script: what is new would seem to follow it. */
+const newest = document.querySelector("#messages[data-newest=false] ~ .newest a");
+if (newest) location.replace(newest.href);
+else start();
