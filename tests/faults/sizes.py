@@ -15,6 +15,7 @@ class Sizes(NamedTuple):
     stalled_rounds: int  # with and without stalled readers
     broker_examples: int  # sequences of steps that the state machines try
     hub_examples: int
+    actions: int  # that people with random rights do
 
 
 NORMAL = Sizes(
@@ -28,6 +29,7 @@ NORMAL = Sizes(
     stalled_rounds=6,
     broker_examples=50,
     hub_examples=100,
+    actions=1_000,
 )
 SOAK = Sizes(
     steady=10,
@@ -40,6 +42,7 @@ SOAK = Sizes(
     stalled_rounds=50,
     broker_examples=1_500,
     hub_examples=5_000,
+    actions=10_000,
 )
 
 LONG = os.environ.get("RTAPP_SOAK", "") not in ("", "0")
