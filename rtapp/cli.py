@@ -11,19 +11,22 @@ from rtapp.events.outbox import set_aside
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Inbox
+from rtapp.models import Membership
 from rtapp.models import User
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
+from rtapp.services.change_membership import change_membership
 from rtapp.services.change_password import change_password
 
 VISIT = 24 * 60 * 60  # s for which a visitor's token is valid, if nothing else is said
 
 token = AppGroup("token", help="Bearer tokens for scripts and visitors.")
 inbox = AppGroup("inbox", help="Who answers which inbox.")
+member = AppGroup("member", help="What members of an account are, and see.")
 password = AppGroup("password", help="Passwords.")
 outbox = AppGroup("outbox", help="Events that could not be published.")
 
-GROUPS = (token, inbox, password, outbox)
+GROUPS = (token, inbox, member, password, outbox)
 
 
 @token.command("create")
@@ -59,6 +62,22 @@ def add(inbox_id: int, email: str) -> None:
 def remove(inbox_id: int, email: str) -> None:
     """Ends a membership of an inbox, and the streams that it allowed."""
     remove_from_inbox(inbox_with(inbox_id), user_with(email))
+
+
+@member.command("set")
+@click.argument("account_id", type=click.IntRange(min=1))
+@click.argument("email")
+@click.option("--role", type=click.Choice(["administrator", "agent"]), default="agent")
+@click.option("--sees", type=click.Choice(["inbox", "assigned"]), default="inbox")
+def set_member(account_id: int, email: str, role: str, sees: str) -> None:
+    """Sets what a member of an account is, and what they see of it if they are an agent."""
+    user = user_with(email)
+    membership = db.session.scalar(
+        select(Membership).where(Membership.account_id == account_id, Membership.user_id == user.id)
+    )
+    if membership is None:
+        raise click.ClickException(f"{email} is no member of account {account_id}.")
+    change_membership(membership, role=role, sees=sees)
 
 
 @password.command("set")

@@ -1,16 +1,11 @@
 """What a client does, by POST: one action, one file. Importing the package makes them known."""
 
-from . import assignee
-from . import conversation
-from . import message
-from . import notification
-from . import presence
-from . import read
-from . import status
-from . import typing
+from importlib import import_module
+from pkgutil import iter_modules
+
 from .base import bp
 
-__all__ = [
-    "assignee", "bp", "conversation", "message", "notification", "presence", "read", "status",
-    "typing",
-]  # fmt: skip
+for module in iter_modules(__path__):
+    import_module(f"{__name__}.{module.name}")
+
+__all__ = ["bp"]

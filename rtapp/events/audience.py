@@ -27,6 +27,10 @@ KINDS = {
 }
 
 
+# The kinds of topics that an account's stream listens to.
+LISTS = ("account", "inbox", "assignee", "user")
+
+
 class ConversationPlace(Protocol):
     """As much of a conversation as says who hears of it."""
 
@@ -139,13 +143,20 @@ def conversation_of(topic: str) -> int:
 
 def is_of_lists(topic: str) -> bool:
     """Whether it is heard on account streams: what says that numbers may have changed is."""
-    return stream_of(topic, 0).startswith("account:")
+    return topic.partition(":")[0] in LISTS
+
+
+def topic_of_stream(kind: str, id: int) -> str:
+    """The topic of a stream that has one for everybody who hears it: it has the stream's name."""
+    return f"{kind}:{id}"
 
 
 def stream_of(topic: str, account_id: int) -> str:
     """The name of the stream on which a topic's events arrive."""
     if topic == presence.TOPIC:
         return f"presence:{account_id}"
-    if topic.startswith(("conversation:", "visitor:")):
+    if topic.partition(":")[0] in LISTS:
+        return f"account:{account_id}"
+    if topic.startswith("visitor:"):
         return f"conversation:{conversation_of(topic)}"
-    return f"account:{account_id}"
+    return topic

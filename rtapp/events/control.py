@@ -22,14 +22,19 @@ def recheck(user_id: int) -> None:
     db.session.info.setdefault("recheck", set()).add(user_id)
 
 
+def recheck_thread(conversation_id: int) -> None:
+    """Likewise everyone's streams of a conversation: who looks at it is seen on other lists now."""
+    db.session.info.setdefault("recheck", set()).add(f"conversation:{conversation_id}")
+
+
 @event.listens_for(db.session, "after_commit")
 def tell(session: Session) -> None:
     broker: Broker = current_app.extensions["broker"]
-    for user_id in session.info.pop("recheck", ()):
+    for whose in session.info.pop("recheck", ()):
         try:
-            broker.recheck(user_id)
+            broker.recheck(whose)
         except (RedisError, OSError) as error:
-            logger.warning("Streams of user %s are re-checked by the sweep: %s", user_id, error)
+            logger.warning("Streams of %s are re-checked by the sweep: %s", whose, error)
 
 
 @event.listens_for(db.session, "after_rollback")

@@ -34,7 +34,7 @@ CONNECTIONS = 50  # commands under way at once; more wait for their turn
 COMMAND_TIMEOUT = 5  # s until a silent Redis counts as away
 LISTEN_BUFFER = 1 << 16  # bytes taken from the pub/sub connection at once
 
-CONTROL = "rt:control"  # the channel on which every hub hears whose rights have changed
+CONTROL = "rt:control"  # the channel on which every hub hears which streams to authorise again
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -213,9 +213,9 @@ class Broker:
         seconds, microseconds = self.redis.time()
         return seconds * 1000 + microseconds // 1000
 
-    def recheck(self, user_id: int) -> None:
-        """Tells every hub to authorise the user's open streams again."""
-        self.redis.publish(CONTROL, user_id)
+    def recheck(self, whose: int | str) -> None:
+        """Tells every hub to authorise open streams again: a user's, by id, or all of a name."""
+        self.redis.publish(CONTROL, whose)
 
     def listener(self) -> "Listener":
         return Listener(self.redis.connection_pool)

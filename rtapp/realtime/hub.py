@@ -430,8 +430,8 @@ class Hub:
         """Messages of one topic that arrived in a row leave in one write per socket."""
         for name, row in groupby(replies, key=itemgetter(1)):
             if name == CONTROL.encode():
-                for _, _, user_id in row:
-                    self._revocation.recheck_user(int(user_id))
+                for _, _, whose in row:
+                    self._revocation.recheck_these(whose.decode())
                 continue
             channel = self.channels.get(name)
             if channel is not None:

@@ -63,7 +63,7 @@ class Leases:
     def __init__(self, hub: Hub):
         self._hub = hub
         self._process = secrets.token_hex(4)
-        self._settling: deque[tuple[float, Subscriber, tuple[Holding, ...]]] = deque()
+        self._settling: deque[tuple[float, Subscriber]] = deque()
         self._changes: list[tuple[Place, tuple[str, ...]]] = []  # to be told to Redis
         self._due: dict[Place, float] = {}  # when to look at a group again
         self._heap: list[tuple[float, Place]] = []  # the same, the next one first
@@ -80,7 +80,7 @@ class Leases:
                 continue
             holdings = held(subscriber)
             changes += self._all("hold", subscriber, [h for h in holdings if not h.kind.settles])
-            self._settle(subscriber, tuple(h for h in holdings if h.kind.settles))
+            self._settle(subscriber, [h.kind.settles for h in holdings])
             subscriber.arrived = True
         self._tell(changes)
 
@@ -147,12 +147,13 @@ class Leases:
         """Tells Redis what has come together by `now` (monotonic, in s), in one pipeline."""
         changes, self._changes = self._changes, []
         while self._settling and self._settling[0][0] <= now:
-            _, subscriber, holdings = self._settling.popleft()
-            if subscriber.state is not State.CLOSED:
-                changes += self._all("hold", subscriber, holdings)
+            _, subscriber = self._settling.popleft()
+            if subscriber.state is not State.CLOSED:  # what it is to hold by now
+                settled = [h for h in held(subscriber) if h.kind.settles]
+                changes += self._all("hold", subscriber, settled)
         if now >= self._renew_at:
             self._renew_at = now + RENEWAL
-            settling = {subscriber for _, subscriber, _ in self._settling}
+            settling = {subscriber for _, subscriber in self._settling}
             for subscriber in self._hub.subscribers():
                 if subscriber.arrived and subscriber not in settling:
                     changes += self._all("renew", subscriber, held(subscriber))
@@ -212,10 +213,9 @@ class Leases:
             for other in channel.subscribers
         )
 
-    def _settle(self, subscriber: Subscriber, holdings: tuple[Holding, ...]) -> None:
-        if holdings:
-            due = time.monotonic() + max(holding.kind.settles for holding in holdings)
-            self._settling.append((due, subscriber, holdings))
+    def _settle(self, subscriber: Subscriber, times: list[float]) -> None:
+        if any(times):
+            self._settling.append((time.monotonic() + max(times), subscriber))
             self._woken.set()
 
     def _later(self, changes: list[tuple[Place, tuple[str, ...]]]) -> None:

@@ -1,6 +1,6 @@
 """Access that is taken away ends the streams that it allowed.
 
-A control message names the user whose streams are to be authorised again, at once; a sweep asks
+A control message names the user or the stream that is to be authorised again, at once; a sweep asks
 for everyone's within SWEEP seconds, should a control message be lost.
 """
 
@@ -40,9 +40,14 @@ class Revocation:
         self._authorise = authorise
         self._checks = Pool()
 
-    def recheck_user(self, user_id: int) -> None:
-        """Authorises the user's streams again, in a greenlet of its own: each takes queries."""
-        streams = [s for s in self._hub.subscribers() if s.subscription.user_id == user_id]
+    def recheck_these(self, whose: str) -> None:
+        """Authorises a user's streams again, or those of a name, in a greenlet of its own: each
+        takes queries."""
+        streams = [
+            s
+            for s in self._hub.subscribers()
+            if whose in (str(s.subscription.user_id), *s.subscription.streams)
+        ]
         if streams:
             self._checks.spawn(self.recheck, streams)
 

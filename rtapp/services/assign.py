@@ -35,6 +35,7 @@ def assign(
     activity = write_activity(conversation, user, said(user, assignee))
     announce.assignee_changed(conversation, previous, user)
     announce.conversation_updated(conversation)
+    control.recheck_thread(conversation.id)
     if previous is not None and not access.sees_conversation(previous.id, conversation.id):
         announce.conversation_removed(conversation.id, conversation.account_id, previous.id)
         control.recheck(previous.id)

@@ -99,7 +99,7 @@ class Subscription:
             s for s in hub.subscribers() if s not in before and s.subscription.streams == self.names
         )
         self._stream = Stream(answer)
-        opened = parsed(self._next(PATIENCE))
+        opened = self.next_event()
         assert opened.event == "stream.open", opened
         self.resumed = opened.data["resumed"]
 

@@ -16,6 +16,7 @@ class Sizes(NamedTuple):
     stalled_rounds: int  # with and without stalled readers
     broker_examples: int  # sequences of steps that the state machines try
     hub_examples: int
+    actions: int  # that people with random rights do
 
 
 NORMAL = Sizes(
@@ -30,6 +31,7 @@ NORMAL = Sizes(
     stalled_rounds=6,
     broker_examples=50,
     hub_examples=100,
+    actions=1_000,
 )
 SOAK = Sizes(
     steady=10,
@@ -43,6 +45,7 @@ SOAK = Sizes(
     stalled_rounds=20,
     broker_examples=1_500,
     hub_examples=5_000,
+    actions=10_000,
 )
 
 LONG = os.environ.get("RTAPP_SOAK", "") not in ("", "0")

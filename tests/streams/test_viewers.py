@@ -1,4 +1,5 @@
 from tests.support import eventually
+from tests.world import sees_assigned
 
 
 def names(data):
@@ -38,6 +39,41 @@ def test_who_only_passes_through_is_not_announced(ada, kevin, hub):
     assert thread.raw.count("conversation.viewers") == 2 * 2  # as event and in its data
     thread.close()
     staying.close()
+
+
+def test_only_whose_it_is_now_is_told_who_looks_at_it(app, ada, kevin, grace):
+    for who in (kevin, grace):
+        sees_assigned(app, who)
+    his, hers = (who.stream("/streams/accounts/1") for who in (kevin, grace))
+    thread = ada.stream("/streams/conversations/1")
+    assert names(his.ephemeral("conversation.viewers")) == ["Ada"]
+    assert "conversation.viewers" not in hers.raw
+    answer = ada.post("/conversations/1/assignee", {"assignee_id": grace.id})
+    assert answer.status_code == 200
+    assert names(hers.ephemeral("conversation.viewers")) == ["Ada"]
+    assert names(his.ephemeral("conversation.viewers")) == []
+    for stream in (his, hers, thread):
+        stream.close()
+
+
+def test_who_just_came_is_not_told_to_whom_it_was_assigned_before(app, ada, kevin, hub):
+    sees_assigned(app, kevin)
+    his = kevin.stream("/streams/accounts/1")
+    thread = ada.stream("/streams/conversations/1")
+    thread.named("stream.open")
+    answer = ada.post(
+        "/conversations/1/assignee", {"assignee_id": ada.id}
+    )  # before she has settled
+    assert answer.status_code == 200
+    while names(thread.ephemeral("conversation.viewers")) != ["Ada"]:
+        pass
+    eventually(lambda: not hub.leases._settling)
+    ada.post("/conversations/2/assignee", {"assignee_id": kevin.id})
+    while his.next().event != "conversation.updated":
+        pass
+    assert '"name":"Ada"}]' not in his.raw
+    his.close()
+    thread.close()
 
 
 def test_a_list_opened_later_shows_who_looks_at_what(ada, kevin):
