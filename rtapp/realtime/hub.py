@@ -417,6 +417,8 @@ class Hub:
             if burst is None:
                 burst = bursts[format] = Burst([self.frames.message(m, format) for m in messages])
             has = subscriber.cursor
+            if has is not None and has.epoch != first.epoch:
+                continue  # others had their turns since: it went live in another epoch
             if has is not None and has >= first:
                 burst = burst.after(has)
                 if burst is None:
