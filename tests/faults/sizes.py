@@ -29,7 +29,7 @@ NORMAL = Sizes(
     stalled_rounds=3,
     stalled_round=60,
     broker_examples=50,
-    hub_examples=100,
+    hub_examples=150,
 )
 SOAK = Sizes(
     steady=10,

@@ -28,7 +28,7 @@ from .wire import Turns
 from .wire import Wire
 
 ACCOUNT = 1
-PATIENCE = 300  # rounds in which everyone has everything
+PATIENCE = 3000  # rounds in which everyone has everything
 YIELDING = {hub_module: "turn", replay: "turn", heartbeat: "beat", revocation: "sweep"}
 
 
@@ -81,7 +81,7 @@ class Stepped(RuleBasedStateMachine):
         self.readers: list[Reader] = []
         self.pings: list[gevent.Greenlet] = []
         self.there = True  # whether redis-server runs
-        self.kills = 0
+        self.killed = False  # once is enough: it takes time
         self.snapshot: Dump | None = None
         self.look()
 
@@ -99,6 +99,11 @@ class Stepped(RuleBasedStateMachine):
             self.snapshot = None  # see test_an_epoch_that_was_given_up_does_not_come_back
         self.log.goes_on_in(epoch)
 
+    def ping(self, patient: bool) -> None:
+        heartbeat.PATIENCE = 1000 if patient else 0
+        self.pings.append(gevent.spawn(self.hub._heartbeat.ping, set(self.hub.subscribers())))
+        self.wire.settle()
+
     def one_round(self) -> None:
         """Everything moves, and everyone is there and reads."""
         self.wire.move()
@@ -115,7 +120,11 @@ class Stepped(RuleBasedStateMachine):
             reader.check(self.clock.latest)
 
     def everybody_has_everything(self) -> None:
-        for topic in TOPICS:  # so that whoever listens hears that something was lost
+        self.ping(patient=True)  # an id says: up to here, all is told
+        for _ in range(5):
+            self.one_round()
+        self.ping(patient=True)
+        for topic in TOPICS:
             self.publish_one([topic], 1)
         for _ in range(PATIENCE):
             self.one_round()

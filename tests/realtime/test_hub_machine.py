@@ -7,15 +7,12 @@ was published heard, a greenlet that has yielded in the middle of its work.
 
 import time
 
-import gevent
 import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import initialize
 from hypothesis.stateful import precondition
 from hypothesis.stateful import rule
 from hypothesis.stateful import run_state_machine_as_test
-
-from rtapp.realtime import heartbeat
 
 from ..faults.sizes import LONG
 from ..faults.sizes import SIZES
@@ -33,10 +30,20 @@ from .stepped import ACCOUNT
 from .stepped import Stepped
 from .stepped import step_by_step as step_by_step
 
+TIMES = (1, 1000, -1, -10_000, 5 * HOUR, 13 * HOUR, 49 * HOUR)  # ms
+MISHAPS = (
+    "no_answer_arrives",
+    "a_message_is_lost",
+    "no_progress",
+    "time_passes",
+    "redis_is_killed_or_back",
+    "redis_loses_everything",
+    "redis_forgets_the_newest",
+)
+
 formats = st.sampled_from(["json", "html", "turbo"])
 
 redis_is_there = precondition(lambda self: self.there)
-something_is_asked = precondition(lambda self: self.wire.waiting("connect", "read"))
 the_hub_listens = precondition(lambda self: self.wire.listener)
 
 
@@ -51,15 +58,32 @@ class TheHub(Stepped):
             self.one_round()
 
     @redis_is_there
-    @rule(topics=some_topics, size=st.sampled_from([1, 3000, 20_000]))
-    def publish(self, topics, size):
+    @rule(
+        topics=some_topics,
+        size=st.sampled_from([1, 3000, 10_000]),
+        answered=st.booleans(),
+        heard=st.booleans(),
+    )
+    def publish(self, topics, size, answered, heard):
+        """After the answers that are under way, or before them; heard before these, or not."""
+        if answered:
+            self.wire.perform()
         self.publish_one(topics, size)
+        if heard:
+            self.wire.move("connect")
 
     @redis_is_there
-    @rule(topic=st.sampled_from(TOPICS), many=st.integers(2, 70))
-    def publish_many(self, topic, many):
+    @rule(
+        topic=st.sampled_from(TOPICS),
+        many=st.sampled_from([2, 5, 70]),
+        keep=st.none() | st.integers(1, 3),
+    )
+    def publish_many(self, topic, many, keep):
+        """So many that Redis trims the log, or not so many."""
         for _ in range(many):
             self.publish_one([topic], 100)
+        if keep is not None:
+            self.log.trim(self.relay.redis, topic, keep)
 
     # What readers do
 
@@ -82,13 +106,16 @@ class TheHub(Stepped):
         self.wire.settle()
 
     @precondition(lambda self: self.readers)
-    @rule(n=which, at=st.integers(0, 300) | st.integers(0, 5000))
-    def cut_at_some_byte(self, n, at):
+    @rule(n=which, at=st.integers(0, 300) | st.integers(0, 5000), back=st.booleans())
+    def cut_at_some_byte(self, n, at, back):
         reader = self.readers[n % len(self.readers)]
         if at:
             reader.read(at)
         reader.cut()
         self.wire.settle()
+        if back:
+            reader.open()
+            self.wire.settle()
 
     @precondition(lambda self: any(reader.socket is None for reader in self.readers))
     @rule(n=which)
@@ -98,20 +125,6 @@ class TheHub(Stepped):
         self.wire.settle()
 
     # What goes on between the hub and Redis
-
-    @something_is_asked
-    @rule()
-    def redis_does_what_it_was_asked(self):
-        """And its answers are under way: what happens from now on is not in them."""
-        for step in self.wire.waiting("connect", "read"):
-            if not step.performed:
-                step.perform()
-
-    @something_is_asked
-    @rule(n=which)
-    def no_answer_arrives(self, n):
-        asked = self.wire.waiting("connect", "read")
-        asked[n % len(asked)].fail()
 
     @precondition(lambda self: self.wire.waiting("connect", "read", "turn"))
     @rule(n=which)
@@ -131,94 +144,104 @@ class TheHub(Stepped):
         for _ in range(rounds):
             self.wire.move(kind)
 
-    @rule(rounds=st.integers(1, 4))
-    def everything_moves(self, rounds):
+    @rule(rounds=st.integers(1, 4), written=st.none() | some_topics)
+    def everything_moves(self, rounds, written):
+        """Whatever is written meanwhile is heard before the answers that do not have it yet."""
         for _ in range(rounds):
+            if written is not None and self.there:
+                self.wire.perform()
+                self.publish_one(written, 1)
+                self.wire.move("connect")
             self.wire.move()
 
+    @redis_is_there
     @the_hub_listens
-    @rule(lost=st.integers(0, 3), back=st.booleans())
-    def cut_the_pubsub_connection(self, lost, back):
+    @rule(
+        lost=st.integers(0, 3),
+        answered=st.booleans(),
+        meanwhile=st.none() | some_topics,
+        back=st.booleans(),
+    )
+    def cut_the_pubsub_connection(self, lost, answered, meanwhile, back):
+        """Something may be published before it is back; and it may be back before anything else."""
+        if answered:
+            self.wire.perform()
         self.wire.listener.cut(lost)
+        if meanwhile is not None:
+            self.publish_one(meanwhile, 1)
         if back:
-            self.only_these_move("connect", 3)
-
-    @the_hub_listens
-    @rule()
-    def a_message_is_lost(self):
-        self.wire.listener.lose_one_of_two()
+            for _ in range(4):
+                self.wire.move("connect", "turn")
 
     @rule(patient=st.booleans())
     def heartbeat(self, patient):
         """Every stream is pinged: with an id, if the hub comes to know it in time."""
-        heartbeat.PATIENCE = 1000 if patient else 0
-        self.pings.append(gevent.spawn(self.hub._heartbeat.ping, set(self.hub.subscribers())))
+        self.ping(patient)
+
+    # What rarely happens, and so has one rule
+
+    @rule(what=st.sampled_from(MISHAPS), n=which)
+    def mishap(self, what, n):
+        getattr(self, what)(n)
         self.wire.settle()
 
-    @rule(seconds=st.sampled_from([6, 31]))
-    def no_progress(self, seconds):
+    def no_answer_arrives(self, n):
+        for step in self.wire.waiting("connect", "read")[: n % 5]:
+            step.fail()
+
+    def a_message_is_lost(self, n):
+        if self.wire.listener:
+            self.wire.listener.lose_one_of_two()
+
+    def no_progress(self, n):
         """After 5 s, topics without subscribers are left; after 30 s, stalled readers closed."""
-        self.hub._heartbeat.tick(time.monotonic() + seconds)
-        self.wire.settle()
+        self.hub._heartbeat.tick(time.monotonic() + (6, 31)[n % 2])
 
-    # What befalls Redis
+    def time_passes(self, n):
+        """Or the clock is put back."""
+        if self.there:
+            ms = TIMES[n % len(TIMES)]
+            self.snapshot = None
+            if ms < 0:
+                self.clock.step(ms)
+            else:
+                self.clock.passes(ms)
 
-    @redis_is_there
-    @rule(topic=st.sampled_from(TOPICS), keep=st.integers(1, 3))
-    def trim(self, topic, keep):
-        self.log.trim(self.relay.redis, topic, keep)
+    def redis_is_killed_or_back(self, n):
+        if not self.there:
+            if n % 2:
+                self.server.start()
+            else:
+                start_without_data(self.server)
+            self.there = True
+            self.clock.set()
+            self.look()
+        elif not self.killed:
+            self.killed, self.there = True, False
+            kill(self.server, self.relay.redis)
 
-    @redis_is_there
-    @rule(ms=st.sampled_from([1, 1000, 5 * HOUR, 13 * HOUR, 49 * HOUR]))
-    def time_passes(self, ms):
-        self.clock.passes(ms)
-        self.snapshot = None
+    def redis_loses_everything(self, n):
+        """And somebody may come, and something be published, before anybody notices."""
+        if self.there:
+            self.relay.redis.flushall()
+            self.clock.set()
+            self.look()
+            if n % 4 and 0 < len(self.readers) < 5:
+                self.open(self.readers[n % len(self.readers)].topics, "json", None)
+                for _ in range(4):
+                    self.wire.move("read", "turn")
+            if n % 3:
+                self.publish_one(list(TOPICS), 1)
 
-    @redis_is_there
-    @rule(ms=st.integers(1, 10_000))
-    def the_clock_is_put_back(self, ms):
-        self.clock.step(-ms)
-
-    @redis_is_there
-    @precondition(lambda self: self.kills < 1)
-    @rule()
-    def redis_is_killed(self):
-        self.kills += 1
-        self.there = False
-        kill(self.server, self.relay.redis)
-        self.wire.settle()
-
-    @precondition(lambda self: not self.there)
-    @rule(data=st.booleans())
-    def redis_is_back(self, data):
-        if data:
-            self.server.start()
-        else:
-            start_without_data(self.server)
-        self.there = True
-        self.clock.set()
-        self.look()
-
-    @redis_is_there
-    @rule()
-    def lose_everything(self):
-        self.relay.redis.flushall()
-        self.clock.set()
-        self.look()
-
-    @redis_is_there
-    @rule()
-    def take_snapshot(self):
-        self.snapshot = dumped(self.relay.redis, ACCOUNT)
-
-    @redis_is_there
-    @precondition(lambda self: self.snapshot is not None)
-    @rule()
-    def come_back_from_the_snapshot(self):
-        """Redis forgets what came since."""
-        restore(self.relay.redis, ACCOUNT, self.snapshot)
-        self.clock.passes(1)  # it takes that long at least
-        self.look()
+    def redis_forgets_the_newest(self, n):
+        """Every other time, a snapshot is taken; else Redis comes back with that."""
+        if self.there and self.snapshot is None:
+            self.snapshot = dumped(self.relay.redis, ACCOUNT)
+        elif self.there:
+            restore(self.relay.redis, ACCOUNT, self.snapshot)
+            self.clock.passes(1)  # it takes that long at least
+            self.look()
+            self.snapshot = None
 
 
 @pytest.mark.timeout(14_400 if LONG else 600)  # Hypothesis shortens a failure for up to 300 s
