@@ -30,7 +30,7 @@ NORMAL = Sizes(
     worker_kills=1,
     stalled_rounds=6,
     broker_examples=50,
-    hub_examples=100,
+    hub_examples=150,
     actions=1_000,
 )
 SOAK = Sizes(

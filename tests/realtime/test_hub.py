@@ -1,9 +1,14 @@
+import itertools
 import socket
 import time
+from types import SimpleNamespace
 
 import gevent
 import pytest
+from gevent.event import Event
 
+from rtapp.realtime import broker as broker_module
+from rtapp.realtime import hub as hub_module
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
@@ -158,6 +163,34 @@ def test_who_comes_after_lost_data_hides_the_loss_from_nobody(hub):
         assert before.got.count(b"event: stream.reset") == 1
         before.socket.close()
         after.socket.close()
+
+
+def test_who_went_live_in_a_new_epoch_hears_nothing_of_the_old_one(hub, monkeypatch):
+    """A message that goes out to many is written in turns; an epoch may end between two of them."""
+    words = (f"{0xFFFFFFFF - n:x}" for n in itertools.count())  # each sorts before the one before
+    monkeypatch.setattr(broker_module, "secrets", SimpleNamespace(token_hex=lambda _: next(words)))
+    monkeypatch.setattr(hub_module, "WRITES_PER_TURN", 1)
+    hub.broker.redis.flushall()
+    readers = [Reader(hub), Reader(hub)]
+    eventually(lambda: all(live(r) for r in readers))
+    before = readers[0].subscriber.cursor.epoch
+    held, go_on = Event(), Event()
+    turn = SimpleNamespace(sleep=lambda _: held.set() or go_on.wait())
+    monkeypatch.setattr(hub_module, "gevent", turn)
+    publish(hub, 0)
+    assert held.wait(5)
+    (second,) = [reader for reader in readers if not reader.numbers()]
+    hub.broker.redis.flushall()
+    hub.catch_up(second.subscriber)
+    eventually(lambda: live(second) and second.subscriber.cursor.epoch < before)
+    go_on.set()
+    assert hub.barrier(5)
+    assert second.numbers() == []
+    publish(hub, 1)
+    assert eventually(lambda: all(1 in reader.numbers() for reader in readers))
+    for reader in readers:
+        assert reader.got.count(b"event: stream.reset") == 1
+        reader.socket.close()
 
 
 def test_no_cut_hides_a_reset(hub):

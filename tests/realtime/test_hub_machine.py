@@ -5,170 +5,117 @@ also of what happens in between: a reading that was asked for and not yet answer
 was published heard, a greenlet that has yielded in the middle of its work.
 """
 
-import itertools
 import time
 
-import gevent
 import hypothesis.strategies as st
 import pytest
-from hypothesis.stateful import RuleBasedStateMachine
-from hypothesis.stateful import invariant
+from hypothesis.stateful import initialize
 from hypothesis.stateful import precondition
 from hypothesis.stateful import rule
 from hypothesis.stateful import run_state_machine_as_test
 
-from rtapp.realtime import heartbeat
-from rtapp.realtime import hub as hub_module
-from rtapp.realtime import replay
-from rtapp.realtime import revocation
-from rtapp.realtime.embedded_redis import EmbeddedRedis
-from rtapp.realtime.hub import Hub
-from rtapp.realtime.subscriber import Subscriber
-
 from ..faults.sizes import LONG
 from ..faults.sizes import SIZES
 from .clock import HOUR
-from .clock import Clock
-from .clock import Dump
-from .clock import TimedBroker
 from .clock import dumped
 from .clock import kill
 from .clock import restore
-from .clock import some_epochs
 from .clock import start_without_data
 from .machine import searched
 from .machine import some_topics
 from .machine import which
 from .model import TOPICS
-from .model import Log
 from .model import Reader
-from .model import render
-from .wire import HeldBroker
-from .wire import Turns
-from .wire import Wire
+from .stepped import ACCOUNT
+from .stepped import Stepped
+from .stepped import step_by_step as step_by_step
 
-ACCOUNT = 1
-PATIENCE = 1000  # rounds in which everyone has everything
+TIMES = (1, 1000, -1, -10_000, 5 * HOUR, 13 * HOUR, 49 * HOUR)  # ms
+MISHAPS = (
+    "no_answer_arrives",
+    "a_message_is_lost",
+    "no_progress",
+    "time_passes",
+    "redis_is_killed_or_back",
+    "redis_loses_everything",
+    "redis_forgets_the_newest",
+)
+
+formats = st.sampled_from(["json", "html", "turbo"])
 
 redis_is_there = precondition(lambda self: self.there)
-somebody = precondition(lambda self: self.readers)
-several_may_come = precondition(lambda self: len(self.readers) < 5)
+the_hub_listens = precondition(lambda self: self.wire.listener)
 
 
-class Numbered(Subscriber):
-    """With a hash that is the same each time: sets of subscribers keep one order."""
-
-    __slots__ = ("number",)
-    numbers = itertools.count()
-
-    def __init__(self, *args):
-        super().__init__(*args)
-        self.number = next(self.numbers)
-
-    def __hash__(self):
-        return self.number
-
-    def __eq__(self, other):
-        return self is other
-
-
-class TheHub(RuleBasedStateMachine):
+class TheHub(Stepped):
     """Readers that dawdle, break off and come back, on a Redis that does the same."""
 
-    server: EmbeddedRedis
-
-    def __init__(self) -> None:
-        super().__init__()
-        Numbered.numbers = itertools.count()
-        self.wire = Wire()
-        for module, kind in (
-            (hub_module, "turn"),
-            (replay, "turn"),
-            (heartbeat, "beat"),
-            (revocation, "sweep"),
-        ):
-            module.gevent = Turns(self.wire, kind)
-        epochs = some_epochs()
-        self.relay = TimedBroker(self.server.url, epochs)  # another process, that publishes
-        self.relay.redis.flushall()
-        self.clock = Clock(self.relay, ACCOUNT)
-        self.hub = Hub(HeldBroker(self.server.url, epochs, self.wire), render, lambda s: s)
-        self.hub.start()
-        self.log = Log(ACCOUNT)
-        self.numbers = itertools.count()
-        self.readers: list[Reader] = []
-        self.pings: list[gevent.Greenlet] = []
-        self.there = True  # whether redis-server runs
-        self.kills = 0
-        self.snapshot: Dump | None = None
-        self.look()
-
-    # What is published
-
-    def look(self) -> None:
-        """What Redis has forgotten is seen at once, by the one process or the other."""
-        for known in self.hub.broker._seen.values():
-            if known.epoch == self.log.epoch:
-                self.relay.saw(ACCOUNT, known)
-        epoch = self.relay.position(ACCOUNT).epoch
-        if epoch != self.log.epoch:
-            self.snapshot = None  # that an epoch which was given up comes back is not known yet
-        self.log.goes_on_in(epoch)
-
-    def publish_one(self, topics: list[str], size: int) -> None:
-        number = next(self.numbers)
-        self.log.publish(self.relay, f"k{number}", topics, number, size)
+    @initialize(several=st.lists(st.tuples(some_topics, formats), max_size=3))
+    def some_are_live(self, several):
+        for topics, format in several:
+            self.open(topics, format, None)
+        for _ in range(8):
+            self.one_round()
 
     @redis_is_there
-    @rule(topics=some_topics, size=st.sampled_from([1, 200, 3000, 20_000]))
-    def publish(self, topics, size):
+    @rule(
+        topics=some_topics,
+        size=st.sampled_from([1, 3000, 10_000]),
+        answered=st.booleans(),
+        heard=st.booleans(),
+    )
+    def publish(self, topics, size, answered, heard):
+        """After the answers that are under way, or before them; heard before these, or not."""
+        if answered:
+            self.wire.perform()
         self.publish_one(topics, size)
+        if heard:
+            self.wire.move("connect")
 
     @redis_is_there
-    @rule(topic=st.sampled_from(TOPICS), many=st.integers(2, 90), size=st.sampled_from([1, 200]))
-    def publish_many(self, topic, many, size):
+    @rule(
+        topic=st.sampled_from(TOPICS),
+        many=st.sampled_from([2, 5, 70]),
+        keep=st.none() | st.integers(1, 3),
+    )
+    def publish_many(self, topic, many, keep):
+        """So many that Redis trims the log, or not so many."""
         for _ in range(many):
-            self.publish_one([topic], size)
+            self.publish_one([topic], 100)
+        if keep is not None:
+            self.log.trim(self.relay.redis, topic, keep)
 
     # What readers do
 
-    @several_may_come
-    @rule(topics=some_topics, format=st.sampled_from(["json", "html", "turbo"]))
-    def open(self, topics, format):
+    @precondition(lambda self: len(self.readers) < 5)
+    @rule(topics=some_topics, format=formats, n=st.none() | which)
+    def open(self, topics, format, n):
+        """From now on, or from the nth event."""
+        known = self.log.events
         self.readers.append(Reader(self.hub, self.log, topics, format))
-        self.readers[-1].open()
+        self.readers[-1].open(known[n % len(known)].cursor if known and n is not None else None)
         self.wire.settle()
 
-    @several_may_come
-    @precondition(lambda self: self.log.events)
-    @rule(topics=some_topics, n=which, format=st.sampled_from(["json", "html", "turbo"]))
-    def open_from_an_earlier_event(self, topics, n, format):
-        self.readers.append(Reader(self.hub, self.log, topics, format))
-        self.readers[-1].open(self.log.events[n % len(self.log.events)].cursor)
-        self.wire.settle()
-
-    @somebody
-    @rule(n=which, limit=st.none() | st.integers(1, 5000))
+    @precondition(lambda self: self.readers)
+    @rule(n=st.none() | which, limit=st.none() | st.integers(1, 5000))
     def read(self, n, limit):
         """Whoever is not chosen here has stopped reading."""
-        self.readers[n % len(self.readers)].read(limit)
+        chosen = self.readers if n is None else [self.readers[n % len(self.readers)]]
+        for reader in chosen:
+            reader.read(limit)
         self.wire.settle()
 
-    @somebody
-    @rule()
-    def everyone_reads(self):
-        for reader in self.readers:
-            reader.read()
-        self.wire.settle()
-
-    @somebody
-    @rule(n=which, at=st.integers(0, 300) | st.integers(0, 5000))
-    def cut_at_some_byte(self, n, at):
+    @precondition(lambda self: self.readers)
+    @rule(n=which, at=st.integers(0, 300) | st.integers(0, 5000), back=st.booleans())
+    def cut_at_some_byte(self, n, at, back):
         reader = self.readers[n % len(self.readers)]
         if at:
             reader.read(at)
         reader.cut()
         self.wire.settle()
+        if back:
+            reader.open()
+            self.wire.settle()
 
     @precondition(lambda self: any(reader.socket is None for reader in self.readers))
     @rule(n=which)
@@ -177,14 +124,7 @@ class TheHub(RuleBasedStateMachine):
         away[n % len(away)].open()
         self.wire.settle()
 
-    # What goes on in the hub
-
-    @precondition(lambda self: self.wire.waiting("connect", "read"))
-    @rule(n=which)
-    def redis_does_what_it_was_asked(self, n):
-        """And its answer is under way: what happens from now on is not in it."""
-        asked = self.wire.waiting("connect", "read")
-        asked[n % len(asked)].perform()
+    # What goes on between the hub and Redis
 
     @precondition(lambda self: self.wire.waiting("connect", "read", "turn"))
     @rule(n=which)
@@ -193,153 +133,118 @@ class TheHub(RuleBasedStateMachine):
         waiting = self.wire.waiting("connect", "read", "turn")
         self.wire.let(waiting[n % len(waiting)])
 
-    @precondition(lambda self: self.wire.waiting("connect", "read"))
-    @rule(n=which)
-    def no_answer_arrives(self, n):
-        asked = self.wire.waiting("connect", "read")
-        asked[n % len(asked)].fail()
-
-    @precondition(lambda self: self.wire.listener)
-    @rule()
-    def commands_reach_redis(self):
-        self.wire.listener.carry()
-
-    @precondition(lambda self: self.wire.listener)
-    @rule(most=st.integers(1, 5))
+    @the_hub_listens
+    @rule(most=st.none() | st.integers(1, 3))
     def hear(self, most):
         self.wire.listener.hear(most)
 
-    @precondition(lambda self: self.wire.listener)
-    @rule(lost=st.integers(0, 5))
-    def cut_the_pubsub_connection(self, lost):
-        self.wire.listener.cut(lost)
-
-    @rule(rounds=st.integers(1, 8))
-    def everything_moves(self, rounds):
+    @rule(kind=st.sampled_from(["connect", "read", "turn"]), rounds=st.integers(1, 3))
+    def only_these_move(self, kind, rounds):
+        """The pub/sub connection is quick, or the readings are, or the greenlets."""
         for _ in range(rounds):
-            self.wire.everything_moves()
+            self.wire.move(kind)
+
+    @rule(rounds=st.integers(1, 4), written=st.none() | some_topics)
+    def everything_moves(self, rounds, written):
+        """Whatever is written meanwhile is heard before the answers that do not have it yet."""
+        for _ in range(rounds):
+            if written is not None and self.there:
+                self.wire.perform()
+                self.publish_one(written, 1)
+                self.wire.move("connect")
+            self.wire.move()
+
+    @redis_is_there
+    @the_hub_listens
+    @rule(
+        lost=st.integers(0, 3),
+        answered=st.booleans(),
+        meanwhile=st.none() | some_topics,
+        back=st.booleans(),
+    )
+    def cut_the_pubsub_connection(self, lost, answered, meanwhile, back):
+        """Something may be published before it is back; and it may be back before anything else."""
+        if answered:
+            self.wire.perform()
+        self.wire.listener.cut(lost)
+        if meanwhile is not None:
+            self.publish_one(meanwhile, 1)
+        if back:
+            for _ in range(4):
+                self.wire.move("connect", "turn")
 
     @rule(patient=st.booleans())
     def heartbeat(self, patient):
         """Every stream is pinged: with an id, if the hub comes to know it in time."""
-        heartbeat.PATIENCE = 1000 if patient else 0
-        self.pings.append(gevent.spawn(self.hub._heartbeat.ping, set(self.hub.subscribers())))
+        self.ping(patient)
+
+    # What rarely happens, and so has one rule
+
+    @rule(what=st.sampled_from(MISHAPS), n=which)
+    def mishap(self, what, n):
+        getattr(self, what)(n)
         self.wire.settle()
 
-    @rule(seconds=st.sampled_from([6, 31]))
-    def some_time_without_progress(self, seconds):
-        """After 5 s, topics without subscribers are left; after 30 s, stalled readers close."""
-        self.hub._heartbeat.tick(time.monotonic() + seconds)
-        self.wire.settle()
+    def no_answer_arrives(self, n):
+        for step in self.wire.waiting("connect", "read")[: n % 5]:
+            step.fail()
 
-    # What befalls Redis
+    def a_message_is_lost(self, n):
+        if self.wire.listener:
+            self.wire.listener.lose_one_of_two()
 
-    @redis_is_there
-    @rule(topic=st.sampled_from(TOPICS), keep=st.integers(1, 3))
-    def trim(self, topic, keep):
-        self.log.trim(self.relay.redis, topic, keep)
+    def no_progress(self, n):
+        """After 5 s, topics without subscribers are left; after 30 s, stalled readers closed."""
+        self.hub._heartbeat.tick(time.monotonic() + (6, 31)[n % 2])
 
-    @redis_is_there
-    @rule(ms=st.sampled_from([1, 2, 1000, 5 * HOUR, 13 * HOUR, 49 * HOUR]))
-    def time_passes(self, ms):
-        self.clock.passes(ms)
-        self.snapshot = None
+    def time_passes(self, n):
+        """Or the clock is put back."""
+        if self.there:
+            ms = TIMES[n % len(TIMES)]
+            self.snapshot = None
+            if ms < 0:
+                self.clock.step(ms)
+            else:
+                self.clock.passes(ms)
 
-    @redis_is_there
-    @rule(ms=st.integers(1, 10_000))
-    def the_clock_is_put_back(self, ms):
-        self.clock.step(-ms)
+    def redis_is_killed_or_back(self, n):
+        if not self.there:
+            if n % 2:
+                self.server.start()
+            else:
+                start_without_data(self.server)
+            self.there = True
+            self.clock.set()
+            self.look()
+        elif not self.killed:
+            self.killed, self.there = True, False
+            kill(self.server, self.relay.redis)
 
-    @redis_is_there
-    @precondition(lambda self: self.kills < 1)
-    @rule()
-    def redis_is_killed(self):
-        self.kills += 1
-        self.there = False
-        kill(self.server, self.relay.redis)
-        self.wire.settle()
+    def redis_loses_everything(self, n):
+        """And somebody may come, and something be published, before anybody notices."""
+        if self.there:
+            self.relay.redis.flushall()
+            self.clock.set()
+            self.look()
+            if n % 4 and 0 < len(self.readers) < 5:
+                self.open(self.readers[n % len(self.readers)].topics, "json", None)
+                for _ in range(4):
+                    self.wire.move("read", "turn")
+            if n % 3:
+                self.publish_one(list(TOPICS), 1)
 
-    @precondition(lambda self: not self.there)
-    @rule(data=st.booleans())
-    def redis_is_back(self, data):
-        self.server.start() if data else start_without_data(self.server)
-        self.there = True
-        self.clock.set()
-        self.look()
-
-    @redis_is_there
-    @rule()
-    def lose_everything(self):
-        self.relay.redis.flushall()
-        self.clock.set()
-        self.look()
-
-    @redis_is_there
-    @rule()
-    def take_snapshot(self):
-        self.snapshot = dumped(self.relay.redis, ACCOUNT)
-
-    @redis_is_there
-    @precondition(lambda self: self.snapshot is not None)
-    @rule()
-    def come_back_from_the_snapshot(self):
-        """Redis forgets what came since."""
-        restore(self.relay.redis, ACCOUNT, self.snapshot)
-        self.clock.passes(1)  # it takes that long at least
-        self.look()
-
-    # What must be true
-
-    @invariant()
-    def nobody_was_told_anything_wrong(self):
-        for reader in self.readers:
-            reader.check(self.clock.latest)
-
-    def teardown(self) -> None:
-        try:
-            if not self.there:
-                self.redis_is_back(data=True)
-            self.everybody_has_everything()
-        finally:
-            for reader in self.readers:
-                reader.cut()
-            gevent.killall(self.pings)
-            self.hub.stop()
-            self.wire.close()
-            self.relay.redis.close()
-            self.hub.broker.redis.close()
-
-    def everybody_has_everything(self) -> None:
-        for topic in TOPICS:  # so that whoever listens hears that something was lost
-            self.publish_one([topic], 1)
-        for _ in range(PATIENCE):
-            self.one_round()
-            if all(reader.has_everything() for reader in self.readers):
-                break
-        else:
-            pytest.fail(f"Not everybody got everything: {self.readers}, {self.wire}")
-        for _ in range(10):
-            self.one_round()
-        assert all(r.has_everything() for r in self.readers), "something came after everything"
-
-    def one_round(self) -> None:
-        self.wire.everything_moves()
-        for reader in self.readers:
-            if reader.socket is None:
-                reader.open()
-            reader.read()
-        self.wire.settle()
-        self.nobody_was_told_anything_wrong()
+    def redis_forgets_the_newest(self, n):
+        """Every other time, a snapshot is taken; else Redis comes back with that."""
+        if self.there and self.snapshot is None:
+            self.snapshot = dumped(self.relay.redis, ACCOUNT)
+        elif self.there:
+            restore(self.relay.redis, ACCOUNT, self.snapshot)
+            self.clock.passes(1)  # it takes that long at least
+            self.look()
+            self.snapshot = None
 
 
 @pytest.mark.timeout(14_400 if LONG else 600)  # Hypothesis shortens a failure for up to 300 s
-def test_every_reader_has_every_event_or_was_reset(server, monkeypatch):
-    for module in (hub_module, replay, heartbeat, revocation):
-        monkeypatch.setattr(module, "gevent", module.gevent)  # as it was, afterwards
-    monkeypatch.setattr(hub_module, "Subscriber", Numbered)
-    monkeypatch.setattr(hub_module, "WRITES_PER_TURN", 1)
-    monkeypatch.setattr(replay, "SUBSCRIBERS_PER_TURN", 1)
-    monkeypatch.setattr(heartbeat, "PATIENCE", 0)
-    monkeypatch.setattr(heartbeat, "BARRIER_TIMEOUT", 1000)
+def test_every_reader_has_every_event_or_was_reset(server, step_by_step):
     TheHub.server = server
     run_state_machine_as_test(TheHub, settings=searched(SIZES.hub_examples, steps=40))

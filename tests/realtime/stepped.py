@@ -1,0 +1,152 @@
+"""A hub, a relay beside it and readers in front of it, of which nothing moves by itself."""
+
+import itertools
+
+import gevent
+import pytest
+from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import invariant
+
+from rtapp.realtime import heartbeat
+from rtapp.realtime import hub as hub_module
+from rtapp.realtime import replay
+from rtapp.realtime import revocation
+from rtapp.realtime.embedded_redis import EmbeddedRedis
+from rtapp.realtime.hub import Hub
+from rtapp.realtime.subscriber import Subscriber
+
+from .clock import Clock
+from .clock import Dump
+from .clock import TimedBroker
+from .clock import some_epochs
+from .model import TOPICS
+from .model import Log
+from .model import Reader
+from .model import render
+from .wire import HeldBroker
+from .wire import Turns
+from .wire import Wire
+
+ACCOUNT = 1
+PATIENCE = 3000  # rounds in which everyone has everything
+YIELDING = {hub_module: "turn", replay: "turn", heartbeat: "beat", revocation: "sweep"}
+
+
+class Numbered(Subscriber):
+    """With a hash that is the same each time: sets of subscribers keep one order."""
+
+    __slots__ = ("number",)
+    numbers = itertools.count()
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.number = next(self.numbers)
+
+    def __hash__(self):
+        return self.number
+
+    def __eq__(self, other):
+        return self is other
+
+
+@pytest.fixture
+def step_by_step(monkeypatch):
+    """The engine yields after each subscriber, and waits for nothing but the test."""
+    for module in YIELDING:
+        monkeypatch.setattr(module, "gevent", gevent)  # as it is to be again afterwards
+    monkeypatch.setattr(hub_module, "Subscriber", Numbered)
+    monkeypatch.setattr(hub_module, "WRITES_PER_TURN", 1)
+    monkeypatch.setattr(replay, "SUBSCRIBERS_PER_TURN", 1)
+    monkeypatch.setattr(heartbeat, "PATIENCE", 0)
+    monkeypatch.setattr(heartbeat, "BARRIER_TIMEOUT", 1000)
+
+
+class Stepped(RuleBasedStateMachine):
+    server: EmbeddedRedis
+
+    def __init__(self) -> None:
+        super().__init__()
+        Numbered.numbers = itertools.count()
+        self.wire = Wire()
+        for module, kind in YIELDING.items():
+            module.gevent = Turns(self.wire, kind)
+        epochs = some_epochs()
+        self.relay = TimedBroker(self.server.url, epochs)  # another process, that publishes
+        self.relay.redis.flushall()
+        self.clock = Clock(self.relay, ACCOUNT)
+        self.hub = Hub(HeldBroker(self.server.url, epochs, self.wire), render, lambda s: s)
+        self.hub.start()
+        self.log = Log(ACCOUNT)
+        self.numbers = itertools.count()
+        self.readers: list[Reader] = []
+        self.pings: list[gevent.Greenlet] = []
+        self.there = True  # whether redis-server runs
+        self.killed = False  # once is enough: it takes time
+        self.snapshot: Dump | None = None
+        self.look()
+
+    def publish_one(self, topics: list[str], size: int) -> None:
+        number = next(self.numbers)
+        self.log.publish(self.relay, f"k{number}", topics, number, size)
+
+    def look(self) -> None:
+        """What Redis has forgotten is seen at once, by the one process or the other."""
+        for known in self.hub.broker._seen.values():
+            if known.epoch == self.log.epoch:
+                self.relay.saw(ACCOUNT, known)
+        epoch = self.relay.position(ACCOUNT).epoch
+        if epoch != self.log.epoch:
+            self.snapshot = None  # see test_an_epoch_that_was_given_up_does_not_come_back
+        self.log.goes_on_in(epoch)
+
+    def ping(self, patient: bool) -> None:
+        heartbeat.PATIENCE = 1000 if patient else 0
+        self.pings.append(gevent.spawn(self.hub._heartbeat.ping, set(self.hub.subscribers())))
+        self.wire.settle()
+
+    def one_round(self) -> None:
+        """Everything moves, and everyone is there and reads."""
+        self.wire.move()
+        for reader in self.readers:
+            if reader.socket is None:
+                reader.open()
+            reader.read()
+        self.wire.settle()
+        self.nobody_was_told_anything_wrong()
+
+    @invariant()
+    def nobody_was_told_anything_wrong(self):
+        for reader in self.readers:
+            reader.check(self.clock.latest)
+
+    def everybody_has_everything(self) -> None:
+        self.ping(patient=True)  # an id says: up to here, all is told
+        for _ in range(5):
+            self.one_round()
+        self.ping(patient=True)
+        for topic in TOPICS:
+            self.publish_one([topic], 1)
+        for _ in range(PATIENCE):
+            self.one_round()
+            if all(reader.has_everything() for reader in self.readers):
+                break
+        else:
+            pytest.fail(f"Not everybody got everything: {self.readers}, {self.wire}")
+        for _ in range(10):
+            self.one_round()
+        assert all(r.has_everything() for r in self.readers), "something came after everything"
+
+    def teardown(self) -> None:
+        try:
+            if not self.there:
+                self.server.start()
+                self.look()
+            self.everybody_has_everything()
+        finally:
+            for reader in self.readers:
+                reader.cut()
+            gevent.killall(self.pings)
+            self.hub.stop()
+            self.wire.close()
+            self.relay.redis.close()
+            self.hub.broker.redis.close()
