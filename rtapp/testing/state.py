@@ -45,6 +45,8 @@ class State:
                 self.threads[id] = by_id(thread["messages"])
 
     def apply(self, event: str, data: dict[str, Any]) -> None:
+        if event in EPHEMERAL:
+            return  # what no row says
         noun, _, verb = event.partition(".")
         getattr(self, f"_{noun}_{verb}")(data)
 

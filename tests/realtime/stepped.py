@@ -14,6 +14,7 @@ from rtapp.realtime import revocation
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.subscriber import Subscriber
+from rtapp.realtime.turns import give_way
 
 from .clock import Clock
 from .clock import Dump
@@ -53,7 +54,8 @@ class Numbered(Subscriber):
 def step_by_step(monkeypatch):
     """The engine yields after each subscriber, and waits for nothing but the test."""
     for module in YIELDING:
-        monkeypatch.setattr(module, "gevent", gevent)  # as it is to be again afterwards
+        monkeypatch.setattr(module, "gevent", gevent)  # as they are to be again afterwards
+        monkeypatch.setattr(module, "give_way", give_way, raising=False)
     monkeypatch.setattr(hub_module, "Subscriber", Numbered)
     monkeypatch.setattr(hub_module, "WRITES_PER_TURN", 1)
     monkeypatch.setattr(replay, "SUBSCRIBERS_PER_TURN", 1)
@@ -69,7 +71,8 @@ class Stepped(RuleBasedStateMachine):
         Numbered.numbers = itertools.count()
         self.wire = Wire()
         for module, kind in YIELDING.items():
-            module.gevent = Turns(self.wire, kind)
+            module.gevent = turns = Turns(self.wire, kind)
+            module.give_way = turns.sleep
         epochs = some_epochs()
         self.relay = TimedBroker(self.server.url, epochs)  # another process, that publishes
         self.relay.redis.flushall()
