@@ -127,7 +127,7 @@ def test_older_messages_come_by_scrolling_up_without_a_jump(window, writer):
     scroll(kevin, -100_000)
     expect(messages).to_have_count(74)  # and four of the demo
     expect(kevin.locator("#thread-scroll .more")).to_have_count(0)
-    texts = kevin.locator("#messages .content").all_inner_texts()
+    texts = kevin.locator("#messages .content").all_text_contents()
     assert texts[-70:] == [f"Line {n}" for n in range(70)]
     # Whoever reads above stays there when something new comes, and is told.
     scroll(kevin, -600)

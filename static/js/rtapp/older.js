@@ -1,6 +1,7 @@
 /** Loads what is older when its end comes near by scrolling: the page behind the link, as it is without script. */
 
 const AHEAD = "800px";
+const RETRY = 5_000; // ms
 
 /**
  * @param {object} options
@@ -19,15 +20,19 @@ export function loadOlder({ scroller, insert }) {
     const loaded = await fetched(more.querySelector("a").href);
     loading = false;
     more.removeAttribute("aria-busy");
-    if (loaded === null) return; // the link is still there
+    if (loaded === null) return void setTimeout(again, RETRY); // and the link is still there
     insert(loaded);
     const next = loaded.querySelector(`.${scroller.classList[0]} .more a`);
     if (!next) return end();
     more.querySelector("a").href = next.getAttribute("href");
-    near.unobserve(more); // looks again, even if it has stayed in sight
+    again();
+  };
+  const near = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && load(), { root: scroller, rootMargin: AHEAD });
+  /** Looks again, even if it has stayed in sight. */
+  const again = () => {
+    near.unobserve(more);
     near.observe(more);
   };
-  const near = new IntersectionObserver(([entry]) => entry.isIntersecting && load(), { root: scroller, rootMargin: AHEAD });
   const end = () => {
     near.disconnect();
     more.remove();
