@@ -133,7 +133,7 @@ test("a mistake in one tab's callback keeps nobody else from hearing", async (t)
 
 // ---- joining later
 
-test("a tab whose page is as new as the connection joins it as it is", async () => {
+test("a tab whose page is as new as the connection is told who is there, and no event twice", async () => {
   const { tab, settle, sources, source } = given();
   tab("one").subscribe("conversation:1");
   await settle();
@@ -143,7 +143,8 @@ test("a tab whose page is as new as the connection joins it as it is", async () 
   two.subscribe("conversation:1", "e-6-0");
   await settle();
 
-  assert.equal(sources.length, 1);
+  assert.equal(sources.length, 2, "it begins again, with who types and who looks");
+  open(source(), "e-5-0");
   assert.deepEqual(two.names(), ["Connected"]);
   say(source(), "conversation:1", "e-6-0", "in the page");
   say(source(), "conversation:1", "e-7-0", "new");
@@ -246,7 +247,7 @@ test("a stream that nobody wants any more is given up, but not at once", async (
   assert.deepEqual(streamsIn(source()), ["conversation:1"]);
 });
 
-test("who comes back in time finds it open", async () => {
+test("who comes back in time finds its stream", async () => {
   const { tab, settle, timers, sources, source } = given();
   tab("one").subscribe("conversation:1");
   const two = tab("two");
@@ -258,10 +259,11 @@ test("who comes back in time finds it open", async () => {
   timers.pass(10_000);
   tab("two again").subscribe("conversation:2");
   await settle();
+  open(source());
   source().hear("stream.ping", { lag: 0 });
   timers.pass(30_000);
 
-  assert.equal(sources.length, 1);
+  assert.equal(sources.length, 2, "told who is there, and not given up");
 });
 
 test("with the last tab the connection goes", async () => {
@@ -375,7 +377,7 @@ test("what the browser resumed after, while nothing was shown of it, counts as h
   await settle();
 
   assert.equal(subscription.cursor, "e-4-0");
-  assert.equal(sources.length, 1);
+  assert.match(source().url, /last_event_id=e-4-0/);
 });
 
 test("but not when what lies between was lost", async () => {

@@ -97,10 +97,14 @@ export class Leader {
     return [...this.#wants.values()].flat().some((want) => !this.#has(want));
   }
 
-  /** Whether the connection brings everything after the cursor at which a tab stands. */
+  /**
+   * Whether the connection brings everything after the cursor at which a tab stands. One that is open does not, for a tab
+   * that comes now: who types, and who is there, is told at the beginning. A tab of another epoch begins anew by itself.
+   */
   #has({ stream, cursor, joined }) {
     if (this.#connection === null || !this.#streams.includes(stream)) return false;
-    return joined || !(compare(this.#connection.cursor, cursor) > 0);
+    const ahead = compare(this.#connection.cursor, cursor);
+    return joined || Number.isNaN(ahead) || (ahead <= 0 && !this.#connection.isOpen);
   }
 
   #isTooMuch() {
