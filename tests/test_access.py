@@ -14,6 +14,15 @@ from .support import envelope
 from .support import eventually
 
 
+def test_what_is_no_id_is_not_there_whatever_else_the_url_can_do(ada):
+    for id in ("0", str(2**31), "9" * 5_000):
+        for path in (f"/conversations/{id}", f"/conversations/{id}/messages", f"/messages/{id}"):
+            for answer in (ada.get(path), ada.post(path, {"content": "Hello"})):
+                assert answer.status_code in (404, 405)
+        assert ada.get(f"/conversations/{id}/messages").status_code == 404
+        assert ada.post(f"/messages/{id}", {"content": "Hello"}).status_code == 404
+
+
 def test_losing_the_inbox_ends_the_stream_and_nobody_elses(app, ada, kevin):
     his, hers = (who.stream("/streams/conversations/1") for who in (kevin, ada))
     his.named("stream.open")
