@@ -101,6 +101,23 @@ def heard_until(stream, id, name="conversation.updated"):
     return heard
 
 
+def test_what_a_member_sees_changes_beside_the_running_server(app, ada, kevin):
+    run = app.test_cli_runner().invoke
+    with closing(kevin.stream("/streams/conversations/2")) as thread:
+        thread.named("stream.open")
+        done = run(args=["member", "set", "1", "Kevin@example.com", "--sees", "assigned"])
+        assert (done.exit_code, done.output) == (0, "")
+        assert envelope(thread.named("stream.closed"))["reason"] == "forbidden"
+    assert kevin.get("/conversations/1").status_code == 200  # which is his
+    with closing(kevin.stream("/streams/accounts/1")) as listed:
+        listed.named("stream.open")
+        assert run(args=["member", "set", "1", "kevin@example.com"]).exit_code == 0
+        assert listed.named("stream.reset")
+    assert kevin.get("/conversations/2").status_code == 200
+    assert run(args=["member", "set", "2", "kevin@example.com"]).exit_code == 1
+    assert run(args=["member", "set", "1", "nobody@example.com"]).exit_code == 1
+
+
 def test_a_lost_control_message_is_made_up_for_by_the_sweep(app, ada, kevin, hub):
     stream = kevin.stream("/streams/conversations/1")
     stream.named("stream.open")

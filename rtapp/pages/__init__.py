@@ -6,8 +6,10 @@ from . import login
 from . import me
 from . import message
 from . import notification
+from . import openapi
 from . import presence
 
 BLUEPRINTS = (
-    login.bp, me.bp, conversation.bp, message.bp, notification.bp, presence.bp, health.bp
+    login.bp, me.bp, conversation.bp, message.bp, notification.bp, presence.bp, health.bp,
+    openapi.bp,
 )  # fmt: skip

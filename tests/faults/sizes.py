@@ -29,7 +29,7 @@ NORMAL = Sizes(
     stalled_rounds=6,
     broker_examples=50,
     hub_examples=100,
-    actions=1_000,
+    actions=2_000,
 )
 SOAK = Sizes(
     steady=10,
