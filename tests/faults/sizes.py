@@ -29,7 +29,7 @@ NORMAL = Sizes(
     stalled_rounds=6,
     broker_examples=50,
     hub_examples=100,
-    actions=2_000,
+    actions=10_000,
 )
 SOAK = Sizes(
     steady=10,
@@ -42,7 +42,7 @@ SOAK = Sizes(
     stalled_rounds=50,
     broker_examples=1_500,
     hub_examples=5_000,
-    actions=10_000,
+    actions=30_000,
 )
 
 LONG = os.environ.get("RTAPP_SOAK", "") not in ("", "0")
