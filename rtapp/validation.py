@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest as WerkzeugBadRequest
+from werkzeug.exceptions import NotFound as WerkzeugNotFound
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import IntegerConverter
 from werkzeug.routing import Map
@@ -165,3 +166,12 @@ class IdConverter(IntegerConverter):
 
     def __init__(self, map: Map):
         super().__init__(map, min=1, max=ID_LIMIT)
+
+    def to_python(self, value: str) -> int:
+        """Raises NotFound for what is no id, however long: werkzeug would try the URL's other
+        methods and answer 405, or fail where Python refuses to read so many digits."""
+        try:
+            id: int = super().to_python(value)
+        except ValueError as error:
+            raise WerkzeugNotFound from error
+        return id

@@ -14,6 +14,15 @@ from .support import envelope
 from .support import eventually
 
 
+def test_what_is_no_id_is_not_there_whatever_else_the_url_can_do(ada):
+    for id in ("0", str(2**31), "9" * 5_000):
+        for path in (f"/conversations/{id}", f"/conversations/{id}/messages", f"/messages/{id}"):
+            for answer in (ada.get(path), ada.post(path, {"content": "Hello"})):
+                assert answer.status_code in (404, 405)
+        assert ada.get(f"/conversations/{id}/messages").status_code == 404
+        assert ada.post(f"/messages/{id}", {"content": "Hello"}).status_code == 404
+
+
 def test_losing_the_inbox_ends_the_stream_and_nobody_elses(app, ada, kevin):
     his, hers = (who.stream("/streams/conversations/1") for who in (kevin, ada))
     his.named("stream.open")
@@ -90,6 +99,23 @@ def heard_until(stream, id, name="conversation.updated"):
         event = stream.next()
         heard.append((event.event, envelope(event).get("data", {}).get("id")))
     return heard
+
+
+def test_what_a_member_sees_changes_beside_the_running_server(app, ada, kevin):
+    run = app.test_cli_runner().invoke
+    with closing(kevin.stream("/streams/conversations/2")) as thread:
+        thread.named("stream.open")
+        done = run(args=["member", "set", "1", "Kevin@example.com", "--sees", "assigned"])
+        assert (done.exit_code, done.output) == (0, "")
+        assert envelope(thread.named("stream.closed"))["reason"] == "forbidden"
+    assert kevin.get("/conversations/1").status_code == 200  # which is his
+    with closing(kevin.stream("/streams/accounts/1")) as listed:
+        listed.named("stream.open")
+        assert run(args=["member", "set", "1", "kevin@example.com"]).exit_code == 0
+        assert listed.named("stream.reset")
+    assert kevin.get("/conversations/2").status_code == 200
+    assert run(args=["member", "set", "2", "kevin@example.com"]).exit_code == 1
+    assert run(args=["member", "set", "1", "nobody@example.com"]).exit_code == 1
 
 
 def test_a_lost_control_message_is_made_up_for_by_the_sweep(app, ada, kevin, hub):

@@ -12,6 +12,7 @@ import pytest
 
 from rtapp.extensions import db
 from rtapp.models import Contact
+from rtapp.models import Conversation
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import User
@@ -245,9 +246,28 @@ def test_events_alone_tell_everyone_what_they_may_know(app, people, customers):
     assert readers.counts["compared"] > SIZES.actions / CHECKPOINT * len(people)
 
 
-def test_what_is_denied_is_known(app, people):
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_change_that_no_reader_hears_of_is_found(app, people, monkeypatch):
+    monkeypatch.setattr("tests.test_random_actions.PATIENCE", 0.3)
     rights = Rights(app, people)
     rights.look(now_ms())
-    kevin = people[1]
-    assert not rights.denied(kevin, 1, now_ms() + 5_000)
-    assert rights.denied(kevin, 7, now_ms() + 5_000)
+    readers = Readers(people, rights, SEED)
+    readers.check()
+    with app.app_context():
+        db.session.get_one(Conversation, 1).status = "resolved"
+        db.session.commit()
+    with pytest.raises(AssertionError, match="'resolved'"):
+        readers.check()
+    readers.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_heard_although_denied_is_found(app, people):
+    rights = Rights(app, people)
+    rights.look(now_ms())
+    kevins = Watch(people[1], "account:1", rights, Counter())
+    later = f"x-{now_ms() + 5_000}-0"
+    kevins._refuse_denied(Event("conversation.updated", "account:1", {"id": 1}, later))
+    with pytest.raises(AssertionError):
+        kevins._refuse_denied(Event("conversation.updated", "account:1", {"id": 7}, later))
+    kevins.drop()

@@ -102,6 +102,8 @@ TYPING = {
     "expires_in": int,
 }
 
+VIEWS = {"mine": int, "unassigned": int, "all": int}
+
 # Each has one or several shapes.
 EPHEMERAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "typing": ({**TYPING, "user_id": int}, {**TYPING, "contact_id": int}),
@@ -110,7 +112,7 @@ EPHEMERAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {
             "account_id": int,
             "conversations": Each(int),
-            "views": {"mine": int, "unassigned": int, "all": int},
+            "views": VIEWS,
         },
     ),
     "presence_update": (

@@ -6,9 +6,11 @@ from . import login
 from . import me
 from . import message
 from . import notification
+from . import openapi
 from . import presence
 from . import unread
 
 BLUEPRINTS = (
-    login.bp, me.bp, conversation.bp, message.bp, notification.bp, presence.bp, unread.bp, health.bp
+    login.bp, me.bp, conversation.bp, message.bp, notification.bp, presence.bp, unread.bp,
+    health.bp, openapi.bp,
 )  # fmt: skip

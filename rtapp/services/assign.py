@@ -1,3 +1,5 @@
+from sqlalchemy import select
+
 from rtapp import access
 from rtapp.errors import Unprocessable
 from rtapp.events import announce
@@ -5,6 +7,7 @@ from rtapp.events import control
 from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Conversation
+from rtapp.models import Notification
 from rtapp.models import User
 
 from .conversation_lock import lock
@@ -30,6 +33,7 @@ def assign(
     refuse_stale(conversation, version, presenters.conversation)
     assignee = assignable(assignee_id, conversation) if assignee_id is not None else None
     previous = conversation.assignee
+    regained = assignee is not None and regains(assignee, conversation)
     conversation.assignee = assignee
     touch(conversation)
     activity = write_activity(conversation, user, said(user, assignee))
@@ -39,6 +43,8 @@ def assign(
     if previous is not None and not access.sees_conversation(previous.id, conversation.id):
         announce.conversation_removed(conversation.id, conversation.account_id, previous.id)
         control.recheck(previous.id)
+    if assignee is not None and regained:
+        announce.state_lost(assignee.id, conversation.account_id)
     if assignee is not None and assignee.id != user.id:
         notify(assignee.id, "assignment", conversation, activity)
     db.session.commit()
@@ -52,6 +58,17 @@ def assignable(user_id: int, conversation: Conversation) -> User:
             errors={"assignee_id": ["is nobody who would see this conversation"]},
         )
     return user
+
+
+def regains(user: User, conversation: Conversation) -> bool:
+    """Whether they do not see it yet and have notifications of it, from when they did: these are
+    shown again, and no event tells so."""
+    if access.sees_conversation(user.id, conversation.id):
+        return False
+    earlier = select(Notification.id).where(
+        Notification.user_id == user.id, Notification.conversation_id == conversation.id
+    )
+    return db.session.scalar(earlier.limit(1)) is not None
 
 
 def said(user: User, assignee: User | None) -> str:

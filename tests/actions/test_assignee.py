@@ -94,6 +94,20 @@ def test_who_sees_only_what_is_theirs_loses_it_with_its_streams(app, ada, kevin)
     assert kevin.get("/conversations/1").status_code == 404
 
 
+def test_who_gets_it_back_with_its_notifications_fetches_again(app, ada, kevin):
+    sees_assigned(app, kevin)
+    assert ada.send(1, "@Kevin look", private=True).status_code == 201
+    for assignee, told in ((None, False), (kevin.id, True)):
+        with heard_by(kevin, "account:1") as listed:
+            listed.named("stream.open")
+            assert ada.post(PATH, {"assignee_id": assignee}).status_code == 200
+            last = "notification.created" if told else "conversation.removed"
+            heard = [listed.next().event]
+            while heard[-1] != last:
+                heard.append(listed.next().event)
+        assert ("stream.reset" in heard) == told
+
+
 def test_who_sees_the_inbox_keeps_it(app, ada, kevin):
     with verified(app, 1, kevin) as heard:
         ada.post(PATH, {"assignee_id": None})

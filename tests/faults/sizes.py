@@ -31,7 +31,7 @@ NORMAL = Sizes(
     stalled_rounds=6,
     broker_examples=50,
     hub_examples=150,
-    actions=1_000,
+    actions=3_000,
 )
 SOAK = Sizes(
     steady=10,
@@ -45,7 +45,7 @@ SOAK = Sizes(
     stalled_rounds=20,
     broker_examples=1_500,
     hub_examples=5_000,
-    actions=10_000,
+    actions=30_000,
 )
 
 LONG = os.environ.get("RTAPP_SOAK", "") not in ("", "0")

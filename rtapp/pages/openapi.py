@@ -1,0 +1,201 @@
+"""What can be asked, for programs: an OpenAPI 3.1 description, made of the routes, the models that
+check bodies and parameters, and the catalogue's shapes."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from inspect import getdoc
+from inspect import unwrap
+from typing import Any
+from typing import NamedTuple
+
+from flask import Blueprint
+from flask import Flask
+from flask import current_app
+from pydantic import BaseModel
+from werkzeug.routing import Rule
+
+from rtapp.config import ID_LIMIT
+from rtapp.events import catalogue
+from rtapp.events.catalogue import CONVERSATION
+from rtapp.events.catalogue import MESSAGE
+from rtapp.events.catalogue import NOTIFICATION
+from rtapp.events.catalogue import VIEWS
+from rtapp.events.catalogue import Each
+from rtapp.validation import Body
+
+bp = Blueprint("openapi", __name__)
+
+JSON, PROBLEM, STREAM, PAGE = (
+    "application/json", "application/problem+json", "text/event-stream", "text/html",
+)  # fmt: skip
+REFUSALS = {"GET": (400, 401, 403, 404, 429, 503),
+            "POST": (400, 401, 403, 404, 409, 413, 415, 422, 429)}  # fmt: skip
+CURSOR = {"cursor": str}
+
+
+class Answer(NamedTuple):
+    """The statuses of a success, and what is then answered: a shape as in the catalogue."""
+
+    statuses: tuple[int, ...] = (200,)
+    shape: Any = None
+    type: str = JSON
+
+
+def page_of(name: str, shape: Any) -> dict[str, Any]:
+    return {name: Each(shape), "next_before": (object, None), **CURSOR}
+
+
+ME = {"id": int, "name": str, "email": str, "memberships": Each(
+    {"account_id": int, "role": str, "sees": str, "status": str})}  # fmt: skip
+STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
+# An endpoint that is not here answers with some success.
+ANSWERS = {
+    "actions.create_message": Answer((201, 200), MESSAGE),
+    "actions.change_message": Answer((200,), MESSAGE),
+    "actions.remove_message": DONE,
+    "actions.type_": DONE,
+    "actions.set_status": Answer((200,), CONVERSATION),
+    "actions.set_assignee": Answer((200,), CONVERSATION),
+    "actions.read": DONE,
+    "actions.choose": Answer((200,), catalogue.EPHEMERAL["presence_update"][1]),
+    "actions.create_conversation": Answer((201, 200), CONVERSATION),
+    "actions.read_one": DONE,
+    "actions.read_all": DONE,
+    "conversation.several": Answer(shape=page_of("conversations", CONVERSATION)),
+    "conversation.one": Answer(shape={"conversation": CONVERSATION, **CURSOR}),
+    "message.several": Answer(shape=page_of("messages", MESSAGE)),
+    "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),
+    "presence.present": Answer(shape={**catalogue.EPHEMERAL["presence_update"][0], **CURSOR}),
+    "unread.numbers": Answer(shape={"conversations": Each(int), "views": VIEWS, **CURSOR}),
+    "me.home": Answer((302,), type=PAGE),
+    "me.me": Answer(shape=ME),
+    "login.page": Answer(type=PAGE),
+    "login.sign_in": Answer(shape=ME),
+    "login.sign_out": DONE,
+    "health.alive": STATUS,
+    "health.ready": STATUS,
+    "health.metrics": Answer(type="text/plain"),
+    "openapi.describe": Answer(),
+}
+NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 32}
+# What streams/base.py reads from the query string.
+STREAM_PARAMETERS: dict[str, Any] = {
+    "last_event_id": {"type": "string"},
+    "format": {"enum": ["json", "html", "turbo"]},
+    "user": {"type": "integer"},
+}
+
+
+@bp.get("/openapi.json")
+def describe() -> dict[str, Any]:
+    """This description."""
+    return description(current_app._get_current_object())  # type: ignore[attr-defined]
+
+
+@cache
+def description(app: Flask) -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    schemas: dict[str, Any] = {"Problem": PROBLEM_SCHEMA}
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) & {"GET", "POST"}):
+            if rule.endpoint != "static":
+                path = re.sub(r"<[^:>]+:([^>]+)>", r"{\1}", rule.rule)
+                paths.setdefault(path, {})[method.lower()] = operation(app, rule, method, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "rtapp", "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"bearer": []}],
+    }
+
+
+def operation(app: Flask, rule: Rule, method: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    view = unwrap(app.view_functions[rule.endpoint])
+    id = {"type": "integer", "minimum": 1, "maximum": ID_LIMIT}
+    parameters = [parameter(name, id, "path") for name in sorted(rule.arguments)]
+    described: dict[str, Any] = {
+        "operationId": rule.endpoint,
+        "summary": (getdoc(view) or rule.endpoint).partition("\n")[0],
+        "parameters": parameters,
+        "responses": responses(rule.endpoint, method),
+    }
+    for model in models(view):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        if issubclass(model, Body):
+            schemas[model.__name__] = schema
+            ref = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+            described["requestBody"] = {"content": {JSON: ref}}
+        else:
+            parameters += [parameter(n, s) for n, s in schema.get("properties", {}).items()]
+    if rule.endpoint.startswith("streams."):
+        names = {"stream": NAMES} if not rule.arguments else {}
+        parameters += [parameter(n, s) for n, s in {**names, **STREAM_PARAMETERS}.items()]
+    return described
+
+
+def models(view: Any) -> Iterator[type[BaseModel]]:
+    """The models with which a view checks what it is sent: those that it names."""
+    for name in view.__code__.co_names:
+        found = view.__globals__.get(name)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            yield found
+
+
+def parameter(name: str, schema: Any, place: str = "query") -> dict[str, Any]:
+    return {"name": name, "in": place, "required": place == "path", "schema": schema}
+
+
+def responses(endpoint: str, method: str) -> dict[str, Any]:
+    answer = OPEN if endpoint.startswith("streams.") else ANSWERS.get(endpoint)
+    told: dict[str, Any] = {"2XX": {"description": "Done"}} if answer is None else {}
+    for status in answer.statuses if answer is not None else ():
+        assert answer is not None
+        content = {answer.type: {"schema": json_schema(answer.shape)}}
+        told[str(status)] = {
+            "description": "Done",
+            **({"content": content} if status != 204 else {}),
+        }
+    problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for status in REFUSALS[method]:
+        told[str(status)] = {"description": "Refused", "content": problem}
+    return told
+
+
+def json_schema(shape: Any) -> dict[str, Any]:
+    """A shape of the catalogue as a JSON Schema."""
+    if isinstance(shape, Each):
+        each = json_schema(shape.value)
+        return {"type": ["array", "object"], "items": each, "additionalProperties": each}
+    if isinstance(shape, tuple):
+        return {"anyOf": [json_schema(shape[0]), {"type": "null"}]}
+    if isinstance(shape, dict):
+        return {
+            "type": "object",
+            "properties": {name: json_schema(field) for name, field in shape.items()},
+            "required": sorted(shape),
+            "additionalProperties": False,
+        }
+    return {"type": TYPES[shape]} if shape in TYPES else {}
+
+
+TYPES = {int: "integer", str: "string", bool: "boolean"}
+# RFC 9457, and what errors.py adds.
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {"type": "object"},
+        "current": {"type": "object"},
+    },
+    "required": ["type", "title", "status", "detail"],
+    "additionalProperties": False,
+}

@@ -1,0 +1,127 @@
+"""/openapi.json is true: whatever is asked by it, nothing breaks, and all answers are described."""
+
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck
+from hypothesis import Phase
+from hypothesis import given
+from hypothesis import settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import content_type_conformance
+from schemathesis.specs.openapi.checks import response_schema_conformance
+from schemathesis.specs.openapi.checks import status_code_conformance
+
+from rtapp.pages import openapi
+from rtapp.validation import Body
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = 10  # of each kind for each operation and asker
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def cut(wsgi: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """An application whose streams end after what comes first."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        seen: list[str] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            seen.append(dict(headers).get("Content-Type", ""))
+            return start_response(status, headers, *more)
+
+        body = wsgi(environ, start)
+        try:
+            if seen[0].startswith("text/event-stream"):
+                return [next(iter(body), b"")]
+            return list(body)
+        finally:
+            getattr(body, "close", lambda: None)()
+
+    return application
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("name", "met"),
+    [
+        ("ada", {200, 201, 204, 302, 400, 404, 409, 422}),
+        ("maria", {200, 201, 204, 400, 403, 404, 422}),
+    ],
+)
+def test_whatever_is_asked_is_answered_as_described(app, request, name, met):
+    headers = request.getfixturevalue(name).headers
+    app.config["STREAMS_PER_USER"] = app.config["STREAMS_PER_ADDRESS"] = 0
+    seen: Counter[int] = Counter()
+    described = operations(app)
+    assert len(described) > 25
+    for operation in described:
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            try_operation(operation, mode, headers, seen)
+    assert met <= seen.keys()
+
+
+@pytest.mark.parametrize(
+    ("view", "why"),
+    [(lambda: {}["nothing"], "500"), (lambda: ("", 418), "418"), (lambda: "text", "text/html")],
+)
+def test_what_breaks_or_is_not_described_is_found(app, view, why):
+    app.view_functions["health.alive"] = view
+    (broken,) = (o for o in operations(app) if o.path == "/healthz")
+    with pytest.raises(FailureGroup, match=why):
+        try_operation(broken, GenerationMode.POSITIVE, {}, Counter())
+
+
+def operations(app: Flask) -> list[Any]:
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", cut(app.wsgi_app))
+    return [found.ok() for found in schema.get_all_operations()]
+
+
+def try_operation(operation: Any, mode: Any, headers: dict[str, str], seen: Counter[int]) -> None:
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def ask(case: Any) -> None:
+        if mode is GenerationMode.POSITIVE:  # most of what a number can be is not there
+            case.path_parameters = {n: 1 + v % 3 for n, v in (case.path_parameters or {}).items()}
+        answer = case.call(headers=headers)
+        seen[answer.status_code] += 1
+        case.validate_response(answer, checks=CHECKS)
+
+    ask()
+
+
+def test_every_body_is_described(app: Flask):
+    described = openapi.description(app)["paths"]
+    without = {
+        path
+        for path, operations in described.items()
+        if "requestBody" not in operations.get("post", {"requestBody": None})
+    }
+    assert without == {"/logout"}
+
+
+def test_every_answer_is_described(app: Flask):
+    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
+    streams = {endpoint for endpoint in endpoints if endpoint.startswith("streams.")}
+    assert endpoints - streams - {"static"} == openapi.ANSWERS.keys()
+    assert issubclass(next(openapi.models(app.view_functions["actions.set_assignee"])), Body)
