@@ -51,13 +51,13 @@ class Clock:
     """The time of a redis-server's scripts, and what it does to the keys of one account."""
 
     def __init__(self, broker: Broker, account_id: int):
-        self._redis, self._account_id = broker.redis, account_id
+        self.redis, self._account_id = broker.redis, account_id
         self.now = self.latest = BEGINNING
         self.set()
 
     def set(self) -> None:
         seconds, ms = divmod(self.now, 1000)
-        self._redis.hset("clock", mapping={"s": seconds, "us": ms * 1000})
+        self.redis.hset("clock", mapping={"s": seconds, "us": ms * 1000})
 
     def step(self, ms: int) -> None:
         """The clock is put right: nothing grows older by it, as Redis's own expiry does not."""
@@ -67,9 +67,9 @@ class Clock:
 
     def passes(self, ms: int) -> None:
         self.step(ms)
-        keys = keys_of(self._redis, self._account_id)
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for key, left in zip(keys, lefts(self._redis, keys), strict=True):
+        keys = keys_of(self.redis, self._account_id)
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for key, left in zip(keys, lefts(self.redis, keys), strict=True):
                 if left > 0:
                     pipeline.pexpire(key, left - ms)  # not above 0: then it is gone at once
             pipeline.execute()

@@ -161,6 +161,7 @@ class TheBroker(RuleBasedStateMachine):
         """Whoever begins now has seen nothing, and learns where things stand by looking."""
         self.broker.redis.close()
         self.broker = TimedBroker(self.server.url, self.epochs)
+        self.clock.redis = self.broker.redis
         self.look()
 
     @precondition(lambda self: self.restarts < 1)
