@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import gevent
+from gevent.lock import Semaphore
 from gevent.pool import Pool
 
 from .subscriber import State
@@ -39,6 +40,7 @@ class Revocation:
         self._hub = hub
         self._authorise = authorise
         self._checks = Pool()
+        self._one_by_one = Semaphore()
 
     def recheck_these(self, whose: str) -> None:
         """Authorises a user's streams again, or those of a name, in a greenlet of its own: each
@@ -71,8 +73,13 @@ class Revocation:
     def recheck(self, subscribers: Iterable[Subscriber]) -> None:
         """Closes those of the streams that are not allowed any more, and re-topics the others.
 
-        Streams alike in everything but their place are asked about once.
+        Streams alike in everything but their place are asked about once. One check after the other:
+        of two at once, the one that asked earlier could have the last word.
         """
+        with self._one_by_one:
+            self._recheck(subscribers)
+
+    def _recheck(self, subscribers: Iterable[Subscriber]) -> None:
         answers: dict[Subscription, Subscription | str] = {}
         for subscriber in subscribers:
             if subscriber.state is State.CLOSED:
