@@ -3,13 +3,18 @@
 The holder is `user:<id>` or `contact:<id>`; its value is what an announcement tells of them.
 """
 
+from functools import lru_cache
+
 from .group import Holding
 from .group import Kind
+
+KEPT = 10_000  # the tabs of a user that show one thread have one and the same
 
 # Clients say it again every few seconds while one types.
 TYPING = Kind("typing", lasts=8, by_stream=False)
 
 
+@lru_cache(KEPT)
 def holding(topics: tuple[str, ...], holder: str) -> Holding:
     """What whoever has a stream of the thread may be typing, and stops to when they leave."""
     return Holding(TYPING, topics, holder, "")

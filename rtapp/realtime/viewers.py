@@ -4,12 +4,17 @@ The holder is `<conversation>/<user>`; its value is the user's name. Whoever onl
 conversation is not announced.
 """
 
+from functools import lru_cache
+
 from .group import Holding
 from .group import Kind
+
+KEPT = 10_000  # the tabs of a user that show one conversation hold one and the same
 
 VIEWERS = Kind("viewers", lasts=45, grace=3, settles=1, renewed=True, whole=True)
 
 
+@lru_cache(KEPT)
 def holding(topics: tuple[str, ...], conversation_id: int, user_id: int, name: str) -> Holding:
     """What a stream of the conversation holds on the conversation's and the lists' topics."""
     return Holding(VIEWERS, topics, f"{conversation_id}/{user_id}", name)
