@@ -44,7 +44,7 @@ SOAK = Sizes(
     worker_kills=10,
     stalled_rounds=20,
     broker_examples=1_500,
-    hub_examples=5_000,
+    hub_examples=2_000,
     actions=30_000,
 )
 
