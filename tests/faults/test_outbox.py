@@ -5,11 +5,11 @@ import sqlite3
 
 import gevent
 
-from .harness import at_work
-from .harness import eventually
-from .harness import several
+from .check import at_work
+from .reader import several
 from .sizes import LONG
 from .sizes import SIZES
+from .waiting import eventually
 
 CONVERSATIONS = (1, 2, 7)
 OUTAGE = 60 if LONG else 4  # s for which Redis is away under load
