@@ -4,6 +4,8 @@ from sqlalchemy import select
 from rtapp.extensions import db
 from rtapp.models import Membership
 
+from .refusals import Action
+
 PATH = "/accounts/1/presence"
 
 
@@ -52,3 +54,18 @@ def test_a_form_without_javascript_goes_back_to_the_page(kevin):
         PATH, data={"status": "busy"}, headers={**kevin.headers, "Accept": "text/html"}
     )
     assert (answer.status_code, answer.location) == (303, "/accounts/1/conversations")
+
+
+def test_bad_input_is_refused(refusals):
+    refusals.hold(
+        Action(
+            path=PATH.replace("1", "{id}"),
+            id=1,
+            body={"status": "busy"},
+            required=["status"],
+            bad={"status": [None, "away", "", 1, ["busy"]]},
+            foreign="account",
+            grace=200,
+            visitor=403,
+        )
+    )

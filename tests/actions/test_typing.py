@@ -5,6 +5,8 @@ import pytest
 
 from tests.support import eventually
 
+from .refusals import Action
+
 PATH = "/conversations/1/typing"
 
 
@@ -165,3 +167,17 @@ def test_without_redis_typing_is_answered_and_lost(kevin, app, monkeypatch):
     hub = app.extensions["hub"]
     monkeypatch.setattr(hub.leases, "_hub", None)  # whatever it would do fails
     typing(kevin)
+
+
+def test_bad_input_is_refused(refusals):
+    refusals.hold(
+        Action(
+            path=PATH.replace("1", "{id}"),
+            id=1,
+            body={"typing": True},
+            required=["typing"],
+            bad={"typing": [None, "yes", 1, []], "private": [None, "no", 0]},
+            visitor=204,
+            stored=False,
+        )
+    )
