@@ -9,7 +9,10 @@ from flask import redirect
 from flask import url_for
 from werkzeug.wrappers import Response
 
+from rtapp.access import Asker
+from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
+from rtapp.models import Contact
 
 bp = Blueprint("actions", __name__)
 
@@ -30,3 +33,11 @@ def done(page: str) -> Response:
 
 def thread_page(conversation_id: int) -> str:
     return url_for("conversation.one", conversation_id=conversation_id)
+
+
+def refuse_private(asker: Asker, private: bool) -> None:
+    """Raises Unprocessable if a visitor asks for what only the team may do."""
+    if private and isinstance(asker, Contact):
+        raise Unprocessable(
+            "Private notes are the team's.", errors={"private": ["must be false for a visitor"]}
+        )

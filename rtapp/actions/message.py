@@ -12,7 +12,6 @@ from rtapp import validation
 from rtapp.config import CLIENT_ID_LIMIT
 from rtapp.config import CONTENT_LIMIT
 from rtapp.errors import Forbidden
-from rtapp.errors import Unprocessable
 from rtapp.events import presenters
 from rtapp.events import visitor_presenters
 from rtapp.models import Contact
@@ -29,6 +28,7 @@ from rtapp.validation import Text
 from .base import answer
 from .base import bp
 from .base import done
+from .base import refuse_private
 from .base import thread_page
 
 MessageContent = Annotated[Content, Field(max_length=CONTENT_LIMIT)]
@@ -56,10 +56,7 @@ def create_message(conversation_id: int) -> Response:
     asker = auth.asking()
     conversation = access.conversation_for(asker, conversation_id)
     new = validation.body(NewMessage)
-    if new.private and isinstance(asker, Contact):
-        raise Unprocessable(
-            "Private notes are the team's.", errors={"private": ["must be false for a visitor"]}
-        )
+    refuse_private(asker, new.private)
     message, created = send_message(
         asker, conversation, new.content, private=new.private, client_id=new.client_id or None
     )

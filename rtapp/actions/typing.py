@@ -4,12 +4,11 @@ from rtapp import access
 from rtapp import auth
 from rtapp import ratelimits
 from rtapp import validation
-from rtapp.errors import Unprocessable
-from rtapp.models import Contact
 from rtapp.services.typing import tell_typing
 from rtapp.validation import Body
 
 from .base import bp
+from .base import refuse_private
 
 
 class Typing(Body):
@@ -26,10 +25,7 @@ def type_(conversation_id: int) -> Response:
     asker = auth.asking()
     place = access.place_of_conversation(asker, conversation_id)
     said = validation.body(Typing)
-    if said.private and isinstance(asker, Contact):
-        raise Unprocessable(
-            "Private notes are the team's.", errors={"private": ["must be false for a visitor"]}
-        )
+    refuse_private(asker, said.private)
     tell_typing(
         asker, place.account_id, conversation_id, is_typing=said.typing, private=said.private
     )
