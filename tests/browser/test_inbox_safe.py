@@ -159,11 +159,17 @@ def test_nothing_overflows_and_every_target_is_large_enough(window):
 
 
 def small_targets(page: Page) -> list[str]:
-    """What is below 24 × 24 px (WCAG 2.2, 2.5.8); a switch's target is its label."""
-    return page.evaluate(
+    """What is below 24 × 24 px (WCAG 2.2, 2.5.8); a switch's target is its label.
+
+    Of what the next frame shows: rows out of sight (`content-visibility: auto`) have no size yet.
+    """
+    page.evaluate("new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))")
+    sizes = page.evaluate(
         """() => [...document.querySelectorAll("a, button, summary, input, textarea")]
-          .filter((element) => element.checkVisibility() && !element.closest(".skip, .switch"))
+          .filter((element) => element.checkVisibility({contentVisibilityAuto: true}))
+          .filter((element) => !element.closest(".skip, .switch"))
           .map((element) => [element.outerHTML.slice(0, 90), element.getBoundingClientRect()])
-          .filter(([, box]) => box.width < 24 || box.height < 24)
-          .map(([html, box]) => `${html} ${box.width}×${box.height}`)"""
+          .map(([html, box]) => [html, box.width, box.height])"""
     )
+    assert len(sizes) > 5, "there is nothing to aim at"
+    return [f"{html} {width}×{height}" for html, width, height in sizes if min(width, height) < 24]
