@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext
 from playwright.sync_api import sync_playwright
 
 from tests.browser.writer import Writer
@@ -73,6 +74,12 @@ def chromium():
         browser.close()
 
 
+def sign_in(context: BrowserContext, name: str) -> None:
+    credentials = {"email": f"{name}@example.com", "password": "password"}
+    answer = context.request.post("/login", data=credentials)
+    assert answer.ok, answer.text()
+
+
 @pytest.fixture
 def window(chromium, server):
     """`window("kevin")`: a window of its own, signed in; a script error fails the test."""
@@ -83,11 +90,8 @@ def window(chromium, server):
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto("/login")
-        page.fill("input[name=email]:visible", f"{name}@example.com")
-        page.fill("input[name=password]:visible", "password")
-        page.press("input[name=password]:visible", "Enter")
-        page.wait_for_url("**/conversations")
+        sign_in(context, name)
+        page.goto("/accounts/1/conversations")
         return page
 
     yield open_window

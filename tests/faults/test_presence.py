@@ -178,6 +178,11 @@ def test_typing_ends_by_itself_everywhere_though_its_worker_is_killed(redis, sta
         status, _, _ = server.ask("POST", "/conversations/1/typing", {"typing": True}, who="Kevin")
         began = time.monotonic()
         assert status == 204
+        # What a worker has not told yet when it is killed goes with it: whoever types repeats it.
+        eventually(
+            lambda b=before: all(told(r)[n:] == [True] for r, n in zip(readers, b, strict=True)),
+            "everyone is told that it began",
+        )
         if kill:
             os.kill(server.worker_pids()[0], signal.SIGKILL)  # perhaps the one that was asked
         eventually(
