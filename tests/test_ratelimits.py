@@ -7,10 +7,12 @@ import pytest
 
 from rtapp import create_app
 from rtapp import ratelimits
+from rtapp.config import ACTIONS_PER_USER
 from rtapp.config import TYPING_PER_USER
 from rtapp.extensions import db
 
 from .support import As
+from .support import Visitor
 
 # What is counted is in Redis: one database is as good as two.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -192,3 +194,13 @@ def test_an_address_is_believed_from_our_own_proxies_only(app, proxies, seen):
     behind.extensions["broker"].redis.close()
     with behind.app_context():
         db.engine.dispose()
+
+
+def test_a_visitor_is_limited_and_counts_apart_from_the_user_of_the_same_id(limited):
+    limited.post("/anything")(typed)
+    maria, ada = Visitor(limited, "maria.lindqvist@example.com"), As(limited, "ada@example.com")
+    assert maria.id == ada.id
+    most = int(ACTIONS_PER_USER.partition(" ")[0])
+    codes = [maria.post("/anything").status_code for _ in range(most + 1)]
+    assert codes == [200] * most + [429]
+    assert ada.post("/anything").status_code == 200

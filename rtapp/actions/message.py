@@ -14,7 +14,8 @@ from rtapp.config import CONTENT_LIMIT
 from rtapp.errors import Forbidden
 from rtapp.events import presenters
 from rtapp.events import visitor_presenters
-from rtapp.models import Contact
+from rtapp.models import Asker
+from rtapp.models import Guest
 from rtapp.models import Message
 from rtapp.services.delete_message import delete_message
 from rtapp.services.edit_message import edit_message
@@ -88,7 +89,7 @@ def changeable(message_id: int) -> Message:
     return message
 
 
-def shown(message: Message, asker: access.Asker) -> Mapping[str, Any]:
-    if isinstance(asker, Contact):
+def shown(message: Message, asker: Asker) -> Mapping[str, Any]:
+    if isinstance(asker, Guest):
         return visitor_presenters.message(message)
     return presenters.message(message)

@@ -1,6 +1,11 @@
 """What is stored: one noun, one file."""
 
 from .account import Account
+from .asker import Asker
+from .asker import Colleague
+from .asker import Guest
+from .asker import Team
+from .asker import Visitor
 from .contact import Contact
 from .conversation import Conversation
 from .inbox import Inbox
@@ -15,8 +20,11 @@ from .user import User
 
 __all__ = [
     "Account",
+    "Asker",
+    "Colleague",
     "Contact",
     "Conversation",
+    "Guest",
     "Inbox",
     "InboxMember",
     "Membership",
@@ -24,6 +32,8 @@ __all__ = [
     "Notification",
     "OutboxEvent",
     "ReadMarker",
+    "Team",
     "User",
     "UserSession",
+    "Visitor",
 ]

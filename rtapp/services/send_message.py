@@ -9,10 +9,11 @@ from rtapp.errors import Unprocessable
 from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Contact
+from rtapp.models import Asker
 from rtapp.models import Conversation
+from rtapp.models import Guest
 from rtapp.models import Message
-from rtapp.models import User
+from rtapp.models import Team
 
 from .change_status import reopen
 from .mark_read import mark_answered
@@ -44,7 +45,7 @@ SHOWN = (
 
 
 def send_message(
-    sender: User | Contact,
+    sender: Asker,
     conversation: Conversation,
     content: str,
     *,
@@ -67,9 +68,9 @@ def send_message(
     new = {
         "account_id": conversation.account_id,
         "conversation_id": conversation_id,
-        "message_type": "incoming" if isinstance(sender, Contact) else "outgoing",
-        "user_id": sender.id if isinstance(sender, User) else None,
-        "contact_id": sender.id if isinstance(sender, Contact) else None,
+        "message_type": "incoming" if isinstance(sender, Guest) else "outgoing",
+        "user_id": sender.id if isinstance(sender, Team) else None,
+        "contact_id": sender.id if isinstance(sender, Guest) else None,
         "content": content,
         "private": private,
         "client_id": client_id,
@@ -89,7 +90,7 @@ def send_message(
     message = conversation.last_message
     assert message is not None
     announce.message_created(conversation, message)
-    if isinstance(sender, Contact):
+    if isinstance(sender, Guest):
         reopen(conversation, sender, "Reopened by the customer's message")
         notify_assignee(conversation, message)
     else:
@@ -101,12 +102,10 @@ def send_message(
     return message, True
 
 
-def sent_before(
-    sender: User | Contact, conversation_id: int, client_id: str | None
-) -> Message | None:
+def sent_before(sender: Asker, conversation_id: int, client_id: str | None) -> Message | None:
     if client_id is None:
         return None
-    own = Message.user_id if isinstance(sender, User) else Message.contact_id
+    own = Message.user_id if isinstance(sender, Team) else Message.contact_id
     message = db.session.scalar(
         select(Message).where(own == sender.id, Message.client_id == client_id)
     )
