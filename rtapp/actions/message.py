@@ -55,11 +55,11 @@ class Deletion(Body):
 @ratelimits.messages
 def create_message(conversation_id: int) -> Response:
     asker = auth.asking()
-    conversation = access.conversation_for(asker, conversation_id)
+    place = access.place_of_conversation(asker, conversation_id)
     new = validation.body(NewMessage)
     refuse_private(asker, new.private)
     message, created = send_message(
-        asker, conversation, new.content, private=new.private, client_id=new.client_id or None
+        asker, place, new.content, private=new.private, client_id=new.client_id or None
     )
     tell_typing(asker, message.account_id, conversation_id, is_typing=False)
     return answer(shown(message, asker), 201 if created else 200, thread_page(conversation_id))

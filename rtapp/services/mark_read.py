@@ -10,6 +10,7 @@ from rtapp import access
 from rtapp.errors import Unprocessable
 from rtapp.events import announce
 from rtapp.extensions import db
+from rtapp.extensions import execute
 from rtapp.models import Asker
 from rtapp.models import Conversation
 from rtapp.models import Guest
@@ -62,8 +63,8 @@ def mark_answered(writer_id: int, conversation_id: int, message_id: int, now: da
     moved = {
         "reader": writer_id, "conversation": conversation_id, "message": message_id, "now": now
     }  # fmt: skip
-    if db.session.scalar(MOVE, moved) is None:
-        db.session.execute(BEGIN, moved)
+    if execute(MOVE, moved).one_or_none() is None:
+        execute(BEGIN, moved)
 
 
 def refuse_unseen(reader: Asker, conversation: Conversation, message_id: int) -> None:

@@ -5,10 +5,12 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from rtapp import clock
+from rtapp.access import Place
 from rtapp.errors import Unprocessable
 from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
+from rtapp.extensions import execute
 from rtapp.models import Asker
 from rtapp.models import Conversation
 from rtapp.models import Guest
@@ -24,18 +26,12 @@ from .notify import notify_mentioned
 # the flush of a mapped row costs several times as much.
 ROW = Conversation.id == bindparam("conversation")
 TOUCH = (
-    update(Conversation)
+    update(Conversation.__table__)
     .where(ROW)
     .values(version=Conversation.version + 1, last_activity_at=bindparam("now"))
-    .execution_options(synchronize_session=False)
 )
 INSERT = insert(Message.__table__).returning(Message.id)
-SHOW_LAST = (
-    update(Conversation)
-    .where(ROW)
-    .values(last_message_id=bindparam("message"))
-    .execution_options(synchronize_session=False)
-)
+SHOW_LAST = update(Conversation.__table__).where(ROW).values(last_message_id=bindparam("message"))
 SHOWN = (
     select(Conversation)
     .where(ROW)
@@ -46,7 +42,7 @@ SHOWN = (
 
 def send_message(
     sender: Asker,
-    conversation: Conversation,
+    place: Place | Conversation,
     content: str,
     *,
     private: bool = False,
@@ -58,15 +54,15 @@ def send_message(
     the message of then, and nothing is sent. Raises Unprocessable if that one stands in another
     conversation. What a customer writes opens a conversation that was resolved or snoozed.
     """
-    conversation_id = conversation.id
+    conversation_id = place.id
     earlier = sent_before(sender, conversation_id, client_id)
     if earlier is not None:
         return earlier, False
     now = clock.now()
     # First, so that the row is locked: what happens to one conversation happens one by one.
-    db.session.execute(TOUCH, {"conversation": conversation_id, "now": now})
+    execute(TOUCH, {"conversation": conversation_id, "now": now})
     new = {
-        "account_id": conversation.account_id,
+        "account_id": place.account_id,
         "conversation_id": conversation_id,
         "message_type": "incoming" if isinstance(sender, Guest) else "outgoing",
         "user_id": sender.id if isinstance(sender, Team) else None,
@@ -78,14 +74,14 @@ def send_message(
         "updated_at": now,
     }
     try:
-        message_id = db.session.scalar(INSERT, new)
+        message_id = execute(INSERT, new).scalar_one()
     except IntegrityError:
         db.session.rollback()
         earlier = sent_before(sender, conversation_id, client_id)
         if earlier is None:
             raise
         return earlier, False
-    db.session.execute(SHOW_LAST, {"conversation": conversation_id, "message": message_id})
+    execute(SHOW_LAST, {"conversation": conversation_id, "message": message_id})
     conversation = db.session.scalars(SHOWN, {"conversation": conversation_id}).one()
     message = conversation.last_message
     assert message is not None
