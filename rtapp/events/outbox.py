@@ -137,6 +137,7 @@ class Relay:
     def _after_commit(self, session: Session) -> None:
         if session.info.pop("outbox_written", False):
             self._woken.set()
+            gevent.sleep(0)  # while Redis publishes, the request has time to make its answer
 
     def _run(self) -> None:
         while True:
