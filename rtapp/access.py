@@ -21,6 +21,7 @@ from sqlalchemy import select
 from rtapp.errors import NotFound
 from rtapp.extensions import db
 from rtapp.extensions import execute
+from rtapp.models import AnyConversation
 from rtapp.models import Asker
 from rtapp.models import Conversation
 from rtapp.models import Guest
@@ -155,7 +156,7 @@ def inbox_for(user: Team, account_id: int, inbox_id: int) -> Inbox:
     return inbox
 
 
-def who_sees(conversation: Conversation) -> list[User]:
+def who_sees(conversation: AnyConversation) -> list[User]:
     """Everyone of the team who sees the conversation."""
     inbox_id, assignee_id = (
         literal(conversation.inbox_id, Integer),

@@ -14,6 +14,7 @@ from rtapp.config import CONTENT_LIMIT
 from rtapp.errors import Forbidden
 from rtapp.events import presenters
 from rtapp.events import visitor_presenters
+from rtapp.models import AnyMessage
 from rtapp.models import Asker
 from rtapp.models import Guest
 from rtapp.models import Message
@@ -89,7 +90,7 @@ def changeable(message_id: int) -> Message:
     return message
 
 
-def shown(message: Message, asker: Asker) -> Mapping[str, Any]:
+def shown(message: AnyMessage, asker: Asker) -> Mapping[str, Any]:
     if isinstance(asker, Guest):
         return visitor_presenters.message(message)
     return presenters.message(message)

@@ -6,6 +6,8 @@ events of their own, made by visitor_presenters.py; nothing of the team's goes t
 
 from collections.abc import Sequence
 
+from rtapp.models import AnyConversation
+from rtapp.models import AnyMessage
 from rtapp.models import Asker
 from rtapp.models import Conversation
 from rtapp.models import Message
@@ -19,7 +21,7 @@ from . import presenters
 from . import visitor_presenters
 
 
-def message_created(conversation: Conversation, message: Message) -> None:
+def message_created(conversation: AnyConversation, message: AnyMessage) -> None:
     _message("message.created", conversation, message)
 
 
@@ -36,7 +38,7 @@ def message_deleted(conversation: Conversation, message: Message) -> None:
         outbox.record(event, account_id, audience.of_visitor(conversation), data)
 
 
-def _message(event: str, conversation: Conversation, message: Message) -> None:
+def _message(event: str, conversation: AnyConversation, message: AnyMessage) -> None:
     account_id = conversation.account_id
     topics, data = audience.of_message(conversation), presenters.message(message)
     outbox.record(event, account_id, topics, data)
@@ -50,7 +52,7 @@ def conversation_created(conversation: Conversation) -> None:
     outbox.record("conversation.created", conversation.account_id, topics, data)
 
 
-def conversation_updated(conversation: Conversation) -> None:
+def conversation_updated(conversation: AnyConversation) -> None:
     topics, data = audience.of_conversation(conversation), presenters.conversation(conversation)
     outbox.record("conversation.updated", conversation.account_id, topics, data)
 

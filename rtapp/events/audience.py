@@ -86,7 +86,7 @@ def of_reset(user_id: int) -> list[str]:
     return [user_topic(user_id)]
 
 
-def of_visitor(conversation: Conversation) -> list[str]:
+def of_visitor(conversation: ConversationPlace) -> list[str]:
     """Everything that the contact hears. It has been through visitor_presenters.py."""
     return [visitor_topic(conversation.id)]
 

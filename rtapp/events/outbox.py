@@ -45,7 +45,9 @@ ERROR_LIMIT = 1_000  # characters kept of an error
 
 # Statements are built once. Columns and no objects: nothing here is changed row by row.
 INSERT = insert(OutboxEvent.__table__)
-DELETE = delete(OutboxEvent.__table__).where(OutboxEvent.id == bindparam("published"))
+DELETE = delete(OutboxEvent.__table__).where(
+    OutboxEvent.id.in_(bindparam("published", expanding=True))
+)
 PENDING = (
     select(OutboxEvent.__table__)
     .where(OutboxEvent.set_aside_at.is_(None))
@@ -213,7 +215,7 @@ class Batch:
     def settle(self) -> None:
         """Deletes what was published, and keeps what was refused with its error."""
         if self._published:
-            execute(DELETE, [{"published": id} for id in self._published])
+            execute(DELETE, {"published": self._published})
         for row, error in self._refused:
             text = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
             db.session.execute(

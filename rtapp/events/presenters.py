@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy.orm import joinedload
 
 from rtapp.clock import rfc3339
+from rtapp.models import AnyConversation
+from rtapp.models import AnyMessage
 from rtapp.models import Asker
-from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import Notification
@@ -29,7 +30,7 @@ PRESENTED = (
 )
 
 
-def message(row: Message) -> dict[str, Any]:
+def message(row: AnyMessage) -> dict[str, Any]:
     """A deleted one has no content; no other is without."""
     return {
         "id": row.id,
@@ -55,7 +56,7 @@ def message_deleted(row: Message) -> dict[str, Any]:
     }
 
 
-def conversation(row: Conversation) -> dict[str, Any]:
+def conversation(row: AnyConversation) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -69,7 +70,7 @@ def conversation(row: Conversation) -> dict[str, Any]:
     }
 
 
-def last_message(row: Message) -> dict[str, Any]:
+def last_message(row: AnyMessage) -> dict[str, Any]:
     return {
         "id": row.id,
         "preview": " ".join(row.content.split())[:PREVIEW],
@@ -128,7 +129,7 @@ def notification(row: Notification) -> dict[str, Any]:
     }
 
 
-def person(row: User | Contact) -> dict[str, Any]:
+def person(row: Asker) -> dict[str, Any]:
     return {"id": row.id, "name": row.name}
 
 

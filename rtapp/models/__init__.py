@@ -17,9 +17,15 @@ from .outbox import OutboxEvent
 from .read_marker import ReadMarker
 from .session import UserSession
 from .user import User
+from .written import AnyConversation
+from .written import AnyMessage
+from .written import WrittenConversation
+from .written import WrittenMessage
 
 __all__ = [
     "Account",
+    "AnyConversation",
+    "AnyMessage",
     "Asker",
     "Colleague",
     "Contact",
@@ -36,4 +42,6 @@ __all__ = [
     "User",
     "UserSession",
     "Visitor",
+    "WrittenConversation",
+    "WrittenMessage",
 ]
