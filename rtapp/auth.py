@@ -100,7 +100,8 @@ def asker_of(credential: str) -> Asker | None:
 
 def token_in_address() -> str | None:
     """A visitor's token of a stream: a browser's EventSource can send no header."""
-    return request.args.get("token") if request.blueprint == "streams" else None
+    token = request.args.get("token")
+    return token if token is not None and request.blueprint == "streams" else None
 
 
 def sign_in(email: str, password: str) -> User | None:
