@@ -7,7 +7,6 @@ import pytest
 
 from rtapp import create_app
 from rtapp import ratelimits
-from rtapp.config import ACTIONS_PER_USER
 from rtapp.config import TYPING_PER_USER
 from rtapp.extensions import db
 
@@ -196,11 +195,11 @@ def test_an_address_is_believed_from_our_own_proxies_only(app, proxies, seen):
         db.engine.dispose()
 
 
-def test_a_visitor_is_limited_and_counts_apart_from_the_user_of_the_same_id(limited):
-    limited.post("/anything")(typed)
+def test_a_visitor_is_counted_and_apart_from_the_user_of_the_same_id(limited, broker):
     maria, ada = Visitor(limited, "maria.lindqvist@example.com"), As(limited, "ada@example.com")
     assert maria.id == ada.id
-    most = int(ACTIONS_PER_USER.partition(" ")[0])
-    codes = [maria.post("/anything").status_code for _ in range(most + 1)]
-    assert codes == [200] * most + [429]
-    assert ada.post("/anything").status_code == 200
+    assert maria.send(1, "Is anybody there?").status_code == 201
+    [counted] = broker.redis.keys("LIMITS*")
+    assert f"contact {maria.id}/" in counted.decode()
+    assert ada.send(1, "I am.").status_code == 201
+    assert len(broker.redis.keys("LIMITS*")) == 2
