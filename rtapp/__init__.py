@@ -51,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=settings.production,
         PERMANENT_SESSION_LIFETIME=timedelta(seconds=auth.SIGNED_IN_FOR),
+        SESSION_REFRESH_EACH_REQUEST=False,  # the session's row ends then, whatever is asked until
         SESSION_PROTECTION=None,  # the address of a phone changes while it stays signed in
         WTF_CSRF_CHECK_DEFAULT=False,  # auth.py decides which requests need a token
         WTF_CSRF_TIME_LIMIT=None,  # a page stays open all day

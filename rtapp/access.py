@@ -20,17 +20,20 @@ from sqlalchemy import select
 
 from rtapp.errors import NotFound
 from rtapp.extensions import db
-from rtapp.models import Contact
+from rtapp.extensions import execute
+from rtapp.models import AnyConversation
+from rtapp.models import Asker
 from rtapp.models import Conversation
+from rtapp.models import Guest
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
+from rtapp.models import Team
 from rtapp.models import User
 
 Thing = TypeVar("Thing")
-Asker = User | Contact  # whoever asks: someone of the team, or a visitor
 
 
 def sees(member: Any, inbox_id: Any, assignee_id: Any) -> ColumnElement[bool]:
@@ -104,30 +107,30 @@ INBOXES = (
 )
 
 
-def membership_in(user: User, account_id: int) -> Membership:
+def membership_in(user: Team, account_id: int) -> Membership:
     """The user's membership of the account. Raises NotFound if there is none."""
     return found(db.session.scalar(MEMBERSHIP, {"account": account_id, "viewer": user.id}))
 
 
 def conversation_for(asker: Asker, conversation_id: int) -> Conversation:
     """The conversation, if the asker sees it. Raises NotFound, whether it exists or not."""
-    statement = VISITORS_CONVERSATION if isinstance(asker, Contact) else CONVERSATION
+    statement = VISITORS_CONVERSATION if isinstance(asker, Guest) else CONVERSATION
     return found(db.session.scalar(statement, {"id": conversation_id, "viewer": asker.id}))
 
 
 def place_of_conversation(asker: Asker, conversation_id: int) -> Place:
     """Where the conversation is, if the asker sees it. Raises NotFound likewise."""
-    statement = VISITORS_PLACE if isinstance(asker, Contact) else PLACE
-    row = db.session.execute(statement, {"id": conversation_id, "viewer": asker.id}).one_or_none()
+    statement = VISITORS_PLACE if isinstance(asker, Guest) else PLACE
+    row = execute(statement, {"id": conversation_id, "viewer": asker.id}).one_or_none()
     return Place(*found(row))
 
 
-def message_for(user: User, message_id: int) -> Message:
+def message_for(user: Team, message_id: int) -> Message:
     """The message, if the user sees its conversation. Raises NotFound likewise."""
     return found(db.session.scalar(MESSAGE, {"id": message_id, "viewer": user.id}))
 
 
-def may_change(user: User, message: Message) -> bool:
+def may_change(user: Team, message: Message) -> bool:
     """Whether the user, who sees the message, may edit and delete it: their own, or any if they
     administer the account. Nobody changes what the thread says by itself."""
     if message.message_type == "activity":
@@ -137,12 +140,12 @@ def may_change(user: User, message: Message) -> bool:
     )
 
 
-def notification_for(user: User, notification_id: int) -> Notification:
+def notification_for(user: Team, notification_id: int) -> Notification:
     """The user's own notification, if they still see its conversation. Raises NotFound likewise."""
     return found(db.session.scalar(NOTIFICATION, {"id": notification_id, "viewer": user.id}))
 
 
-def inbox_for(user: User, account_id: int, inbox_id: int) -> Inbox:
+def inbox_for(user: Team, account_id: int, inbox_id: int) -> Inbox:
     """The account's inbox, if the user may begin conversations in it: an administrator in each,
     an agent in their own. Raises NotFound likewise."""
     inbox = db.session.get(Inbox, inbox_id)
@@ -153,7 +156,7 @@ def inbox_for(user: User, account_id: int, inbox_id: int) -> Inbox:
     return inbox
 
 
-def who_sees(conversation: Conversation) -> list[User]:
+def who_sees(conversation: AnyConversation) -> list[User]:
     """Everyone of the team who sees the conversation."""
     inbox_id, assignee_id = (
         literal(conversation.inbox_id, Integer),
@@ -180,7 +183,7 @@ def would_see(user_id: int, conversation: Conversation) -> User | None:
 def sees_conversation(user_id: int, conversation_id: int) -> bool:
     """Whether the user sees the conversation now."""
     asked = {"id": conversation_id, "viewer": user_id}
-    return db.session.execute(PLACE, asked).first() is not None
+    return execute(PLACE, asked).first() is not None
 
 
 def seen_by(membership: Membership, inbox: int | None = None) -> list[ColumnElement[bool]]:
@@ -195,18 +198,18 @@ def seen_by(membership: Membership, inbox: int | None = None) -> list[ColumnElem
         return [and_(account, *of_inbox)]
     if membership.sees == "assigned":
         return [and_(account, Conversation.assignee_id == membership.user_id, *of_inbox)]
-    own = db.session.scalars(
+    own = execute(
         INBOXES, {"account": membership.account_id, "viewer": membership.user_id}
-    )
+    ).scalars()
     inboxes = [id for id in own if inbox is None or id == inbox]
     if len(inboxes) > INBOXES_APART:
         return [and_(account, Conversation.inbox_id.in_(inboxes))]
     return [and_(account, Conversation.inbox_id == id) for id in inboxes]
 
 
-def inboxes_of(user: User, account_id: int) -> list[int]:
+def inboxes_of(user: Team, account_id: int) -> list[int]:
     """The ids of the account's inboxes that the user is a member of."""
-    return list(db.session.scalars(INBOXES, {"account": account_id, "viewer": user.id}))
+    return list(execute(INBOXES, {"account": account_id, "viewer": user.id}).scalars())
 
 
 def found(thing: Thing | None) -> Thing:

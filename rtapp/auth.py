@@ -33,26 +33,30 @@ from werkzeug.security import check_password_hash
 from werkzeug.security import generate_password_hash
 
 from rtapp import clock
-from rtapp.access import Asker
 from rtapp.errors import BadRequest
 from rtapp.errors import Forbidden
 from rtapp.errors import Unauthorized
 from rtapp.events import control
 from rtapp.extensions import csrf
 from rtapp.extensions import db
+from rtapp.extensions import execute
 from rtapp.extensions import login_manager
+from rtapp.models import Asker
+from rtapp.models import Colleague
 from rtapp.models import Contact
 from rtapp.models import User
 from rtapp.models import UserSession
+from rtapp.models import Visitor
 
 SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
 VERIFIED = 10_000  # tokens whose signature is known to be good; a few hundred bytes each
 TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
 VISITOR_SALT = "rtapp.visitor"
-# Built once; and half the price of Session.get, which a stream's opening is measured by.
-USER = select(User).where(User.id == bindparam("id"))
+# Built once, and of columns: every request begins with one of them.
+USER = select(User.id, User.name, User.stamp).where(User.id == bindparam("id"))
+CONTACT = select(Contact.id, Contact.name).where(Contact.id == bindparam("id"))
 USER_OF_SESSION = (
-    select(User)
+    select(User.id, User.name)
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.id == bindparam("sid"), UserSession.created_at > bindparam("oldest"))
 )
@@ -64,7 +68,7 @@ def asking() -> Asker:
     """Who is asking, someone of the team or a visitor. Raises Unauthorized if nobody is known."""
     token = token_in_address()
     asker = contact_of_token(token) if token is not None else current_user._get_current_object()
-    if not isinstance(asker, User | Contact):
+    if not isinstance(asker, Asker):
         raise Unauthorized("Sign in first, or send a valid bearer token.")
     return asker
 
@@ -72,9 +76,9 @@ def asking() -> Asker:
 def signed_in() -> User:
     """The user who is asking. Raises Unauthorized if nobody is, Forbidden if a visitor is."""
     asker = asking()
-    if isinstance(asker, Contact):
+    if isinstance(asker, Visitor):
         raise Forbidden("This is for the team; a visitor's token opens their own conversations.")
-    return asker
+    return db.session.get_one(User, asker.id)
 
 
 def credential() -> str:
@@ -96,7 +100,8 @@ def asker_of(credential: str) -> Asker | None:
 
 def token_in_address() -> str | None:
     """A visitor's token of a stream: a browser's EventSource can send no header."""
-    return request.args.get("token") if request.blueprint == "streams" else None
+    token = request.args.get("token")
+    return token if token is not None and request.blueprint == "streams" else None
 
 
 def sign_in(email: str, password: str) -> User | None:
@@ -145,9 +150,9 @@ def create_visitor_token(contact: Contact, expires_in: int) -> str:
 
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]
-def load_session_user(identity: str) -> User | None:
+def load_session_user(identity: str) -> Colleague | None:
     user = user_of_session(session.get("sid", ""))
-    return user if user is not None and user.get_id() == identity else None
+    return user if user is not None and str(user.id) == identity else None
 
 
 @login_manager.request_loader  # type: ignore[untyped-decorator]
@@ -158,33 +163,36 @@ def load_bearer(request: Request) -> Asker | None:
     return asker_of_token(authorization.token)
 
 
-def user_of_session(sid: str) -> User | None:
+def user_of_session(sid: str) -> Colleague | None:
     oldest = clock.now() - timedelta(seconds=SIGNED_IN_FOR)
-    user: User | None = db.session.scalar(USER_OF_SESSION, {"sid": sid, "oldest": oldest})
-    return user
+    row = execute(USER_OF_SESSION, {"sid": sid, "oldest": oldest}).one_or_none()
+    return Colleague(*row) if row is not None else None
 
 
 def asker_of_token(token: str) -> Asker | None:
     return user_of_token(token) or contact_of_token(token)
 
 
-def user_of_token(token: str) -> User | None:
+def user_of_token(token: str) -> Colleague | None:
     try:
         id, stamp, expires = signed(TOKEN_SALT, current_app.config["SECRET_KEY"], token)
     except BadSignature:
         return None
     if expires is not None and expires <= time.time():
         return None
-    user: User | None = db.session.scalar(USER, {"id": id})
-    return user if user is not None and user.stamp == stamp else None
+    row = execute(USER, {"id": id}).one_or_none()
+    return Colleague(row.id, row.name) if row is not None and row.stamp == stamp else None
 
 
-def contact_of_token(token: str) -> Contact | None:
+def contact_of_token(token: str) -> Visitor | None:
     try:
         id, expires = signed(VISITOR_SALT, current_app.config["SECRET_KEY"], token)
     except BadSignature:
         return None
-    return db.session.get(Contact, id) if expires > time.time() else None
+    if expires <= time.time():
+        return None
+    row = execute(CONTACT, {"id": id}).one_or_none()
+    return Visitor(*row) if row is not None else None
 
 
 @lru_cache(VERIFIED)

@@ -27,7 +27,7 @@ from rtapp.models import Conversation
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
-from rtapp.models import User
+from rtapp.models import Team
 
 SEARCH_DEPTH = 2_000  # conversations that one page searches; with some ten messages each
 
@@ -176,7 +176,7 @@ def messages(
 
 
 def notifications(
-    user: User,
+    user: Team,
     account_id: int,
     *,
     unread: bool = False,

@@ -32,6 +32,8 @@ from rtapp.config import SIGN_INS_PER_EMAIL_AND_ADDRESS
 from rtapp.config import TYPING_PER_USER
 from rtapp.config import Settings
 from rtapp.errors import TooManyRequests
+from rtapp.events import presenters
+from rtapp.models import Asker
 
 PATIENCE = 0.5  # s that a request waits for Redis to count it
 UNLIMITED = {"GET", "HEAD", "OPTIONS"}
@@ -44,8 +46,8 @@ R = TypeVar("R")
 
 
 def asker() -> str:
-    user = current_user.get_id() if current_user.is_authenticated else None
-    return f"user {user}" if user is not None else address()
+    who = current_user._get_current_object()
+    return f"{presenters.kind(who)} {who.id}" if isinstance(who, Asker) else address()
 
 
 def address() -> str:

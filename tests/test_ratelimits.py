@@ -11,6 +11,7 @@ from rtapp.config import TYPING_PER_USER
 from rtapp.extensions import db
 
 from .support import As
+from .support import Visitor
 
 # What is counted is in Redis: one database is as good as two.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -192,3 +193,13 @@ def test_an_address_is_believed_from_our_own_proxies_only(app, proxies, seen):
     behind.extensions["broker"].redis.close()
     with behind.app_context():
         db.engine.dispose()
+
+
+def test_a_visitor_is_counted_and_apart_from_the_user_of_the_same_id(limited, broker):
+    maria, ada = Visitor(limited, "maria.lindqvist@example.com"), As(limited, "ada@example.com")
+    assert maria.id == ada.id
+    assert maria.send(1, "Is anybody there?").status_code == 201
+    [counted] = broker.redis.keys("LIMITS*")
+    assert f"contact {maria.id}/" in counted.decode()
+    assert ada.send(1, "I am.").status_code == 201
+    assert len(broker.redis.keys("LIMITS*")) == 2

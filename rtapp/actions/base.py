@@ -9,10 +9,10 @@ from flask import redirect
 from flask import url_for
 from werkzeug.wrappers import Response
 
-from rtapp.access import Asker
 from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
-from rtapp.models import Contact
+from rtapp.models import Asker
+from rtapp.models import Guest
 
 bp = Blueprint("actions", __name__)
 
@@ -37,7 +37,7 @@ def thread_page(conversation_id: int) -> str:
 
 def refuse_private(asker: Asker, private: bool) -> None:
     """Raises Unprocessable if a visitor asks for what only the team may do."""
-    if private and isinstance(asker, Contact):
+    if private and isinstance(asker, Guest):
         raise Unprocessable(
             "Private notes are the team's.", errors={"private": ["must be false for a visitor"]}
         )

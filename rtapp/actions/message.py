@@ -14,7 +14,9 @@ from rtapp.config import CONTENT_LIMIT
 from rtapp.errors import Forbidden
 from rtapp.events import presenters
 from rtapp.events import visitor_presenters
-from rtapp.models import Contact
+from rtapp.models import AnyMessage
+from rtapp.models import Asker
+from rtapp.models import Guest
 from rtapp.models import Message
 from rtapp.services.delete_message import delete_message
 from rtapp.services.edit_message import edit_message
@@ -54,11 +56,11 @@ class Deletion(Body):
 @ratelimits.messages
 def create_message(conversation_id: int) -> Response:
     asker = auth.asking()
-    conversation = access.conversation_for(asker, conversation_id)
+    place = access.place_of_conversation(asker, conversation_id)
     new = validation.body(NewMessage)
     refuse_private(asker, new.private)
     message, created = send_message(
-        asker, conversation, new.content, private=new.private, client_id=new.client_id or None
+        asker, place, new.content, private=new.private, client_id=new.client_id or None
     )
     tell_typing(asker, message.account_id, conversation_id, is_typing=False)
     return answer(shown(message, asker), 201 if created else 200, thread_page(conversation_id))
@@ -88,7 +90,7 @@ def changeable(message_id: int) -> Message:
     return message
 
 
-def shown(message: Message, asker: access.Asker) -> Mapping[str, Any]:
-    if isinstance(asker, Contact):
+def shown(message: AnyMessage, asker: Asker) -> Mapping[str, Any]:
+    if isinstance(asker, Guest):
         return visitor_presenters.message(message)
     return presenters.message(message)

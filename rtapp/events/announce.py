@@ -6,10 +6,13 @@ events of their own, made by visitor_presenters.py; nothing of the team's goes t
 
 from collections.abc import Sequence
 
-from rtapp.models import Contact
+from rtapp.models import AnyConversation
+from rtapp.models import AnyMessage
+from rtapp.models import Asker
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import Notification
+from rtapp.models import Team
 from rtapp.models import User
 
 from . import audience
@@ -18,7 +21,7 @@ from . import presenters
 from . import visitor_presenters
 
 
-def message_created(conversation: Conversation, message: Message) -> None:
+def message_created(conversation: AnyConversation, message: AnyMessage) -> None:
     _message("message.created", conversation, message)
 
 
@@ -35,7 +38,7 @@ def message_deleted(conversation: Conversation, message: Message) -> None:
         outbox.record(event, account_id, audience.of_visitor(conversation), data)
 
 
-def _message(event: str, conversation: Conversation, message: Message) -> None:
+def _message(event: str, conversation: AnyConversation, message: AnyMessage) -> None:
     account_id = conversation.account_id
     topics, data = audience.of_message(conversation), presenters.message(message)
     outbox.record(event, account_id, topics, data)
@@ -49,12 +52,12 @@ def conversation_created(conversation: Conversation) -> None:
     outbox.record("conversation.created", conversation.account_id, topics, data)
 
 
-def conversation_updated(conversation: Conversation) -> None:
+def conversation_updated(conversation: AnyConversation) -> None:
     topics, data = audience.of_conversation(conversation), presenters.conversation(conversation)
     outbox.record("conversation.updated", conversation.account_id, topics, data)
 
 
-def status_changed(conversation: Conversation, previous: str, by: User | Contact) -> None:
+def status_changed(conversation: Conversation, previous: str, by: Asker) -> None:
     event, account_id = "conversation.status_changed", conversation.account_id
     topics = audience.of_change(conversation)
     outbox.record(event, account_id, topics, presenters.status_changed(conversation, previous, by))
@@ -63,7 +66,7 @@ def status_changed(conversation: Conversation, previous: str, by: User | Contact
         outbox.record(event, account_id, audience.of_visitor(conversation), told)
 
 
-def assignee_changed(conversation: Conversation, previous: User | None, by: User) -> None:
+def assignee_changed(conversation: Conversation, previous: User | None, by: Team) -> None:
     topics = audience.of_change(conversation)
     data = presenters.assignee_changed(conversation, previous, by)
     outbox.record("conversation.assignee_changed", conversation.account_id, topics, data)
@@ -74,7 +77,7 @@ def conversation_removed(conversation_id: int, account_id: int, user_id: int) ->
     outbox.record("conversation.removed", account_id, audience.of_removal(user_id), data)
 
 
-def conversation_read(conversation: Conversation, by: User | Contact, message_id: int) -> None:
+def conversation_read(conversation: Conversation, by: Asker, message_id: int) -> None:
     topics = audience.of_read(conversation, by)
     data = presenters.conversation_read(conversation, by, message_id)
     outbox.record("conversation.read", conversation.account_id, topics, data)

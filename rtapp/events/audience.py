@@ -7,9 +7,9 @@ heard once by everyone who sees the conversation, and by nobody else.
 
 from typing import Protocol
 
-from rtapp.models import Contact
+from rtapp.models import Asker
 from rtapp.models import Conversation
-from rtapp.models import User
+from rtapp.models import Team
 from rtapp.realtime import presence
 from rtapp.realtime.group import Kind
 from rtapp.realtime.presence import PRESENCE
@@ -65,9 +65,9 @@ def of_removal(user_id: int) -> list[str]:
     return [user_topic(user_id)]
 
 
-def of_read(conversation: Conversation, reader: User | Contact) -> list[str]:
+def of_read(conversation: Conversation, reader: Asker) -> list[str]:
     """conversation.read: the thread, and the reader's other windows"""
-    own = [user_topic(reader.id)] if isinstance(reader, User) else []
+    own = [user_topic(reader.id)] if isinstance(reader, Team) else []
     return [conversation_topic(conversation.id), *own]
 
 
@@ -86,7 +86,7 @@ def of_reset(user_id: int) -> list[str]:
     return [user_topic(user_id)]
 
 
-def of_visitor(conversation: Conversation) -> list[str]:
+def of_visitor(conversation: ConversationPlace) -> list[str]:
     """Everything that the contact hears. It has been through visitor_presenters.py."""
     return [visitor_topic(conversation.id)]
 

@@ -16,6 +16,7 @@ import gevent
 from flask import Flask
 from gevent.event import Event
 from redis.exceptions import RedisError
+from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func
@@ -26,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from rtapp import clock
 from rtapp.extensions import db
+from rtapp.extensions import execute
 from rtapp.models import OutboxEvent
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Publication
@@ -42,6 +44,10 @@ RESET_BODY = '{"reason": "history_lost"}'
 ERROR_LIMIT = 1_000  # characters kept of an error
 
 # Statements are built once. Columns and no objects: nothing here is changed row by row.
+INSERT = insert(OutboxEvent.__table__)
+DELETE = delete(OutboxEvent.__table__).where(
+    OutboxEvent.id.in_(bindparam("published", expanding=True))
+)
 PENDING = (
     select(OutboxEvent.__table__)
     .where(OutboxEvent.set_aside_at.is_(None))
@@ -72,8 +78,7 @@ def record(event: str, account_id: int, topics: Sequence[str], data: Mapping[str
 def write(session: Session) -> None:
     """Last of all, so that ids are given when every row that was changed is locked."""
     if "outbox" in session.info and not session.in_nested_transaction():
-        session.flush()
-        session.execute(insert(OutboxEvent), session.info.pop("outbox"))
+        execute(INSERT, session.info.pop("outbox"))
         session.info["outbox_written"] = True
 
 
@@ -134,6 +139,7 @@ class Relay:
     def _after_commit(self, session: Session) -> None:
         if session.info.pop("outbox_written", False):
             self._woken.set()
+            gevent.sleep(0)  # while Redis publishes, the request has time to make its answer
 
     def _run(self) -> None:
         while True:
@@ -155,7 +161,7 @@ class Relay:
         Raises RedisError or OSError when Redis is away: what has not gone out waits.
         """
         with self._app.app_context():
-            rows = db.session.execute(PENDING).all()
+            rows = execute(PENDING).all()
             db.session.rollback()  # no transaction stays open while Redis answers
             batch = Batch(self._broker)
             try:
@@ -209,7 +215,7 @@ class Batch:
     def settle(self) -> None:
         """Deletes what was published, and keeps what was refused with its error."""
         if self._published:
-            db.session.execute(delete(OutboxEvent).where(OutboxEvent.id.in_(self._published)))
+            execute(DELETE, {"published": self._published})
         for row, error in self._refused:
             text = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
             db.session.execute(

@@ -9,10 +9,13 @@ from typing import Any
 from sqlalchemy.orm import joinedload
 
 from rtapp.clock import rfc3339
-from rtapp.models import Contact
+from rtapp.models import AnyConversation
+from rtapp.models import AnyMessage
+from rtapp.models import Asker
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import Notification
+from rtapp.models import Team
 from rtapp.models import User
 from rtapp.realtime.typing import TYPING
 
@@ -27,7 +30,7 @@ PRESENTED = (
 )
 
 
-def message(row: Message) -> dict[str, Any]:
+def message(row: AnyMessage) -> dict[str, Any]:
     """A deleted one has no content; no other is without."""
     return {
         "id": row.id,
@@ -53,7 +56,7 @@ def message_deleted(row: Message) -> dict[str, Any]:
     }
 
 
-def conversation(row: Conversation) -> dict[str, Any]:
+def conversation(row: AnyConversation) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -67,7 +70,7 @@ def conversation(row: Conversation) -> dict[str, Any]:
     }
 
 
-def last_message(row: Message) -> dict[str, Any]:
+def last_message(row: AnyMessage) -> dict[str, Any]:
     return {
         "id": row.id,
         "preview": " ".join(row.content.split())[:PREVIEW],
@@ -76,7 +79,7 @@ def last_message(row: Message) -> dict[str, Any]:
     }
 
 
-def status_changed(row: Conversation, previous: str, by: User | Contact) -> dict[str, Any]:
+def status_changed(row: Conversation, previous: str, by: Asker) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -88,7 +91,7 @@ def status_changed(row: Conversation, previous: str, by: User | Contact) -> dict
     }
 
 
-def assignee_changed(row: Conversation, previous: User | None, by: User) -> dict[str, Any]:
+def assignee_changed(row: Conversation, previous: User | None, by: Team) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -103,7 +106,7 @@ def conversation_removed(conversation_id: int, account_id: int) -> dict[str, Any
     return {"id": conversation_id, "account_id": account_id}
 
 
-def conversation_read(row: Conversation, by: User | Contact, message_id: int) -> dict[str, Any]:
+def conversation_read(row: Conversation, by: Asker, message_id: int) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -126,21 +129,21 @@ def notification(row: Notification) -> dict[str, Any]:
     }
 
 
-def person(row: User | Contact) -> dict[str, Any]:
+def person(row: Asker) -> dict[str, Any]:
     return {"id": row.id, "name": row.name}
 
 
-def sender(row: User | Contact) -> dict[str, Any]:
+def sender(row: Asker) -> dict[str, Any]:
     return {"type": kind(row), "id": row.id, "name": row.name}
 
 
-def kind(row: User | Contact) -> str:
-    return "user" if isinstance(row, User) else "contact"
+def kind(row: Asker) -> str:
+    return "user" if isinstance(row, Team) else "contact"
 
 
-def changed_by(row: User | Contact) -> dict[str, Any]:
+def changed_by(row: Asker) -> dict[str, Any]:
     """The user; the contact has the id 0, which no user has."""
-    return {"id": row.id if isinstance(row, User) else 0, "name": row.name}
+    return {"id": row.id if isinstance(row, Team) else 0, "name": row.name}
 
 
 def present(status_by_user: Mapping[str, str]) -> dict[str, Any]:

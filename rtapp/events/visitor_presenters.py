@@ -7,7 +7,9 @@ assigned, and how the team sorts its work stay with the team.
 from typing import Any
 
 from rtapp.clock import rfc3339
+from rtapp.models import AnyMessage
 from rtapp.models import Conversation
+from rtapp.models import Guest
 from rtapp.models import Message
 
 from . import presenters
@@ -15,12 +17,12 @@ from . import presenters
 TEAM = {"id": 0, "name": "Support"}  # who changed something: it is not told who of the team
 
 
-def is_public(row: Message) -> bool:
+def is_public(row: AnyMessage) -> bool:
     """Whether the contact may know of the message. `access.PUBLIC` is the same for queries."""
     return not row.private and row.message_type != "activity"
 
 
-def message(row: Message) -> dict[str, Any]:
+def message(row: AnyMessage) -> dict[str, Any]:
     assert is_public(row)
     return {
         "id": row.id,
@@ -30,7 +32,7 @@ def message(row: Message) -> dict[str, Any]:
         "private": False,
         "content": row.content,
         "sender": presenters.sender(row.sender),
-        "client_id": row.client_id if row.contact_id is not None else None,
+        "client_id": row.client_id if isinstance(row.sender, Guest) else None,
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
         "version": row.version,

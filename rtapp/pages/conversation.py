@@ -16,7 +16,7 @@ from rtapp.errors import wants_html
 from rtapp.events import presenters
 from rtapp.events import visitor_presenters
 from rtapp.extensions import db
-from rtapp.models import Contact
+from rtapp.models import Guest
 
 from . import inbox
 from .cursor import cursor_of
@@ -58,7 +58,7 @@ def one(conversation_id: int) -> Response | str:
     account_id = conversation.account_id
     cursor = cursor_of(account_id)
     db.session.refresh(conversation)  # as it is now, after the cursor was read
-    if isinstance(asker, Contact):
+    if isinstance(asker, Guest):
         last = queries.messages(conversation, limit=1, public=True).messages
         shown = visitor_presenters.conversation(conversation, last[0] if last else None)
         return jsonify(conversation=shown, cursor=cursor)

@@ -31,7 +31,7 @@ from rtapp.models import Inbox
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import ReadMarker
-from rtapp.models import User
+from rtapp.models import Team
 from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import NOWHERE
@@ -73,7 +73,7 @@ class ThreadView(View):
 
 
 def render(
-    user: User,
+    user: Team,
     account_id: int,
     cursor: str,
     view: View,
@@ -108,7 +108,7 @@ def older_conversations(account_id: int, view: View, page: queries.ConversationP
     return path + view.query(before=page.next_before)
 
 
-def thread(user: User, conversation: Conversation, view: View) -> dict[str, Any]:
+def thread(user: Team, conversation: Conversation, view: View) -> dict[str, Any]:
     asked = validation.parameters(ThreadView)
     page = queries.messages(conversation, before=asked.before)
     path = url_for("conversation.one", conversation_id=conversation.id)
@@ -139,7 +139,7 @@ def in_hours() -> dict[int, str]:
     return {h: clock.rfc3339(clock.now() + timedelta(hours=h)) for h in (3, 24, 7 * 24)}
 
 
-def edited(user: User, conversation: Conversation, message_id: int | None) -> Message | None:
+def edited(user: Team, conversation: Conversation, message_id: int | None) -> Message | None:
     """The message that the user asks to change, if it is here and they may."""
     if message_id is None:
         return None
@@ -148,12 +148,12 @@ def edited(user: User, conversation: Conversation, message_id: int | None) -> Me
     return message if here and access.may_change(user, message) else None
 
 
-def read_up_to(user: User, conversation: Conversation) -> int:
+def read_up_to(user: Team, conversation: Conversation) -> int:
     marker = db.session.get(ReadMarker, (user.id, conversation.id))
     return marker.message_id if marker is not None else 0
 
 
-def same_contact(user: User, conversation: Conversation) -> list[dict[str, Any]]:
+def same_contact(user: Team, conversation: Conversation) -> list[dict[str, Any]]:
     query = (
         select(Conversation)
         .where(
@@ -168,7 +168,7 @@ def same_contact(user: User, conversation: Conversation) -> list[dict[str, Any]]
     return [presenters.conversation(row) for row in db.session.scalars(query, {"viewer": user.id})]
 
 
-def usable_inboxes(user: User, account_id: int) -> list[Inbox]:
+def usable_inboxes(user: Team, account_id: int) -> list[Inbox]:
     """Those in which the user may begin a conversation: see access.inbox_for."""
     query = select(Inbox).where(Inbox.account_id == account_id).order_by(Inbox.name)
     if access.membership_in(user, account_id).role != "administrator":
@@ -176,7 +176,7 @@ def usable_inboxes(user: User, account_id: int) -> list[Inbox]:
     return list(db.session.scalars(query))
 
 
-def unread_notifications(user: User, account_id: int) -> int:
+def unread_notifications(user: Team, account_id: int) -> int:
     query = (
         select(func.count())
         .select_from(Notification)

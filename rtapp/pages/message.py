@@ -16,7 +16,7 @@ from rtapp.config import PAGE_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.events import presenters
 from rtapp.events import visitor_presenters
-from rtapp.models import Contact
+from rtapp.models import Guest
 
 from .cursor import cursor_of
 
@@ -39,7 +39,7 @@ class Parameters(BaseModel):
 def several(conversation_id: int) -> Response:
     """A page of the thread, oldest first; for its contact, of what is public of it."""
     asker = auth.asking()
-    visits = isinstance(asker, Contact)
+    visits = isinstance(asker, Guest)
     conversation = access.conversation_for(asker, conversation_id)
     asked = validation.parameters(Parameters)
     cursor = cursor_of(conversation.account_id)

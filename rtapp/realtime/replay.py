@@ -53,6 +53,7 @@ class Replay:
         self._hub = hub
         self._groups: dict[Place, list[Subscriber]] = {}
         self._order: deque[Place] = deque()
+        self._being_read: set[Place] = set()
         self._taken: set[Subscriber] = set()  # waiting in a group, or being served
         self._work = Event()
 
@@ -64,8 +65,12 @@ class Replay:
         place = Place(subscriber.subscription.account_id, subscriber.topics, subscriber.cursor)
         if place not in self._groups:
             self._groups[place] = []
-            self._order.append(place)
+            if place not in self._being_read:
+                self._queue(place)
         self._groups[place].append(subscriber)
+
+    def _queue(self, place: Place) -> None:
+        self._order.append(place)
         self._work.set()
 
     def run(self) -> None:
@@ -76,12 +81,16 @@ class Replay:
                 continue
             place = self._order.popleft()
             group = self._groups.pop(place)
+            self._being_read.add(place)  # whoever comes here meanwhile waits, and shares the next
             try:
                 self._serve(place, group)
             except (RedisError, OSError) as error:
                 logger.warning("Reading the log failed (%s); trying again", error)
                 gevent.sleep(RETRY_DELAY)
             finally:
+                self._being_read.discard(place)
+                if place in self._groups:
+                    self._queue(place)
                 for subscriber in group:
                     self._release(subscriber)
             give_way()

@@ -4,20 +4,22 @@ from collections.abc import Sequence
 from rtapp import access
 from rtapp.events import announce
 from rtapp.extensions import db
+from rtapp.models import AnyConversation
+from rtapp.models import AnyMessage
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import User
 
 
-def notify(user_id: int, kind: str, conversation: Conversation, message: Message) -> None:
+def notify(user_id: int, kind: str, conversation: AnyConversation, message: AnyMessage) -> None:
     """Tells a user, who sees the conversation, of a message that concerns them: `kind` mention,
     assignment or message. Part of the caller's transaction."""
     notification = Notification(
         account_id=conversation.account_id,
         user_id=user_id,
-        conversation=conversation,
-        message=message,
+        conversation_id=conversation.id,
+        message_id=message.id,
         kind=kind,
     )
     db.session.add(notification)
@@ -25,11 +27,11 @@ def notify(user_id: int, kind: str, conversation: Conversation, message: Message
     announce.notification_created(notification)
 
 
-def notify_mentioned(conversation: Conversation, note: Message) -> None:
+def notify_mentioned(conversation: AnyConversation, note: AnyMessage) -> None:
     """Tells those whom a private note mentions, if they see the conversation."""
     if "@" in note.content:
         for user in mentioned(note.content, access.who_sees(conversation)):
-            if user.id != note.user_id:
+            if user.id != note.sender.id:
                 notify(user.id, "mention", conversation, note)
 
 

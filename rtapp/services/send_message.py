@@ -1,3 +1,5 @@
+from typing import Any
+
 from sqlalchemy import bindparam
 from sqlalchemy import insert
 from sqlalchemy import select
@@ -5,14 +7,24 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from rtapp import clock
+from rtapp.access import Place
 from rtapp.errors import Unprocessable
 from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
+from rtapp.extensions import execute
+from rtapp.models import AnyMessage
+from rtapp.models import Asker
+from rtapp.models import Colleague
 from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import Guest
 from rtapp.models import Message
+from rtapp.models import Team
 from rtapp.models import User
+from rtapp.models import Visitor
+from rtapp.models import WrittenConversation
+from rtapp.models import WrittenMessage
 
 from .change_status import reopen
 from .mark_read import mark_answered
@@ -23,19 +35,27 @@ from .notify import notify_mentioned
 # the flush of a mapped row costs several times as much.
 ROW = Conversation.id == bindparam("conversation")
 TOUCH = (
-    update(Conversation)
+    update(Conversation.__table__)
     .where(ROW)
     .values(version=Conversation.version + 1, last_activity_at=bindparam("now"))
-    .execution_options(synchronize_session=False)
 )
 INSERT = insert(Message.__table__).returning(Message.id)
-SHOW_LAST = (
-    update(Conversation)
-    .where(ROW)
-    .values(last_message_id=bindparam("message"))
-    .execution_options(synchronize_session=False)
-)
+SHOW_LAST = update(Conversation.__table__).where(ROW).values(last_message_id=bindparam("message"))
 SHOWN = (
+    select(
+        Conversation.inbox_id,
+        Conversation.assignee_id,
+        Conversation.status,
+        Conversation.contact_id,
+        Conversation.version,
+        User.name.label("assignee_name"),
+        Contact.name.label("contact_name"),
+    )
+    .join(Contact, Contact.id == Conversation.contact_id)
+    .outerjoin(User, User.id == Conversation.assignee_id)
+    .where(ROW)
+)
+MAPPED = (
     select(Conversation)
     .where(ROW)
     .options(*presenters.PRESENTED)
@@ -44,69 +64,97 @@ SHOWN = (
 
 
 def send_message(
-    sender: User | Contact,
-    conversation: Conversation,
+    sender: Asker,
+    place: Place | Conversation,
     content: str,
     *,
     private: bool = False,
     client_id: str | None = None,
-) -> tuple[Message, bool]:
+) -> tuple[AnyMessage, bool]:
     """Writes a message of `sender` into the conversation, and its events into the outbox.
 
     Returns the message and whether it is new: a `client_id` that this sender has used before gives
     the message of then, and nothing is sent. Raises Unprocessable if that one stands in another
     conversation. What a customer writes opens a conversation that was resolved or snoozed.
     """
-    conversation_id = conversation.id
+    conversation_id = place.id
     earlier = sent_before(sender, conversation_id, client_id)
     if earlier is not None:
         return earlier, False
     now = clock.now()
     # First, so that the row is locked: what happens to one conversation happens one by one.
-    db.session.execute(TOUCH, {"conversation": conversation_id, "now": now})
-    new = {
-        "account_id": conversation.account_id,
+    execute(TOUCH, {"conversation": conversation_id, "now": now})
+    said: dict[str, Any] = {
+        "account_id": place.account_id,
         "conversation_id": conversation_id,
-        "message_type": "incoming" if isinstance(sender, Contact) else "outgoing",
-        "user_id": sender.id if isinstance(sender, User) else None,
-        "contact_id": sender.id if isinstance(sender, Contact) else None,
-        "content": content,
+        "message_type": "incoming" if isinstance(sender, Guest) else "outgoing",
         "private": private,
+        "content": content,
         "client_id": client_id,
         "created_at": now,
         "updated_at": now,
     }
+    by = "contact_id" if isinstance(sender, Guest) else "user_id"
     try:
-        message_id = db.session.scalar(INSERT, new)
+        message_id = execute(INSERT, {**said, by: sender.id}).scalar_one()
     except IntegrityError:
         db.session.rollback()
         earlier = sent_before(sender, conversation_id, client_id)
         if earlier is None:
             raise
         return earlier, False
-    db.session.execute(SHOW_LAST, {"conversation": conversation_id, "message": message_id})
-    conversation = db.session.scalars(SHOWN, {"conversation": conversation_id}).one()
-    message = conversation.last_message
-    assert message is not None
-    announce.message_created(conversation, message)
-    if isinstance(sender, Contact):
-        reopen(conversation, sender, "Reopened by the customer's message")
-        notify_assignee(conversation, message)
+    execute(SHOW_LAST, {"conversation": conversation_id, "message": message_id})
+    message: AnyMessage
+    if isinstance(sender, Guest):
+        message = customer_wrote(sender, conversation_id)
     else:
-        mark_answered(sender.id, conversation_id, message.id, now)
-        if private:
-            notify_mentioned(conversation, message)
-    announce.conversation_updated(conversation)
+        message = WrittenMessage(id=message_id, sender=sender, version=1, **said)
+        team_wrote(message)
     db.session.commit()
     return message, True
 
 
-def sent_before(
-    sender: User | Contact, conversation_id: int, client_id: str | None
-) -> Message | None:
+def customer_wrote(sender: Guest, conversation_id: int) -> Message:
+    conversation = db.session.scalars(MAPPED, {"conversation": conversation_id}).one()
+    message = conversation.last_message
+    assert message is not None
+    announce.message_created(conversation, message)
+    reopen(conversation, sender, "Reopened by the customer's message")
+    notify_assignee(conversation, message)
+    announce.conversation_updated(conversation)
+    return message
+
+
+def team_wrote(message: WrittenMessage) -> None:
+    conversation = shown(message)
+    announce.message_created(conversation, message)
+    mark_answered(message.sender.id, message.conversation_id, message.id, message.created_at)
+    if message.private:
+        notify_mentioned(conversation, message)
+    announce.conversation_updated(conversation)
+
+
+def shown(message: WrittenMessage) -> WrittenConversation:
+    row = execute(SHOWN, {"conversation": message.conversation_id}).one()
+    assignee = Colleague(row.assignee_id, row.assignee_name) if row.assignee_id else None
+    return WrittenConversation(
+        id=message.conversation_id,
+        account_id=message.account_id,
+        inbox_id=row.inbox_id,
+        assignee_id=row.assignee_id,
+        status=row.status,
+        assignee=assignee,
+        contact=Visitor(row.contact_id, row.contact_name),
+        last_message=message,
+        last_activity_at=message.created_at,
+        version=row.version,
+    )
+
+
+def sent_before(sender: Asker, conversation_id: int, client_id: str | None) -> Message | None:
     if client_id is None:
         return None
-    own = Message.user_id if isinstance(sender, User) else Message.contact_id
+    own = Message.user_id if isinstance(sender, Team) else Message.contact_id
     message = db.session.scalar(
         select(Message).where(own == sender.id, Message.client_id == client_id)
     )

@@ -4,9 +4,9 @@ import json
 
 from flask import current_app
 
-from rtapp.access import Asker
 from rtapp.events import audience
 from rtapp.events import presenters
+from rtapp.models import Asker
 from rtapp.realtime import typing
 from rtapp.realtime.group import Group
 from rtapp.realtime.hub import Hub

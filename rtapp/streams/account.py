@@ -1,8 +1,8 @@
 from rtapp import access
-from rtapp.access import Asker
 from rtapp.errors import NotFound
 from rtapp.events import audience
-from rtapp.models import Contact
+from rtapp.models import Asker
+from rtapp.models import Guest
 from rtapp.realtime.handoff import EventStream
 
 from .base import Stream
@@ -18,7 +18,7 @@ def authorise(asker: Asker, account_id: int) -> Stream:
 
     No event goes to two of these topics, so nothing arrives twice.
     """
-    if isinstance(asker, Contact):
+    if isinstance(asker, Guest):
         raise NotFound
     membership = access.membership_in(asker, account_id)
     own = audience.user_topic(asker.id)

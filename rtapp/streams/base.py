@@ -10,13 +10,13 @@ from flask import current_app
 from flask import request
 
 from rtapp import auth
-from rtapp.access import Asker
 from rtapp.errors import BadRequest
 from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
 from rtapp.errors import Unauthorized
 from rtapp.errors import Unavailable
-from rtapp.models import Contact
+from rtapp.models import Asker
+from rtapp.models import Guest
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.cursor import MalformedCursor
@@ -82,7 +82,7 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
 
 def listener_id(asker: Asker) -> int:
     """By what the hub knows whose a stream is. Contacts, who have ids of their own, are below 0."""
-    return -asker.id if isinstance(asker, Contact) else asker.id
+    return -asker.id if isinstance(asker, Guest) else asker.id
 
 
 def allowed_to(

@@ -1,8 +1,8 @@
 from rtapp import access
-from rtapp.access import Asker
 from rtapp.events import audience
 from rtapp.events import presenters
-from rtapp.models import Contact
+from rtapp.models import Asker
+from rtapp.models import Guest
 from rtapp.realtime import typing
 from rtapp.realtime import viewers
 from rtapp.realtime.handoff import EventStream
@@ -22,7 +22,7 @@ def authorise(asker: Asker, conversation_id: int) -> Stream:
         audience.of_typing(conversation_id, private=False),
         f"{presenters.kind(asker)}:{asker.id}",
     )
-    if isinstance(asker, Contact):
+    if isinstance(asker, Guest):
         return Stream(place.account_id, [audience.visitor_topic(conversation_id)], (types,))
     views = viewers.holding(audience.of_viewers(place), conversation_id, asker.id, asker.name)
     return Stream(place.account_id, [audience.conversation_topic(conversation_id)], (views, types))

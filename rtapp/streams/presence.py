@@ -1,7 +1,7 @@
 from rtapp import access
-from rtapp.access import Asker
 from rtapp.errors import NotFound
-from rtapp.models import Contact
+from rtapp.models import Asker
+from rtapp.models import Guest
 from rtapp.realtime import presence
 from rtapp.realtime.handoff import EventStream
 
@@ -14,7 +14,7 @@ from .base import stream
 @stream("presence")
 def authorise(asker: Asker, account_id: int) -> Stream:
     """Who is there: members hear of one another, and are there as long as they listen."""
-    if isinstance(asker, Contact):
+    if isinstance(asker, Guest):
         raise NotFound
     membership = access.membership_in(asker, account_id)
     return Stream(account_id, [presence.TOPIC], (presence.holding(asker.id, membership.status),))

@@ -1,0 +1,45 @@
+"""A message that has just been written, and its conversation: as much of the rows as is shown.
+
+Not mapped: to read both back as objects costs as much as all that writing them takes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .asker import Guest
+from .asker import Team
+from .conversation import Conversation
+from .message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMessage:
+    id: int
+    account_id: int
+    conversation_id: int
+    message_type: str
+    private: bool
+    content: str
+    sender: Team
+    client_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenConversation:
+    id: int
+    account_id: int
+    inbox_id: int
+    assignee_id: int | None
+    status: str
+    assignee: Team | None
+    contact: Guest
+    last_message: WrittenMessage
+    last_activity_at: datetime
+    version: int
+
+
+AnyMessage = Message | WrittenMessage
+AnyConversation = Conversation | WrittenConversation
