@@ -49,7 +49,7 @@ export function startComposer(page) {
     drafts.write(page.conversation, { content: "" });
     refresh();
     document.getElementById("new-messages")?.remove();
-    page.scrolling.toBottom();
+    page.scrolling.toLatest();
   });
   text.addEventListener("keydown", (event) => {
     if (mentions.takes(event) || !sends(event, touch.matches)) return;

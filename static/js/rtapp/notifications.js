@@ -40,8 +40,10 @@ export function startNotifications(page) {
   count();
   readHere();
   return {
+    /** What the page showed already may come once more, and is no news. */
+    carry: (old, incoming) => old.matches(".notification") && (incoming.dataset.known = ""),
     changed: (arrived) => {
-      const news = arrived.filter((element) => element.matches(".notification") && element.querySelector(".unread"));
+      const news = arrived.filter((element) => element.matches(".notification:not([data-known])") && element.querySelector(".unread"));
       if (news.length === 0) return;
       readHere();
       news.forEach(tell);
