@@ -29,9 +29,9 @@ class Writer:
         assert self._answer.status in (200, 201), content
         return json.loads(content)
 
-    def say(self, conversation: int, content: str = "") -> int:
+    def say(self, conversation: int, content: str = "", **more: object) -> int:
         """Returns the message's id."""
-        said = {"content": content or f"Number {self.said}"}
+        said = {"content": content or f"Number {self.said}", **more}
         message = self._request("POST", f"/conversations/{conversation}/messages", said)
         self.said += 1
         return message["id"]
