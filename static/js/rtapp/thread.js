@@ -112,7 +112,7 @@ function carry(old, incoming) {
   if (!old.matches(".message") || !incoming.matches(".deleted:not(.message)")) return;
   const kept = old.cloneNode(true);
   kept.querySelector(".content").replaceWith(incoming.querySelector(".content"));
-  kept.querySelectorAll(".change, .edited, .edit").forEach((element) => element.remove());
+  kept.querySelectorAll(".change, .edited, .edit, .seen").forEach((element) => element.remove());
   incoming.replaceChildren(...kept.childNodes);
   for (const [name, value] of Object.entries(kept.dataset)) incoming.dataset[name] ??= value;
   incoming.classList.add("message");
