@@ -228,3 +228,13 @@ def test_who_goes_back_and_forward_finds_the_thread_as_it_is_now(cached, ada):
         expect(page.locator(f"#message-{said}")).to_be_visible()
         expect(page.locator("#live")).to_contain_text("Live")
         assert shows_what_a_fresh_load_shows(page, ada, conversation)
+
+
+def test_who_loses_access_to_what_is_open_is_told(window, restartable):
+    kevin = live(window("kevin"), "/conversations/1")
+    other = live(kevin.context.new_page(), "/accounts/1/conversations")
+    expect(other.locator("#conversation-1")).to_be_visible()
+    restartable.flask("inbox", "remove", "1", "kevin@example.com")
+    expect(kevin.locator("#notice")).to_contain_text("You no longer have access to this.")
+    expect(other.locator("#conversation-1")).to_have_count(0)
+    expect(other.locator("#live")).to_contain_text("Live")

@@ -28,13 +28,8 @@ def old(server):
 
 @pytest.fixture
 def kevin(window, old) -> Page:
-    """He has followed the notification."""
-    kevin = live(window("kevin"), "/accounts/1/conversations")
-    kevin.locator("#notifications-menu summary").click()
-    kevin.locator("#notifications > li", has_text="mentioned you").locator("a").click()
-    kevin.wait_for_url(f"**/conversations/3?message={old}#message-{old}")
-    expect(kevin.locator("#live")).to_contain_text("Live")
-    return kevin
+    """He has followed the link."""
+    return live(window("kevin"), f"/conversations/3?message={old}#message-{old}")
 
 
 def ids(page: Page) -> list[int]:
@@ -52,7 +47,12 @@ def scroll_until(page: Page, top: int, done) -> None:
     wait_until(is_done)
 
 
-def test_a_notification_opens_with_its_message_in_view_and_marked(kevin, old):
+def test_a_notification_opens_with_its_message_in_view_and_marked(window, old):
+    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin.locator("#notifications-menu summary").click()
+    kevin.locator("#notifications > li", has_text="mentioned you").locator("a").click()
+    kevin.wait_for_url(f"**/conversations/3?message={old}#message-{old}")
+    expect(kevin.locator("#live")).to_contain_text("Live")
     expect(kevin.locator(f"#message-{old}:target")).to_be_in_viewport()
     middle = kevin.locator(f"#message-{old}").bounding_box()["y"]
     assert 100 < middle < kevin.viewport_size["height"] - 200
