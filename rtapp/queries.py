@@ -42,10 +42,12 @@ class ConversationPage(NamedTuple):
 
 
 class MessagePage(NamedTuple):
-    """Oldest first. `next_before` is the message before which there are older ones, or None."""
+    """Oldest first. `next_before` is the message before which there are older ones, or None;
+    `next_after` the one after which there are newer ones, None on the newest page."""
 
     messages: list[Message]
     next_before: int | None
+    next_after: int | None = None
 
 
 class NotificationPage(NamedTuple):
@@ -168,11 +170,24 @@ def messages(
         query = query.where(Message.id < before)
     if after is not None:
         rows = list(db.session.scalars(query.where(Message.id > after).order_by(Message.id)))
-        return MessagePage(rows[:limit], None)
+        return MessagePage(rows[:limit], None, rows[limit - 1].id if len(rows) > limit else None)
     rows = list(db.session.scalars(query.order_by(Message.id.desc())))
     more = len(rows) > limit
     rows = rows[:limit][::-1]
-    return MessagePage(rows, rows[0].id if more else None)
+    newer = None if before is None else rows[-1].id if rows else 0
+    return MessagePage(rows, rows[0].id if more else None, newer)
+
+
+def messages_around(
+    conversation: Conversation, message_id: int, limit: int = PAGE_SIZE
+) -> MessagePage:
+    """The newest messages if this one is among them; else those before and after it, and it."""
+    newest = messages(conversation, limit=limit)
+    if newest.next_before is None or message_id >= newest.next_before:
+        return newest
+    older = messages(conversation, before=message_id + 1, limit=limit - limit // 2)
+    newer = messages(conversation, after=message_id, limit=limit // 2)
+    return MessagePage([*older.messages, *newer.messages], older.next_before, newer.next_after)
 
 
 def notifications(

@@ -181,6 +181,8 @@ def add_thread(
             conversation.last_message_id = message.id
         if message.user is not None:
             read[message.user.id] = message.id
+        else:
+            conversation.contact_read_id = message.id
     db.session.add_all(
         ReadMarker(user_id=user, conversation_id=conversation.id, message_id=id)
         for user, id in read.items()

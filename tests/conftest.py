@@ -15,11 +15,13 @@ import psycopg
 from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy import delete
+from sqlalchemy import update
 
 from rtapp import create_app
 from rtapp import seed
 from rtapp.config import Settings
 from rtapp.extensions import db
+from rtapp.models import Conversation
 from rtapp.models import ReadMarker
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 
@@ -51,6 +53,7 @@ def build(app: Flask) -> None:
         upgrade()
         seed.seed_if_empty()
         db.session.execute(delete(ReadMarker))  # tests begin with nothing read
+        db.session.execute(update(Conversation).values(contact_read_id=None))
         db.session.commit()
         db.session.remove()
         db.engine.dispose()

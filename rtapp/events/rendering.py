@@ -49,6 +49,13 @@ def conversation_removed(conversation: Data) -> Iterator[Change]:
     yield Change("remove", f"conversation-{conversation['id']}")
 
 
+def contact_read(told: Data) -> Iterator[Change]:
+    """How far the customer has read, from which the page marks a reply as seen. A colleague's
+    reading shows nothing."""
+    if told["reader"]["type"] == "contact":
+        yield Change("replace", "contact-read", "contact_read", told)
+
+
 def status_changed(change: Data) -> Iterator[Change]:
     yield Change("replace", "thread-status", "status", {"conversation": change})
 
@@ -106,6 +113,7 @@ CHANGES: Mapping[tuple[str, str], Callable[[Data], Iterator[Change]]] = {
     ("conversation", "message.deleted"): message_deleted,
     ("conversation", "conversation.status_changed"): status_changed,
     ("conversation", "conversation.assignee_changed"): assignee_changed,
+    ("conversation", "conversation.read"): contact_read,
     ("conversation", "conversation.viewers"): viewers,
     ("conversation", "typing"): typing,
     ("account", "conversation.created"): conversation_listed,

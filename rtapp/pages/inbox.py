@@ -1,5 +1,6 @@
 """The page: the list in one of its views, and beside it perhaps one conversation's thread."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 from typing import Any
@@ -64,11 +65,14 @@ class View(BaseModel):
 
 
 class ThreadView(View):
-    """And from where on back the thread is shown; and which message of it is to be changed."""
+    """And which part of the thread is shown: before, after or around a message, else the newest;
+    and which message of it is to be changed."""
 
     model_config = ConfigDict(extra="ignore")
 
     before: Viewed | None = None
+    after: Annotated[int, Field(ge=0, le=ID_LIMIT)] | None = None
+    message: Viewed | None = None
     edit: Viewed | None = None
 
 
@@ -110,9 +114,11 @@ def older_conversations(account_id: int, view: View, page: queries.ConversationP
 
 def thread(user: Team, conversation: Conversation, view: View) -> dict[str, Any]:
     asked = validation.parameters(ThreadView)
-    page = queries.messages(conversation, before=asked.before)
+    page = part_of_thread(conversation, asked)
     path = url_for("conversation.one", conversation_id=conversation.id)
-    older = page.next_before
+    older, newer = page.next_before, page.next_after
+    if asked.after and page.messages:
+        older = page.messages[0].id
     return {
         "conversation": {
             **presenters.conversation(conversation),
@@ -127,11 +133,30 @@ def thread(user: Team, conversation: Conversation, view: View) -> dict[str, Any]
         "people": [presenters.person(person) for person in access.who_sees(conversation)],
         "messages": [presenters.message(row) for row in page.messages],
         "older_messages": path + view.query(before=older) if older is not None else None,
-        "is_newest": asked.before is None,
+        "newer_messages": path + view.query(after=str(newer)) if newer is not None else None,
         "read_up_to": read_up_to(user, conversation),
+        "contact_read": conversation.contact_read_id or 0,
+        "seen_reply": seen_reply(conversation, page.messages),
         "edited": edited(user, conversation, asked.edit),
         "in_hours": in_hours(),
     }
+
+
+def part_of_thread(conversation: Conversation, asked: ThreadView) -> queries.MessagePage:
+    if asked.message is not None:
+        return queries.messages_around(conversation, asked.message)
+    return queries.messages(conversation, before=asked.before, after=asked.after)
+
+
+def seen_reply(conversation: Conversation, messages: Sequence[Message]) -> int | None:
+    """The last of the team's replies here that the contact has read; what was deleted is none."""
+    read = conversation.contact_read_id or 0
+    replies = (
+        row.id
+        for row in messages
+        if row.message_type == "outgoing" and not row.private and not row.deleted
+    )
+    return max((id for id in replies if id <= read), default=None)
 
 
 def in_hours() -> dict[int, str]:

@@ -1,9 +1,10 @@
-"""A proxy that a test has in its hand: it cuts, stalls, answers 502, or swallows everything."""
+"""A proxy that a test has in its hand: it cuts, stalls, answers 502 or 429, or swallows all."""
 
 import contextlib
 import select
 import socket
 import threading
+import time
 from urllib.parse import urlsplit
 
 TURN = 0.02  # s between two looks at what the test wants
@@ -11,13 +12,19 @@ BAD_GATEWAY = (
     b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 15\r\n"
     b"Connection: close\r\n\r\n<h1>Oh no.</h1>"
 )
+RETRY_AFTER = 2  # s
+TOO_MANY = (
+    b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nRetry-After: %d\r\n"
+    b"Connection: close\r\n\r\n" % RETRY_AFTER
+)
+ANSWERS = {"refuse": BAD_GATEWAY, "limit": TOO_MANY}
 
 
 class Proxy:
     """`mode` is what happens to streams, old and new; pages and actions always pass.
 
     pass: all is well. stall: nothing is passed on, and kept. swallow: nothing is passed on, and
-    lost. refuse: streams are cut, and new ones answered 502.
+    lost. refuse, limit: streams are cut, and new ones answered 502 or 429.
     """
 
     def __init__(self, server: str):
@@ -25,11 +32,16 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.mode = "pass"
-        self.streams = 0  # asked for so far
+        self.asked: list[tuple[float, str]] = []  # when (s) and how for streams
         self._cuts = 0
         self._stopped = False
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
+
+    @property
+    def streams(self) -> int:
+        """How many have been asked for so far."""
+        return len(self.asked)
 
     def cut(self) -> None:
         """Ends the streams that are open."""
@@ -57,10 +69,12 @@ class Proxy:
             request = self._request(client)
             if not request:
                 return
-            is_stream = request.split(b" ")[1].startswith(b"/streams")
-            self.streams += is_stream
-            if is_stream and self.mode == "refuse":
-                client.sendall(BAD_GATEWAY)
+            method, path = request.decode("latin-1").split(" ")[:2]
+            is_stream = path.startswith("/streams")
+            if is_stream:
+                self.asked.append((time.monotonic(), method))
+            if is_stream and self.mode in ANSWERS:
+                client.sendall(ANSWERS[self.mode])
                 return
             with socket.create_connection(self._upstream) as server:
                 server.sendall(request)
@@ -90,7 +104,7 @@ class Proxy:
         kept, cuts = b"", self._cuts
         while not self._stopped:
             mode = self.mode if is_stream else "pass"
-            if is_stream and (mode == "refuse" or cuts != self._cuts):
+            if is_stream and (mode in ANSWERS or cuts != self._cuts):
                 return
             if kept and mode == "pass":
                 client.sendall(kept)

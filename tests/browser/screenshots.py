@@ -69,6 +69,7 @@ def take(browser: Browser, address: str) -> None:
     kevin.locator("#composer textarea").press_sequentially("I have asked the cour")
     expect(ada.locator("#typing-line")).to_be_visible()
     expect(ada.locator("#thread-viewers .avatar")).to_be_visible()
+    expect(ada.locator("#conversation-1 .badge")).to_be_hidden()  # she has read it
     picture(ada, "inbox")
     ada.emulate_media(color_scheme="dark")
     picture(ada, "dark")

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from .restartable import Restartable
 from .test_inbox_list import live
-from .test_resuming import Restartable
 from .writer import Writer
 from .writer import wait_until
 
@@ -53,10 +53,9 @@ def fill(database: Path) -> None:
 
 @pytest.fixture(scope="module")
 def restartable(tmp_path_factory):
-    server = Restartable(tmp_path_factory.mktemp("load"))
-    server.environ["RTAPP_RATE_LIMITS"] = "off"
+    server = Restartable(tmp_path_factory.mktemp("load"), RTAPP_RATE_LIMITS="off")
     server.start()
-    fill(Path(server.environ["RTAPP_INSTANCE"]) / "rtapp.sqlite3")
+    fill(server.folder / "rtapp.sqlite3")
     yield server
     server.stop()
 

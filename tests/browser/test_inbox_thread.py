@@ -91,6 +91,7 @@ def test_a_message_is_changed_without_javascript(window):
 def test_drafts_are_kept_for_each_conversation_and_as_what_they_were(window):
     kevin = live(window("kevin"), "/conversations/1")
     kevin.get_by_label("Private note").check()
+    expect(kevin.locator(COMPOSER)).to_have_attribute("placeholder", "Write a note for your team…")
     kevin.fill(COMPOSER, "Only for us")
     kevin.goto("/conversations/2")
     expect(kevin.locator(COMPOSER)).to_have_value("")

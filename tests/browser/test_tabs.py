@@ -116,18 +116,6 @@ def test_when_the_leading_tab_hangs_another_takes_over(browser, server, writer):
     wait_until(lambda: open_streams(server) == 1)
 
 
-def test_a_frozen_leading_tab_hands_over_and_catches_up_later(browser, server, writer):
-    leader, follower = browser(1), browser(1)
-    session = leader.context.new_cdp_session(leader)
-    session.send("Page.setWebLifecycleState", {"state": "frozen"})
-    said = writer.say(1)
-    follower.wait_for_function("id => tab.messages.at(-1) === id", arg=said, timeout=5000)
-    assert open_streams(server) == 1
-    session.send("Page.setWebLifecycleState", {"state": "active"})
-    leader.wait_for_function("id => tab.messages.at(-1) === id", arg=said)
-    assert open_streams(server) == 1
-
-
 def test_a_page_that_comes_back_from_the_back_forward_cache_goes_on(cached, server, writer):
     page = cached.new_page(base_url=server)
     asked = {"email": "ada@example.com", "password": "password"}

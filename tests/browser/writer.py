@@ -26,13 +26,21 @@ class Writer:
         self._connection.request(method, path, text, self._headers)
         self._answer = self._connection.getresponse()
         content = self._answer.read()
-        assert self._answer.status in (200, 201), content
-        return json.loads(content)
+        assert self._answer.status in (200, 201, 204), content
+        return json.loads(content) if content else None
 
-    def say(self, conversation: int, content: str = "") -> int:
+    @property
+    def cookie(self) -> str:
+        return self._headers["Cookie"]
+
+    def post(self, path: str, **data: object):
+        """What the action answers."""
+        return self._request("POST", path, data)
+
+    def say(self, conversation: int, content: str = "", **more: object) -> int:
         """Returns the message's id."""
-        said = {"content": content or f"Number {self.said}"}
-        message = self._request("POST", f"/conversations/{conversation}/messages", said)
+        said = {"content": content or f"Number {self.said}", **more}
+        message = self.post(f"/conversations/{conversation}/messages", **said)
         self.said += 1
         return message["id"]
 

@@ -85,6 +85,8 @@ def test_the_parser_sees_what_is_dangerous():
 @pytest.mark.parametrize(("kind", "event"), SHAPES, ids=[" ".join(key) for key in SHAPES])
 def test_somebodys_words_stay_words_in_every_event(app, format, kind, event):
     data = made(SHAPES[kind, event])
+    if event == "conversation.read":
+        data["reader"]["type"] = "contact"
     html = rendered(app, format, kind, event, data)
     assert Tags(html).dangerous() == []
     if format == "turbo":
@@ -128,6 +130,19 @@ def test_a_change_of_presence_touches_only_whom_it_concerns(app):
     assert actions == [("append", "present"), ("remove", "present-8"), ("remove", "present-9")]
 
 
-def test_what_nothing_shows_is_not_rendered(app):
+def test_how_far_the_customer_has_read_is_shown_in_the_thread(app):
+    read = {"id": 1, "account_id": 1, "reader": {"type": "contact", "id": 1}, "message_id": 12}
+    (stream, data) = Tags(rendered(app, "turbo", "conversation", "conversation.read", read)).found[
+        ::2
+    ]
+    assert stream[1]["target"] == "contact-read"
+    assert data == ("data", {"id": "contact-read", "value": "12", "data-version": "12"})
+    html = rendered(app, "html", "conversation", "conversation.read", read)
+    assert Tags(html).found == [data]
+
+
+@pytest.mark.parametrize("format", ["html", "turbo"])
+@pytest.mark.parametrize("kind", ["account", "conversation"])
+def test_what_nothing_shows_is_not_rendered(app, format, kind):
     read = {"id": 1, "account_id": 1, "reader": {"type": "user", "id": 1}, "message_id": 1}
-    assert rendered(app, "turbo", "account", "conversation.read", read) == ""
+    assert rendered(app, format, kind, "conversation.read", read) == ""

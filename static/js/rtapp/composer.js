@@ -23,6 +23,7 @@ export function startComposer(page) {
   if (!form) return {};
   const text = form.elements.content;
   const note = form.elements.private;
+  const toCustomer = text.placeholder;
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
   const drafts = new Drafts(localStorage, page.user);
   const tell = (data) => page.live.perform(`conversation:${page.conversation}`, "typing", data).catch(() => {});
@@ -30,6 +31,7 @@ export function startComposer(page) {
   const mentions = startMentions(text, () => note.checked);
 
   const refresh = () => {
+    text.placeholder = note.checked ? "Write a note for your team…" : toCustomer;
     grow(text);
     form.querySelector("#left").textContent = roomLeft(text.value);
     form.querySelector("#left").hidden = roomLeft(text.value) === "";
@@ -49,7 +51,7 @@ export function startComposer(page) {
     drafts.write(page.conversation, { content: "" });
     refresh();
     document.getElementById("new-messages")?.remove();
-    page.scrolling.toBottom();
+    page.scrolling.toLatest();
   });
   text.addEventListener("keydown", (event) => {
     if (mentions.takes(event) || !sends(event, touch.matches)) return;
@@ -70,6 +72,7 @@ export function startComposer(page) {
   return {
     write: (isPrivate) => {
       note.checked = isPrivate;
+      refresh();
       text.focus();
     },
   };

@@ -67,7 +67,7 @@ export interface Problem {
 export interface Callbacks {
   /** The stream is live: everything since the cursor is arriving. Again after each interruption. */
   onConnected?(info: { resumed: boolean }): void;
-  /** Once per interruption; it comes back by itself. `network`, `silence`, or what `stream.closed` said. */
+  /** Once per interruption; it comes back by itself. `network`, `silence`, `away`, or what `stream.closed` said. */
   onDisconnected?(info: { reason: string }): void;
   /** What was missed can't be replayed: fetch the state again. */
   onReset?(info: { reason?: string }): void;

@@ -99,6 +99,7 @@ class Connector {
     const leave = () => {
       this.#isHere = false;
       this.#leave();
+      this.#member.interrupt("away");
     };
     const join = () => {
       this.#isHere = true;

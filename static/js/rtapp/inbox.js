@@ -17,6 +17,7 @@ import { startOutgoing } from "./outgoing.js";
 import { startPresence } from "./presence.js";
 import { startReading } from "./reading.js";
 import { startScrolling } from "./scrolling.js";
+import { startSeen } from "./seen.js";
 import { startSettings } from "./settings.js";
 import { startSnooze } from "./snooze.js";
 import { startThread } from "./thread.js";
@@ -28,6 +29,7 @@ import { startViewers } from "./viewers.js";
 
 const RELOADS_APART = 30_000; // ms
 const TOLD_FOR = 8_000; // ms
+const ARRIVES_FOR = 2_000; // ms, longer than any of it is animated
 
 function start() {
   const page = { ...document.body.dataset };
@@ -37,6 +39,19 @@ function start() {
   page.live = connect({ account: page.account, user: page.user, cursor: meta("stream-cursor"), format: "turbo" });
   page.isLive = () => indicator.isLive;
   page.changed = (arrived) => each("changed", arrived);
+  page.arrive = arrive;
+  page.show = (html) => {
+    each("before");
+    const arrived = apply(html, { carry: (old, incoming) => each("carry", old, incoming) });
+    arrive(arrived);
+    each("changed", arrived);
+  };
+  const recordings = new Set();
+  page.hear = (html, { id }) => {
+    page.show(html);
+    if (id) recordings.forEach((heard) => heard.push(html));
+  };
+  page.record = () => record(recordings, page.show);
   page.isBeingRead = () => page.reading.isBeingRead();
   page.tell = tell;
 
@@ -44,10 +59,10 @@ function start() {
   page.reading = startReading(page);
   page.outgoing = startOutgoing(page);
   page.composer = startComposer(page);
-  const thread = startThread(page);
+  page.thread = startThread(page);
   parts.push(indicator, startTimes(), startPresence(page), startList(page), startViewers(page), startUnread());
-  parts.push(thread, page.outgoing, startForms(page), startTyping(page), startNotifications(page), page.scrolling, page.reading);
-  thread.markOwn?.();
+  parts.push(page.thread, startSeen(), page.outgoing, startForms(page), startTyping(page), startNotifications(page), page.scrolling, page.reading);
+  page.thread.markOwn?.();
   startEditing(page);
   startMenus();
   startSettings();
@@ -60,25 +75,33 @@ function meta(name) {
   return document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 }
 
-function listen({ live, account, conversation }, indicator, each) {
-  const carry = (old, incoming) => each("carry", old, incoming);
-  const onFragment = (html) => {
-    each("before");
-    const arrived = apply(html, { carry });
-    arrived.forEach((element) => element.classList.add("just-arrived"));
-    each("changed", arrived);
+/** A page that is asked for now may be made before what is heard from now on: what this returns shows that once more. */
+function record(recordings, show) {
+  const heard = [];
+  recordings.add(heard);
+  return () => {
+    recordings.delete(heard);
+    heard.forEach(show);
   };
+}
+
+function arrive(elements) {
+  elements.forEach((element) => element.classList.add("just-arrived"));
+  setTimeout(() => elements.forEach((element) => element.classList.remove("just-arrived")), ARRIVES_FOR);
+}
+
+function listen({ live, account, conversation, hear }, indicator, each) {
   const onClosed = (closing) => indicator.over(closing);
   live.subscribe(`account:${account}`, {
-    onFragment,
+    onFragment: hear,
     onClosed,
     onConnected: () => each("connected"),
     onPing: ({ lag }) => indicator.ping(lag),
     onDisconnected: () => each("disconnected"),
     onReset: () => startOver(indicator),
   });
-  live.subscribe(`presence:${account}`, { onFragment });
-  if (conversation) live.subscribe(`conversation:${conversation}`, { onFragment, onClosed });
+  live.subscribe(`presence:${account}`, { onFragment: hear });
+  if (conversation) live.subscribe(`conversation:${conversation}`, { onFragment: hear, onClosed });
 }
 
 /** What was missed can't be replayed. A page that has only just been reloaded for this asks first; drafts are kept. */
@@ -101,7 +124,4 @@ function tell(text) {
   tell.timer = setTimeout(() => (toast.hidden = true), TOLD_FOR);
 }
 
-/** A page of the past is for browsers without script: what is new would seem to follow it. */
-const newest = document.querySelector("#messages[data-newest=false] ~ .newest a");
-if (newest) location.replace(newest.href);
-else start();
+start();

@@ -1,6 +1,6 @@
 /** The conversation list: which rows stand in this view, where, and what of a row depends on who looks. */
 
-import { loadOlder } from "./older.js";
+import { loadMore } from "./paging.js";
 
 /**
  * Whether a conversation is one of those that the view shows. What a search finds only the server knows: there, rows stay
@@ -35,8 +35,9 @@ export function startList(page) {
     if (hasMore() && row === list.lastElementChild) leave(row); // it belongs further down, among those that are not loaded
   };
 
-  loadOlder({
+  loadMore({
     scroller,
+    record: page.record,
     insert: (loaded) => {
       const rows = [...loaded.querySelectorAll("#conversations > .row")].filter(({ id }) => !document.getElementById(id));
       rows.forEach((row) => place(list, row));

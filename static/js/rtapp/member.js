@@ -55,6 +55,11 @@ export class Member {
     this.#send({ type: "want", streams });
   }
 
+  /** Hears nothing for now. */
+  interrupt(reason) {
+    this.#subscriptions.forEach((subscription) => interrupt(subscription, reason));
+  }
+
   /** Begins again under whoever leads next. */
   leave() {
     this.#term = 0;
@@ -85,7 +90,7 @@ export class Member {
     },
     reset: ({ id, reason }) => this.#joined().forEach((subscription) => reset(subscription, id, reason)),
     wait: ({ reason }) => {
-      if (reason !== undefined) this.#subscriptions.forEach((subscription) => interrupt(subscription, reason));
+      if (reason !== undefined) this.interrupt(reason);
     },
     refused: ({ stream, status, reason }) => this.#end((subscription) => subscription.stream === stream, status, reason),
     over: ({ status, reason }) => this.#end(() => true, status, reason),

@@ -4,7 +4,7 @@ import { post } from "./forms.js";
 import { setting } from "./settings.js";
 import { show } from "./unread.js";
 
-const TOLD_FOR = 1_000; // ms in which no other tab tells of it too
+const TOLD_FOR = 10_000; // ms in which no other tab tells of it too: those that nobody sees are slow
 
 /** The page's title with the number of what is unread. */
 export function titled(title, count) {
@@ -40,8 +40,10 @@ export function startNotifications(page) {
   count();
   readHere();
   return {
+    /** What the page showed already may come once more, and is no news. */
+    carry: (old, incoming) => old.matches(".notification") && (incoming.dataset.known = ""),
     changed: (arrived) => {
-      const news = arrived.filter((element) => element.matches(".notification") && element.querySelector(".unread"));
+      const news = arrived.filter((element) => element.matches(".notification:not([data-known])") && element.querySelector(".unread"));
       if (news.length === 0) return;
       readHere();
       news.forEach(tell);
@@ -49,8 +51,7 @@ export function startNotifications(page) {
   };
 }
 
-/** A tab that can be seen holds this lock with others; one that can't tells only if it can have it alone. */
-const LOCK = "rtapp is looked at";
+const LOCK = "rtapp is looked at"; // held by each tab that can be seen
 
 function holdWhileVisible() {
   let release = () => {};
@@ -65,10 +66,13 @@ function holdWhileVisible() {
   look();
 }
 
-function tell(item) {
+/** Only where no tab can be seen, and of several tabs in the first that comes to it. */
+async function tell(item) {
   if (document.visibilityState === "visible" || !(setting("desktop") || setting("sound"))) return;
   if (!navigator.locks) return say(item);
-  navigator.locks.request(LOCK, { ifAvailable: true }, (lock) => {
+  const { held } = await navigator.locks.query();
+  if (held.some(({ name }) => name === LOCK)) return;
+  navigator.locks.request(`rtapp tells of ${item.id}`, { ifAvailable: true }, (lock) => {
     if (lock === null) return;
     say(item);
     return new Promise((resolve) => setTimeout(resolve, TOLD_FOR));

@@ -1,5 +1,7 @@
 /** Tells the server how far one has read: up to the newest message, once it is in sight. */
 
+import { newestOf } from "./thread.js";
+
 const SETTLED = 400; // ms that it must be in sight
 
 export function startReading(page) {
@@ -8,11 +10,10 @@ export function startReading(page) {
   let read = Number(list.dataset.read);
   let waiting = null;
   const isBeingRead = () => document.visibilityState === "visible" && page.scrolling.isAtBottom();
-  const newest = () => Number([...list.querySelectorAll(":scope > .message")].at(-1)?.id.replace("message-", "") ?? 0);
 
   const tell = async () => {
     waiting = null;
-    const id = newest();
+    const id = newestOf(list);
     if (!isBeingRead() || id <= read) return;
     const before = read;
     read = id;
@@ -23,7 +24,7 @@ export function startReading(page) {
     }
   };
   const look = () => {
-    if (isBeingRead() && newest() > read) waiting ??= setTimeout(tell, SETTLED);
+    if (isBeingRead() && newestOf(list) > read) waiting ??= setTimeout(tell, SETTLED);
   };
   document.getElementById("thread-scroll").addEventListener("scroll", look, { passive: true });
   document.addEventListener("visibilitychange", look);

@@ -1,6 +1,6 @@
 /** The messages: days, groups, the line above what is new, and what came too long for an event. */
 
-import { loadOlder } from "./older.js";
+import { fetched, loadMore } from "./paging.js";
 import { dayLabel, sameDay } from "./times.js";
 
 const GROUP_WITHIN = 5 * 60_000; // ms
@@ -20,33 +20,87 @@ export function continues(previous, next) {
 export function startThread(page) {
   const list = document.getElementById("messages");
   if (!list) return {};
-  const messages = () => [...list.children].filter((element) => element.matches(".message"));
-  messages().forEach(arrange);
-
   const scroller = document.getElementById("thread-scroll");
-  loadOlder({
-    scroller,
-    insert: (loaded) => {
-      const items = [...loaded.querySelectorAll("#messages > .message")].filter(({ id }) => !document.getElementById(id));
-      const first = list.querySelector(":scope > .message");
-      scroller.ariaLive = "off"; // what is old is not news
-      list.prepend(...items);
-      [...items, first].filter(Boolean).forEach(arrange);
-      page.changed(items);
-      setTimeout(() => (scroller.ariaLive = null), 500);
-    },
-  });
+  const messages = (root = list) => [...root.children].filter((element) => element.matches(".message"));
+  let loadedUpTo = newestOf(list);
+  let isLoading = false;
 
+  const load = (items, put, { below = false } = {}) => {
+    const first = list.querySelector(":scope > .message");
+    isLoading = true;
+    scroller.ariaLive = "off"; // what is old is not news
+    page.scrolling.holding(() => {
+      put();
+      [...items, first].filter((item) => item?.isConnected).forEach(arrange);
+      page.changed(items);
+    }, { below });
+    loadedUpTo = newestOf(list);
+    isLoading = false;
+    setTimeout(() => (scroller.ariaLive = null), 500);
+  };
+  const startPaging = () => {
+    const missing = (loaded) => messages(loaded.querySelector("#messages")).filter(({ id }) => !document.getElementById(id));
+    loadMore({
+      scroller,
+      record: page.record,
+      insert: (loaded) => {
+        const items = missing(loaded);
+        load(items, () => list.prepend(...items));
+      },
+    });
+    loadMore({
+      scroller,
+      place: ".later",
+      record: page.record,
+      insert: (loaded, isLast) => {
+        const items = missing(loaded);
+        page.arrive(items);
+        load(items, () => list.append(...items), { below: true });
+        if (isLast) list.dataset.newest = "true";
+      },
+    });
+  };
+  /** What lies between may be long: it is left out, and what is above the newest is loaded by scrolling, as ever. */
+  const toNewest = async () => {
+    const path = `${location.pathname}${page.viewQuery}`;
+    const replay = page.record();
+    const loaded = await fetched(path);
+    if (loaded) {
+      scroller.querySelectorAll(".more, .later").forEach((place) => place.remove());
+      list.before(...loaded.querySelectorAll(".scroll .more"));
+      load(messages(loaded.getElementById("messages")), () => list.replaceChildren(...loaded.getElementById("messages").children));
+      list.dataset.newest = "true";
+      startPaging();
+      history.replaceState(null, "", path);
+    } else {
+      page.tell("The newest messages could not be loaded.");
+    }
+    replay();
+  };
+
+  const isBeyond = (element) => !isLoading && list.dataset.newest === "false" && idOf(element) > loadedUpTo;
+  const receive = (element) => {
+    arrange(element);
+    const next = following(element, 1);
+    if (next) arrange(next);
+    if (!page.isBeingRead()) divide(element, page);
+  };
+
+  messages().forEach(arrange);
+  startPaging();
   return {
     carry,
+    toNewest,
     changed: (arrived) => {
       for (const element of arrived.filter((one) => one.matches(".message") && one.parentElement === list)) {
-        arrange(element);
-        const next = following(element, 1);
-        if (next) arrange(next);
-        markOwn(element, page);
-        if (element.dataset.truncated) complete(element, page);
-        if (!page.isBeingRead()) divide(list, element, page);
+        if (isBeyond(element)) {
+          element.remove(); // it comes after what lies between
+          page.scrolling.miss();
+        } else {
+          markOwn(element, page);
+          if (element.dataset.truncated) complete(element, page);
+          if (!isLoading) receive(element);
+        }
       }
     },
     markOwn: () => messages().forEach((element) => markOwn(element, page)),
@@ -58,7 +112,7 @@ function carry(old, incoming) {
   if (!old.matches(".message") || !incoming.matches(".deleted:not(.message)")) return;
   const kept = old.cloneNode(true);
   kept.querySelector(".content").replaceWith(incoming.querySelector(".content"));
-  kept.querySelectorAll(".change, .edited, .edit").forEach((element) => element.remove());
+  kept.querySelectorAll(".change, .edited, .edit, .seen").forEach((element) => element.remove());
   incoming.replaceChildren(...kept.childNodes);
   for (const [name, value] of Object.entries(kept.dataset)) incoming.dataset[name] ??= value;
   incoming.classList.add("message");
@@ -88,6 +142,13 @@ function idOf(message) {
   return Number(message.id.replace("message-", ""));
 }
 
+/** The id of the newest message in the list, 0 if there is none. */
+export function newestOf(list) {
+  let last = list.lastElementChild;
+  while (last && !last.matches(".message")) last = last.previousElementSibling;
+  return last ? idOf(last) : 0;
+}
+
 function read(element) {
   const { sender = "", type, private: isPrivate } = element.dataset;
   return { sender, type, private: isPrivate, at: new Date(element.querySelector("time").dateTime) };
@@ -105,8 +166,8 @@ function dayLine(at) {
 }
 
 /** "New messages" above the first that came while nobody looked. */
-function divide(list, element, { user, reading }) {
-  const isNews = element === list.querySelector(":scope > .message:last-child") && element.dataset.type !== "activity";
+function divide(element, { user, reading }) {
+  const isNews = element.nextElementSibling === null && element.dataset.type !== "activity";
   if (!isNews || element.dataset.sender === `user:${user}`) return;
   const above = document.getElementById("new-messages");
   const previous = following(element, -1);

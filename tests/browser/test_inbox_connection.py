@@ -1,0 +1,164 @@
+"""Whatever happens to the connection, the inbox says so, comes back, and ends with what is true."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+from .proxy import RETRY_AFTER
+from .proxy import Proxy
+from .restartable import Restartable
+from .test_inbox_list import live
+from .writer import Writer
+from .writer import open_streams
+from .writer import wait_until
+
+STATES = """
+  window.states = [];
+  new MutationObserver(() => {
+    const state = document.getElementById("live")?.dataset.state;
+    if (state && state !== states.at(-1)) states.push(state);
+  }).observe(document, {subtree: true, childList: true, attributes: true});
+"""
+
+
+@pytest.fixture(scope="module")
+def restartable(tmp_path_factory):
+    server = Restartable(
+        tmp_path_factory.mktemp("c"), RTAPP_RATE_LIMITS="off", RTAPP_STREAMS_PER_USER="0"
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(restartable):
+    return restartable.address
+
+
+@pytest.fixture
+def ada(server):
+    ada = Writer(server, "ada")
+    yield ada
+    ada.close()
+
+
+def shown(page: Page) -> list[int]:
+    all_ids = "all => all.map(({id}) => Number(id.slice(8)))"
+    return page.locator("#messages > .message").evaluate_all(all_ids)
+
+
+def shows_what_a_fresh_load_shows(page: Page, writer: Writer, conversation: int) -> bool:
+    ids = shown(page)
+    return ids == [ids[0], *writer.messages_after(conversation, ids[0])]
+
+
+def states(page: Page) -> list[str]:
+    return page.evaluate("states")
+
+
+def test_offline_is_said_at_once_and_what_was_missed_comes_with_the_network(window, server, ada):
+    kevin = window("kevin")
+    kevin.context.add_init_script(STATES)
+    live(kevin, "/conversations/3")
+    kevin.context.set_offline(True)
+    expect(kevin.locator("#live")).to_contain_text("Offline")
+    kevin.evaluate("document.dispatchEvent(new Event('freeze'))")  # a connection that is open stays
+    wait_until(lambda: open_streams(server) == 0)
+    kevin.evaluate("document.dispatchEvent(new Event('resume'))")
+    said = ada.say(3, "Said to nobody")
+    expect(kevin.locator(f"#message-{said}")).to_have_count(0)
+    assert states(kevin) == ["connecting", "live", "offline"]
+    kevin.context.set_offline(False)
+    expect(kevin.locator("#live")).to_contain_text("Live")
+    expect(kevin.locator(f"#message-{said}")).to_be_visible()
+    assert shows_what_a_fresh_load_shows(kevin, ada, 3)
+
+
+def test_too_many_streams_are_waited_for_as_long_as_the_server_asks(window, server, ada):
+    proxy = Proxy(server)
+    try:
+        kevin = live(window("kevin", base_url=proxy.address), "/conversations/4")
+        proxy.mode = "limit"
+        expect(kevin.locator("#live")).to_contain_text("Reconnecting")
+        said = ada.say(4, "Said while there was no room")
+        wait_until(lambda: [method for _, method in proxy.asked][-1] == "HEAD")
+        refused = len(proxy.asked)
+        wait_until(lambda: len(proxy.asked) > refused)
+        waited = proxy.asked[refused][0] - proxy.asked[refused - 1][0]
+        assert RETRY_AFTER <= waited < RETRY_AFTER + 2
+        expect(kevin.locator("#live")).to_contain_text("Reconnecting")
+        proxy.mode = "pass"
+        expect(kevin.locator("#live")).to_contain_text("Live")
+        expect(kevin.locator(f"#message-{said}")).to_be_visible()
+    finally:
+        proxy.stop()
+
+
+def test_a_reset_reaches_every_tab_and_each_fetches_again(window, restartable, ada):
+    """Kevin gains an inbox: no event tells what was there before."""
+    pages = [window("kevin")]
+    pages += [pages[0].context.new_page() for _ in range(2)]
+    for page, path in zip(
+        pages, ("/conversations/1", "/conversations/2", "/accounts/1/conversations"), strict=True
+    ):
+        live(page, path)
+        expect(page.locator("#conversation-7")).to_have_count(0)
+        page.evaluate("window.notReloaded = true")
+    restartable.flask("inbox", "add", "2", "kevin@example.com")
+    for page in pages:
+        expect(page.locator("#conversation-7")).to_be_visible()
+        assert page.evaluate("window.notReloaded") is None
+        expect(page.locator("#live")).to_contain_text("Live")
+    ada.say(7, "And it is live")
+    fresh = live(pages[0].context.new_page(), "/accounts/1/conversations")
+    rows = """rows => rows.map((row) => [row.id, row.dataset.version,
+        ...[".who", ".preview", ".badge"].map((part) => row.querySelector(part).textContent)])"""
+    expected = fresh.locator("#conversations > .row").evaluate_all(rows)
+    assert "And it is live" in str(expected)
+    for page in pages:
+        wait_until(
+            lambda page=page: page.locator("#conversations > .row").evaluate_all(rows) == expected,
+            what="it ends with what a fresh load shows",
+        )
+
+
+@pytest.fixture
+def cached(chromium, server):
+    """A browser with the back/forward cache that every browser has, and Playwright's has not."""
+    browser = chromium.browser_type.launch(
+        executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+        args=["--no-sandbox", "--disable-gpu"],
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    context = browser.new_context(base_url=server)
+    asked = {"email": "kevin@example.com", "password": "password"}
+    assert context.request.post("/login", data=asked).ok
+    yield context
+    browser.close()
+
+
+def test_who_goes_back_and_forward_finds_the_thread_as_it_is_now(cached, ada):
+    page = live(cached.new_page(), "/conversations/5")
+    page.locator("#conversation-6 a").click()
+    page.wait_for_url("**/conversations/6")
+    expect(page.locator("#live")).to_contain_text("Live")
+    for path, conversation in (("5", 5), ("6", 6), ("5", 5)):
+        said = ada.say(conversation, "Said while it was away")
+        page.go_forward(wait_until="commit") if path == "6" else page.go_back(wait_until="commit")
+        page.wait_for_url(f"**/conversations/{path}")
+        expect(page.locator(f"#message-{said}")).to_be_visible()
+        expect(page.locator("#live")).to_contain_text("Live")
+        assert shows_what_a_fresh_load_shows(page, ada, conversation)
+
+
+def test_who_loses_access_to_what_is_open_is_told(window, restartable):
+    kevin = live(window("kevin"), "/conversations/1")
+    other = live(kevin.context.new_page(), "/accounts/1/conversations")
+    expect(other.locator("#conversation-1")).to_be_visible()
+    restartable.flask("inbox", "remove", "1", "kevin@example.com")
+    expect(kevin.locator("#notice")).to_contain_text("You no longer have access to this.")
+    expect(other.locator("#conversation-1")).to_have_count(0)
+    expect(other.locator("#live")).to_contain_text("Live")

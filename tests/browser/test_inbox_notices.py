@@ -1,0 +1,136 @@
+"""A sound and a desktop notification, for who wants them: of what is addressed to them, once."""
+
+import pytest
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+from .test_inbox_list import live
+from .writer import Writer
+from .writer import wait_until
+
+# What the page does to the browser is noted beside being done; `look(false)` is what the browser
+# says of a tab in the background, which a headless one never says.
+NOTED = """
+  window.told = {sounds: 0, shown: []};
+  let isVisible = true;
+  Object.defineProperty(document, "visibilityState", {get: () => isVisible ? "visible" : "hidden"});
+  window.look = (seen) => {
+    isVisible = seen;
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+  const start = OscillatorNode.prototype.start;
+  OscillatorNode.prototype.start = function (...when) {
+    told.sounds++;
+    return start.apply(this, when);
+  };
+  window.Notification = class extends Notification {
+    constructor(title, options) {
+      super(title, options);
+      told.shown.push(this);
+    }
+  };
+"""
+
+
+@pytest.fixture
+def ada(server):
+    ada = Writer(server, "ada")
+    yield ada
+    ada.close()
+
+
+@pytest.fixture
+def tabs(window) -> list[Page]:
+    """Two of Kevin's, of which he sees none."""
+    context = window("kevin", permissions=["notifications"]).context
+    context.add_init_script(NOTED)
+    tabs = [context.pages[0], context.new_page()]
+    for page in tabs:
+        live(page, "/accounts/1/conversations")
+    for page in tabs:
+        page.evaluate("look(false)")
+    return tabs
+
+
+def switch_on(page: Page, *settings: str) -> None:
+    page.locator("#me-menu summary").click()
+    for setting in settings:
+        page.get_by_label(setting).check()
+
+
+def told(tabs: list[Page]) -> tuple[int, list[str]]:
+    """How many sounds all tabs made, and what they showed."""
+    sounds = sum(page.evaluate("told.sounds") for page in tabs)
+    return sounds, [
+        title for page in tabs for title in page.evaluate("told.shown.map((n) => n.title)")
+    ]
+
+
+def noticed(tabs: list[Page], number: int) -> None:
+    """So many notifications are on each page, which is told of them before it tells."""
+    for page in tabs:
+        expect(page.locator("#notifications > li", has_text="Ada mentioned you")).to_have_count(
+            number
+        )
+
+
+def mention(ada: Writer) -> None:
+    ada.say(1, "@Kevin please look", private=True)
+
+
+MENTION = "Ada mentioned you in Maria Lindqvist"
+
+
+def test_nothing_is_said_unless_it_is_asked_for(tabs, ada):
+    mention(ada)
+    noticed(tabs, 1)
+    switch_on(tabs[0], "Sound", "Desktop notifications")
+    mention(ada)
+    wait_until(lambda: told(tabs) == (1, [MENTION]), what="the second, and only that")
+
+
+def test_of_what_is_addressed_to_me_one_tab_tells_once(tabs, ada):
+    before = tabs[0].locator("#notifications > li", has_text="Ada mentioned you").count()
+    switch_on(tabs[1], "Sound", "Desktop notifications")
+    ada.say(2, "Nothing of yours")
+    for page in tabs:
+        expect(page.locator("#conversation-2")).to_contain_text("Nothing of yours")
+    mention(ada)
+    mention(ada)
+    noticed(tabs, before + 2)
+    wait_until(lambda: told(tabs)[0] >= 2)
+    mention(ada)
+    noticed(tabs, before + 3)
+    wait_until(lambda: told(tabs)[0] >= 3)
+    assert told(tabs) == (3, [MENTION] * 3)
+
+
+def test_while_one_tab_is_looked_at_none_tells(tabs, ada):
+    before = tabs[0].locator("#notifications > li", has_text="Ada mentioned you").count()
+    switch_on(tabs[0], "Sound")
+    tabs[1].evaluate("look(true)")
+    mention(ada)
+    noticed(tabs, before + 1)
+    tabs[1].evaluate("look(false)")
+    mention(ada)
+    wait_until(lambda: told(tabs)[0] > 0)
+    assert told(tabs) == (1, []), "the second; and it was not to be shown"
+
+
+def test_a_click_on_it_opens_what_it_is_about(tabs, ada):
+    switch_on(tabs[0], "Desktop notifications")
+    note = ada.say(1, "@Kevin this one", private=True)
+    wait_until(lambda: told(tabs)[1])
+    (teller,) = [page for page in tabs if page.evaluate("told.shown.length")]
+    teller.evaluate("told.shown[0].onclick()")
+    teller.wait_for_url(f"**/conversations/1?message={note}#message-{note}")
+
+
+def test_without_permission_the_switch_stays_off(window):
+    kevin = live(window("kevin"), "/accounts/1/conversations")
+    assert kevin.evaluate("Notification.permission") != "granted"
+    kevin.locator("#me-menu summary").click()
+    kevin.get_by_label("Desktop notifications").click()
+    expect(kevin.get_by_label("Desktop notifications")).not_to_be_checked()
+    kevin.reload()
+    assert kevin.get_by_label("Desktop notifications").is_checked() is False

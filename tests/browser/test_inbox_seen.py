@@ -1,0 +1,57 @@
+"""What the customer has seen is marked as they see it."""
+
+import pytest
+from playwright.sync_api import expect
+
+from .restartable import Restartable
+from .test_inbox_list import act
+from .test_inbox_list import live
+
+
+@pytest.fixture(scope="module")
+def restartable(tmp_path_factory):
+    server = Restartable(tmp_path_factory.mktemp("seen"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(restartable):
+    return restartable.address
+
+
+def test_the_mark_moves_as_the_customer_reads_and_stays_at_replies(window, restartable):
+    kevin = live(window("kevin"), "/conversations/2")
+
+    def say(content: str, **more: object) -> int:
+        return act(kevin, "/conversations/2/messages", content=content, **more).json()["id"]
+
+    def read(id: int) -> None:
+        restartable.post(tom, "/conversations/2/read", message_id=id)
+
+    tom = restartable.flask("token", "visitor", "tom.okafor@example.com")
+    first, second = say("First reply"), say("Second reply")
+    note, third = say("A note", private=True), say("Third reply")
+    expect(kevin.locator(f"#message-{third}")).to_be_visible()
+    mark = kevin.locator("#messages .seen")
+    expect(mark).to_have_count(0)
+    read(first)
+    expect(kevin.locator(f"#message-{first} .seen")).to_be_visible()
+    read(second)
+    expect(kevin.locator(f"#message-{second} .seen")).to_be_visible()
+    act(kevin, f"/messages/{second}", content="Second reply, edited")
+    expect(kevin.locator(f"#message-{second}")).to_contain_text("edited")
+    expect(kevin.locator(f"#message-{second} .seen")).to_be_visible()
+    act(kevin, f"/messages/{second}/delete")
+    expect(kevin.locator(f"#message-{first} .seen")).to_be_visible()
+    expect(mark).to_have_count(1)
+    restartable.post(tom, "/conversations/2/messages", content="Thank you")
+    expect(kevin.locator("#messages")).to_contain_text("Thank you")
+    read(third)
+    expect(kevin.locator(f"#message-{third} .seen")).to_be_visible()
+    expect(mark).to_have_count(1)
+    live(kevin, "/conversations/2")  # and that is what a fresh load shows
+    expect(kevin.locator(f"#message-{third} .seen")).to_be_visible()
+    expect(mark).to_have_count(1)
+    assert third > note

@@ -1,0 +1,106 @@
+"""Tabs to which Playwright has done nothing: its own always count as seen, and so never freeze.
+
+They are spoken to in the DevTools protocol (https://chromedevtools.github.io/devtools-protocol/),
+over a session of Playwright's with the browser.
+"""
+
+import json
+import time
+from typing import Any
+
+from playwright.sync_api import Browser
+
+from .writer import wait_until
+
+
+class Untouched:
+    """A window of its own, signed in: its tabs share cookies, as tabs do."""
+
+    def __init__(self, browser: Browser, server: str, name: str):
+        self.server = server
+        self._crashed = 0
+        self.session = browser.new_browser_cdp_session()
+        self.session.on("Target.receivedMessageFromTarget", self._received)
+        self.answers: dict[tuple[str, int], Any] = {}
+        self._context = self.session.send("Target.createBrowserContext")["browserContextId"]
+        tab = self.open("/login")
+        tab.expect("document.readyState === 'complete' && document.forms.length > 0")
+        fields = json.dumps({"email": f"{name}@example.com", "password": "password"})
+        tab.evaluate(f"""(() => {{
+            const form = document.querySelector("form:has([name=password])");
+            for (const [name, value] of Object.entries({fields})) form.elements[name].value = value;
+            form.requestSubmit();
+        }})()""")
+        tab.expect("location.pathname.endsWith('/conversations')")
+        tab.send("Page.navigate", url="about:blank")
+
+    def open(self, path: str) -> "Tab":
+        asked = {"url": self.server + path, "browserContextId": self._context}
+        target = self.session.send("Target.createTarget", asked)["targetId"]
+        attach = {"targetId": target, "flatten": False}
+        tab = Tab(self, self.session.send("Target.attachToTarget", attach)["sessionId"])
+        tab.send("Inspector.enable")
+        return tab
+
+    def open_live(self, path: str) -> "Tab":
+        tab = self.open(path)
+        tab.expect("document.getElementById('live')?.dataset.state === 'live'")
+        return tab
+
+    @property
+    def crashed(self) -> int:
+        """How many of its tabs have."""
+        self.session.send("Target.getTargets")  # while it is asked, what has come is heard
+        return self._crashed
+
+    def close(self) -> None:
+        self.session.send("Target.disposeBrowserContext", {"browserContextId": self._context})
+        self.session.detach()
+
+    def _received(self, event: dict[str, Any]) -> None:
+        answer = json.loads(event["message"])
+        self._crashed += answer.get("method") == "Inspector.targetCrashed"
+        if "id" in answer:
+            self.answers[event["sessionId"], answer["id"]] = answer
+
+
+class Tab:
+    def __init__(self, window: Untouched, session: str):
+        self._window, self._session, self._asked = window, session, 0
+
+    def tell(self, method: str, **parameters: Any) -> None:
+        """Does not wait for an answer."""
+        self._asked += 1
+        message = {"id": self._asked, "method": method, "params": parameters}
+        asked = {"sessionId": self._session, "message": json.dumps(message)}
+        self._window.session.send("Target.sendMessageToTarget", asked)
+
+    def send(self, method: str, **parameters: Any) -> Any:
+        self.tell(method, **parameters)
+        session, place = self._window.session, (self._session, self._asked)
+        deadline = time.monotonic() + 20
+        while place not in self._window.answers:
+            assert time.monotonic() < deadline, f"{method} is not answered"
+            session.send("Target.getTargets")
+        answer = self._window.answers.pop(place)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def evaluate(self, expression: str) -> Any:
+        asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+        answer = self.send("Runtime.evaluate", **asked)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def expect(self, expression: str) -> None:
+        wait_until(lambda: self.evaluate(expression), what=expression)
+
+    def crash(self) -> None:
+        """Its renderer is killed, without a word to anybody."""
+        self.tell("Page.crash")
+
+    def freeze(self) -> None:
+        self.send("Page.setWebLifecycleState", state="frozen")
+
+    def thaw(self) -> None:
+        self.send("Page.setWebLifecycleState", state="active")
