@@ -5,6 +5,8 @@ of a Redis Cluster. A topic's log and its channel have the same name.
 """
 
 import secrets
+from collections import defaultdict
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,11 +90,13 @@ class Publication(NamedTuple):
 class Reading(NamedTuple):
     """Logs and groups as of one moment: where the account stands and, per topic, the next messages.
 
-    `complete` is False when there is more after these messages than one reading returns.
+    `complete` is False when there is more after these messages than one reading returns; `whole` is
+    False when Redis has evicted some of it.
     """
 
     position: Cursor
     now_ms: int
+    whole: bool
     topics: list[list[Message]]
     snapshots: list[Snapshot]
 
@@ -109,10 +113,30 @@ class Reading(NamedTuple):
         return [message for message in messages if message.cursor <= min(cut)]
 
 
-class Broker:
-    """One per process. Every method may raise RedisError when Redis is away or refuses."""
+class Known(NamedTuple):
+    """What is known of an account, by which a Redis that forgot is recognised: up to where it has
+    been said that everything is published, and the newest event."""
 
-    def __init__(self, url: str):
+    position: Cursor
+    newest: Cursor
+
+    def and_also(self, other: "Known") -> "Known":
+        """Epochs are numbers of one length, so that of two cursors the later one is the greater."""
+        return Known(max(self.position, other.position), max(self.newest, other.newest))
+
+
+UNKNOWN = Known(Cursor("0", 0, 0), Cursor("0", 0, 0))
+
+
+class Broker:
+    """One per process. Every method may raise RedisError when Redis is away or refuses.
+
+    `recall` says of an account, by id, which event is the newest that was ever published: asked of
+    something that outlives Redis, whenever Redis may have been another one before. What it raises
+    is raised; None: it does not know.
+    """
+
+    def __init__(self, url: str, recall: Callable[[int], Cursor | None] = lambda _: None):
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
@@ -126,7 +150,9 @@ class Broker:
         self._publish = self.redis.register_script(script("account", "publish"))
         self._read = self.redis.register_script(script("account", "group", "read"))
         self._change = self.redis.register_script(script("group", "leases"))
-        self._seen: dict[int, Cursor] = {}  # the newest event known of each account
+        self._recall = recall
+        self._recalled: set[int] = set()  # the accounts of which it has been asked
+        self._known: defaultdict[int, Known] = defaultdict(lambda: UNKNOWN)
 
     def publish(
         self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str | bytes]]
@@ -145,8 +171,8 @@ class Broker:
         for key, event, bodies in events:
             keys += channels(account_id, (f"done:{key}", *(name for name, _ in bodies)))
             args += (event, len(bodies), *(body for _, body in bodies))
-        epoch, last, published = self._publish(keys=keys, args=args)
-        self.saw(account_id, Cursor(epoch.decode(), *pair(last)))
+        epoch, newest, published = self._publish(keys=keys, args=args)
+        self.saw(account_id, Cursor(epoch.decode(), *pair(newest)))
         return int(published)
 
     def takes_events(self) -> bool:
@@ -162,7 +188,7 @@ class Broker:
         """The messages of the topics `names` after `after`, up to READ_LIMIT of each, and who is in
         the groups."""
         places = (name for group in groups for name in (group.name, group.topic))
-        epoch, now, last, logs, snapshots = self._read(
+        epoch, now, last, newest, whole, logs, snapshots = self._read(
             keys=[*self._keys(account_id), *channels(account_id, (*names, *places))],
             args=[
                 *self._args(account_id),
@@ -172,10 +198,11 @@ class Broker:
                 *(text for group in groups for text in group.behaviour),
             ],
         )
-        known = Cursor(epoch.decode(), *pair(last))
-        self.saw(account_id, known)
-        messages = [[logged(known, *entry) for entry in log] for log in logs]
-        return Reading(known, int(now), messages, [Snapshot.parse(*s) for s in snapshots])
+        position = Cursor(epoch.decode(), *pair(last))
+        self._learn(account_id, Known(position, position.at(newest.decode())))
+        messages = [[logged(position, *entry) for entry in log] for log in logs]
+        snapshots = [Snapshot.parse(*snapshot) for snapshot in snapshots]
+        return Reading(position, int(now), bool(whole), messages, snapshots)
 
     def position(self, account_id: int) -> Cursor:
         """A cursor up to which everything published in the account has been published by now."""
@@ -202,11 +229,20 @@ class Broker:
             told: list[bytes] = pipeline.execute()
             return told
 
-    def saw(self, account_id: int, cursor: Cursor) -> None:
-        """Remembers the newest event of an account, by which a Redis that forgot is recognised."""
-        known = self._seen.get(account_id)
-        if known is None or known.epoch != cursor.epoch or cursor > known:
-            self._seen[account_id] = cursor
+    def saw(self, account_id: int, event: Cursor) -> None:
+        """Remembers an event of an account: a Redis that is behind it has forgotten something."""
+        self._learn(account_id, Known(event, event))
+
+    def newest(self, account_id: int) -> Cursor:
+        """The newest event of the account that is known here."""
+        return self._known[account_id].newest
+
+    def doubt(self) -> None:
+        """To be called when Redis may be another one from now on: what is known is asked anew."""
+        self._recalled.clear()
+
+    def _learn(self, account_id: int, known: Known) -> None:
+        self._known[account_id] = self._known[account_id].and_also(known)
 
     def now_ms(self) -> int:
         """Redis's own clock in Unix milliseconds (`TIME`)."""
@@ -221,11 +257,14 @@ class Broker:
         return Listener(self.redis.connection_pool)
 
     def _keys(self, account_id: int) -> list[str]:
-        return channels(account_id, ("epoch", "last"))
+        return channels(account_id, ("position", "heads"))
 
     def _args(self, account_id: int) -> list[str]:
-        seen = self._seen.get(account_id)
-        return [secrets.token_hex(4), f"{seen.epoch} {seen.entry}" if seen else ""]
+        if account_id not in self._recalled:
+            if (event := self._recall(account_id)) is not None:
+                self.saw(account_id, event)
+            self._recalled.add(account_id)
+        return [f"{cursor.epoch} {cursor.entry}" for cursor in self._known[account_id]]
 
 
 class Listener:

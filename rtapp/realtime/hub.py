@@ -264,10 +264,11 @@ class Hub:
             self.idle[channel] = time.monotonic()
 
     def change(self, subscriber: Subscriber, allowed: Subscription) -> None:
-        """Goes on with what is allowed now, from where the stream stands.
+        """Goes on with what is allowed now.
 
-        With other topics, an open stream is told to fetch again: no event tells of what a new one
-        held before, nor takes back what was still heard on a lost one after the change.
+        With other topics, an open stream begins anew with a reset: no event tells of what a new one
+        held before, nor takes back what was still heard on a lost one after the change; and what a
+        new one's log has from before may be of what they were not to see.
         """
         if subscriber.state is State.CLOSED:
             return
@@ -283,7 +284,7 @@ class Hub:
         subscriber.topics = tuple(self._join(subscriber, topic) for topic in topics)
         subscriber.told = -1
         if subscriber.opened and subscriber.cursor is not None:
-            self.push(subscriber, frames.reset("history_lost", subscriber.cursor))
+            subscriber.cursor = subscriber.cursor._replace(ms=0, n=0)  # nothing goes on from there
         self.catch_up(subscriber)
 
     def leave(self, channel: Channel) -> None:
@@ -369,6 +370,7 @@ class Hub:
     def _disconnected(self) -> None:
         """From here on nothing is sure: everyone catches up when the channels are back."""
         self._listener = None
+        self.broker.doubt()
         self.connections += 1
         self.said += 1
         for channel in self.channels.values():

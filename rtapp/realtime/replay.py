@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from . import frames
 from . import metrics
 from .broker import RETENTION_MS
+from .broker import Message
 from .broker import Reading
 from .cursor import NOWHERE
 from .cursor import Cursor
@@ -178,7 +179,7 @@ class Serving:
         )
         self.lost = why_lost(cursor, self.reading) if cursor else None
         self.start = self.reading.position if self.lost or cursor is None else cursor
-        self.messages = [] if self.lost else self.reading.merged()
+        self.messages = [] if self.lost else since_reset(self.reading.merged())
         self._state: list[Ephemeral] = []
         for (topic, group), state in zip(groups, self.reading.snapshots, strict=True):
             hub.leases.heard(account_id, group, state.ends_in)
@@ -199,19 +200,28 @@ class Serving:
         return self._snapshots[format]
 
 
+def since_reset(messages: list[Message]) -> list[Message]:
+    """Without what came before a reset, after which the client fetches again anyway: it may be of
+    what they were not to see until the reset told them of other rights."""
+    resets = [n for n, message in enumerate(messages) if message.event == frames.RESET]
+    return messages[resets[-1] :] if resets else messages
+
+
 def why_lost(cursor: Cursor, reading: Reading) -> str | None:
     """The reason for which `reading` is not provably all that followed `cursor`, or None.
 
     A log forgets from its oldest end. Each message names the one before it in its topic, so the
     first one after the cursor proves that nothing was trimmed in between; no message at all proves
     it too as long as the cursor is younger than the retention, because the newest entry of a log
-    outlives that.
+    outlives that, unless Redis has evicted it: then the reading is not whole.
     """
     if cursor.epoch != reading.position.epoch:
         return "unknown_cursor"
     if cursor.ms > reading.now_ms and cursor > reading.position:
         return "unknown_cursor"  # of a future that this log never had
     if reading.now_ms - cursor.ms > RETENTION_MS:
+        return "history_lost"
+    if not reading.whole:
         return "history_lost"
     if any(topic and topic[0].previous > cursor[1:] for topic in reading.topics):
         return "history_lost"

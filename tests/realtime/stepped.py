@@ -19,7 +19,6 @@ from rtapp.realtime.turns import give_way
 from .clock import Clock
 from .clock import Dump
 from .clock import TimedBroker
-from .clock import some_epochs
 from .model import TOPICS
 from .model import Log
 from .model import Reader
@@ -73,11 +72,11 @@ class Stepped(RuleBasedStateMachine):
         for module, kind in YIELDING.items():
             module.gevent = turns = Turns(self.wire, kind)
             module.give_way = turns.sleep
-        epochs = some_epochs()
-        self.relay = TimedBroker(self.server.url, epochs)  # another process, that publishes
+        self.relay = TimedBroker(self.server.url)  # another process, that publishes
         self.relay.redis.flushall()
         self.clock = Clock(self.relay, ACCOUNT)
-        self.hub = Hub(HeldBroker(self.server.url, epochs, self.wire), render, lambda s: s)
+        broker = HeldBroker(self.server.url, self.relay.newest, self.wire)
+        self.hub = Hub(broker, render, lambda s: s)
         self.hub.start()
         self.log = Log(ACCOUNT)
         self.numbers = itertools.count()
@@ -94,13 +93,8 @@ class Stepped(RuleBasedStateMachine):
 
     def look(self) -> None:
         """What Redis has forgotten is seen at once, by the one process or the other."""
-        for known in self.hub.broker._seen.values():
-            if known.epoch == self.log.epoch:
-                self.relay.saw(ACCOUNT, known)
-        epoch = self.relay.position(ACCOUNT).epoch
-        if epoch != self.log.epoch:
-            self.snapshot = None  # see test_an_epoch_that_was_given_up_does_not_come_back
-        self.log.goes_on_in(epoch)
+        self.relay._learn(ACCOUNT, self.hub.broker._known[ACCOUNT])
+        self.log.goes_on_in(self.relay.position(ACCOUNT).epoch)
 
     def ping(self, patient: bool) -> None:
         heartbeat.PATIENCE = 1000 if patient else 0

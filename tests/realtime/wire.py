@@ -117,8 +117,8 @@ class Wire:
 class HeldBroker(TimedBroker):
     """The hub's: one per process."""
 
-    def __init__(self, url: str, epochs: Any, wire: Wire):
-        super().__init__(url, epochs)
+    def __init__(self, url: str, recall: Callable[[int], Cursor | None], wire: Wire):
+        super().__init__(url, recall)
         self._wire = wire
 
     def read(
