@@ -20,11 +20,11 @@ from . import metrics
 from .broker import RETENTION_MS
 from .broker import Message
 from .broker import Reading
+from .channel import Channel
 from .cursor import NOWHERE
 from .cursor import Cursor
 from .group import Group
 from .subscriber import Burst
-from .subscriber import Channel
 from .subscriber import Ephemeral
 from .subscriber import State
 from .subscriber import Subscriber
@@ -96,7 +96,7 @@ class Replay:
         self._hub.leases.arrive(group)  # so that whoever asks who is there is there
         served = Serving(self._hub, place, snapshot=any(s.missed() is None for s in group))
         for number, subscriber in enumerate(group, start=1):
-            if self._may_be_served(subscriber, place.channels):
+            if self._may_be_served(subscriber, place):
                 format = subscriber.subscription.format
                 burst = served.burst(format) if served.messages else None
                 if self._begin(subscriber, served) and (
@@ -108,12 +108,13 @@ class Replay:
         if served.messages and any(channel.observed for channel in place.channels):
             self._hub.observer.heard(group, served.messages)
 
-    def _may_be_served(self, subscriber: Subscriber, channels: tuple[Channel, ...]) -> bool:
+    def _may_be_served(self, subscriber: Subscriber, place: Place) -> bool:
         """Whether it is still as it was when the reading began: others had their turns since."""
         return (
             subscriber.state is State.CATCHING_UP
-            and subscriber.topics == channels
-            and subscriber not in self._hub.stalled
+            and subscriber.topics == place.channels
+            and subscriber.cursor == place.cursor
+            and subscriber not in self._hub.sockets.stalled
         )
 
     def _begin(self, subscriber: Subscriber, served: Serving) -> bool:
@@ -140,7 +141,7 @@ class Replay:
         subscriber.cursor = max(subscriber.cursor or NOWHERE, served.reading.position)
         # What was published while the pub/sub connection was lost, nobody has heard: then only
         # a reading that began afterwards is up to date.
-        if served.connection == self._hub.connections and self._inform(subscriber, served):
+        if served.connection == self._hub.listening.lost and self._inform(subscriber, served):
             self._hub.go_live(subscriber)
 
     def _inform(self, subscriber: Subscriber, served: Serving) -> bool:
@@ -155,7 +156,7 @@ class Replay:
             missed = subscriber.missed()
         if missed is None:
             return False  # it is released, and read for again
-        burst = self._hub.burst(missed, subscriber.subscription.format)
+        burst = self._hub.delivery.burst(missed, subscriber.subscription.format)
         return not burst.payload or self._hub.send(subscriber, burst)
 
 
@@ -167,7 +168,7 @@ class Serving:
         self._hub = hub
         # What changes between a snapshot and Redis telling us of the topic, nobody would hear.
         self.has_snapshot = snapshot and all(channel.confirmed for channel in channels)
-        self.connection, self.said = hub.connections, hub.said
+        self.connection, self.said = hub.listening.lost, hub.delivery.said
         names = [channel.topic.name for channel in channels] if cursor else []
         groups = [
             (channel.topic, Group(kind, channel.topic.name))
@@ -189,7 +190,9 @@ class Serving:
 
     def burst(self, format: str) -> Burst:
         if format not in self._bursts:
-            self._bursts[format] = self._hub.burst([(m.cursor, m) for m in self.messages], format)
+            self._bursts[format] = self._hub.delivery.burst(
+                [(m.cursor, m) for m in self.messages], format
+            )
         return self._bursts[format]
 
     def snapshot(self, format: str) -> bytes:

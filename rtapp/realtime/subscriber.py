@@ -7,17 +7,18 @@ there: LIVE ⇄ CATCHING_UP, until it is closed.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from .broker import Topic
 from .cursor import Cursor
 from .group import Holding
 
-RECENT = 64  # ephemeral events of a topic that are kept
+if TYPE_CHECKING:
+    from .channel import Channel
 
 
 class State(Enum):
@@ -68,53 +69,6 @@ class Ephemeral(NamedTuple):
 
     event: str
     body: bytes
-
-
-class Channel:
-    """A topic that this process listens to. `position` is the newest message heard on it.
-
-    Invariant: every live subscriber of it has everything up to `position`, in one epoch; there is
-    none while `position` is None. Ephemeral events, which no log has, are numbered by the hub; the
-    newest are kept for whoever was not live just then.
-    """
-
-    __slots__ = (
-        "_forgotten",
-        "_recent",
-        "confirmed",
-        "name",
-        "observed",
-        "position",
-        "subscribers",
-        "topic",
-    )  # fmt: skip
-
-    def __init__(self, topic: Topic, observed: bool = False):
-        self.topic = topic
-        self.observed = observed  # whether the hub's observer is told of what goes by
-        self.name = topic.channel.encode()
-        self.subscribers: set[Subscriber] = set()
-        self.position: Cursor | None = None
-        self.confirmed = False  # whether Redis has said that it will tell us of it
-        self._recent: deque[tuple[int, Ephemeral]] | None = None
-        self._forgotten = 0
-
-    def remember(self, number: int, ephemeral: Ephemeral) -> None:
-        if self._recent is None:
-            self._recent = deque()
-        elif len(self._recent) == RECENT:
-            self._forgotten, _ = self._recent.popleft()
-        self._recent.append((number, ephemeral))
-
-    def forget(self, number: int) -> None:
-        """What was said up to `number` may not have been heard here."""
-        self._recent, self._forgotten = None, number
-
-    def since(self, number: int) -> list[tuple[int, Ephemeral]] | None:
-        """The ephemeral events after `number`, or None if not all of them are known."""
-        if self._forgotten > number:
-            return None
-        return [pair for pair in self._recent or () if pair[0] > number]
 
 
 # What a frame moves a subscriber to: its cursor, or the number of an ephemeral event.

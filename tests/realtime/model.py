@@ -120,7 +120,7 @@ class Reader:
     def __repr__(self) -> str:
         told = {event for segment in self.segments for event in segment.events}
         missing = [e for e in self.expected(self.segments[-1]) if e not in told]
-        stalled = ", stalled" if self.subscriber in self.hub.stalled else ""
+        stalled = ", stalled" if self.subscriber in self.hub.sockets.stalled else ""
         return f"<Reader of {self.topics}: {self.subscriber.state}{stalled}, lacks {missing}>"
 
     def open(self, cursor: Cursor | None = None) -> None:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.stateful import invariant
 
+from rtapp.realtime import delivery
 from rtapp.realtime import heartbeat
 from rtapp.realtime import hub as hub_module
+from rtapp.realtime import listening
 from rtapp.realtime import replay
 from rtapp.realtime import revocation
 from rtapp.realtime.embedded_redis import EmbeddedRedis
@@ -29,7 +31,13 @@ from .wire import Wire
 
 ACCOUNT = 1
 PATIENCE = 3000  # rounds in which everyone has everything
-YIELDING = {hub_module: "turn", replay: "turn", heartbeat: "beat", revocation: "sweep"}
+YIELDING = {
+    listening: "turn",
+    delivery: "turn",
+    replay: "turn",
+    heartbeat: "beat",
+    revocation: "sweep",
+}
 
 
 class Numbered(Subscriber):
@@ -53,10 +61,10 @@ class Numbered(Subscriber):
 def step_by_step(monkeypatch):
     """The engine yields after each subscriber, and waits for nothing but the test."""
     for module in YIELDING:
-        monkeypatch.setattr(module, "gevent", gevent)  # as they are to be again afterwards
+        monkeypatch.setattr(module, "gevent", gevent, raising=False)  # to be so again afterwards
         monkeypatch.setattr(module, "give_way", give_way, raising=False)
     monkeypatch.setattr(hub_module, "Subscriber", Numbered)
-    monkeypatch.setattr(hub_module, "WRITES_PER_TURN", 1)
+    monkeypatch.setattr(delivery, "WRITES_PER_TURN", 1)
     monkeypatch.setattr(replay, "SUBSCRIBERS_PER_TURN", 1)
     monkeypatch.setattr(heartbeat, "PATIENCE", 0)
     monkeypatch.setattr(heartbeat, "BARRIER_TIMEOUT", 1000)
