@@ -8,7 +8,6 @@ connection), catches up from the log (replay.py).
 import random
 import time
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -202,11 +201,10 @@ class Hub:
             return
         if allowed.holdings != subscriber.subscription.holdings:
             self.leases.change(subscriber, allowed.holdings)
-        if allowed.topics != subscriber.subscription.topics:
+        if allowed.topics != subscriber.heard_topics():
             self._change_topics(subscriber, allowed.topics)
 
     def _change_topics(self, subscriber: Subscriber, topics: tuple[Topic, ...]) -> None:
-        subscriber.subscription = replace(subscriber.subscription, topics=topics)
         self.topics.join(subscriber, topics)
         subscriber.told = -1
         if subscriber.opened and subscriber.cursor is not None:

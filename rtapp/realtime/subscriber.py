@@ -7,11 +7,15 @@ there: LIVE ⇄ CATCHING_UP, until it is closed.
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from typing import NamedTuple
+from typing import TypeVar
+from typing import cast
 
 from .broker import Topic
 from .cursor import Cursor
@@ -19,6 +23,11 @@ from .group import Holding
 
 if TYPE_CHECKING:
     from .channel import Channel
+
+
+SHARED = 4_096  # things that streams may have in common: kept for those that come later
+
+Thing = TypeVar("Thing", bound=Hashable)
 
 
 class State(Enum):
@@ -62,6 +71,31 @@ class Subscription:
     credential: str = ""  # by which the request was signed in, as `auth` names it
     address: str = ""
     holdings: tuple[Holding, ...] = ()  # what it holds in groups as long as it is open
+
+    def held(self) -> Subscription:
+        """As an open stream holds it: without where it began, and with everything that is equal to
+        another one's being one and the same."""
+        held = Subscription(
+            account_id=self.account_id,
+            streams=shared(self.streams),
+            topics=(),
+            format=self.format,
+            user_id=self.user_id,
+            credential=shared(self.credential),
+            address=shared(self.address),
+            holdings=shared(self.holdings),
+        )
+        return shared(held)
+
+
+@lru_cache(SHARED)
+def _first(thing: Hashable) -> Hashable:
+    return thing
+
+
+def shared(thing: Thing) -> Thing:
+    """Of all that are equal, the first: open streams hold much that others hold too."""
+    return cast(Thing, _first(thing))
 
 
 class Ephemeral(NamedTuple):
@@ -131,7 +165,7 @@ class Subscriber:
 
     def __init__(self, fd: int, subscription: Subscription, expires: float):
         self.fd = fd
-        self.subscription = subscription
+        self.subscription = subscription.held()
         self.topics: tuple[Channel, ...] = ()
         self.cursor = subscription.cursor
         self.rest: bytes | memoryview = b""
@@ -168,6 +202,9 @@ class Subscriber:
             self.rest = frame[sent:]
             sent -= len(frame)
         return False
+
+    def heard_topics(self) -> tuple[Topic, ...]:
+        return tuple(channel.topic for channel in self.topics)
 
     def missed(self) -> list[tuple[int, Ephemeral]] | None:
         """The ephemeral events that it has not been told, or None if it needs a snapshot."""
