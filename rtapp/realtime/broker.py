@@ -10,16 +10,12 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from typing import NamedTuple
 
-import hiredis
-from gevent.lock import Semaphore
 from redis import BlockingConnectionPool
-from redis import ConnectionPool
 from redis import Redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoPermissionError
 from redis.exceptions import NoScriptError
 from redis.exceptions import RedisError as RedisError
 from redis.retry import Retry
@@ -28,13 +24,13 @@ from .cursor import Cursor
 from .group import Group
 from .group import Snapshot
 from .group import Told
+from .listener import Listener
 
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
 LOG_LIMIT = 10_000  # entries a topic's log keeps, about; older ones are trimmed
 READ_LIMIT = 64  # entries per topic in one reading: at most about 1 MiB of bodies
 CONNECTIONS = 50  # commands under way at once; more wait for their turn
 COMMAND_TIMEOUT = 5  # s until a silent Redis counts as away
-LISTEN_BUFFER = 1 << 16  # bytes taken from the pub/sub connection at once
 
 CONTROL = "rt:control"  # the channel on which every hub hears which streams to authorise again
 
@@ -111,6 +107,10 @@ class Reading(NamedTuple):
         if not cut:
             return messages
         return [message for message in messages if message.cursor <= min(cut)]
+
+
+class EvictingRedis(RedisError):
+    """This Redis is not one to keep events in; the text says why and what to do."""
 
 
 class Known(NamedTuple):
@@ -253,8 +253,24 @@ class Broker:
         """Tells every hub to authorise open streams again: a user's, by id, or all of a name."""
         self.redis.publish(CONTROL, whose)
 
-    def listener(self) -> "Listener":
+    def listener(self) -> Listener:
+        """A pub/sub connection. Raises EvictingRedis as `refuse_eviction` does."""
+        self.refuse_eviction()
         return Listener(self.redis.connection_pool)
+
+    def refuse_eviction(self) -> None:
+        """Raises EvictingRedis if Redis, when its memory is full, would drop what clients are still
+        to be told. What is evicted all the same is noticed: this says it before it happens."""
+        try:
+            memory = self.redis.info("memory")
+        except NoPermissionError:
+            return
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if memory.get("maxmemory") and policy != "noeviction":
+            raise EvictingRedis(
+                f"Redis evicts keys when its memory is full (maxmemory-policy {policy}), and with "
+                "them events that are still to be delivered. Set maxmemory-policy to noeviction."
+            )
 
     def _keys(self, account_id: int) -> list[str]:
         return channels(account_id, ("position", "heads"))
@@ -265,45 +281,6 @@ class Broker:
                 self.saw(account_id, event)
             self._recalled.add(account_id)
         return [f"{cursor.epoch} {cursor.entry}" for cursor in self._known[account_id]]
-
-
-class Listener:
-    """The process's one pub/sub connection, read in batches.
-
-    redis-py makes the connection (address, TLS, authentication); replies are then parsed by hiredis
-    straight from the socket, because redis-py's PubSub returns one message a call.
-    """
-
-    def __init__(self, pool: ConnectionPool):
-        # Beside the pool: it would count this one for ever, and refuse when it has counted 100.
-        connection: Any = pool.connection_class(**pool.connection_kwargs)
-        connection.connect()
-        self._connection = connection
-        self._sending = Semaphore()
-        self._socket = connection._sock
-        self._socket.settimeout(None)
-        self._reader = hiredis.Reader()
-
-    def send(self, *command: str | bytes) -> None:
-        """Sends SUBSCRIBE, UNSUBSCRIBE or PING; the reply comes out of `read`."""
-        with self._sending:
-            self._connection.send_command(*command, check_health=False)
-
-    def read(self) -> list[list[bytes]]:
-        """Waits until something arrives, and returns every reply that has arrived whole."""
-        data = self._socket.recv(LISTEN_BUFFER)
-        if not data:
-            raise RedisConnectionError("Redis closed the pub/sub connection")
-        self._reader.feed(data)
-        replies = []
-        while (reply := self._reader.gets()) is not False:
-            if isinstance(reply, Exception):
-                raise RedisConnectionError(f"Redis refused on the pub/sub connection: {reply}")
-            replies.append(reply)
-        return replies
-
-    def close(self) -> None:
-        self._connection.disconnect()
 
 
 def script(*names: str) -> str:

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from . import metrics
 from .broker import CONTROL
-from .broker import Listener
+from .listener import Listener
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -49,7 +49,7 @@ class Listening:
                     self.end()
                     listener.close()
             except (RedisError, OSError) as error:
-                logger.warning("Redis is away (%s); trying again in %.2f s", error, delay)
+                logger.warning("Not listening to Redis (%s); trying again in %.2f s", error, delay)
                 gevent.sleep(delay)
                 delay = min(delay * 2, most)
 

@@ -16,10 +16,10 @@ from gevent.event import AsyncResult
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from rtapp.realtime.broker import Listener
 from rtapp.realtime.broker import Reading
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.group import Group
+from rtapp.realtime.listener import Listener
 
 from .clock import TimedBroker
 
