@@ -53,8 +53,8 @@ class Clock:
         self.set()
 
     def goes_on(self) -> None:
-        """It is later than it ever was: what is published now is of another millisecond."""
-        self.step(self.latest + 1 - self.now)
+        """It is later than it ever was: once that is seen, what is published is of another ms."""
+        self.step(self.latest + 2 - self.now)
 
     def passes(self, ms: int) -> None:
         self.step(ms)

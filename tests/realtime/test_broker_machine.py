@@ -170,6 +170,7 @@ class TheBroker(RuleBasedStateMachine):
     @rule(topic=st.sampled_from(TOPICS))
     def evict_a_log(self, topic):
         self.clock.goes_on()
+        self.look()
         self.log.evict(self.broker.redis, topic)
 
     @precondition(lambda self: self.log.after(Cursor(self.log.epoch, 0, 0), TOPICS))

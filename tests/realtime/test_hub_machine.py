@@ -250,6 +250,7 @@ class TheHub(Stepped):
         """A log, or what is known of all of them."""
         if self.there and n % 5 < len(TOPICS):
             self.clock.goes_on()
+            self.look()
             self.log.evict(self.relay.redis, TOPICS[n % 5])
         elif self.there:
             self.relay.redis.delete(Topic(ACCOUNT, ("position", "heads")[n % 5 - 3]).channel)
