@@ -22,6 +22,7 @@ from .config import CHECKOUT
 from .config import Settings
 from .events.announcements import Announcements
 from .events.outbox import Relay
+from .events.outbox import newest_published
 from .events.rendering import Renderer
 from .events.rendering import clock_time
 from .events.rendering import day
@@ -73,7 +74,8 @@ def create_app(settings: Settings | None = None) -> Flask:
             event.listen(extensions.db.engine, "connect", prepare_sqlite)
 
     embedded = EmbeddedRedis(settings.instance / "redis")
-    broker = Broker(settings.redis_url or embedded.url)
+    recall = partial(newest_published, app)
+    broker = Broker(settings.redis_url or embedded.url, recall)
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies

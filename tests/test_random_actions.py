@@ -55,6 +55,7 @@ class Watch:
         """Begins anew, as a page that is loaded again."""
         self.drop()
         self._state = self.fresh()
+        self._notified_since = oldest(self._state.notifications)
         if self.conversation is not None and self.conversation not in self._state.threads:
             self.gone = True
             return
@@ -130,14 +131,20 @@ class Watch:
             return unlike(known, fresh.threads.get(self.conversation, {}))
         shown, wanted = self._state.shown(), fresh.shown()
         return unlike(shown["conversations"], wanted["conversations"]) or unlike(
-            shown["notifications"], wanted["notifications"]
+            shown["notifications"], wanted["notifications"], self._notified_since
         )
 
 
-def unlike(known: dict[int, Any], fresh: dict[int, Any]) -> Any:
-    """The rows in which they differ, of those that fit on a page."""
-    oldest = min(fresh) if len(fresh) == PAGE else 0
-    ids = {id for id in (*known, *fresh) if id >= oldest}
+def oldest(rows: dict[int, Any]) -> int:
+    """The first id of which a page tells: the first on it, if it is full."""
+    return min(rows) if len(rows) >= PAGE else 0
+
+
+def unlike(known: dict[int, Any], fresh: dict[int, Any], since: int = 0) -> Any:
+    """The rows in which they differ, of those that the fresh page and the one that is known from
+    `since` on both tell of. Where much was lost since, a fresh page shows older ones."""
+    since = max(since, oldest(fresh))
+    ids = {id for id in (*known, *fresh) if id >= since}
     return {id: (known.get(id), fresh.get(id)) for id in ids if known.get(id) != fresh.get(id)}
 
 

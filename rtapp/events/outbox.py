@@ -9,11 +9,13 @@ holds: docs/decisions.md, "The outbox".
 import logging
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import groupby
 from typing import Any
 
 import gevent
 from flask import Flask
+from flask import has_app_context
 from gevent.event import Event
 from redis.exceptions import RedisError
 from sqlalchemy import bindparam
@@ -22,15 +24,19 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func
 from sqlalchemy import insert
 from sqlalchemy import select
+from sqlalchemy import tuple_
 from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from rtapp import clock
 from rtapp.extensions import db
 from rtapp.extensions import execute
+from rtapp.models import Account
 from rtapp.models import OutboxEvent
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Publication
+from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.metrics import OUTBOX
 from rtapp.realtime.refusal import is_state
 
@@ -44,15 +50,30 @@ RESET_BODY = '{"reason": "history_lost"}'
 ERROR_LIMIT = 1_000  # characters kept of an error
 
 # Statements are built once. Columns and no objects: nothing here is changed row by row.
+PUBLISHED = (Account.published_epoch, Account.published_ms, Account.published_n)
 INSERT = insert(OutboxEvent.__table__)
 DELETE = delete(OutboxEvent.__table__).where(
     OutboxEvent.id.in_(bindparam("published", expanding=True))
 )
 PENDING = (
-    select(OutboxEvent.__table__)
+    select(OutboxEvent.__table__, *PUBLISHED)
+    .join(Account, Account.id == OutboxEvent.account_id)
     .where(OutboxEvent.set_aside_at.is_(None))
     .order_by(OutboxEvent.id)
     .limit(BATCH)
+)
+# Several relays may tell of one account, in any order.
+ADVANCE = (
+    update(Account.__table__)
+    .where(
+        Account.id == bindparam("account_id"),
+        tuple_(*PUBLISHED) < tuple_(bindparam("epoch"), bindparam("ms"), bindparam("n")),
+    )
+    .values(
+        published_epoch=bindparam("epoch"),
+        published_ms=bindparam("ms"),
+        published_n=bindparam("n"),
+    )
 )
 
 logger = logging.getLogger(__name__)
@@ -178,13 +199,18 @@ class Batch:
     def __init__(self, broker: Broker):
         self._broker = broker
         self._published: list[int] = []
+        self._newest: dict[int, Cursor] = {}  # of each account
         self._refused: list[tuple[Any, Exception]] = []
 
     def publish(self, account_id: int, rows: Sequence[Any]) -> None:
-        """All at once; should one be refused, one by one: what has gone out goes out once."""
+        """All at once; should one be refused, one by one: what has gone out goes out once.
+
+        Nothing goes to a Redis that is behind what had left the outbox when the rows were read.
+        """
+        self._broker.saw(account_id, position(rows[-1]))
         try:
             self._broker.publish_all(account_id, [publication(row) for row in rows])
-            self._published += (row.id for row in rows)
+            self._note(account_id, rows)
         except Exception as error:
             if is_state(error):
                 raise
@@ -194,13 +220,17 @@ class Batch:
     def _publish_one(self, account_id: int, row: Any) -> None:
         try:
             self._broker.publish_all(account_id, [publication(row)])
-            self._published.append(row.id)
+            self._note(account_id, [row])
         except Exception as error:
             if is_state(error) or (is_state(error) is None and not self._broker.takes_events()):
                 raise
             logger.exception("Event %s (%s) is set aside: it can't be published", row.id, row.event)
             self._reset(account_id, row)
             self._refused.append((row, error))
+
+    def _note(self, account_id: int, rows: Sequence[Any]) -> None:
+        self._published += (row.id for row in rows)
+        self._newest[account_id] = self._broker.newest(account_id)
 
     def _reset(self, account_id: int, row: Any) -> None:
         """Tells whoever would have heard the event that they missed something."""
@@ -214,6 +244,9 @@ class Batch:
 
     def settle(self) -> None:
         """Deletes what was published, and keeps what was refused with its error."""
+        for account_id, newest in sorted(self._newest.items()):  # so that relays don't deadlock
+            told = newest._asdict() | {"epoch": int(newest.epoch), "account_id": account_id}
+            execute(ADVANCE, told)
         if self._published:
             execute(DELETE, {"published": self._published})
         for row, error in self._refused:
@@ -224,6 +257,26 @@ class Batch:
                 .values(set_aside_at=clock.now(), error=text.replace("\0", "\\0")[:ERROR_LIMIT])
             )
         db.session.commit()
+
+
+def position(row: Any) -> Cursor:
+    """The cursor that stands in an account's columns."""
+    return Cursor(str(row.published_epoch), row.published_ms, row.published_n)
+
+
+def newest_published(app: Flask, account_id: int) -> Cursor | None:
+    """Of an account, an event at least as new as every one that has left the outbox.
+
+    None if there is no such account. Raises OSError when the database is away.
+    """
+    # A request's own connection will do: waiting for a second one, all could wait for each other.
+    context = nullcontext() if has_app_context() else app.app_context()
+    try:
+        with context:
+            row = db.session.execute(select(*PUBLISHED).where(Account.id == account_id)).first()
+    except SQLAlchemyError as error:
+        raise OSError("The database does not say what was published") from error
+    return row and position(row)
 
 
 def publication(row: Any) -> Publication:

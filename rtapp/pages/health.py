@@ -19,6 +19,7 @@ from rtapp.errors import Unavailable
 from rtapp.events import outbox
 from rtapp.extensions import db
 from rtapp.realtime.broker import Broker
+from rtapp.realtime.broker import EvictingRedis
 from rtapp.realtime.hub import Hub
 
 bp = Blueprint("health", __name__)
@@ -34,7 +35,8 @@ def alive() -> dict[str, str]:
 
 @bp.get("/readyz")
 def ready() -> dict[str, str]:
-    """Whether to send traffic here: database and Redis answer, and nobody is asked to leave."""
+    """Whether to send traffic here: database and Redis answer, Redis is one that keeps what it is
+    given, and nobody is asked to leave."""
     hub: Hub = current_app.extensions["hub"]
     broker: Broker = current_app.extensions["broker"]
     if hub.draining:
@@ -44,7 +46,9 @@ def ready() -> dict[str, str]:
     except SQLAlchemyError as error:
         raise Unavailable("The database does not answer.") from error
     try:
-        broker.now_ms()
+        broker.refuse_eviction()
+    except EvictingRedis as error:
+        raise Unavailable(str(error)) from error
     except (RedisError, OSError) as error:
         raise Unavailable("Redis does not answer.") from error
     return {"status": "ready"}

@@ -5,19 +5,17 @@ of a Redis Cluster. A topic's log and its channel have the same name.
 """
 
 import secrets
+from collections import defaultdict
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from typing import NamedTuple
 
-import hiredis
-from gevent.lock import Semaphore
 from redis import BlockingConnectionPool
-from redis import ConnectionPool
 from redis import Redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoPermissionError
 from redis.exceptions import NoScriptError
 from redis.exceptions import RedisError as RedisError
 from redis.retry import Retry
@@ -26,13 +24,13 @@ from .cursor import Cursor
 from .group import Group
 from .group import Snapshot
 from .group import Told
+from .listener import Listener
 
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
 LOG_LIMIT = 10_000  # entries a topic's log keeps, about; older ones are trimmed
 READ_LIMIT = 64  # entries per topic in one reading: at most about 1 MiB of bodies
 CONNECTIONS = 50  # commands under way at once; more wait for their turn
 COMMAND_TIMEOUT = 5  # s until a silent Redis counts as away
-LISTEN_BUFFER = 1 << 16  # bytes taken from the pub/sub connection at once
 
 CONTROL = "rt:control"  # the channel on which every hub hears which streams to authorise again
 
@@ -88,11 +86,13 @@ class Publication(NamedTuple):
 class Reading(NamedTuple):
     """Logs and groups as of one moment: where the account stands and, per topic, the next messages.
 
-    `complete` is False when there is more after these messages than one reading returns.
+    `complete` is False when there is more after these messages than one reading returns; `whole` is
+    False when Redis has evicted some of it.
     """
 
     position: Cursor
     now_ms: int
+    whole: bool
     topics: list[list[Message]]
     snapshots: list[Snapshot]
 
@@ -109,10 +109,34 @@ class Reading(NamedTuple):
         return [message for message in messages if message.cursor <= min(cut)]
 
 
-class Broker:
-    """One per process. Every method may raise RedisError when Redis is away or refuses."""
+class EvictingRedis(RedisError):
+    """This Redis is not one to keep events in; the text says why and what to do."""
 
-    def __init__(self, url: str):
+
+class Known(NamedTuple):
+    """What is known of an account, by which a Redis that forgot is recognised: up to where it has
+    been said that everything is published, and the newest event."""
+
+    position: Cursor
+    newest: Cursor
+
+    def and_also(self, other: "Known") -> "Known":
+        """Epochs are numbers of one length, so that of two cursors the later one is the greater."""
+        return Known(max(self.position, other.position), max(self.newest, other.newest))
+
+
+UNKNOWN = Known(Cursor("0", 0, 0), Cursor("0", 0, 0))
+
+
+class Broker:
+    """One per process. Every method may raise RedisError when Redis is away or refuses.
+
+    `recall` says of an account, by id, which event is the newest that was ever published: asked of
+    something that outlives Redis, whenever Redis may have been another one before. What it raises
+    is raised; None: it does not know.
+    """
+
+    def __init__(self, url: str, recall: Callable[[int], Cursor | None] = lambda _: None):
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
@@ -126,7 +150,9 @@ class Broker:
         self._publish = self.redis.register_script(script("account", "publish"))
         self._read = self.redis.register_script(script("account", "group", "read"))
         self._change = self.redis.register_script(script("group", "leases"))
-        self._seen: dict[int, Cursor] = {}  # the newest event known of each account
+        self._recall = recall
+        self._recalled: set[int] = set()  # the accounts of which it has been asked
+        self._known: defaultdict[int, Known] = defaultdict(lambda: UNKNOWN)
 
     def publish(
         self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str | bytes]]
@@ -145,8 +171,8 @@ class Broker:
         for key, event, bodies in events:
             keys += channels(account_id, (f"done:{key}", *(name for name, _ in bodies)))
             args += (event, len(bodies), *(body for _, body in bodies))
-        epoch, last, published = self._publish(keys=keys, args=args)
-        self.saw(account_id, Cursor(epoch.decode(), *pair(last)))
+        epoch, newest, published = self._publish(keys=keys, args=args)
+        self.saw(account_id, Cursor(epoch.decode(), *pair(newest)))
         return int(published)
 
     def takes_events(self) -> bool:
@@ -162,7 +188,7 @@ class Broker:
         """The messages of the topics `names` after `after`, up to READ_LIMIT of each, and who is in
         the groups."""
         places = (name for group in groups for name in (group.name, group.topic))
-        epoch, now, last, logs, snapshots = self._read(
+        epoch, now, last, newest, whole, logs, snapshots = self._read(
             keys=[*self._keys(account_id), *channels(account_id, (*names, *places))],
             args=[
                 *self._args(account_id),
@@ -172,10 +198,11 @@ class Broker:
                 *(text for group in groups for text in group.behaviour),
             ],
         )
-        known = Cursor(epoch.decode(), *pair(last))
-        self.saw(account_id, known)
-        messages = [[logged(known, *entry) for entry in log] for log in logs]
-        return Reading(known, int(now), messages, [Snapshot.parse(*s) for s in snapshots])
+        position = Cursor(epoch.decode(), *pair(last))
+        self._learn(account_id, Known(position, position.at(newest.decode())))
+        messages = [[logged(position, *entry) for entry in log] for log in logs]
+        snapshots = [Snapshot.parse(*snapshot) for snapshot in snapshots]
+        return Reading(position, int(now), bool(whole), messages, snapshots)
 
     def position(self, account_id: int) -> Cursor:
         """A cursor up to which everything published in the account has been published by now."""
@@ -202,11 +229,20 @@ class Broker:
             told: list[bytes] = pipeline.execute()
             return told
 
-    def saw(self, account_id: int, cursor: Cursor) -> None:
-        """Remembers the newest event of an account, by which a Redis that forgot is recognised."""
-        known = self._seen.get(account_id)
-        if known is None or known.epoch != cursor.epoch or cursor > known:
-            self._seen[account_id] = cursor
+    def saw(self, account_id: int, event: Cursor) -> None:
+        """Remembers an event of an account: a Redis that is behind it has forgotten something."""
+        self._learn(account_id, Known(event, event))
+
+    def newest(self, account_id: int) -> Cursor:
+        """The newest event of the account that is known here."""
+        return self._known[account_id].newest
+
+    def doubt(self) -> None:
+        """To be called when Redis may be another one from now on: what is known is asked anew."""
+        self._recalled.clear()
+
+    def _learn(self, account_id: int, known: Known) -> None:
+        self._known[account_id] = self._known[account_id].and_also(known)
 
     def now_ms(self) -> int:
         """Redis's own clock in Unix milliseconds (`TIME`)."""
@@ -217,54 +253,34 @@ class Broker:
         """Tells every hub to authorise open streams again: a user's, by id, or all of a name."""
         self.redis.publish(CONTROL, whose)
 
-    def listener(self) -> "Listener":
+    def listener(self) -> Listener:
+        """A pub/sub connection. Raises EvictingRedis as `refuse_eviction` does."""
+        self.refuse_eviction()
         return Listener(self.redis.connection_pool)
 
+    def refuse_eviction(self) -> None:
+        """Raises EvictingRedis if Redis, when its memory is full, would drop what clients are still
+        to be told. What is evicted all the same is noticed: this says it before it happens."""
+        try:
+            memory = self.redis.info("memory")
+        except NoPermissionError:
+            return
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if memory.get("maxmemory") and policy != "noeviction":
+            raise EvictingRedis(
+                f"Redis evicts keys when its memory is full (maxmemory-policy {policy}), and with "
+                "them events that are still to be delivered. Set maxmemory-policy to noeviction."
+            )
+
     def _keys(self, account_id: int) -> list[str]:
-        return channels(account_id, ("epoch", "last"))
+        return channels(account_id, ("position", "heads"))
 
     def _args(self, account_id: int) -> list[str]:
-        seen = self._seen.get(account_id)
-        return [secrets.token_hex(4), f"{seen.epoch} {seen.entry}" if seen else ""]
-
-
-class Listener:
-    """The process's one pub/sub connection, read in batches.
-
-    redis-py makes the connection (address, TLS, authentication); replies are then parsed by hiredis
-    straight from the socket, because redis-py's PubSub returns one message a call.
-    """
-
-    def __init__(self, pool: ConnectionPool):
-        # Beside the pool: it would count this one for ever, and refuse when it has counted 100.
-        connection: Any = pool.connection_class(**pool.connection_kwargs)
-        connection.connect()
-        self._connection = connection
-        self._sending = Semaphore()
-        self._socket = connection._sock
-        self._socket.settimeout(None)
-        self._reader = hiredis.Reader()
-
-    def send(self, *command: str | bytes) -> None:
-        """Sends SUBSCRIBE, UNSUBSCRIBE or PING; the reply comes out of `read`."""
-        with self._sending:
-            self._connection.send_command(*command, check_health=False)
-
-    def read(self) -> list[list[bytes]]:
-        """Waits until something arrives, and returns every reply that has arrived whole."""
-        data = self._socket.recv(LISTEN_BUFFER)
-        if not data:
-            raise RedisConnectionError("Redis closed the pub/sub connection")
-        self._reader.feed(data)
-        replies = []
-        while (reply := self._reader.gets()) is not False:
-            if isinstance(reply, Exception):
-                raise RedisConnectionError(f"Redis refused on the pub/sub connection: {reply}")
-            replies.append(reply)
-        return replies
-
-    def close(self) -> None:
-        self._connection.disconnect()
+        if account_id not in self._recalled:
+            if (event := self._recall(account_id)) is not None:
+                self.saw(account_id, event)
+            self._recalled.add(account_id)
+        return [f"{cursor.epoch} {cursor.entry}" for cursor in self._known[account_id]]
 
 
 def script(*names: str) -> str:

@@ -56,12 +56,12 @@ class Heartbeat:
 
     def tick(self, now: float) -> None:
         """Closes what has stalled for too long; stops listening where nobody is left."""
-        for subscriber, since in tuple(self._hub.stalled.items()):
+        for subscriber, since in tuple(self._hub.sockets.stalled.items()):
             if now - since > STALL_LIMIT:
                 self._hub.close(subscriber, "too_slow")
-        for channel, since in tuple(self._hub.idle.items()):
+        for channel, since in tuple(self._hub.topics.idle.items()):
             if now - since > LINGER:
-                self._hub.leave(channel)
+                self._hub.topics.leave(channel)
 
     def ping(self, share: set[Subscriber]) -> None:
         """Pings these streams: with an id those that provably have everything up to it."""
@@ -75,7 +75,7 @@ class Heartbeat:
             for account, position in (positions or {}).items()
         }
         for subscriber in tuple(share):
-            if subscriber.state is State.CLOSED or subscriber in self._hub.stalled:
+            if subscriber.state is State.CLOSED or subscriber in self._hub.sockets.stalled:
                 continue
             if now > subscriber.expires:
                 self._hub.close(subscriber, "lifetime")

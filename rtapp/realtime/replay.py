@@ -18,12 +18,13 @@ from redis.exceptions import RedisError
 from . import frames
 from . import metrics
 from .broker import RETENTION_MS
+from .broker import Message
 from .broker import Reading
+from .channel import Channel
 from .cursor import NOWHERE
 from .cursor import Cursor
 from .group import Group
 from .subscriber import Burst
-from .subscriber import Channel
 from .subscriber import Ephemeral
 from .subscriber import State
 from .subscriber import Subscriber
@@ -104,7 +105,7 @@ class Replay:
         self._hub.leases.arrive(group)  # so that whoever asks who is there is there
         served = Serving(self._hub, place, snapshot=any(s.missed() is None for s in group))
         for number, subscriber in enumerate(group, start=1):
-            if self._may_be_served(subscriber, place.channels):
+            if self._may_be_served(subscriber, place):
                 format = subscriber.subscription.format
                 burst = served.burst(format) if served.messages else None
                 if self._begin(subscriber, served) and (
@@ -116,12 +117,13 @@ class Replay:
         if served.messages and any(channel.observed for channel in place.channels):
             self._hub.observer.heard(group, served.messages)
 
-    def _may_be_served(self, subscriber: Subscriber, channels: tuple[Channel, ...]) -> bool:
+    def _may_be_served(self, subscriber: Subscriber, place: Place) -> bool:
         """Whether it is still as it was when the reading began: others had their turns since."""
         return (
             subscriber.state is State.CATCHING_UP
-            and subscriber.topics == channels
-            and subscriber not in self._hub.stalled
+            and subscriber.topics == place.channels
+            and subscriber.cursor == place.cursor
+            and subscriber not in self._hub.sockets.stalled
         )
 
     def _begin(self, subscriber: Subscriber, served: Serving) -> bool:
@@ -148,7 +150,7 @@ class Replay:
         subscriber.cursor = max(subscriber.cursor or NOWHERE, served.reading.position)
         # What was published while the pub/sub connection was lost, nobody has heard: then only
         # a reading that began afterwards is up to date.
-        if served.connection == self._hub.connections and self._inform(subscriber, served):
+        if served.connection == self._hub.listening.lost and self._inform(subscriber, served):
             self._hub.go_live(subscriber)
 
     def _inform(self, subscriber: Subscriber, served: Serving) -> bool:
@@ -163,7 +165,7 @@ class Replay:
             missed = subscriber.missed()
         if missed is None:
             return False  # it is released, and read for again
-        burst = self._hub.burst(missed, subscriber.subscription.format)
+        burst = self._hub.delivery.burst(missed, subscriber.subscription.format)
         return not burst.payload or self._hub.send(subscriber, burst)
 
 
@@ -175,7 +177,7 @@ class Serving:
         self._hub = hub
         # What changes between a snapshot and Redis telling us of the topic, nobody would hear.
         self.has_snapshot = snapshot and all(channel.confirmed for channel in channels)
-        self.connection, self.said = hub.connections, hub.said
+        self.connection, self.said = hub.listening.lost, hub.delivery.said
         names = [channel.topic.name for channel in channels] if cursor else []
         groups = [
             (channel.topic, Group(kind, channel.topic.name))
@@ -187,7 +189,7 @@ class Serving:
         )
         self.lost = why_lost(cursor, self.reading) if cursor else None
         self.start = self.reading.position if self.lost or cursor is None else cursor
-        self.messages = [] if self.lost else self.reading.merged()
+        self.messages = [] if self.lost else since_reset(self.reading.merged())
         self._state: list[Ephemeral] = []
         for (topic, group), state in zip(groups, self.reading.snapshots, strict=True):
             hub.leases.heard(account_id, group, state.ends_in)
@@ -197,7 +199,9 @@ class Serving:
 
     def burst(self, format: str) -> Burst:
         if format not in self._bursts:
-            self._bursts[format] = self._hub.burst([(m.cursor, m) for m in self.messages], format)
+            self._bursts[format] = self._hub.delivery.burst(
+                [(m.cursor, m) for m in self.messages], format
+            )
         return self._bursts[format]
 
     def snapshot(self, format: str) -> bytes:
@@ -208,19 +212,28 @@ class Serving:
         return self._snapshots[format]
 
 
+def since_reset(messages: list[Message]) -> list[Message]:
+    """Without what came before a reset, after which the client fetches again anyway: it may be of
+    what they were not to see until the reset told them of other rights."""
+    resets = [n for n, message in enumerate(messages) if message.event == frames.RESET]
+    return messages[resets[-1] :] if resets else messages
+
+
 def why_lost(cursor: Cursor, reading: Reading) -> str | None:
     """The reason for which `reading` is not provably all that followed `cursor`, or None.
 
     A log forgets from its oldest end. Each message names the one before it in its topic, so the
     first one after the cursor proves that nothing was trimmed in between; no message at all proves
     it too as long as the cursor is younger than the retention, because the newest entry of a log
-    outlives that.
+    outlives that, unless Redis has evicted it: then the reading is not whole.
     """
     if cursor.epoch != reading.position.epoch:
         return "unknown_cursor"
     if cursor.ms > reading.now_ms and cursor > reading.position:
         return "unknown_cursor"  # of a future that this log never had
     if reading.now_ms - cursor.ms > RETENTION_MS:
+        return "history_lost"
+    if not reading.whole:
         return "history_lost"
     if any(topic and topic[0].previous > cursor[1:] for topic in reading.topics):
         return "history_lost"

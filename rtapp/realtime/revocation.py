@@ -84,7 +84,8 @@ class Revocation:
         for subscriber in subscribers:
             if subscriber.state is State.CLOSED:
                 continue
-            question = replace(subscriber.subscription, cursor=None, format="", address="")
+            topics = subscriber.heard_topics()
+            question = replace(subscriber.subscription, topics=topics, format="", address="")
             try:
                 if question not in answers:
                     answers[question] = self._authorise(question)

@@ -7,17 +7,27 @@ there: LIVE ⇄ CATCHING_UP, until it is closed.
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections.abc import Hashable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from typing import NamedTuple
+from typing import TypeVar
+from typing import cast
 
 from .broker import Topic
 from .cursor import Cursor
 from .group import Holding
 
-RECENT = 64  # ephemeral events of a topic that are kept
+if TYPE_CHECKING:
+    from .channel import Channel
+
+
+SHARED = 4_096  # things that streams may have in common: kept for those that come later
+
+Thing = TypeVar("Thing", bound=Hashable)
 
 
 class State(Enum):
@@ -62,59 +72,37 @@ class Subscription:
     address: str = ""
     holdings: tuple[Holding, ...] = ()  # what it holds in groups as long as it is open
 
+    def held(self) -> Subscription:
+        """As an open stream holds it: without where it began, and with everything that is equal to
+        another one's being one and the same."""
+        held = Subscription(
+            account_id=self.account_id,
+            streams=shared(self.streams),
+            topics=(),
+            format=self.format,
+            user_id=self.user_id,
+            credential=shared(self.credential),
+            address=shared(self.address),
+            holdings=shared(self.holdings),
+        )
+        return shared(held)
+
+
+@lru_cache(SHARED)
+def _first(thing: Hashable) -> Hashable:
+    return thing
+
+
+def shared(thing: Thing) -> Thing:
+    """Of all that are equal, the first: open streams hold much that others hold too."""
+    return cast(Thing, _first(thing))
+
 
 class Ephemeral(NamedTuple):
     """An event that no log has, as its envelope in JSON. It is not replayed; its state is."""
 
     event: str
     body: bytes
-
-
-class Channel:
-    """A topic that this process listens to. `position` is the newest message heard on it.
-
-    Invariant: every live subscriber of it has everything up to `position`, in one epoch; there is
-    none while `position` is None. Ephemeral events, which no log has, are numbered by the hub; the
-    newest are kept for whoever was not live just then.
-    """
-
-    __slots__ = (
-        "_forgotten",
-        "_recent",
-        "confirmed",
-        "name",
-        "observed",
-        "position",
-        "subscribers",
-        "topic",
-    )  # fmt: skip
-
-    def __init__(self, topic: Topic, observed: bool = False):
-        self.topic = topic
-        self.observed = observed  # whether the hub's observer is told of what goes by
-        self.name = topic.channel.encode()
-        self.subscribers: set[Subscriber] = set()
-        self.position: Cursor | None = None
-        self.confirmed = False  # whether Redis has said that it will tell us of it
-        self._recent: deque[tuple[int, Ephemeral]] | None = None
-        self._forgotten = 0
-
-    def remember(self, number: int, ephemeral: Ephemeral) -> None:
-        if self._recent is None:
-            self._recent = deque()
-        elif len(self._recent) == RECENT:
-            self._forgotten, _ = self._recent.popleft()
-        self._recent.append((number, ephemeral))
-
-    def forget(self, number: int) -> None:
-        """What was said up to `number` may not have been heard here."""
-        self._recent, self._forgotten = None, number
-
-    def since(self, number: int) -> list[tuple[int, Ephemeral]] | None:
-        """The ephemeral events after `number`, or None if not all of them are known."""
-        if self._forgotten > number:
-            return None
-        return [pair for pair in self._recent or () if pair[0] > number]
 
 
 # What a frame moves a subscriber to: its cursor, or the number of an ephemeral event.
@@ -177,7 +165,7 @@ class Subscriber:
 
     def __init__(self, fd: int, subscription: Subscription, expires: float):
         self.fd = fd
-        self.subscription = subscription
+        self.subscription = subscription.held()
         self.topics: tuple[Channel, ...] = ()
         self.cursor = subscription.cursor
         self.rest: bytes | memoryview = b""
@@ -214,6 +202,9 @@ class Subscriber:
             self.rest = frame[sent:]
             sent -= len(frame)
         return False
+
+    def heard_topics(self) -> tuple[Topic, ...]:
+        return tuple(channel.topic for channel in self.topics)
 
     def missed(self) -> list[tuple[int, Ephemeral]] | None:
         """The ephemeral events that it has not been told, or None if it needs a snapshot."""

@@ -55,7 +55,7 @@ class Subscription:
         """The names of the topics that the hub now delivers to it: none if it is not open."""
         hub: Hub = self.who.app.extensions["hub"]
         open = self.confirmed and self._subscriber in hub.subscribers()
-        return [topic.name for topic in self._subscriber.subscription.topics] if open else []
+        return [topic.name for topic in self._subscriber.heard_topics()] if open else []
 
     def next_event(self, timeout: float = PATIENCE) -> Event:
         """The next event, durable, ephemeral, `stream.reset` or `stream.closed`.

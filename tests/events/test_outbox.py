@@ -256,7 +256,7 @@ def test_an_error_that_is_not_known_is_the_events_own_if_redis_takes_others(
         db.session.add(Account(id=2, name="Second"))
         box.record("conversation.updated", 2, ["account"], CONVERSATION)
         db.session.commit()
-    broker.redis.mset({"rt:{1}:epoch": "e", "rt:{1}:last": "garbage"})
+    broker.redis.set("rt:{1}:position", f"{2**53} garbage 0-0")
     relay.publish_batch()
     assert [row.account_id for row in rows(app)] == [1] * EVENTS
     assert all("user_script" in row.error for row in rows(app))

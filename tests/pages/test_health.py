@@ -1,3 +1,8 @@
+import pytest
+
+from rtapp.realtime.broker import EvictingRedis
+
+
 def test_alive_is_not_ready(app, nobody, redis):
     assert nobody.get("/readyz").json == {"status": "ready"}
     redis.stop()
@@ -8,6 +13,27 @@ def test_alive_is_not_ready(app, nobody, redis):
         redis.start()
     app.extensions["hub"].draining = True
     assert nobody.get("/readyz").status_code == 503
+
+
+@pytest.mark.parametrize(("policy", "limit", "status"), [
+    ("allkeys-lru", "1gb", 503), ("volatile-ttl", "1gb", 503),
+    ("noeviction", "1gb", 200), ("allkeys-lru", "0", 200),
+])  # fmt: skip
+def test_a_redis_that_evicts_is_refused(nobody, broker, policy, limit, status):
+    broker.redis.config_set("maxmemory-policy", policy)
+    broker.redis.config_set("maxmemory", limit)
+    try:
+        answer = nobody.get("/readyz")
+        assert answer.status_code == status
+        if status == 503:
+            assert f"maxmemory-policy {policy}" in answer.json["detail"]
+            with pytest.raises(EvictingRedis):
+                broker.listener()
+        else:
+            broker.listener().close()
+    finally:
+        broker.redis.config_set("maxmemory-policy", "noeviction")
+        broker.redis.config_set("maxmemory", "0")
 
 
 def test_metrics_count_the_open_streams(ada, nobody):

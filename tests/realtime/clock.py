@@ -1,15 +1,16 @@
-"""A broker for which time passes when a test says so, and chance is a count.
+"""A broker for which time passes when a test says so.
 
-With them, what a state machine did can be done again: cursors and epochs come out the same.
+With it, what a state machine did can be done again: cursors and epochs come out the same.
 """
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from rtapp.realtime.broker import SCRIPTS
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
+from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 
 HOUR = 60 * 60 * 1000  # ms
@@ -21,30 +22,16 @@ Dump = dict[bytes, tuple[int, bytes]]  # of each key, the ms that it has left an
 
 
 class TimedBroker(Broker):
-    """Its scripts take the time from the key `clock`; each epoch is the next of `epochs`."""
+    """Its scripts take the time from the key `clock`."""
 
-    def __init__(self, url: str, epochs: Iterator[str]):
-        super().__init__(url)
-        self._epochs = epochs
+    def __init__(self, url: str, recall: Callable[[int], Cursor | None] = lambda _: None):
+        super().__init__(url, recall)
         account = (SCRIPTS / "account.lua").read_text()
         assert account.count(REDIS_TIME) == 1
-        account = account.replace(REDIS_TIME, KEPT_TIME)
         self._publish, self._read = (
-            self.redis.register_script(account + (SCRIPTS / name).read_text())
-            for name in ("publish.lua", "read.lua")
+            self.redis.register_script(script.script.replace(REDIS_TIME, KEPT_TIME, 1))
+            for script in (self._publish, self._read)
         )
-
-    def _args(self, account_id: int) -> list[str]:
-        _, seen = super()._args(account_id)
-        return [next(self._epochs), seen]
-
-
-def some_epochs() -> Iterator[str]:
-    """Words, each of which is before or after the one before it, as real ones are."""
-    n = 0
-    while True:
-        n += 1
-        yield f"{n * 40503 % 65536:04x}"
 
 
 class Clock:
@@ -64,6 +51,10 @@ class Clock:
         self.now += ms
         self.latest = max(self.now, self.latest)
         self.set()
+
+    def goes_on(self) -> None:
+        """It is later than it ever was: once that is seen, what is published is of another ms."""
+        self.step(self.latest + 2 - self.now)
 
     def passes(self, ms: int) -> None:
         self.step(ms)

@@ -47,11 +47,11 @@ class Log:
         bodies = [(topic, body(topic, number, size)) for topic in topics]
         assert broker.publish(self.account_id, key, "message.created", bodies)
         with broker.redis.pipeline(transaction=False) as pipeline:
-            pipeline.get(Topic(self.account_id, "epoch").channel)
+            pipeline.get(Topic(self.account_id, "position").channel)
             for topic in topics:
                 pipeline.xrevrange(Topic(self.account_id, topic).channel, count=1)
-            epoch, *newest = pipeline.execute()
-        self.goes_on_in(epoch.decode())
+            position, *newest = pipeline.execute()
+        self.goes_on_in(position.decode().split()[0])
         for topic, ((entry, _),) in zip(topics, newest, strict=True):
             cursor = Cursor(self.epoch, 0, 0).at(entry.decode())
             assert all(cursor > e.cursor for e in self.events if e.cursor.epoch == self.epoch)
@@ -77,6 +77,14 @@ class Log:
         redis.xtrim(Topic(self.account_id, topic).channel, maxlen=keep, approximate=False)
         if len(there) > keep:
             self.trimmed[topic] = there[-keep - 1]
+
+    def evict(self, redis, topic: str) -> None:
+        """Has Redis evict the topic's log. To be told when what is published next is of a later ms:
+        what was said in the same one as its newest event may be lost, for all that Redis knows."""
+        redis.delete(Topic(self.account_id, topic).channel)
+        there = self.after(Cursor(self.epoch, 0, 0), [topic])
+        if there:
+            self.trimmed[topic] = there[-1].cursor._replace(n=10**9)
 
     def why_lost(self, cursor: Cursor, topics: Iterable[str], now_ms: int) -> str | None:
         """The reason for which a reading must refuse to go on from a cursor once given out."""
@@ -112,7 +120,7 @@ class Reader:
     def __repr__(self) -> str:
         told = {event for segment in self.segments for event in segment.events}
         missing = [e for e in self.expected(self.segments[-1]) if e not in told]
-        stalled = ", stalled" if self.subscriber in self.hub.stalled else ""
+        stalled = ", stalled" if self.subscriber in self.hub.sockets.stalled else ""
         return f"<Reader of {self.topics}: {self.subscriber.state}{stalled}, lacks {missing}>"
 
     def open(self, cursor: Cursor | None = None) -> None:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.stateful import invariant
 
+from rtapp.realtime import delivery
 from rtapp.realtime import heartbeat
 from rtapp.realtime import hub as hub_module
+from rtapp.realtime import listening
 from rtapp.realtime import replay
 from rtapp.realtime import revocation
 from rtapp.realtime.embedded_redis import EmbeddedRedis
@@ -19,7 +21,6 @@ from rtapp.realtime.turns import give_way
 from .clock import Clock
 from .clock import Dump
 from .clock import TimedBroker
-from .clock import some_epochs
 from .model import TOPICS
 from .model import Log
 from .model import Reader
@@ -30,7 +31,13 @@ from .wire import Wire
 
 ACCOUNT = 1
 PATIENCE = 3000  # rounds in which everyone has everything
-YIELDING = {hub_module: "turn", replay: "turn", heartbeat: "beat", revocation: "sweep"}
+YIELDING = {
+    listening: "turn",
+    delivery: "turn",
+    replay: "turn",
+    heartbeat: "beat",
+    revocation: "sweep",
+}
 
 
 class Numbered(Subscriber):
@@ -54,10 +61,10 @@ class Numbered(Subscriber):
 def step_by_step(monkeypatch):
     """The engine yields after each subscriber, and waits for nothing but the test."""
     for module in YIELDING:
-        monkeypatch.setattr(module, "gevent", gevent)  # as they are to be again afterwards
+        monkeypatch.setattr(module, "gevent", gevent, raising=False)  # to be so again afterwards
         monkeypatch.setattr(module, "give_way", give_way, raising=False)
     monkeypatch.setattr(hub_module, "Subscriber", Numbered)
-    monkeypatch.setattr(hub_module, "WRITES_PER_TURN", 1)
+    monkeypatch.setattr(delivery, "WRITES_PER_TURN", 1)
     monkeypatch.setattr(replay, "SUBSCRIBERS_PER_TURN", 1)
     monkeypatch.setattr(heartbeat, "PATIENCE", 0)
     monkeypatch.setattr(heartbeat, "BARRIER_TIMEOUT", 1000)
@@ -73,11 +80,11 @@ class Stepped(RuleBasedStateMachine):
         for module, kind in YIELDING.items():
             module.gevent = turns = Turns(self.wire, kind)
             module.give_way = turns.sleep
-        epochs = some_epochs()
-        self.relay = TimedBroker(self.server.url, epochs)  # another process, that publishes
+        self.relay = TimedBroker(self.server.url)  # another process, that publishes
         self.relay.redis.flushall()
         self.clock = Clock(self.relay, ACCOUNT)
-        self.hub = Hub(HeldBroker(self.server.url, epochs, self.wire), render, lambda s: s)
+        broker = HeldBroker(self.server.url, self.relay.newest, self.wire)
+        self.hub = Hub(broker, render, lambda s: s)
         self.hub.start()
         self.log = Log(ACCOUNT)
         self.numbers = itertools.count()
@@ -94,13 +101,8 @@ class Stepped(RuleBasedStateMachine):
 
     def look(self) -> None:
         """What Redis has forgotten is seen at once, by the one process or the other."""
-        for known in self.hub.broker._seen.values():
-            if known.epoch == self.log.epoch:
-                self.relay.saw(ACCOUNT, known)
-        epoch = self.relay.position(ACCOUNT).epoch
-        if epoch != self.log.epoch:
-            self.snapshot = None  # see test_an_epoch_that_was_given_up_does_not_come_back
-        self.log.goes_on_in(epoch)
+        self.relay._learn(ACCOUNT, self.hub.broker._known[ACCOUNT])
+        self.log.goes_on_in(self.relay.position(ACCOUNT).epoch)
 
     def ping(self, patient: bool) -> None:
         heartbeat.PATIENCE = 1000 if patient else 0

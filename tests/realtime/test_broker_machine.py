@@ -27,7 +27,6 @@ from .clock import TimedBroker
 from .clock import dumped
 from .clock import kill
 from .clock import restore
-from .clock import some_epochs
 from .clock import start_without_data
 from .machine import searched
 from .machine import some_topics
@@ -46,8 +45,7 @@ class TheBroker(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.epochs = some_epochs()
-        self.broker = TimedBroker(self.server.url, self.epochs)
+        self.broker = TimedBroker(self.server.url)
         self.broker.redis.flushall()
         self.clock = Clock(self.broker, ACCOUNT)
         self.log = Log(ACCOUNT)
@@ -156,13 +154,30 @@ class TheBroker(RuleBasedStateMachine):
     def the_clock_is_put_back(self, ms):
         self.clock.step(-ms)
 
+    def begin_another_process(self) -> None:
+        """It has seen nothing, and is told the newest event by the database."""
+        newest = self.broker.newest(ACCOUNT)
+        self.broker.redis.close()
+        self.broker = TimedBroker(self.server.url, lambda _: newest)
+        self.clock.redis = self.broker.redis
+
     @rule()
     def another_process(self):
-        """Whoever begins now has seen nothing, and learns where things stand by looking."""
-        self.broker.redis.close()
-        self.broker = TimedBroker(self.server.url, self.epochs)
-        self.clock.redis = self.broker.redis
+        """It learns where things stand by looking."""
+        self.begin_another_process()
         self.look()
+
+    @rule(topic=st.sampled_from(TOPICS))
+    def evict_a_log(self, topic):
+        self.clock.goes_on()
+        self.look()
+        self.log.evict(self.broker.redis, topic)
+
+    @precondition(lambda self: self.log.after(Cursor(self.log.epoch, 0, 0), TOPICS))
+    @rule(name=st.sampled_from(["position", "heads"]))
+    def evict_what_is_known_of_all(self, name):
+        self.broker.redis.delete(Topic(ACCOUNT, name).channel)
+        self.begin_anew(self.log, self.keys)
 
     @precondition(lambda self: self.restarts < 1)
     @rule()
@@ -193,12 +208,16 @@ class TheBroker(RuleBasedStateMachine):
         self.snapshot = (copy, dict(self.keys), position, dump)
 
     @precondition(lambda self: self.snapshot is not None)
-    @rule()
-    def come_back_from_the_snapshot(self):
-        """What forgot something that this process knows begins a new epoch, and else goes on."""
+    @rule(nobody_looked=st.booleans())
+    def come_back_from_the_snapshot(self, nobody_looked):
+        """What forgot an event begins a new epoch, or a place that this process knows; else not."""
         then, keys, position, dump = self.snapshot
         restore(self.broker.redis, ACCOUNT, dump)
-        if position == self.promised and then.events == self.log.events:
+        if nobody_looked:
+            self.begin_another_process()
+            self.clock.goes_on()
+        in_place = nobody_looked or position == self.promised
+        if in_place and then.epoch == self.log.epoch and then.events == self.log.events:
             self.log = then
             self.snapshot = None
             self.look()

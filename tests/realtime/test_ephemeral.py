@@ -19,11 +19,11 @@ from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import GroupChanges
 from rtapp.realtime.broker import Topic
+from rtapp.realtime.channel import RECENT
 from rtapp.realtime.cursor import NOWHERE
 from rtapp.realtime.group import Group
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.presence import PRESENCE
-from rtapp.realtime.subscriber import RECENT
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 from rtapp.realtime.typing import TYPING
@@ -181,7 +181,7 @@ def test_a_long_absence_is_not(hub, broker):
     chance = random.Random(1)
     for _ in range(40 * RECENT):
         change(broker, chance)
-    eventually(lambda: reader.subscriber in hub.stalled)
+    eventually(lambda: reader.subscriber in hub.sockets.stalled)
 
     def caught_up() -> bool:
         reader.read(100_000)

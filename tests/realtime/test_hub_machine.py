@@ -14,6 +14,8 @@ from hypothesis.stateful import precondition
 from hypothesis.stateful import rule
 from hypothesis.stateful import run_state_machine_as_test
 
+from rtapp.realtime.broker import Topic
+
 from ..faults.sizes import LONG
 from ..faults.sizes import SIZES
 from .clock import HOUR
@@ -39,6 +41,7 @@ MISHAPS = (
     "redis_is_killed_or_back",
     "redis_loses_everything",
     "redis_forgets_the_newest",
+    "redis_evicts_something",
 )
 
 formats = st.sampled_from(["json", "html", "turbo"])
@@ -242,6 +245,16 @@ class TheHub(Stepped):
             self.clock.passes(1)  # it takes that long at least
             self.look()
             self.snapshot = None
+
+    def redis_evicts_something(self, n):
+        """A log, or what is known of all of them."""
+        if self.there and n % 5 < len(TOPICS):
+            self.clock.goes_on()
+            self.look()
+            self.log.evict(self.relay.redis, TOPICS[n % 5])
+        elif self.there:
+            self.relay.redis.delete(Topic(ACCOUNT, ("position", "heads")[n % 5 - 3]).channel)
+            self.look()
 
 
 @pytest.mark.timeout(14_400 if LONG else 600)  # Hypothesis shortens a failure for up to 300 s

@@ -6,13 +6,13 @@ import gevent
 from gevent.event import Event
 
 from rtapp.realtime.revocation import Revocation
-from rtapp.realtime.subscriber import State
+from rtapp.realtime.subscriber import Subscriber
 from rtapp.realtime.subscriber import Subscription
 
 
 def test_of_two_checks_at_once_the_later_one_has_the_last_word():
     told = []
-    subscriber = SimpleNamespace(state=State.LIVE, subscription=Subscription(1, ("x",), ()))
+    subscriber = Subscriber(-1, Subscription(1, ("x",), ()), 0.0)
     hub = SimpleNamespace(change=lambda _, allowed: told.append(allowed), close=None)
     rights, asked, slow = ["old"], [], Event()
 

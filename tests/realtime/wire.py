@@ -16,10 +16,10 @@ from gevent.event import AsyncResult
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from rtapp.realtime.broker import Listener
 from rtapp.realtime.broker import Reading
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.group import Group
+from rtapp.realtime.listener import Listener
 
 from .clock import TimedBroker
 
@@ -117,8 +117,8 @@ class Wire:
 class HeldBroker(TimedBroker):
     """The hub's: one per process."""
 
-    def __init__(self, url: str, epochs: Any, wire: Wire):
-        super().__init__(url, epochs)
+    def __init__(self, url: str, recall: Callable[[int], Cursor | None], wire: Wire):
+        super().__init__(url, recall)
         self._wire = wire
 
     def read(

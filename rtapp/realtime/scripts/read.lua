@@ -2,19 +2,36 @@
 -- ARGV[3] the entry to start after, ARGV[4] most entries per topic, ARGV[5] number of topics
 -- KEYS[3…] the topics' logs, then for each group: its key, and the log (and channel) of its topic;
 -- for each group four of ARGV[6…]: kind, how long a lease lasts in ms, '1' if renewed, '1' if whole
--- Returns {epoch, now in ms, the position, logs of the topics, snapshots of the groups}.
+-- Returns {epoch, now in ms, the position, the newest event, 1 if the logs are whole (0: one has lost
+-- what came after the entry), logs of the topics, snapshots of the groups}.
 
 -- What is answered here is given to clients as a place to resume from: whatever comes later must come
 -- after it, also when the clock steps back. Another event of this very millisecond may still come.
 local proven = string.format('%.0f-0', now - 1)
 if before(last, proven) then
   last = proven
-  redis.call('SET', KEYS[2], last)
+  save()
 end
 
-local logs, snapshots, topics = {}, {}, tonumber(ARGV[5])
+local start, most = ARGV[3], tonumber(ARGV[4])
+
+-- A log that lacks its newest event was evicted. Whether that came after the entry is to be known to the
+-- millisecond, and in doubt it did.
+local function is_whole(log, read)
+  local head = tonumber(redis.call('ZSCORE', KEYS[2], log) or 0)
+  if head < parts(start) or #read == most then
+    return true
+  end
+  local tail = read[#read] or redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  return tail and parts(tail[1]) >= head
+end
+
+local whole, logs, snapshots, topics = 1, {}, {}, tonumber(ARGV[5])
 for i = 1, topics do
-  logs[i] = redis.call('XRANGE', KEYS[2 + i], '(' .. ARGV[3], '+', 'COUNT', ARGV[4])
+  logs[i] = redis.call('XRANGE', KEYS[2 + i], '(' .. start, '+', 'COUNT', most)
+  if not is_whole(KEYS[2 + i], logs[i]) then
+    whole = 0
+  end
 end
 for i = 1, (#KEYS - 2 - topics) / 2 do
   local key, arg = 1 + topics + 2 * i, 2 + 4 * i
@@ -23,4 +40,4 @@ for i = 1, (#KEYS - 2 - topics) / 2 do
     ARGV[arg + 2] == '1', ARGV[arg + 3] == '1')
   snapshots[i] = group:snapshot()
 end
-return {epoch, string.format('%.0f', now), last, logs, snapshots}
+return {epoch, string.format('%.0f', now), last, newest, whole, logs, snapshots}
