@@ -188,8 +188,10 @@ class Relay:
             try:
                 for account_id, group in groupby(rows, key=lambda row: row.account_id):
                     batch.publish(account_id, list(group))
-            finally:
+            except Exception:  # but not as it is stopped: what has gone out will not go out again
                 batch.settle()
+                raise
+            batch.settle()
             return len(rows)
 
 

@@ -13,7 +13,9 @@ from werkzeug.test import TestResponse
 from rtapp.events.catalogue import EPHEMERAL
 
 PATIENCE = 5.0  # s for something that happens at once
-# The same in `turbo` format, where no event has a name: what a page is told of who is there now.
+# Comes whenever it is due, and says only that the stream is alive.
+PING = "stream.ping"
+# What is ephemeral in `turbo` format, where no event has a name: who is there now.
 STATE = re.compile(r'<turbo-stream action="\w+" target="(unread|present|viewing|typing)\b')
 
 
@@ -34,8 +36,8 @@ class Stream:
         self.raw = ""
 
     def next(self) -> ServerSentEvent:
-        """The next event but ephemeral ones. Fails if there is none within PATIENCE."""
-        while (event := self.any()).event in EPHEMERAL or STATE.match(event.data):
+        """The next event but ephemeral ones and pings. Fails if there is none within PATIENCE."""
+        while (event := self.any()).event in (PING, *EPHEMERAL) or STATE.match(event.data):
             pass
         return event
 

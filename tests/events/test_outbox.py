@@ -115,6 +115,26 @@ def test_what_was_published_but_not_deleted_goes_out_once(app, ada, broker, rela
     assert len(published(broker, "conversation:1")) == len(published(broker, "account")) == 1
 
 
+def test_a_relay_can_be_stopped_at_any_moment_and_the_next_one_goes_on(app, ada, broker):
+    """Also while it waits for the database: the driver's connection is of no more use then."""
+    relay = app.extensions["relay"]
+    said = [ada.send(1, "before").json["id"]]
+    for turns in range(40):
+        relay.stop()
+        with app.app_context():
+            db.engine.dispose()  # so that it also has to connect
+        relay.start()
+        said.append(ada.send(1, "and so on").json["id"])
+        for _ in range(turns):
+            gevent.sleep(0.0002)
+        with gevent.Timeout(5):
+            relay.stop()
+    relay.start()
+    eventually(lambda: waiting(app) == 0)
+    told = published(broker, "conversation:1")
+    assert [data["id"] for event, data in told if event == "message.created"] == said
+
+
 def test_ids_are_never_used_again(app, ada, relay):
     ada.send(1, "one")
     before = rows(app)[-1].id
