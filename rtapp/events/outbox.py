@@ -191,6 +191,7 @@ class Relay:
             except Exception:  # but not as it is stopped: what has gone out will not go out again
                 batch.settle()
                 raise
+            gevent.sleep(0)  # whoever waits for the events comes before the notes about them
             batch.settle()
             return len(rows)
 
