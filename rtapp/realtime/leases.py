@@ -27,6 +27,7 @@ from .group import Group
 from .group import Holding
 from .presence import PRESENCE
 from .subscriber import State
+from .turns import give_way
 from .typing import TYPING
 from .viewers import VIEWERS
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 KINDS = {kind.name: kind for kind in (PRESENCE, VIEWERS, TYPING)}
 RENEWAL = 15.0  # s between two renewals of all leases
 CHUNK = 500  # changes of a group in one script: a few milliseconds of Redis
+SCRIPTS = 100  # in one pipeline: a few milliseconds of ours to write it
+RENEWED_PER_TURN = 200  # streams looked at before others get a turn: a few milliseconds
 LATE = 0.01  # s after a lease's end at which it is looked at: then it surely has run out
 GATHERING = 0.01  # s in which changes come together, so that they are told in one pipeline
 RETRY_DELAY = 1.0  # s until Redis is asked again
@@ -153,11 +156,20 @@ class Leases:
                 changes += self._all("hold", subscriber, settled)
         if now >= self._renew_at:
             self._renew_at = now + RENEWAL
-            settling = {subscriber for _, subscriber in self._settling}
-            for subscriber in self._hub.subscribers():
-                if subscriber.arrived and subscriber not in settling:
-                    changes += self._all("renew", subscriber, held(subscriber))
+            changes += self._renewals()
         self._tell(changes, looked_at=self._take_due(now))
+
+    def _renewals(self) -> list[tuple[Place, tuple[str, ...]]]:
+        """Of all that is held. Others get turns meanwhile, in which streams may be closed."""
+        changes = []
+        settling = {subscriber for _, subscriber in self._settling}
+        for number, subscriber in enumerate(self._hub.subscribers(), start=1):
+            due = subscriber.arrived and subscriber not in settling
+            if due and subscriber.state is not State.CLOSED:
+                changes += self._all("renew", subscriber, held(subscriber))
+            if number % RENEWED_PER_TURN == 0:
+                give_way()
+        return changes
 
     def _wait(self, now: float) -> float:
         """For how many seconds there is nothing to do."""
@@ -182,7 +194,11 @@ class Leases:
             for chunk in chunks(all_changes)
         ]
         try:
-            told = self._hub.broker.change_groups(batch)
+            told = [
+                answer
+                for start in range(0, len(batch), SCRIPTS)
+                for answer in self._hub.broker.change_groups(batch[start : start + SCRIPTS])
+            ]
         except (RedisError, OSError):
             for place in by_place:  # or nobody would look at them again
                 self._schedule(place, time.monotonic() + RETRY_DELAY)

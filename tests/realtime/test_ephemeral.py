@@ -15,6 +15,7 @@ from httpx_sse._decoders import SSEDecoder
 from httpx_sse._decoders import SSELineDecoder
 
 from rtapp.events.announcements import Announcements
+from rtapp.realtime import leases
 from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import GroupChanges
@@ -173,6 +174,31 @@ def test_a_short_absence_is_made_up_for_without_a_snapshot(hub, broker):
     eventually(lambda: reader.online == {"7": "online"} or reader.read(100_000))
     assert reader.snapshots == 1
     reader.close()
+
+
+def test_others_have_turns_while_leases_are_renewed_and_who_closes_meanwhile_is_not_back(
+    hub, broker, monkeypatch
+):
+    monkeypatch.setattr(leases, "RENEWED_PER_TURN", 2)
+    holdings = (presence.holding(7, "online"),)
+    streams = []
+    for _ in range(6):
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        topics = (Topic(ACCOUNT, presence.TOPIC),)
+        subscription = Subscription(ACCOUNT, ("x",), topics, holdings=holdings)
+        streams.append((hub.open(ours.detach(), subscription), theirs))
+    key = f"rt:{{{ACCOUNT}}}:presence:{presence.TOPIC}:leases"
+    eventually(lambda: broker.redis.zcard(key) == len(streams))
+    last, _ = streams[-1]
+    assert hub.subscribers()[-1] is last, "then it is renewed before its turn"
+    gevent.spawn(hub.close, last, "forbidden")
+    renewed = hub.leases._renewals()
+    assert last.state is State.CLOSED, "others have no turns"
+    connections = [int(change[2].split(".")[1]) for _, change in renewed]
+    assert connections == [subscriber.fd for subscriber, _ in streams[:-1]]
+    for _, theirs in streams:
+        theirs.close()
 
 
 def test_a_long_absence_is_not(hub, broker):
