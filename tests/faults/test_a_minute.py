@@ -89,6 +89,8 @@ def live_through(server: Server, publisher: Publisher) -> Minute:
             gevent.spawn(never_read_a_word, minute, server, publisher),
         ]
         eventually(lambda: all(kevin.ended for kevin in kevins), "Kevin is out", 2 * SWEEP)
+        heard = len(quick[0].events)
+        eventually(lambda: len(quick[0].events) > heard, "Ada's streams go on")
         for part in parts:
             part.get()
     for reader in kevins:
