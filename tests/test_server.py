@@ -36,17 +36,18 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
 
-    def run(self) -> "Server":
-        """Starts it, without waiting."""
+    def run(self, descriptors: int | None = None) -> "Server":
+        """Starts it, without waiting; with as many `descriptors` as it may have, or with all."""
+        limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=ROOT, env=self.environ,
+                [*limited, sys.executable, "app.py"], cwd=ROOT, env=self.environ,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         return self
 
-    def start(self) -> "Server":
-        self.run()
+    def start(self, descriptors: int | None = None) -> "Server":
+        self.run(descriptors)
         self.url = eventually(self._announced, patience=30)
         return self
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Response
-from gevent import Timeout
+from gevent import get_hub
 from gevent.pywsgi import WSGIHandler
 from gevent.socket import socket as gevent_socket
 from gevent.ssl import SSLSocket
@@ -93,7 +93,7 @@ class HandOffHandler(WSGIHandler):
     """gevent's request handler, and how a stream leaves it. `server.py` and gunicorn use it."""
 
     _stream: EventStream | None = None
-    _timeout: Timeout | None = None
+    _timer: Any
 
     def handle(self) -> None:
         # pywsgi writes head and body apart: the second would wait 40 ms for the first one's
@@ -104,20 +104,27 @@ class HandOffHandler(WSGIHandler):
 
     def handle_one_request(self) -> Any:
         """As the base, within limits of time: pywsgi alone waits for a slow client for ever."""
-        self._timeout = Timeout.start_new(HEAD_LIMIT)
+        self._limit_to(HEAD_LIMIT)
         try:
             return super().handle_one_request()
-        except Timeout as timeout:
-            if timeout is not self._timeout:
-                raise
-            return None
         finally:
-            self._timeout.close()
+            self._timer.close()
+
+    def _limit_to(self, seconds: float) -> None:
+        self._timer = get_hub().loop.timer(seconds)
+        self._timer.start(self._give_up)
+
+    def _give_up(self) -> None:
+        """Ends whatever waits for the client, wherever: an exception would end one wait, and pywsgi
+        then reads what is left of the body."""
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it has gone by itself
 
     def get_environ(self) -> dict[str, Any]:
-        assert self._timeout is not None
-        self._timeout.close()  # the head is here
-        self._timeout = Timeout.start_new(REQUEST_LIMIT)
+        self._timer.close()  # the head is here
+        self._limit_to(REQUEST_LIMIT)
         environ: dict[str, Any] = super().get_environ()
         if not isinstance(self.socket, SSLSocket):
             environ[HAND_OFF] = self._accept

@@ -1,3 +1,4 @@
+import json
 import socket
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from rtapp.realtime import delivery
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
+from rtapp.realtime.hub import LIFETIME
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
@@ -237,6 +239,22 @@ def test_a_ping_moves_the_cursor_of_a_quiet_stream(hub):
     eventually(lambda: b"event: stream.ping" in (reader.numbers() or reader.got))
     assert b'data: {"lag": 0}' in reader.got
     reader.socket.close()
+
+
+def test_a_stream_that_has_lived_long_enough_is_asked_to_come_back(hub):
+    old, young = Reader(hub), Reader(hub)
+    eventually(lambda: live(old) and live(young))
+    assert LIFETIME[0] < old.subscriber.expires - time.monotonic() < LIFETIME[1]
+    old.subscriber.expires = time.monotonic()
+    hub._heartbeat.ping({old.subscriber, young.subscriber})
+    old.numbers()
+    said = old.got.split(b"event: stream.closed\ndata: ")[1].split(b"\n")[0]
+    told = json.loads(said)
+    assert (told["reason"], told["reconnect"]) == ("lifetime", True)
+    assert told["retry_after"] > 0
+    assert (old.subscriber.state, live(young)) == (State.CLOSED, True)
+    old.socket.close()
+    young.socket.close()
 
 
 def test_without_redis_a_stream_is_held_and_told_so(hub, redis):
