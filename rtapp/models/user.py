@@ -5,7 +5,6 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
-from werkzeug.security import check_password_hash
 from werkzeug.security import generate_password_hash
 
 from rtapp.extensions import Model
@@ -37,6 +36,3 @@ class User(UserMixin, Model):  # type: ignore[misc]
     def set_password(self, password: str) -> None:
         self.password_hash = generate_password_hash(password)
         self.stamp = stamp()
-
-    def has_password(self, password: str) -> bool:
-        return check_password_hash(self.password_hash, password)

@@ -5,8 +5,6 @@ of a Redis Cluster. A topic's log and its channel have the same name.
 """
 
 import secrets
-from collections import defaultdict
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +22,9 @@ from .cursor import Cursor
 from .group import Group
 from .group import Snapshot
 from .group import Told
+from .known import Known
+from .known import KnownAccounts
+from .known import Recall
 from .listener import Listener
 
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
@@ -113,30 +114,14 @@ class EvictingRedis(RedisError):
     """This Redis is not one to keep events in; the text says why and what to do."""
 
 
-class Known(NamedTuple):
-    """What is known of an account, by which a Redis that forgot is recognised: up to where it has
-    been said that everything is published, and the newest event."""
-
-    position: Cursor
-    newest: Cursor
-
-    def and_also(self, other: "Known") -> "Known":
-        """Epochs are numbers of one length, so that of two cursors the later one is the greater."""
-        return Known(max(self.position, other.position), max(self.newest, other.newest))
-
-
-UNKNOWN = Known(Cursor("0", 0, 0), Cursor("0", 0, 0))
-
-
 class Broker:
     """One per process. Every method may raise RedisError when Redis is away or refuses.
 
-    `recall` says of an account, by id, which event is the newest that was ever published: asked of
-    something that outlives Redis, whenever Redis may have been another one before. What it raises
-    is raised; None: it does not know.
+    Redis is told what is `known` of an account with each call about it; see there for `recall`,
+    which without a database knows nothing.
     """
 
-    def __init__(self, url: str, recall: Callable[[int], Cursor | None] = lambda _: None):
+    def __init__(self, url: str, recall: Recall = lambda _: None):
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
@@ -150,9 +135,7 @@ class Broker:
         self._publish = self.redis.register_script(script("account", "publish"))
         self._read = self.redis.register_script(script("account", "group", "read"))
         self._change = self.redis.register_script(script("group", "leases"))
-        self._recall = recall
-        self._recalled: set[int] = set()  # the accounts of which it has been asked
-        self._known: defaultdict[int, Known] = defaultdict(lambda: UNKNOWN)
+        self.known = KnownAccounts(recall)
 
     def publish(
         self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str | bytes]]
@@ -172,7 +155,7 @@ class Broker:
             keys += channels(account_id, (f"done:{key}", *(name for name, _ in bodies)))
             args += (event, len(bodies), *(body for _, body in bodies))
         epoch, newest, published = self._publish(keys=keys, args=args)
-        self.saw(account_id, Cursor(epoch.decode(), *pair(newest)))
+        self.known.saw(account_id, Cursor(epoch.decode(), *pair(newest)))
         return int(published)
 
     def takes_events(self) -> bool:
@@ -199,7 +182,7 @@ class Broker:
             ],
         )
         position = Cursor(epoch.decode(), *pair(last))
-        self._learn(account_id, Known(position, position.at(newest.decode())))
+        self.known.learn(account_id, Known(position, Cursor(position.epoch, *pair(newest))))
         messages = [[logged(position, *entry) for entry in log] for log in logs]
         snapshots = [Snapshot.parse(*snapshot) for snapshot in snapshots]
         return Reading(position, int(now), bool(whole), messages, snapshots)
@@ -228,21 +211,6 @@ class Broker:
                 pipeline.evalsha(self._change.sha, len(keys), *keys, *args)
             told: list[bytes] = pipeline.execute()
             return told
-
-    def saw(self, account_id: int, event: Cursor) -> None:
-        """Remembers an event of an account: a Redis that is behind it has forgotten something."""
-        self._learn(account_id, Known(event, event))
-
-    def newest(self, account_id: int) -> Cursor:
-        """The newest event of the account that is known here."""
-        return self._known[account_id].newest
-
-    def doubt(self) -> None:
-        """To be called when Redis may be another one from now on: what is known is asked anew."""
-        self._recalled.clear()
-
-    def _learn(self, account_id: int, known: Known) -> None:
-        self._known[account_id] = self._known[account_id].and_also(known)
 
     def now_ms(self) -> int:
         """Redis's own clock in Unix milliseconds (`TIME`)."""
@@ -276,11 +244,7 @@ class Broker:
         return channels(account_id, ("position", "heads"))
 
     def _args(self, account_id: int) -> list[str]:
-        if account_id not in self._recalled:
-            if (event := self._recall(account_id)) is not None:
-                self.saw(account_id, event)
-            self._recalled.add(account_id)
-        return [f"{cursor.epoch} {cursor.entry}" for cursor in self._known[account_id]]
+        return [f"{cursor.epoch} {cursor.entry}" for cursor in self.known.of(account_id)]
 
 
 def script(*names: str) -> str:

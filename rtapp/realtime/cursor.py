@@ -13,8 +13,9 @@ class MalformedCursor(ValueError):
 class Cursor(NamedTuple):
     """`epoch-ms-n`: the log's epoch, Redis's clock in milliseconds, and a count within one.
 
-    Cursors of one epoch are totally ordered; cursors of two epochs can't be compared, so whoever
-    compares has checked the epoch first.
+    Cursors of one epoch are totally ordered. Epochs are numbers of one length, the later one the
+    greater; but what a cursor says of another epoch is void, so whoever asks what a client has
+    checks the epoch first.
     """
 
     epoch: str
@@ -36,11 +37,6 @@ class Cursor(NamedTuple):
     def entry(self) -> str:
         """The same position as the id of a Redis stream entry, `ms-n`."""
         return f"{self.ms}-{self.n}"
-
-    def at(self, entry: str) -> "Cursor":
-        """The cursor of the stream entry `ms-n` in this cursor's epoch."""
-        ms, _, n = entry.partition("-")
-        return Cursor(self.epoch, int(ms), int(n))
 
     def __str__(self) -> str:
         return f"{self.epoch}-{self.ms}-{self.n}"

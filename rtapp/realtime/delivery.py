@@ -65,7 +65,7 @@ class Delivery:
     def _follows(self, channel: Channel, message: Message) -> bool:
         """Moves the channel's position. Returns whether the message is what everyone needs next."""
         position, channel.position = channel.position, message.cursor
-        self._hub.broker.saw(channel.topic.account_id, message.cursor)
+        self._hub.broker.known.saw(channel.topic.account_id, message.cursor)
         if position is None:
             return True
         if message.cursor.epoch == position.epoch:

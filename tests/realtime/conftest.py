@@ -1,5 +1,6 @@
 import pytest
 
+from rtapp.realtime.broker import Broker
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 
 
@@ -10,3 +11,12 @@ def server(tmp_path_factory):
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def broker(redis):
+    """On an empty Redis, and without a database behind it: what Redis forgets is forgotten."""
+    broker = Broker(redis.url)
+    broker.redis.flushall()
+    yield broker
+    broker.redis.close()

@@ -16,6 +16,7 @@ from httpx_sse._decoders import SSELineDecoder
 from rtapp.realtime.broker import RETENTION_MS
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
+from rtapp.realtime.broker import pair
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.subscriber import State
@@ -53,7 +54,7 @@ class Log:
             position, *newest = pipeline.execute()
         self.goes_on_in(position.decode().split()[0])
         for topic, ((entry, _),) in zip(topics, newest, strict=True):
-            cursor = Cursor(self.epoch, 0, 0).at(entry.decode())
+            cursor = Cursor(self.epoch, *pair(entry))
             assert all(cursor > e.cursor for e in self.events if e.cursor.epoch == self.epoch)
             self.events.append(Published(cursor, topic, number))
 

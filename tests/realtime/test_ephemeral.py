@@ -87,14 +87,6 @@ class Reader:
 
 
 @pytest.fixture
-def broker(redis):
-    broker = Broker(redis.url)
-    broker.redis.flushall()
-    yield broker
-    broker.redis.close()
-
-
-@pytest.fixture
 def hub(broker):
     hub = Hub(broker, lambda *_: None, lambda s: s, Announcements())
     hub.start()

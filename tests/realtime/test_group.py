@@ -70,14 +70,6 @@ def close(holder: str, connection: str, grace: str = GRACE) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def broker(redis):
-    broker = Broker(redis.url)
-    broker.redis.flushall()
-    yield broker
-    broker.redis.close()
-
-
-@pytest.fixture
 def group(broker):
     group = Clocked(broker, presence.GROUP)
     yield group
