@@ -1,18 +1,13 @@
 """Browser tests drive a real Chromium against a real server. Not under gevent: Playwright isn't."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext
 from playwright.sync_api import sync_playwright
 
+from tests.browser.restartable import Restartable
 from tests.browser.writer import Writer
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,38 +16,17 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The address of `python app.py` on a fresh demo, for the tests of one file."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environ = {
-        **os.environ,
-        "PORT": str(port),
-        "RTAPP_INSTANCE": str(tmp_path_factory.mktemp("i")),
-        "RTAPP_STREAMS_PER_USER": "0",
-        "RTAPP_RATE_LIMITS": "off",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL
-    )
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while not answers(address):
-        assert process.poll() is None, "the server ended"
-        assert time.monotonic() < deadline, "the server did not start"
-        time.sleep(0.05)
-    yield address
-    process.terminate()
-    process.wait(30)
+def restartable(tmp_path_factory):
+    """A server on a fresh demo, for the tests of one file."""
+    folder = tmp_path_factory.mktemp("server")
+    with Restartable(folder, RTAPP_STREAMS_PER_USER="0", RTAPP_RATE_LIMITS="off") as server:
+        yield server
 
 
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/healthz", timeout=1):
-            return True
-    except OSError:
-        return False
+@pytest.fixture(scope="module")
+def server(restartable):
+    """Its address."""
+    return restartable.address
 
 
 @pytest.fixture
@@ -61,6 +35,14 @@ def writer(server):
     writer = Writer(server)
     yield writer
     writer.close()
+
+
+@pytest.fixture
+def ada(server):
+    """Ada likewise."""
+    ada = Writer(server, "ada")
+    yield ada
+    ada.close()
 
 
 @pytest.fixture(scope="session")

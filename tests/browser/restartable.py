@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -19,6 +20,13 @@ class Restartable:
         self.folder = folder
         self.log = folder / "server.log"
         self.environ = {**os.environ, "PORT": "0", "RTAPP_INSTANCE": str(folder), **environ}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         with self.log.open("wb") as log:

@@ -7,10 +7,9 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from .page import live
 from .proxy import RETRY_AFTER
 from .proxy import Proxy
-from .restartable import Restartable
-from .test_inbox_list import live
 from .writer import Writer
 from .writer import open_streams
 from .writer import wait_until
@@ -22,28 +21,6 @@ STATES = """
     if (state && state !== states.at(-1)) states.push(state);
   }).observe(document, {subtree: true, childList: true, attributes: true});
 """
-
-
-@pytest.fixture(scope="module")
-def restartable(tmp_path_factory):
-    server = Restartable(
-        tmp_path_factory.mktemp("c"), RTAPP_RATE_LIMITS="off", RTAPP_STREAMS_PER_USER="0"
-    )
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def server(restartable):
-    return restartable.address
-
-
-@pytest.fixture
-def ada(server):
-    ada = Writer(server, "ada")
-    yield ada
-    ada.close()
 
 
 def shown(page: Page) -> list[int]:

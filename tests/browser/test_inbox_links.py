@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
-from .test_inbox_list import act
-from .test_inbox_list import live
+from .page import act
+from .page import live
 from .test_inbox_thread import COMPOSER
 from .test_inbox_thread import scroll
 from .writer import Writer

@@ -2,22 +2,10 @@
 
 import re
 
-from playwright.sync_api import Page
 from playwright.sync_api import expect
 
-
-def act(page: Page, path: str, **data: object):
-    """Posts as whoever is signed in there, beside the page."""
-    token = page.locator("meta[name=csrf-token]").get_attribute("content")
-    answer = page.request.post(path, data=data, headers={"X-CSRF-Token": token})
-    assert answer.ok, answer.text()
-    return answer
-
-
-def live(page: Page, path: str) -> Page:
-    page.goto(path)
-    expect(page.locator("#live")).to_contain_text("Live")
-    return page
+from .page import act
+from .page import live
 
 
 def test_rows_appear_move_and_disappear_by_the_view(window, writer):

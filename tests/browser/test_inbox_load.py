@@ -12,8 +12,7 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
-from .restartable import Restartable
-from .test_inbox_list import live
+from .page import live
 from .writer import Writer
 from .writer import wait_until
 
@@ -52,17 +51,9 @@ def fill(database: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def restartable(tmp_path_factory):
-    server = Restartable(tmp_path_factory.mktemp("load"), RTAPP_RATE_LIMITS="off")
-    server.start()
-    fill(server.folder / "rtapp.sqlite3")
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def server(restartable):
-    return restartable.address
+def restartable(restartable):
+    fill(restartable.folder / "rtapp.sqlite3")
+    return restartable
 
 
 def report(page: Page, what: str) -> float:

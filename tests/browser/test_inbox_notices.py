@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
-from .test_inbox_list import live
+from .page import live
 from .writer import Writer
 from .writer import wait_until
 
@@ -30,13 +30,6 @@ NOTED = """
     }
   };
 """
-
-
-@pytest.fixture
-def ada(server):
-    ada = Writer(server, "ada")
-    yield ada
-    ada.close()
 
 
 @pytest.fixture

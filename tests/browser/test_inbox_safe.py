@@ -1,10 +1,6 @@
 """What the page costs, what it loads and runs, and whether everyone can use it."""
 
 import gzip
-import os
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from urllib.parse import quote
 from urllib.parse import urlsplit
@@ -13,8 +9,10 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
-from .test_inbox_list import act
-from .test_inbox_list import live
+from tests.npm import installed
+
+from .page import act
+from .page import live
 
 ROOT = Path(__file__).parents[2]
 AXE = "axe-core@4.10.2"
@@ -89,21 +87,8 @@ def untouched(page: Page) -> None:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """axe-core's source, kept from one run to the next."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("SKIPPED: there is no npm, so nothing is looked at by axe-core")
-    folder = Path(tempfile.gettempdir()) / f"rtapp-axe-{os.getuid()}-{AXE}"
-    source = folder / "node_modules/axe-core/axe.min.js"
-    if not source.exists():
-        folder.mkdir(exist_ok=True, mode=0o700)
-        done = subprocess.run(
-            [npm, "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", AXE],
-            cwd=folder, capture_output=True, text=True, timeout=100,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.skip(f"SKIPPED: npm could not install {AXE}: {done.stderr[-300:]}")
-    return source.read_text()
+    """axe-core's source."""
+    return (installed(AXE) / "axe-core/axe.min.js").read_text()
 
 
 def complaints(page: Page, axe: str) -> list[str]:

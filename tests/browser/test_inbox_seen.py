@@ -1,24 +1,9 @@
 """What the customer has seen is marked as they see it."""
 
-import pytest
 from playwright.sync_api import expect
 
-from .restartable import Restartable
-from .test_inbox_list import act
-from .test_inbox_list import live
-
-
-@pytest.fixture(scope="module")
-def restartable(tmp_path_factory):
-    server = Restartable(tmp_path_factory.mktemp("seen"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def server(restartable):
-    return restartable.address
+from .page import act
+from .page import live
 
 
 def test_the_mark_moves_as_the_customer_reads_and_stays_at_replies(window, restartable):

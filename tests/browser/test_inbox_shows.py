@@ -3,9 +3,9 @@
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from .page import act
+from .page import live
 from .test_inbox_connection import STATES
-from .test_inbox_list import act
-from .test_inbox_list import live
 
 BEHIND = """retry: 60000
 

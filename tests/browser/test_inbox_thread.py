@@ -4,8 +4,8 @@ from playwright.sync_api import Page
 from playwright.sync_api import Route
 from playwright.sync_api import expect
 
-from .test_inbox_list import act
-from .test_inbox_list import live
+from .page import act
+from .page import live
 from .writer import wait_until
 
 COMPOSER = "#composer textarea"

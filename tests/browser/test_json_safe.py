@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .restartable import Restartable
 from .writer import Writer
 from .writer import wait_until
 
@@ -45,27 +44,13 @@ EVENTS = [
 
 
 @pytest.fixture(scope="module")
-def restartable(tmp_path_factory):
-    server = Restartable(tmp_path_factory.mktemp("json"), RTAPP_RATE_LIMITS="off")
-    server.start()
-    with closing(sqlite3.connect(server.folder / "rtapp.sqlite3", timeout=10)) as database:
+def restartable(restartable):
+    """Everybody and everything on it has a name that tries to be more."""
+    with closing(sqlite3.connect(restartable.folder / "rtapp.sqlite3", timeout=10)) as database:
         for table in ("users", "contacts", "inboxes", "accounts"):
             database.execute(f"UPDATE {table} SET name = ?", (NAMES,))
         database.commit()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def server(restartable):
-    return restartable.address
-
-
-@pytest.fixture
-def ada(server):
-    ada = Writer(server, "ada")
-    yield ada
-    ada.close()
+    return restartable
 
 
 def fill_every_field(ada: Writer) -> None:

@@ -1,24 +1,8 @@
 """A window outlives its server: it comes back by itself, and has missed nothing."""
 
-import pytest
 from playwright.sync_api import expect
 
-from .restartable import Restartable
-
 PATIENCE = 30_000  # ms, more than the longest that a window waits at first
-
-
-@pytest.fixture
-def restartable(tmp_path):
-    server = Restartable(tmp_path)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def server(restartable):
-    return restartable.address
 
 
 def test_what_was_said_while_the_window_was_cut_off_is_there_without_reloading(window, restartable):
