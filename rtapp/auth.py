@@ -7,6 +7,7 @@ those of a stream with a visitor's token in its address, which nothing may log.
 import secrets
 import time
 from datetime import timedelta
+from functools import cache
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,8 +61,6 @@ USER_OF_SESSION = (
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.id == bindparam("sid"), UserSession.created_at > bindparam("oldest"))
 )
-# Compared with when there is no such user, so that the answer takes as long.
-NOBODY = generate_password_hash(secrets.token_hex(8))
 
 
 def asking() -> Asker:
@@ -107,10 +106,9 @@ def token_in_address() -> str | None:
 def sign_in(email: str, password: str) -> User | None:
     """Begins a session for the user with this address and password, or returns None."""
     user: User | None = db.session.scalar(select(User).where(User.email == email.strip().lower()))
-    stored = user.password_hash if user is not None else NOBODY
+    stored = user.password_hash if user is not None else None
     # In a thread: the hash takes its time by design, and streams must not wait for it.
-    right = gevent.get_hub().threadpool.apply(check_password_hash, (stored, password))
-    if user is None or not right:
+    if not gevent.get_hub().threadpool.apply(is_right, (stored, password)) or user is None:
         return None
     session.clear()  # whatever was known before signing in, a planted CSRF token say, ends here
     session["sid"] = secrets.token_hex(16)
@@ -123,6 +121,16 @@ def sign_in(email: str, password: str) -> User | None:
     db.session.commit()
     login_user(user)
     return user
+
+
+def is_right(stored: str | None, password: str) -> bool:
+    """Whether `stored` is the password's hash; takes as long if there is no such user."""
+    return check_password_hash(stored or hash_of_none(), password)
+
+
+@cache
+def hash_of_none() -> str:
+    return generate_password_hash(secrets.token_hex(8))
 
 
 def sign_out() -> None:

@@ -6,16 +6,19 @@ import pytest
 
 pytest.register_assert_rewrite("rtapp.testing")  # before anything imports it
 
+import itertools
 import shutil
 import tempfile
 from pathlib import Path
 
+import gevent
 import pgserver
 import psycopg
 from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy import delete
 from sqlalchemy import update
+from werkzeug.security import generate_password_hash
 
 from rtapp import create_app
 from rtapp import seed
@@ -23,6 +26,7 @@ from rtapp.config import Settings
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import ReadMarker
+from rtapp.models import User
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 
 from .support import As
@@ -54,6 +58,10 @@ def build(app: Flask) -> None:
         seed.seed_if_empty()
         db.session.execute(delete(ReadMarker))  # tests begin with nothing read
         db.session.execute(update(Conversation).values(contact_read_id=None))
+        quick = generate_password_hash(
+            seed.PASSWORD, "pbkdf2:sha256:1"
+        )  # to check, as tests sign in
+        db.session.execute(update(User).values(password_hash=quick))
         db.session.commit()
         db.session.remove()
         db.engine.dispose()
@@ -80,14 +88,39 @@ def seeded_postgres(redis):
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE seeded")
     build(create_app(settings(folder, postgres_url(server, "seeded"), redis.url)))
-    yield server
+    copies = PostgresCopies(server)
+    yield copies
+    copies.stop()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def postgres_url(server, name: str) -> str:
-    uri = server.get_uri(name) if name != "postgres" else server.get_uri()
-    return uri.replace("postgresql://", "postgresql+psycopg://")
+class PostgresCopies:
+    """A fresh copy for each test; the next is made while the test before it runs."""
+
+    def __init__(self, server: pgserver.PostgresServer):
+        self._server = server
+        self._numbers = itertools.count(2)  # those of two tests ago are dropped
+        self._next = gevent.spawn(self._make)
+
+    def next(self) -> str:
+        url = self._next.get()
+        self._next = gevent.spawn(self._make)
+        return url
+
+    def stop(self) -> None:
+        self._next.join()
+
+    def _make(self) -> str:
+        number = next(self._numbers)
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS test{number - 2} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE test{number} TEMPLATE seeded")
+        return postgres_url(self._server, f"test{number}")
+
+
+def postgres_url(server: pgserver.PostgresServer, name: str) -> str:
+    return server.get_uri(name).replace("postgresql://", "postgresql+psycopg://")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -98,11 +131,7 @@ def database_url(request, tmp_path):
         shutil.copy(seeded, tmp_path / "rtapp.sqlite3")
         yield f"sqlite:///{tmp_path}/rtapp.sqlite3"
         return
-    server = request.getfixturevalue("seeded_postgres")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS test WITH (FORCE)")
-        connection.execute("CREATE DATABASE test TEMPLATE seeded")
-    yield postgres_url(server, "test")
+    yield request.getfixturevalue("seeded_postgres").next()
 
 
 @pytest.fixture
