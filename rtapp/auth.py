@@ -6,6 +6,9 @@ those of a stream with a visitor's token in its address, which nothing may log.
 
 import secrets
 import time
+from copy import deepcopy
+from datetime import UTC
+from datetime import datetime
 from datetime import timedelta
 from functools import cache
 from functools import lru_cache
@@ -215,16 +218,34 @@ def serializer(salt: str, secret: str) -> URLSafeSerializer:
 
 
 class CookielessForScripts(SecureCookieSessionInterface):
-    """Flask's sessions, but none for a request that carries its own credentials."""
+    """Flask's sessions, but none for a request that carries its own credentials; and a cookie
+    that was good is not verified anew with each request."""
 
-    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        if "Authorization" in request.headers:
+    def __init__(self) -> None:
+        self._verified = lru_cache(VERIFIED)(self._verify)
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
+        cookie = request.cookies.get(self.get_cookie_name(app))
+        if not cookie or "Authorization" in request.headers:
             return self.session_class()
-        return super().open_session(app, request)
+        try:
+            said, signed_at = self._verified(app, cookie)
+        except BadSignature:
+            return self.session_class()
+        if signed_at + app.permanent_session_lifetime < datetime.now(UTC):
+            return self.session_class()
+        return self.session_class(deepcopy(said))
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if "Authorization" not in request.headers:
             super().save_session(app, session, response)
+
+    def _verify(self, app: Flask, cookie: str) -> tuple[dict[str, Any], datetime]:
+        """What a cookie says, which never changes, and since when. Raises BadSignature."""
+        serializer = self.get_signing_serializer(app)
+        assert serializer is not None
+        said, signed_at = serializer.loads(cookie, return_timestamp=True)
+        return said, signed_at
 
 
 def protect_from_forgery() -> None:

@@ -1,6 +1,8 @@
 import re
+from datetime import timedelta
 
 import pytest
+from flask import session
 
 from rtapp import auth
 from rtapp.extensions import db
@@ -76,6 +78,35 @@ def test_with_the_csrf_token_a_cookie_is_enough(signed_in):
     headers = {"X-CSRF-Token": signed_in.token}
     answer = signed_in.post("/conversations/1/messages", json={"content": "x"}, headers=headers)
     assert answer.status_code == 201
+
+
+def test_a_cookie_that_was_changed_is_nobodys(signed_in):
+    assert signed_in.get("/me").status_code == 200
+    cookie = signed_in.get_cookie("session").value
+    said, _, signature = cookie.rpartition(".")
+    for changed in (f"{said}.{signature[::-1]}", f"{said[1:]}.{signature}", "", "."):
+        signed_in.set_cookie("session", changed)
+        assert signed_in.get("/me").status_code == 401
+    signed_in.set_cookie("session", cookie)
+    assert signed_in.get("/me").status_code == 200
+
+
+def test_a_cookie_expires_however_often_it_was_good(app, signed_in):
+    assert signed_in.get("/me").status_code == 200
+    app.config["PERMANENT_SESSION_LIFETIME"] = timedelta(seconds=-1)
+    assert signed_in.get("/me").status_code == 401
+
+
+def test_what_one_request_does_to_its_session_no_other_sees(app, signed_in):
+    with signed_in.session_transaction() as before:
+        before["said"] = []
+    headers = {"Cookie": f"session={signed_in.get_cookie('session').value}"}
+    with app.test_request_context(headers=headers):
+        session["said"].append("once")
+        session["sid"] = "another"
+    with app.test_request_context(headers=headers):
+        assert session["said"] == []
+        assert session["sid"] != "another"
 
 
 def test_another_site_signs_nobody_in(browser):
