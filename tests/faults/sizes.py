@@ -31,7 +31,7 @@ NORMAL = Sizes(
     stalled_rounds=6,
     broker_examples=50,
     hub_examples=150,
-    actions=3_000,
+    actions=10_000,
 )
 SOAK = Sizes(
     steady=10,
