@@ -33,6 +33,7 @@ from .realtime.hub import Hub
 from .reopener import Reopener
 from .unread.teller import Teller
 from .validation import IdConverter
+from .validation import refuse_cut_body
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["reopener"] = Reopener(app)
 
     errors.init_app(app)
+    app.before_request(refuse_cut_body)
     auth.init_app(app)
     ratelimits.init_app(app, settings, settings.redis_url or embedded.url)
     app.after_request(add_security_headers)

@@ -1,7 +1,8 @@
 """Who is asking: a browser by its session cookie, a script or a visitor by a bearer token.
 
-A request with an Authorization header is a script's: its cookies are ignored altogether. So are
-those of a stream with a visitor's token in its address, which nothing may log.
+A request with a bearer token is a script's: its cookies are ignored altogether. So are those of a
+stream with a visitor's token in its address, which nothing may log. Other credentials (a proxy's
+user and password, say) are not ours.
 """
 
 import secrets
@@ -217,6 +218,12 @@ def serializer(salt: str, secret: str) -> URLSafeSerializer:
     return URLSafeSerializer(secret, salt=salt)
 
 
+def has_bearer(request: Request) -> bool:
+    """Whether it comes with a token, good or not (RFC 6750, section 2.1)."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    return scheme.lower() == "bearer"
+
+
 class CookielessForScripts(SecureCookieSessionInterface):
     """Flask's sessions, but none for a request that carries its own credentials; and a cookie
     that was good is not verified anew with each request."""
@@ -226,7 +233,7 @@ class CookielessForScripts(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
         cookie = request.cookies.get(self.get_cookie_name(app))
-        if not cookie or "Authorization" in request.headers:
+        if not cookie or has_bearer(request):
             return self.session_class()
         try:
             said, signed_at = self._verified(app, cookie)
@@ -237,7 +244,7 @@ class CookielessForScripts(SecureCookieSessionInterface):
         return self.session_class(deepcopy(said))
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        if "Authorization" not in request.headers:
+        if not has_bearer(request):
             super().save_session(app, session, response)
 
     def _verify(self, app: Flask, cookie: str) -> tuple[dict[str, Any], datetime]:
@@ -255,7 +262,7 @@ def protect_from_forgery() -> None:
     session to borrow, but another site must not sign its visitor in as somebody: browsers say
     where a request comes from (Fetch Metadata's Sec-Fetch-Site; RFC 6454, section 7, Origin).
     """
-    if request.method in ("GET", "HEAD", "OPTIONS") or "Authorization" in request.headers:
+    if request.method in ("GET", "HEAD", "OPTIONS") or has_bearer(request):
         return
     if current_app.config["SESSION_COOKIE_NAME"] in request.cookies:
         csrf.protect()

@@ -83,7 +83,9 @@ class TooManyRequests(Problem):
 
 
 def wants_html() -> bool:
-    """Whether a browser asks for a page. `*/*`, as curl sends, means JSON."""
+    """Whether a browser asks for a page. `*/*`, as curl sends, means JSON; a stream is no page."""
+    if request.blueprint == "streams":
+        return False
     offered = ["application/json", "text/html"]
     return request.accept_mimetypes.best_match(offered) == "text/html"
 

@@ -108,6 +108,16 @@ def parameters(model: type[Model]) -> Model:
         raise BadRequest(f"The query string can't be used: {told}.") from error
 
 
+def refuse_cut_body() -> None:
+    """Before a body that does not say how long it is (RFC 9112, section 7.1) is used: werkzeug
+    reads as much as is allowed, and what was left out would not be missed. Raises
+    RequestEntityTooLarge."""
+    if request.content_length is None and "wsgi.input_terminated" in request.environ:
+        request.get_data()  # it is kept, and forms are read from it
+        if request.environ["wsgi.input"].read(1):
+            raise RequestEntityTooLarge
+
+
 def form_body() -> dict[str, Any]:
     """The form's fields, where `contact.name` is the field `name` of `contact`."""
     form: dict[str, Any] = {}

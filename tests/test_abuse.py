@@ -10,6 +10,7 @@ from gevent.pywsgi import WSGIServer
 from sqlalchemy import func
 from sqlalchemy import select
 
+from rtapp.config import BODY_LIMIT
 from rtapp.extensions import db
 from rtapp.models import Message
 from rtapp.realtime import handoff
@@ -88,6 +89,40 @@ def test_a_body_that_does_not_end_is_given_up_and_writes_nothing(app, address, a
     whole = head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     assert b"201 CREATED" in answer(connected(address, whole + b'{"content": "0123456789abcde"}'))
     assert messages() == before + 1
+
+
+@one_database
+@pytest.mark.parametrize("more", [0, 1, 100_000])
+@pytest.mark.parametrize(
+    ("type", "begin", "end"),
+    [
+        ("application/json", b'{"content": "good",', b'"private": true}'),
+        ("application/x-www-form-urlencoded", b"content=good&", b"&private=true"),
+    ],
+    ids=["json", "form"],
+)
+def test_a_body_in_chunks_is_whole_or_refused(app, address, ada, type, begin, end, more):
+    """What was cut off might have said that the message is private."""
+    token = ada.headers["Authorization"]
+    head = (
+        f"POST /conversations/1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
+        f"Content-Type: {type}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    )
+    padding = (b" " if type.endswith("json") else b"&") * (BODY_LIMIT - len(begin + end) + more)
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(c), c) for c in (begin, padding, end, b""))
+
+    def newest():
+        with app.app_context():
+            return db.session.scalars(select(Message).order_by(Message.id.desc()).limit(1)).one()
+
+    before = newest().id
+    told = answer(connected(address, head.encode() + chunks))
+    if more:
+        assert b"413" in told.partition(b"\r\n")[0]
+        assert newest().id == before
+    else:
+        assert b"201 CREATED" in told
+        assert newest().private
 
 
 @one_database

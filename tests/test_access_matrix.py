@@ -105,7 +105,7 @@ ROWS = (
     Row("POST /messages/<id:message_id>/delete",
         "/messages/2/delete",                         "204 204 403 404 404 401 403", 303, says()),
     Row("POST /conversations/<id:conversation_id>/typing",
-        "/conversations/1/typing",                    "204 204 204 404 404 401 204", None,
+        "/conversations/1/typing",                    "204 204 204 404 404 401 204", 303,
         says(typing=True)),
     Row("POST /conversations/<id:conversation_id>/status",
         "/conversations/1/status",                    "200 200 200 404 404 401 403", 303,

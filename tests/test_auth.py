@@ -121,7 +121,17 @@ def test_another_site_signs_nobody_in(browser):
 def test_a_bearer_ignores_cookies(signed_in):
     assert signed_in.get("/me").status_code == 200
     assert signed_in.get("/me", headers={"Authorization": "Bearer wrong"}).status_code == 401
-    assert signed_in.get("/me", headers={"Authorization": "Basic a2V2aW46eA=="}).status_code == 401
+    assert signed_in.get("/me", headers={"Authorization": "bearer"}).status_code == 401
+
+
+def test_a_proxys_password_locks_nobody_out_and_lets_nobody_in(app, signed_in):
+    proxy = {"Authorization": "Basic a2V2aW46eA=="}
+    assert signed_in.get("/me", headers=proxy).status_code == 200
+    assert app.test_client().get("/me", headers=proxy).status_code == 401
+    said = {"path": "/conversations/1/typing", "json": {"typing": True}}
+    assert signed_in.post(**said, headers=proxy).status_code == 400  # no CSRF token
+    ours = {**proxy, "X-CSRF-Token": signed_in.token}
+    assert signed_in.post(**said, headers=ours).status_code == 204
 
 
 def test_a_token_expires(app, kevin, browser):

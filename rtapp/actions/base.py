@@ -9,7 +9,7 @@ from flask import redirect
 from flask import url_for
 from werkzeug.wrappers import Response
 
-from rtapp.errors import Unprocessable
+from rtapp.errors import Forbidden
 from rtapp.errors import wants_html
 from rtapp.models import Asker
 from rtapp.models import Guest
@@ -36,8 +36,6 @@ def thread_page(conversation_id: int) -> str:
 
 
 def refuse_private(asker: Asker, private: bool) -> None:
-    """Raises Unprocessable if a visitor asks for what only the team may do."""
+    """Raises Forbidden if a visitor asks for what only the team may do."""
     if private and isinstance(asker, Guest):
-        raise Unprocessable(
-            "Private notes are the team's.", errors={"private": ["must be false for a visitor"]}
-        )
+        raise Forbidden("Private notes are the team's; send it with private false.")

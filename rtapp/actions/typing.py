@@ -1,4 +1,4 @@
-from flask import Response
+from werkzeug.wrappers import Response
 
 from rtapp import access
 from rtapp import auth
@@ -8,7 +8,9 @@ from rtapp.services.typing import tell_typing
 from rtapp.validation import Body
 
 from .base import bp
+from .base import done
 from .base import refuse_private
+from .base import thread_page
 
 
 class Typing(Body):
@@ -29,4 +31,4 @@ def type_(conversation_id: int) -> Response:
     tell_typing(
         asker, place.account_id, conversation_id, is_typing=said.typing, private=said.private
     )
-    return Response(status=204)
+    return done(thread_page(conversation_id))

@@ -71,8 +71,8 @@ def retry() -> bytes:
     return sse.retry(random.randint(*RETRY_MS))
 
 
-def opened(streams: Sequence[str], resumed: bool, cursor: Cursor | None) -> bytes:
-    fields = {"streams": streams, "resumed": resumed, "heartbeat": HEARTBEAT}
+def opened(streams: Sequence[str], resumed: bool, cursor: Cursor) -> bytes:
+    fields = {"streams": streams, "resumed": resumed, "heartbeat": HEARTBEAT, "id": str(cursor)}
     return control("stream.open", fields, cursor)
 
 
@@ -81,7 +81,7 @@ def ping(lag: float, cursor: Cursor | None = None) -> bytes:
 
 
 def reset(reason: str, cursor: Cursor) -> bytes:
-    return control(RESET, {"reason": reason}, cursor)
+    return control(RESET, {"reason": reason, "id": str(cursor)}, cursor)
 
 
 def closed(reason: str) -> bytes:

@@ -133,7 +133,7 @@ class Replay:
             resumed = subscriber.cursor is not None and not served.lost
             # Before a reset it is the asked one again: cut between the two, a client must not come
             # back with a cursor that hides what was lost.
-            at = subscriber.cursor if served.lost else served.start
+            at = subscriber.cursor if served.lost and subscriber.cursor else served.start
             control += frames.opened(subscriber.subscription.streams, resumed, at)
             subscriber.opened = True
         if served.lost:

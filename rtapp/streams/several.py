@@ -21,12 +21,12 @@ NAME = re.compile(r"([a-z]+):([1-9][0-9]{0,30})", re.ASCII)
 @bp.get("")
 def several_streams() -> EventStream:
     auth.asking()
-    names = list(dict.fromkeys(request.args.getlist("stream")))
+    names = request.args.getlist("stream")
     if not 1 <= len(names) <= MOST:
         raise BadRequest(
             f"Name 1 to {MOST} streams, as in ?stream=account:1&stream=conversation:2."
         )
-    return open_stream(*(parsed(name) for name in names))
+    return open_stream(*(parsed(name) for name in dict.fromkeys(names)))
 
 
 def parsed(name: str) -> tuple[str, int]:

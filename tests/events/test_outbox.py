@@ -298,7 +298,7 @@ def test_whoever_would_have_heard_it_is_told_to_fetch_again(app, ada, broker, re
     unencodable(app, broker)
     relay.publish_batch()
     reset = stream.named("stream.reset")
-    assert json.loads(reset.data) == {"reason": "history_lost"}
+    assert json.loads(reset.data) == {"reason": "history_lost", "id": reset.id}
     assert reset.id
     ada.send(1, "the next one")
     relay.publish_batch()

@@ -23,8 +23,17 @@ def test_as_many_streams_as_there_may_be_on_one_connection(app, ada):
     stream = ada.stream("/streams?" + "&".join(f"stream={name}" for name in names[:MOST]))
     assert envelope(stream.named("stream.open"))["streams"] == names[:MOST]
     stream.close()
-    answer = ada.get("/streams?" + "&".join(f"stream={name}" for name in names))
-    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    for too_many in (names, names[:1] * (MOST + 1)):
+        answer = ada.get("/streams?" + "&".join(f"stream={name}" for name in too_many))
+        assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", [STREAM, "/streams?stream=account:1", "/streams/accounts/1"])
+def test_a_stream_is_refused_as_a_stream_whatever_one_accepts(nobody, kevin, path):
+    answer = nobody.page(path)
+    assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
+    answer = kevin.page(f"{path.replace('1', '99')}")
+    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
 
 
 def test_streams_of_two_accounts_are_not_one_connection(app, ada):
