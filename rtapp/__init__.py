@@ -113,12 +113,13 @@ def prepare_sqlite(connection: DBAPIConnection, record: object) -> None:
 
 
 def add_security_headers(response: Response) -> Response:
-    """Nothing runs on a page but our own files, and nobody frames it."""
+    """Nothing runs on a page but our own files, and nobody frames it. What is somebody's is kept
+    by no cache: going back, a browser would show the JSON that a script had from the page's URL."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store")
     if response.mimetype == "text/html":
         response.headers["Content-Security-Policy"] = (
             "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
         )
         response.headers["Referrer-Policy"] = "same-origin"
-        response.headers["Cache-Control"] = "no-store"
     return response

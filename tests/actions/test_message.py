@@ -57,6 +57,7 @@ def test_a_message_arrives_as_one_frame_of_the_protocol(ada, kevin):
         "streams": ["conversation:1"],
         "resumed": False,
         "heartbeat": 15,
+        "id": opened.id,
     }
     answer = ada.send(1, "Hello\nthere", private=True, client_id="c1")
     assert answer.status_code == 201

@@ -53,13 +53,18 @@ class Connection:
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.got = b""
 
-    def until(self, text: bytes) -> bytes:
+    def until(self, text: bytes, after: int = 0) -> bytes:
         with gevent.Timeout(PATIENCE, AssertionError(f"no {text!r} in {self.got!r}")):
-            while text not in self.got:
+            while text not in self.got[after:]:
                 data = self.socket.recv(65536)
                 assert data, self.got
                 self.got += data
         return self.got
+
+    def until_event(self, name: str) -> None:
+        """Until the whole of its frame is here."""
+        begin = f"event: {name}\n".encode()
+        self.until(b"\n\n", after=self.until(begin).index(begin))
 
     def to_the_end(self) -> bytes:
         with gevent.Timeout(PATIENCE, AssertionError("the stream goes on")):
@@ -99,8 +104,7 @@ class Connection:
 def id_of_the_last(app) -> str:
     """Where conversation 1 stands now."""
     connection = Connection(app, CONVERSATION)
-    connection.until(b"event: stream.open\n")
-    connection.until(b'"heartbeat": 15}\n\n')
+    connection.until_event("stream.open")
     id = connection.events()[-1].id
     connection.close()
     return id
@@ -145,7 +149,7 @@ def test_the_order_is_retry_open_missed_live(app_server):
     assert opened.event == "stream.open"
     assert opened.id == start
     assert json.loads(opened.data) == {
-        "streams": ["conversation:1"], "resumed": True, "heartbeat": 15
+        "streams": ["conversation:1"], "resumed": True, "heartbeat": 15, "id": start
     }  # fmt: skip
     messages = [event for event in rest if event.event == "message.created"]
     assert [json.loads(event.data)["data"]["id"] for event in messages] == [*missed, live]
@@ -157,7 +161,7 @@ def test_the_order_is_retry_open_missed_live(app_server):
 def test_a_cursor_that_no_log_knows_is_reset_before_anything_else(app_server):
     send(app_server, "before")
     connection = Connection(app_server, f"{CONVERSATION}?last_event_id=0badcafe-1-0")
-    connection.until(b'"reason": "unknown_cursor"}\n\n')
+    connection.until_event("stream.reset")
     send(app_server, "after the reset")
     connection.until(b"after the reset")
     connection.until(b"}}\n\n")
@@ -166,6 +170,7 @@ def test_a_cursor_that_no_log_knows_is_reset_before_anything_else(app_server):
     ]
     assert (opened.event, json.loads(opened.data)["resumed"]) == ("stream.open", False)
     assert reset.event == "stream.reset"
+    assert json.loads(reset.data) == {"reason": "unknown_cursor", "id": reset.id}
     assert message.event == "message.created"
     assert b'"before"' not in connection.body
     connection.close()
@@ -209,7 +214,7 @@ def test_a_cursor_that_was_never_one_is_refused(app_server, cursor):
 
 def test_a_stopping_server_says_so_and_ends_the_body(app_to_stop):
     connection = Connection(app_to_stop, CONVERSATION)
-    connection.until(b'"heartbeat": 15}\n\n')
+    connection.until_event("stream.open")
     app_to_stop.process.send_signal(signal.SIGTERM)
     body = connection.to_the_end()
     assert body.endswith(b"}\n\n")
@@ -270,7 +275,7 @@ def test_an_event_over_sixteen_kibibytes_is_cut_and_says_so(reader, app_server):
 
 def test_a_megabyte_is_refused_and_nothing_arrives(app_server):
     connection = Connection(app_server, CONVERSATION)
-    connection.until(b'"heartbeat": 15}\n\n')
+    connection.until_event("stream.open")
     before = post(app_server, "/conversations/1/messages", {"content": "x" * (CONTENT_LIMIT + 1)})
     assert before.status_code == 422
     body = {"content": "x" * 1024 * 1024}

@@ -153,3 +153,12 @@ def test_the_team_hears_of_it_in_every_format_and_the_customer_nothing(app, ada,
     customers.named("message.created")
     for stream in (*streams, customers):
         stream.close()
+
+
+def test_no_cache_keeps_what_is_somebodys(kevin, nobody):
+    """Page and JSON have one URL: going back, a browser would show whichever it has."""
+    for answer in (kevin.page("/conversations/1"), kevin.get("/conversations/1"),
+                   kevin.get("/conversations/999"), nobody.get("/me")):  # fmt: skip
+        assert answer.headers["Cache-Control"] == "no-store"
+    with nobody.get("/static/js/rtapp/connector.js") as ours:
+        assert (ours.headers["Cache-Control"], "ETag" in ours.headers) == ("no-cache", True)
