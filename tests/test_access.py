@@ -126,7 +126,7 @@ def test_rights_gained_while_away_reset_the_resumed_stream(app, ada, kevin):
     change(app, add_to_inbox, kevin)
     with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
         assert envelope(stream.named("stream.open"))["resumed"] is True
-        assert envelope(stream.named("stream.reset")) == {"reason": "history_lost"}
+        assert envelope(stream.named("stream.reset"))["reason"] == "history_lost"
         ada.send(1, "afterwards")
         assert envelope(stream.named("conversation.updated"))["data"]["id"] == 1
     with closing(ada.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:

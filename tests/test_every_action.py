@@ -44,11 +44,11 @@ ACTIONS = (
     Done(EDIT, "kevin", "/messages/5", {"content": "the last one"}, "message.updated"),
     Done(DELETE, "kevin", "/messages/3/delete", {}, "message.deleted"),
     Done(DELETE, "ada", "/messages/5/delete", {}, "message.deleted"),
-    *(Done(STATUS, "ada", "/conversations/1/status", body, "message.created") for body in (
-        {"status": "pending"}, {"status": "resolved"}, {"status": "snoozed"},
-        {"status": "snoozed", "snoozed_until": TOMORROW})),
-    Done(ASSIGNEE, "ada", "/conversations/1/assignee", {"assignee_id": 1}, "message.created"),
-    Done(ASSIGNEE, "ada", "/conversations/1/assignee", {"assignee_id": None}, "message.created"),
+    *(Done(STATUS, "ada", "/conversations/1/status", body, "conversation.status_changed")
+      for body in ({"status": "pending"}, {"status": "resolved"}, {"status": "snoozed"},
+                   {"status": "snoozed", "snoozed_until": TOMORROW})),
+    *(Done(ASSIGNEE, "ada", "/conversations/1/assignee", body, "conversation.assignee_changed")
+      for body in ({"assignee_id": 1}, {"assignee_id": None})),
     Done(READ, "kevin", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
     Done(READ, "maria", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
     Done("POST /accounts/<id:account_id>/conversations", "kevin", "/accounts/1/conversations", NEW,

@@ -36,8 +36,9 @@ def assign(
     regained = assignee is not None and regains(assignee, conversation)
     conversation.assignee = assignee
     touch(conversation)
-    activity = write_activity(conversation, user, said(user, assignee))
+    db.session.flush()  # who hears of it is asked of the database
     announce.assignee_changed(conversation, previous, user)
+    activity = write_activity(conversation, user, said(user, assignee))
     announce.conversation_updated(conversation)
     control.recheck_thread(conversation.id)
     if previous is not None and not access.sees_conversation(previous.id, conversation.id):

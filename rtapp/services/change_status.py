@@ -59,8 +59,8 @@ def set_status(
     snoozes = status == "snoozed" and isinstance(by, Team)
     conversation.snoozed_by_id = by.id if snoozes else None
     touch(conversation)
-    write_activity(conversation, by, activity)
     announce.status_changed(conversation, previous, by)
+    write_activity(conversation, by, activity)
 
 
 def said(user: Team, status: str, until: datetime | None) -> str:
