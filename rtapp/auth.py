@@ -232,8 +232,10 @@ class CookielessForScripts(SecureCookieSessionInterface):
         self._verified = lru_cache(VERIFIED)(self._verify)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
+        if has_bearer(request):
+            return self.session_class()
         cookie = request.cookies.get(self.get_cookie_name(app))
-        if not cookie or has_bearer(request):
+        if not cookie:
             return self.session_class()
         try:
             said, signed_at = self._verified(app, cookie)

@@ -112,7 +112,7 @@ def refuse_cut_body() -> None:
     """Before a body that does not say how long it is (RFC 9112, section 7.1) is used: werkzeug
     reads as much as is allowed, and what was left out would not be missed. Raises
     RequestEntityTooLarge."""
-    if request.content_length is None and "wsgi.input_terminated" in request.environ:
+    if "Transfer-Encoding" in request.headers and request.environ.get("wsgi.input_terminated"):
         request.get_data()  # it is kept, and forms are read from it
         if request.environ["wsgi.input"].read(1):
             raise RequestEntityTooLarge

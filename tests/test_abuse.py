@@ -92,6 +92,14 @@ def test_a_body_that_does_not_end_is_given_up_and_writes_nothing(app, address, a
 
 
 @one_database
+def test_who_would_rather_have_a_websocket_is_refused_at_once(address):
+    """Such a connection has no end of a body that one could wait for."""
+    upgrade = HEALTH.replace(b"close", b"Upgrade\r\nUpgrade: websocket")
+    with connected(address, upgrade) as connection:
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+@one_database
 @pytest.mark.parametrize("more", [0, 1, 100_000])
 @pytest.mark.parametrize(
     ("type", "begin", "end"),
