@@ -29,9 +29,9 @@ from rtapp.models import ReadMarker
 from rtapp.models import User
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 
-from .support import As
+from .support import ApiClient
+from .support import CustomerClient
 from .support import Outbox
-from .support import Visitor
 from .world import other_account
 
 pytest_plugins = ["rtapp.testing"]
@@ -161,28 +161,28 @@ def broker(app):
 
 @pytest.fixture
 def ada(app):
-    return As(app, "ada@example.com")
+    return ApiClient(app, "ada@example.com")
 
 
 @pytest.fixture
 def kevin(app):
-    return As(app, "kevin@example.com")
+    return ApiClient(app, "kevin@example.com")
 
 
 @pytest.fixture
 def grace(app):
-    return As(app, "grace@example.com")
+    return ApiClient(app, "grace@example.com")
 
 
 @pytest.fixture
 def nobody(app):
-    return As(app, None)
+    return ApiClient(app, None)
 
 
 @pytest.fixture
 def maria(app):
     """The customer of conversation 1."""
-    return Visitor(app, "maria.lindqvist@example.com")
+    return CustomerClient(app, "maria.lindqvist@example.com")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.services.change_membership import change_membership
 
-from .support import As
+from .support import ApiClient
 
 MOST_CONVERSATIONS = 60  # so that a list fits on one page
 STATUSES = ("open", "pending", "snoozed", "resolved")
@@ -34,10 +34,12 @@ def now_ms() -> int:
 class Rights:
     """Who saw which conversation when."""
 
-    def __init__(self, app: Flask, people: list[As]):
+    def __init__(self, app: Flask, people: list[ApiClient]):
         self._app, self._people = app, people
-        self._seen: dict[As, set[int]] = {who: set() for who in people}
-        self._denied: dict[tuple[As, int], list[list[int]]] = {}  # [from, to] in ms; to 0: still
+        self._seen: dict[ApiClient, set[int]] = {who: set() for who in people}
+        self._denied: dict[
+            tuple[ApiClient, int], list[list[int]]
+        ] = {}  # [from, to] in ms; to 0: still
 
     def look(self, before: int) -> None:
         """After something that may have changed them, and that began at `before` (ms)."""
@@ -62,16 +64,16 @@ class Rights:
                     history.append([after if id in self._seen[who] else 0, 0])
         self._seen = seen
 
-    def denied(self, who: As, id: int, since: int) -> bool:
+    def denied(self, who: ApiClient, id: int, since: int) -> bool:
         """Whether they were not to see it from `since` (ms) until now, and already a second before.
         For a thing said at `since`, whenever it arrived, that leaves no excuse."""
         history = self._denied.get((who, id), [])
         return bool(history) and history[-1][1] == 0 and history[-1][0] + SECOND < since
 
-    def sees(self, who: As, id: int) -> bool:
+    def sees(self, who: ApiClient, id: int) -> bool:
         return id in self._seen[who]
 
-    def seen(self, who: As) -> list[int]:
+    def seen(self, who: ApiClient) -> list[int]:
         return sorted(self._seen[who])
 
 
@@ -79,18 +81,23 @@ class Actions:
     """Does one random thing after another, allowed or not."""
 
     def __init__(
-        self, app: Flask, people: list[As], customers: list[As], rights: Rights, seed: int
+        self,
+        app: Flask,
+        people: list[ApiClient],
+        customers: list[ApiClient],
+        rights: Rights,
+        seed: int,
     ):
         self._app, self._people, self._customers = app, people, customers
         self._rights = rights
         self._random = random.Random(seed)
         self.answers: dict[str, int] = {}
-        self._kinds: list[Callable[[As], Any]] = [
+        self._kinds: list[Callable[[ApiClient], Any]] = [
             kind for kind, weight in self._weights() for _ in range(weight)
         ]
         self._look()
 
-    def _weights(self) -> list[tuple[Callable[[As], Any], int]]:
+    def _weights(self) -> list[tuple[Callable[[ApiClient], Any], int]]:
         return [
             (self._writes, 24), (self._notes, 10), (self._customer_writes, 10), (self._edits, 10),
             (self._deletes, 6), (self._sets_status, 12), (self._assigns, 12), (self._reads, 8),
@@ -126,28 +133,28 @@ class Actions:
     def _version(self) -> dict[str, int]:
         return {"version": self._random.randint(1, 50)} if self._random.random() < 0.1 else {}
 
-    def _writes(self, who: As) -> Any:
+    def _writes(self, who: ApiClient) -> Any:
         return who.send(self._conversation(), self._text())
 
-    def _notes(self, who: As) -> Any:
+    def _notes(self, who: ApiClient) -> Any:
         return who.send(self._conversation(), self._text(), private=True)
 
-    def _customer_writes(self, who: As) -> Any:
+    def _customer_writes(self, who: ApiClient) -> Any:
         customer = self._random.choice(self._customers)
         return customer.send(self._customers.index(customer) + 1, self._text())
 
-    def _edits(self, who: As) -> Any:
+    def _edits(self, who: ApiClient) -> Any:
         body = {"content": self._text(), **self._version()}
         return who.post(f"/messages/{self._message()}", body)
 
-    def _deletes(self, who: As) -> Any:
+    def _deletes(self, who: ApiClient) -> Any:
         return who.post(f"/messages/{self._message()}/delete", self._version())
 
-    def _sets_status(self, who: As) -> Any:
+    def _sets_status(self, who: ApiClient) -> Any:
         body = {"status": self._random.choice(STATUSES), **self._version()}
         return who.post(f"/conversations/{self._conversation()}/status", body)
 
-    def _assigns(self, who: As) -> Any:
+    def _assigns(self, who: ApiClient) -> Any:
         before = now_ms()
         assignee = self._random.choice([*(each.id for each in self._people), None])
         path = f"/conversations/{self._conversation()}/assignee"
@@ -155,18 +162,18 @@ class Actions:
         self._rights.look(before)
         return answer
 
-    def _reads(self, who: As) -> Any:
+    def _reads(self, who: ApiClient) -> Any:
         id = self._conversation()
         with self._app.app_context():
             messages = db.session.scalars(select(Message.id).where(Message.conversation_id == id))
             message = self._random.choice(messages.all()[-20:])
         return who.post(f"/conversations/{id}/read", {"message_id": message})
 
-    def _types(self, who: As) -> Any:
+    def _types(self, who: ApiClient) -> Any:
         body = {"typing": self._random.random() < 0.7, "private": self._random.random() < 0.3}
         return who.post(f"/conversations/{self._conversation()}/typing", body)
 
-    def _starts(self, who: As) -> Any:
+    def _starts(self, who: ApiClient) -> Any:
         if len(self._conversations) >= MOST_CONVERSATIONS:
             return None
         before = now_ms()
@@ -177,24 +184,26 @@ class Actions:
         self._rights.look(before)
         return answer
 
-    def _reads_notifications(self, who: As) -> Any:
+    def _reads_notifications(self, who: ApiClient) -> Any:
         if self._random.random() < 0.3:
             return who.post("/accounts/1/notifications/read", {})
         return who.post(f"/notifications/{self._random.randint(1, 300)}/read", {})
 
-    def _gains_inbox(self, who: As) -> None:
+    def _gains_inbox(self, who: ApiClient) -> None:
         self._change(add_to_inbox, self._random.randint(1, 2), who)
 
-    def _loses_inbox(self, who: As) -> None:
+    def _loses_inbox(self, who: ApiClient) -> None:
         self._change(remove_from_inbox, self._random.randint(1, 2), who)
 
-    def _change(self, service: Callable[[Inbox, User], None], inbox_id: int, who: As) -> None:
+    def _change(
+        self, service: Callable[[Inbox, User], None], inbox_id: int, who: ApiClient
+    ) -> None:
         before = now_ms()
         with self._app.app_context():
             service(db.session.get_one(Inbox, inbox_id), db.session.get_one(User, who.id))
         self._rights.look(before)
 
-    def _changes_role(self, who: As) -> None:
+    def _changes_role(self, who: ApiClient) -> None:
         before = now_ms()
         role = self._random.choice(("administrator", "agent", "agent", "agent"))
         sees = self._random.choice(("inbox", "assigned"))

@@ -14,14 +14,21 @@ from rtapp.models import Message
 from rtapp.models import OutboxEvent
 from rtapp.realtime.broker import Broker
 from rtapp.testing import PATIENCE
-from rtapp.testing import As
+from rtapp.testing import ApiClient
+from rtapp.testing import CustomerClient
 from rtapp.testing import Stream
-from rtapp.testing import Visitor
-from rtapp.testing import all_said
 from rtapp.testing import eventually
+from rtapp.testing import outbox_drained
 
 __all__ = [
-    "PATIENCE", "As", "Outbox", "Stream", "Visitor", "all_said", "envelope", "eventually",
+    "PATIENCE",
+    "ApiClient",
+    "CustomerClient",
+    "Outbox",
+    "Stream",
+    "envelope",
+    "eventually",
+    "outbox_drained",
 ]  # fmt: skip
 
 

@@ -14,9 +14,9 @@ from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.services.change_membership import change_membership
 
-from .support import all_said
 from .support import envelope
 from .support import eventually
+from .support import outbox_drained
 
 
 def test_what_is_no_id_is_not_there_whatever_else_the_url_can_do(ada):
@@ -57,7 +57,7 @@ def test_an_account_stream_goes_on_with_what_is_allowed_now(app, ada, kevin):
         hub = app.extensions["hub"]
         eventually(lambda: all(len(s.topics) == 1 for s in hub.subscribers()))
         ada.send(2, "not heard")
-        assert all_said(app)
+        assert outbox_drained(app)
         ada.post("/conversations/8/assignee", {"assignee_id": None})
         change(app, add_to_inbox, kevin)
         eventually(lambda: all(len(s.topics) == 2 for s in hub.subscribers()))
@@ -72,7 +72,7 @@ def test_a_stream_with_other_topics_replays_nothing_of_what_they_had_before(app,
     """What is assigned to him he does not see as an agent of another inbox, nor once it is not."""
     ada.post("/conversations/1/assignee", {"assignee_id": kevin.id})
     change(app, remove_from_inbox, kevin)
-    assert all_said(app)
+    assert outbox_drained(app)
     with closing(kevin.stream("/streams/accounts/1")) as stream:
         stream.named("stream.open")
         say_something_that_is_not_for(kevin, app, ada)
@@ -89,13 +89,13 @@ def test_a_stream_with_other_topics_replays_nothing_of_what_they_had_before(app,
 def test_what_came_before_a_reset_is_not_replayed(app, ada, kevin):
     ada.post("/conversations/1/assignee", {"assignee_id": kevin.id})
     change(app, remove_from_inbox, kevin)
-    assert all_said(app)
+    assert outbox_drained(app)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
     say_something_that_is_not_for(kevin, app, ada)
     with app.app_context():
         change_membership(own_membership(kevin), role="agent", sees="assigned")
     ada.post("/conversations/2/assignee", {"assignee_id": kevin.id})
-    assert all_said(app)
+    assert outbox_drained(app)
     with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
         assert envelope(stream.named("stream.open"))["resumed"] is True
         heard = heard_until(stream, 2)
@@ -107,7 +107,7 @@ def say_something_that_is_not_for(who, app, ada):
     """To the topic of what is assigned to them, of a conversation that they don't see then."""
     assert who.get("/conversations/1").status_code == 404
     ada.send(1, "not for them")
-    assert all_said(app)
+    assert outbox_drained(app)
     logged = app.extensions["broker"].redis.xrevrange(f"rt:{{1}}:assignee:{who.id}", count=1)
     assert json.loads(logged[0][1][b"b"])["data"]["id"] == 1, "then this shows nothing"
     with app.app_context():  # behind everyone's back: to be told of it would move their cursor on
@@ -121,7 +121,7 @@ def own_membership(who):
 
 def test_rights_gained_while_away_reset_the_resumed_stream(app, ada, kevin):
     change(app, remove_from_inbox, kevin)
-    assert all_said(app)
+    assert outbox_drained(app)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
     change(app, add_to_inbox, kevin)
     with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
@@ -143,7 +143,7 @@ def test_who_loses_more_than_can_be_told_fetches_again(app, kevin, monkeypatch, 
     monkeypatch.setattr(change_inbox_members, "TOLD", told)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
     change(app, remove_from_inbox, kevin)
-    assert all_said(app)
+    assert outbox_drained(app)
     with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
         stream.named("stream.open")
         assert [stream.next().event for _ in expected] == expected

@@ -24,11 +24,11 @@ from rtapp.models import Membership
 from rtapp.models import Notification
 from rtapp.models import User
 
-from .support import As
+from .support import ApiClient
+from .support import CustomerClient
 from .support import Stream
-from .support import Visitor
-from .support import all_said
 from .support import eventually
+from .support import outbox_drained
 from .world import other_account
 
 # That both databases give the same answers is held elsewhere.
@@ -42,8 +42,8 @@ ROLES = ("administrator", "agent", "assigned", "elsewhere", "foreign", "nobody",
 
 class World(NamedTuple):
     app: Flask
-    people: dict[str, As]
-    watcher: As  # another administrator, who is in the table nowhere
+    people: dict[str, ApiClient]
+    watcher: ApiClient  # another administrator, who is in the table nowhere
     notification: int  # that of `assigned`
     theirs: int  # a conversation of the other account
 
@@ -247,13 +247,13 @@ def world(app):
     add_member(app, "Nora", role="agent", sees="assigned", inbox=1)
     add_member(app, "Olga", role="administrator", sees="inbox")
     people = {
-        "administrator": As(app, "ada@example.com"),
-        "agent": As(app, "kevin@example.com"),
-        "assigned": As(app, "nora@example.com"),
-        "elsewhere": As(app, "grace@example.com"),
-        "foreign": As(app, "zoe@example.com"),
-        "nobody": As(app, None),
-        "visitor": Visitor(app, "maria.lindqvist@example.com"),
+        "administrator": ApiClient(app, "ada@example.com"),
+        "agent": ApiClient(app, "kevin@example.com"),
+        "assigned": ApiClient(app, "nora@example.com"),
+        "elsewhere": ApiClient(app, "grace@example.com"),
+        "foreign": ApiClient(app, "zoe@example.com"),
+        "nobody": ApiClient(app, None),
+        "visitor": CustomerClient(app, "maria.lindqvist@example.com"),
     }
     with app.app_context():
         db.session.execute(
@@ -270,7 +270,9 @@ def world(app):
         )
         db.session.add(notification)
         db.session.commit()
-        return World(app, people, As(app, "olga@example.com"), notification.id, other.conversation)
+        return World(
+            app, people, ApiClient(app, "olga@example.com"), notification.id, other.conversation
+        )
 
 
 def add_member(app, name, *, role, sees, inbox=None):
@@ -390,7 +392,7 @@ def heard(world: World, delivery: Delivery) -> dict[str, str]:
         for (role, letter), stream in streams.items():
             if letter in expected[role]:
                 until(stream, delivery.event, delivery.marker)
-        assert all_said(world.app)
+        assert outbox_drained(world.app)
         end(world)
         too_much: dict[str, str] = {}
         for (role, letter), stream in streams.items():

@@ -26,9 +26,9 @@ from .faults.sizes import SIZES
 from .random_actions import Actions
 from .random_actions import Rights
 from .random_actions import now_ms
-from .support import As
-from .support import Visitor
-from .support import all_said
+from .support import ApiClient
+from .support import CustomerClient
+from .support import outbox_drained
 
 EVERY = 20  # actions between two looks at what has arrived
 CHECKPOINT = 500  # actions between two comparisons with a fresh fetch
@@ -44,7 +44,7 @@ OWN = {"conversation.removed", "conversation.read", "notification.created", "not
 class Watch:
     """One stream of a reader, and what the reader knows by it."""
 
-    def __init__(self, who: As, name: str, rights: Rights, counts: Counter[str]):
+    def __init__(self, who: ApiClient, name: str, rights: Rights, counts: Counter[str]):
         self.who, self.name, self._rights, self._counts = who, name, rights, counts
         self.conversation = int(name.partition(":")[2]) if name.startswith("conv") else None
         self.gone = False
@@ -151,12 +151,12 @@ def unlike(known: dict[int, Any], fresh: dict[int, Any], since: int = 0) -> Any:
 class Readers:
     """Each holds the account's stream and some threads, and loses them now and then."""
 
-    def __init__(self, people: list[As], rights: Rights, seed: int):
+    def __init__(self, people: list[ApiClient], rights: Rights, seed: int):
         self._rights = rights
         self._random = random.Random(seed)
         self.counts: Counter[str] = Counter()
         self._lists = [Watch(who, "account:1", rights, self.counts) for who in people]
-        self._threads: dict[As, list[Watch]] = {who: [] for who in people}
+        self._threads: dict[ApiClient, list[Watch]] = {who: [] for who in people}
 
     def everyone(self) -> list[Watch]:
         return [*self._lists, *(w for watches in self._threads.values() for w in watches)]
@@ -171,7 +171,7 @@ class Readers:
         for who in self._threads:
             self._choose(who)
 
-    def _choose(self, who: As) -> None:
+    def _choose(self, who: ApiClient) -> None:
         """Goes on from what is lost, and sometimes from what is not, to another thread."""
         for watch in self._threads[who]:
             if watch.gone:
@@ -209,7 +209,7 @@ class Readers:
 
 
 @pytest.fixture
-def people(app) -> list[As]:
+def people(app) -> list[ApiClient]:
     with app.app_context():
         for name in ("Nora", "Olga"):
             user = User(name=name, email=f"{name.lower()}@example.com", password_hash="none")
@@ -218,15 +218,17 @@ def people(app) -> list[As]:
             db.session.add(Membership(account_id=1, user_id=user.id, sees="assigned"))
             db.session.add(InboxMember(inbox_id=1, user_id=user.id))
         db.session.commit()
-    return [As(app, f"{name}@example.com") for name in ("ada", "kevin", "grace", "nora", "olga")]
+    return [
+        ApiClient(app, f"{name}@example.com") for name in ("ada", "kevin", "grace", "nora", "olga")
+    ]
 
 
 @pytest.fixture
-def customers(app) -> list[As]:
+def customers(app) -> list[ApiClient]:
     """Those of conversations 1 to 12, in this order."""
     with app.app_context():
         contacts = db.session.query(Contact).order_by(Contact.id).all()
-        return [Visitor(app, contact.email) for contact in contacts]
+        return [CustomerClient(app, contact.email) for contact in contacts]
 
 
 @pytest.mark.timeout(1800)
@@ -243,7 +245,7 @@ def test_events_alone_tell_everyone_what_they_may_know(app, people, customers):
             if number % EVERY == 0:
                 readers.look()
             if number % CHECKPOINT == 0:
-                assert all_said(app)
+                assert outbox_drained(app)
                 readers.check()
     finally:
         readers.close()

@@ -11,8 +11,8 @@ from rtapp import ratelimits
 from rtapp.config import TYPING_PER_USER
 from rtapp.extensions import db
 
-from .support import As
-from .support import Visitor
+from .support import ApiClient
+from .support import CustomerClient
 
 # What is counted is in Redis: one database is as good as two.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -116,7 +116,7 @@ def test_a_body_without_an_address_is_answered_as_ever_and_upsets_nothing(limite
 
 
 def test_messages_are_limited_per_user(limited, long_window):
-    ada, kevin = As(limited, "ada@example.com"), As(limited, "kevin@example.com")
+    ada, kevin = ApiClient(limited, "ada@example.com"), ApiClient(limited, "kevin@example.com")
     codes = [ada.post("/conversations/1/messages", {}).status_code for _ in range(201)]
     assert codes == [422] * 200 + [429]
     assert kevin.send(1, "hello").status_code == 201
@@ -125,7 +125,7 @@ def test_messages_are_limited_per_user(limited, long_window):
 
 def test_fifty_typing_posts_a_second_are_never_refused(limited, long_window):
     limited.post("/typing")(ratelimits.typing(typed))
-    ada = As(limited, "ada@example.com")
+    ada = ApiClient(limited, "ada@example.com")
     per_window, _, window, _ = (int(w) if w.isdigit() else w for w in TYPING_PER_USER.split())
     assert per_window / window >= 50
     codes = [ada.post("/typing").status_code for _ in range(per_window)]
@@ -141,7 +141,7 @@ def typed():
 
 
 def test_every_other_post_is_limited_too(limited, long_window):
-    ada = As(limited, "ada@example.com")
+    ada = ApiClient(limited, "ada@example.com")
     codes = [ada.post("/logout").status_code for _ in range(101)]
     assert codes == [204] * 100 + [429]
 
@@ -152,7 +152,7 @@ def test_off_lifts_them(app, ada):
 
 def test_keys_hold_no_secrets(limited, broker):
     sign_in(limited, WRONG)
-    ada = As(limited, "ada@example.com")
+    ada = ApiClient(limited, "ada@example.com")
     ada.send(1, "hello")
     keys = b"\n".join(broker.redis.keys("LIMITS*")).decode()
     assert keys.count("\n") == 3
@@ -166,13 +166,13 @@ def test_without_redis_each_process_counts_by_itself(limited, redis):
     try:
         assert statuses(limited, WRONG, PER_PAIR) == [401] * PER_PAIR
         assert sign_in(limited, KEVIN).status_code == 429
-        assert As(limited, "ada@example.com").send(1, "meanwhile").status_code == 201
+        assert ApiClient(limited, "ada@example.com").send(1, "meanwhile").status_code == 201
     finally:
         redis.start()
 
 
 def test_a_redis_that_hangs_delays_a_post_by_half_a_second_at_most(limited, broker):
-    ada = As(limited, "ada@example.com")
+    ada = ApiClient(limited, "ada@example.com")
     ada.send(1, "so that there is a connection")
     pid = broker.redis.info("server")["process_id"]
     os.kill(pid, signal.SIGSTOP)
@@ -203,7 +203,10 @@ def test_an_address_is_believed_from_our_own_proxies_only(app, proxies, seen):
 
 
 def test_a_visitor_is_counted_and_apart_from_the_user_of_the_same_id(limited, broker):
-    maria, ada = Visitor(limited, "maria.lindqvist@example.com"), As(limited, "ada@example.com")
+    maria, ada = (
+        CustomerClient(limited, "maria.lindqvist@example.com"),
+        ApiClient(limited, "ada@example.com"),
+    )
     assert maria.id == ada.id
     assert maria.send(1, "Is anybody there?").status_code == 201
     [counted] = broker.redis.keys("LIMITS*")

@@ -11,9 +11,9 @@ from rtapp.models import Contact
 from rtapp.models import Conversation
 
 from .support import Stream
-from .support import all_said
 from .support import envelope
 from .support import eventually
+from .support import outbox_drained
 from .world import all_rows
 from .world import heard_by
 
@@ -99,7 +99,7 @@ def test_a_visitors_stream_has_what_is_public_and_no_more(app, ada, kevin, maria
         said = envelope(live.named("message.created"))["data"]
     assert (said["content"], said["sender"]["name"]) == ("An answer", "Ada")
     assert said["client_id"] is None
-    assert all_said(app)
+    assert outbox_drained(app)
     with heard_by(maria, f"conversation:1&last_event_id={cursor}") as replayed:
         replayed.named("stream.open")
         assert envelope(replayed.named("message.created"))["data"] == said

@@ -18,8 +18,8 @@ from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import User
 
-from .support import As
-from .support import all_said
+from .support import ApiClient
+from .support import outbox_drained
 
 
 class Other(NamedTuple):
@@ -63,7 +63,7 @@ def other_account(app: Flask) -> Other:
         return Other(account.id, inbox.id, user.id, conversation.id, message.id, notification.id)
 
 
-def sees_assigned(app: Flask, who: As) -> None:
+def sees_assigned(app: Flask, who: ApiClient) -> None:
     """From now on `who` sees only what is assigned to them."""
     with app.app_context():
         db.session.execute(
@@ -88,8 +88,8 @@ def all_logs(app: Flask) -> dict[bytes, int]:
     return {key: redis.xlen(key) for key in redis.scan_iter(_type="stream")}
 
 
-def heard_by(who: As, *streams: str):
+def heard_by(who: ApiClient, *streams: str):
     """An open stream of these names, as a context: of what is said from now on."""
-    assert all_said(who.app)
+    assert outbox_drained(who.app)
     query = "&".join(f"stream={name}" for name in streams)
     return closing(who.stream(f"/streams?{query}"))

@@ -10,7 +10,7 @@ in it waits for ever: what does not happen within PATIENCE fails the test and sa
         kevin = subscribe("conversation:1", "kevin@example.com")
         assert kevin.confirmed and kevin.topics == ["conversation:1"]
         with broadcasts_to("conversation:1", "message.created", content="Hello"):
-            As(app, "ada@example.com").send(1, "Hello")
+            ApiClient(app, "ada@example.com").send(1, "Hello")
         assert kevin.next_event().data["content"] == "Hello"
 """
 
@@ -25,10 +25,10 @@ from flask import Flask
 from .broadcasts import Broadcast
 from .broadcasts import broadcasts_to as _broadcasts_to
 from .broadcasts import no_broadcasts as _no_broadcasts
-from .clients import As
-from .clients import Visitor
-from .clients import all_said
+from .clients import ApiClient
+from .clients import CustomerClient
 from .clients import eventually
+from .clients import outbox_drained
 from .state import State
 from .state import events_since
 from .state import verified
@@ -40,9 +40,23 @@ from .subscription import Subscription
 from .subscription import client
 
 __all__ = [
-    "PATIENCE", "As", "Broadcast", "Ended", "Event", "State", "Stream", "Subscription", "Visitor",
-    "all_said", "broadcasts_to", "events_since", "eventually", "no_broadcasts", "subscribe",
-    "verified", "verify_action",
+    "PATIENCE",
+    "ApiClient",
+    "Broadcast",
+    "CustomerClient",
+    "Ended",
+    "Event",
+    "State",
+    "Stream",
+    "Subscription",
+    "broadcasts_to",
+    "events_since",
+    "eventually",
+    "no_broadcasts",
+    "outbox_drained",
+    "subscribe",
+    "verified",
+    "verify_action",
 ]  # fmt: skip
 
 
@@ -51,7 +65,7 @@ def subscribe(app: Flask) -> Iterator[Callable[..., Subscription]]:
     """`subscribe(stream, user, last_event_id=None)`: opens a stream, or tries to, as a user.
 
     `stream` is a stream's name or a list of names; `user` an e-mail address, a User, a Contact, an
-    `As`, or None for somebody who is not signed in. Closed at the end of the test.
+    `ApiClient`, or None for somebody who is not signed in. Closed at the end of the test.
     """
     opened: list[Subscription] = []
 
@@ -81,9 +95,9 @@ def no_broadcasts(app: Flask) -> Callable[[], AbstractContextManager[None]]:
 
 
 @pytest.fixture
-def verify_action(app: Flask) -> Callable[..., AbstractContextManager[dict[As, list[str]]]]:
+def verify_action(app: Flask) -> Callable[..., AbstractContextManager[dict[ApiClient, list[str]]]]:
     """`with verify_action(conversation_id, *readers)`: state + events == fresh state, for each
-    reader (an `As`), over what happens inside. Gives who heard which events, filled at the end.
+    reader (an `ApiClient`), over what happens inside. Gives who heard which events, filled at the end.
 
     `state=` takes a subclass of State that knows more than this application shows by itself.
     """

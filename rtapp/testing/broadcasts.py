@@ -19,7 +19,7 @@ from rtapp.realtime.broker import heard
 from rtapp.realtime.hub import Hub
 from rtapp.realtime.leases import KINDS
 
-from .clients import all_said
+from .clients import outbox_drained
 from .stream import PATIENCE
 
 
@@ -41,9 +41,9 @@ def broadcasts_to(app: Flask, stream: str, event: str, **fields: Any) -> Iterato
             k: v for k, v in said.data.items() if k in fields
         }.items()
 
-    with Listening(app) as listening:
+    with BroadcastRecorder(app) as listening:
         yield listening.said
-        assert all_said(app)
+        assert outbox_drained(app)
         found = listening.until(is_it)
         listening.until_now()
         assert found, f"{event} {fields} was not said on {stream}; said was {listening.said}"
@@ -52,16 +52,16 @@ def broadcasts_to(app: Flask, stream: str, event: str, **fields: Any) -> Iterato
 @contextmanager
 def no_broadcasts(app: Flask) -> Iterator[None]:
     """Holds that what happens inside says nothing to anybody, lasting or ephemeral."""
-    with Listening(app) as listening:
+    with BroadcastRecorder(app) as listening:
         yield
-        assert all_said(app)
+        assert outbox_drained(app)
         hub: Hub = app.extensions["hub"]
         hub.leases.work(time.monotonic())
         listening.until_now()
         assert listening.said == [], f"said was {listening.said}"
 
 
-class Listening:
+class BroadcastRecorder:
     """Hears every topic of every account."""
 
     def __init__(self, app: Flask):
@@ -69,7 +69,7 @@ class Listening:
         self._hub: Hub = app.extensions["hub"]
         self._broker: Broker = app.extensions["broker"]
 
-    def __enter__(self) -> "Listening":
+    def __enter__(self) -> "BroadcastRecorder":
         pool = self._broker.redis.connection_pool
         self._pubsub = PubSub(pool, ignore_subscribe_messages=True)
         self._pubsub.psubscribe("rt:*")

@@ -29,7 +29,7 @@ def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
     return result
 
 
-def all_said(app: Flask) -> bool:
+def outbox_drained(app: Flask) -> bool:
     """Waits until everything that has become true has been published."""
 
     def nothing_waits() -> bool:
@@ -39,7 +39,7 @@ def all_said(app: Flask) -> bool:
     return bool(eventually(nothing_waits))
 
 
-class As:
+class ApiClient:
     """Requests of one user, by bearer token; of nobody if there is no `email`."""
 
     def __init__(self, app: Flask, email: str | None):
@@ -70,7 +70,7 @@ class As:
         return Stream(self.get(path, **headers))
 
 
-class Visitor(As):
+class CustomerClient(ApiClient):
     """Requests of a customer, by visitor's token."""
 
     def __init__(self, app: Flask, email: str):

@@ -14,8 +14,8 @@ from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import Cursor
 from rtapp.streams.base import allowed_to
 
-from .clients import As
-from .clients import all_said
+from .clients import ApiClient
+from .clients import outbox_drained
 from .subscription import Subscription
 
 ACCOUNT = 1
@@ -30,7 +30,7 @@ class State:
     changes in `shown`.
     """
 
-    def __init__(self, who: As, *conversation_ids: int):
+    def __init__(self, who: ApiClient, *conversation_ids: int):
         listed = read(who, f"/accounts/{ACCOUNT}/conversations?limit=100")
         told = read(who, f"/accounts/{ACCOUNT}/notifications?limit=100")
         self.cursor: str = listed["cursor"]
@@ -93,7 +93,7 @@ class State:
         return {"conversations": self.conversations, "notifications": seen}
 
 
-def read(who: As, path: str) -> dict[str, Any]:
+def read(who: ApiClient, path: str) -> dict[str, Any]:
     answer: dict[str, Any] = who.get(path).json or {}
     return answer
 
@@ -115,17 +115,17 @@ def merge(rows: Rows, data: dict[str, Any]) -> None:
 
 @contextmanager
 def verified(
-    app: Flask, conversation_id: int, *readers: As, state: Callable[..., State] = State
-) -> Iterator[dict[As, list[str]]]:
+    app: Flask, conversation_id: int, *readers: ApiClient, state: Callable[..., State] = State
+) -> Iterator[dict[ApiClient, list[str]]]:
     """Holds that for each reader state + events == fresh state over what happens inside.
 
     Afterwards the mapping that it gives has the names of the events that each one heard.
     """
-    assert all_said(app)
+    assert outbox_drained(app)
     before = {who: state(who, conversation_id) for who in readers}
-    heard: dict[As, list[str]] = {}
+    heard: dict[ApiClient, list[str]] = {}
     yield heard
-    assert all_said(app)
+    assert outbox_drained(app)
     for who, known in before.items():
         fresh = state(who, conversation_id)
         still = [name for name in known.streams if name in fresh.streams]
@@ -139,7 +139,7 @@ def verified(
 
 
 def events_since(
-    app: Flask, who: As, streams: list[str], cursor: str
+    app: Flask, who: ApiClient, streams: list[str], cursor: str
 ) -> list[tuple[str, dict[str, Any]]]:
     """All that these streams of `who` carry after the cursor, read from the stream itself."""
     broker: Broker = app.extensions["broker"]

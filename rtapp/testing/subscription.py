@@ -15,7 +15,7 @@ from rtapp.models import Contact
 from rtapp.models import User
 from rtapp.realtime.hub import Hub
 
-from .clients import As
+from .clients import ApiClient
 from .stream import PATIENCE
 from .stream import Stream
 
@@ -36,7 +36,7 @@ class Subscription:
     `stream.open` said: whether what was missed since `last_event_id` follows.
     """
 
-    def __init__(self, who: As, names: Sequence[str], last_event_id: str | None = None):
+    def __init__(self, who: ApiClient, names: Sequence[str], last_event_id: str | None = None):
         self.who = who
         self.names = tuple(names)
         self.last_id = last_event_id or ""
@@ -117,13 +117,13 @@ def parsed(said: ServerSentEvent) -> Event:
     return Event(said.event, told["stream"], told["data"], said.id)
 
 
-def client(app: Flask, user: object) -> As:
+def client(app: Flask, user: object) -> ApiClient:
     """Requests as `user`: an e-mail address, a User, a Contact, an `As`, or None for nobody."""
-    if isinstance(user, As):
+    if isinstance(user, ApiClient):
         return user
     if user is None or isinstance(user, str):
-        return As(app, user)
-    who = As(app, None)
+        return ApiClient(app, user)
+    who = ApiClient(app, None)
     with app.app_context():
         if isinstance(user, Contact):
             who.id, token = user.id, auth.create_visitor_token(user, 3600)

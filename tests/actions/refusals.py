@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from ..support import As
-from ..support import Visitor
-from ..support import all_said
+from ..support import ApiClient
+from ..support import CustomerClient
+from ..support import outbox_drained
 from ..world import Other
 from ..world import all_logs
 from ..world import all_rows
@@ -91,12 +91,12 @@ class Refusals:
         self._other = other
         self._browser = app.test_client()
         self._people = {
-            "ada": As(app, "ada@example.com"),
-            "kevin": As(app, "kevin@example.com"),
-            "grace": As(app, "grace@example.com"),
-            "maria": Visitor(app, "maria.lindqvist@example.com"),
-            "nobody": As(app, None),
-            "forger": As(app, None),
+            "ada": ApiClient(app, "ada@example.com"),
+            "kevin": ApiClient(app, "kevin@example.com"),
+            "grace": ApiClient(app, "grace@example.com"),
+            "maria": CustomerClient(app, "maria.lindqvist@example.com"),
+            "nobody": ApiClient(app, None),
+            "forger": ApiClient(app, None),
         }
         self._people["forger"].headers = {"Authorization": "Bearer forged"}
         signed_in = {"email": "ada@example.com", "password": "password"}
@@ -104,7 +104,7 @@ class Refusals:
 
     def hold(self, action: Action, *more: Case) -> None:
         """Every case is refused as it says, and changes and says nothing; the good body is not."""
-        assert all_said(self._app)
+        assert outbox_drained(self._app)
         rows, logs = all_rows(self._app), all_logs(self._app)
         for case in (*cases(action, self._other), *more):
             answer = self._ask(action, case)

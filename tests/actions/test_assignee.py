@@ -2,8 +2,8 @@ import gevent
 import pytest
 
 from ..state import verified
-from ..support import all_said
 from ..support import envelope
+from ..support import outbox_drained
 from ..world import heard_by
 from ..world import sees_assigned
 from .refusals import STALE
@@ -134,7 +134,7 @@ def test_two_who_take_it_at_once_are_told_of_one_another(app, ada, kevin):
     (won,) = (job.value.json for job in jobs if job.value.status_code == 200)
     (lost,) = (job.value.json for job in jobs if job.value.status_code == 409)
     assert lost["current"] == won
-    assert all_said(app)
+    assert outbox_drained(app)
     messages = ada.get("/conversations/2/messages").json["messages"]
     assert [m["message_type"] for m in messages].count("activity") == 1
 

@@ -11,9 +11,9 @@ from rtapp.models import Conversation
 from rtapp.services.reopen_snoozed import reopen_snoozed
 
 from ..state import verified
-from ..support import all_said
 from ..support import envelope
 from ..support import eventually
+from ..support import outbox_drained
 from ..world import heard_by
 from .refusals import STALE
 from .refusals import Action
@@ -202,7 +202,7 @@ def test_the_customer_hears_of_resolved_and_open_only(app, ada, maria):
         stream.named("stream.open")
         for status in ("pending", "snoozed", "resolved", "pending"):
             ada.post(PATH, {"status": status})
-        assert all_said(app)
+        assert outbox_drained(app)
         said = [envelope(stream.named("conversation.status_changed"))["data"] for _ in range(2)]
     assert [(d["previous_status"], d["status"]) for d in said] == [
         ("open", "resolved"),

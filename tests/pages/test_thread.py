@@ -9,9 +9,9 @@ from rtapp.config import PAGE_SIZE
 from rtapp.extensions import db
 from rtapp.models import Message
 
-from ..support import Visitor
-from ..support import all_said
+from ..support import CustomerClient
 from ..support import envelope
+from ..support import outbox_drained
 
 THREAD = "/conversations/2"
 
@@ -95,7 +95,7 @@ def test_a_notification_leads_to_its_message(ada, kevin):
 @pytest.fixture
 def tom(app):
     """The customer of conversation 2."""
-    return Visitor(app, "tom.okafor@example.com")
+    return CustomerClient(app, "tom.okafor@example.com")
 
 
 def say(who, content, **more):
@@ -137,7 +137,7 @@ def test_a_colleagues_reading_marks_nothing(ada, kevin):
 
 def test_the_team_hears_of_it_in_every_format_and_the_customer_nothing(app, ada, tom):
     reply = say(ada, "One")
-    assert all_said(app)
+    assert outbox_drained(app)
     formats = ["json", "html", "turbo"]
     streams = [ada.stream(f"/streams/conversations/2?format={format}") for format in formats]
     customers = tom.stream("/streams/conversations/2")

@@ -8,8 +8,8 @@ from rtapp.models import User
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.unread.teller import PAUSE
-from tests.support import all_said
 from tests.support import eventually
+from tests.support import outbox_drained
 from tests.unread.numbers import listening
 from tests.world import sees_assigned
 
@@ -160,7 +160,7 @@ def test_an_inbox_lost_takes_its_numbers_and_gained_brings_them(app, kevin, ada)
         change(app, remove_from_inbox, kevin)
         his.become(mine=0, unassigned=0, all=0, **{f"c{id}": 0 for id in some})
         ada.send(1, "unheard")
-        assert all_said(app)
+        assert outbox_drained(app)
         change(app, add_to_inbox, kevin)
         his.become(c1=some["1"] + 1, **before)
         his.agree()

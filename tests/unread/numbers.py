@@ -12,9 +12,9 @@ from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import ReadMarker
-from tests.support import As
-from tests.support import all_said
+from tests.support import ApiClient
 from tests.support import envelope
+from tests.support import outbox_drained
 
 ACCOUNT = 1
 
@@ -22,7 +22,7 @@ ACCOUNT = 1
 class Numbers:
     """Kept up by the events of an account stream alone."""
 
-    def __init__(self, who: As, path: str = f"/streams/accounts/{ACCOUNT}"):
+    def __init__(self, who: ApiClient, path: str = f"/streams/accounts/{ACCOUNT}"):
         self.who = who
         self.stream = who.stream(path)
         self.conversations: dict[str, int] = {}
@@ -61,7 +61,7 @@ class Numbers:
 
     def agree(self) -> None:
         """Holds that they become what a fresh fetch says, and that this is right."""
-        assert all_said(self.who.app)
+        assert outbox_drained(self.who.app)
         fetched = self.fetched()
         conversations, views = counted(self.who.app, self.who.id)
         assert fetched["conversations"] == conversations
@@ -72,9 +72,9 @@ class Numbers:
 
 
 @contextmanager
-def listening(*people: As):
+def listening(*people: ApiClient):
     """What each of them is told, from now on, on streams that are closed in the end."""
-    assert all_said(people[0].app)
+    assert outbox_drained(people[0].app)
     numbers = [Numbers(who) for who in people]
     try:
         yield numbers[0] if len(numbers) == 1 else numbers

@@ -16,9 +16,9 @@ from rtapp.unread.counts import FIRST_PAGE
 from rtapp.unread.tally import HELD
 from rtapp.unread.tally import MOST
 from tests.conftest import settings
-from tests.support import As
-from tests.support import all_said
+from tests.support import ApiClient
 from tests.support import eventually
+from tests.support import outbox_drained
 
 from .numbers import listening
 
@@ -42,7 +42,7 @@ def second_app(app, database_url, redis, tmp_path):
 
 
 def test_every_process_tells_the_streams_that_it_holds(second_app, kevin, ada):
-    there = As(second_app, "kevin@example.com")
+    there = ApiClient(second_app, "kevin@example.com")
     with listening(kevin, there) as (here, elsewhere):
         ada.send(1, "to both")
         here.become(c1=here.conversations["1"] + 1)
@@ -88,10 +88,10 @@ def test_of_more_than_are_known_by_their_ids_the_last_hundred_are_counted_right(
 
 def test_what_is_on_no_first_page_is_named_if_its_events_are_replayed(app, kevin):
     add_conversations(app, FIRST_PAGE)
-    assert all_said(app)
+    assert outbox_drained(app)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
     read_all(kevin, 1)
-    assert all_said(app)
+    assert outbox_drained(app)
     with listening(kevin) as his:
         assert "1" not in his.conversations
     with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
@@ -123,7 +123,7 @@ def test_whoever_left_is_not_counted_for_and_is_told_when_they_come_back(app, ke
         pass
     eventually(lambda: len(hub) == 0)
     ada.send(1, "while you were away")
-    assert all_said(app)
+    assert outbox_drained(app)
     with listening(kevin) as his:
         his.agree()
 
