@@ -21,16 +21,16 @@ from sqlalchemy import select
 from rtapp.errors import NotFound
 from rtapp.extensions import db
 from rtapp.extensions import execute
+from rtapp.models import Agent
 from rtapp.models import AnyConversation
-from rtapp.models import Asker
 from rtapp.models import Conversation
-from rtapp.models import Guest
+from rtapp.models import Customer
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
-from rtapp.models import Team
+from rtapp.models import Principal
 from rtapp.models import User
 
 Thing = TypeVar("Thing")
@@ -80,10 +80,10 @@ PLACE_COLUMNS = (
     Conversation.assignee_id,
 )
 PLACE = CONVERSATION.with_only_columns(*PLACE_COLUMNS)
-VISITORS_CONVERSATION = select(Conversation).where(
+CUSTOMER_CONVERSATION = select(Conversation).where(
     Conversation.id == bindparam("id"), Conversation.contact_id == VIEWER
 )
-VISITORS_PLACE = VISITORS_CONVERSATION.with_only_columns(*PLACE_COLUMNS)
+CUSTOMER_PLACE = CUSTOMER_CONVERSATION.with_only_columns(*PLACE_COLUMNS)
 # The condition on `Message` that holds for what a visitor sees of their conversation.
 PUBLIC = and_(Message.private.is_(False), Message.message_type != "activity")
 MESSAGE = (
@@ -107,30 +107,30 @@ INBOXES = (
 )
 
 
-def membership_in(user: Team, account_id: int) -> Membership:
+def membership_in(user: Agent, account_id: int) -> Membership:
     """The user's membership of the account. Raises NotFound if there is none."""
     return found(db.session.scalar(MEMBERSHIP, {"account": account_id, "viewer": user.id}))
 
 
-def conversation_for(asker: Asker, conversation_id: int) -> Conversation:
-    """The conversation, if the asker sees it. Raises NotFound, whether it exists or not."""
-    statement = VISITORS_CONVERSATION if isinstance(asker, Guest) else CONVERSATION
-    return found(db.session.scalar(statement, {"id": conversation_id, "viewer": asker.id}))
+def conversation_for(principal: Principal, conversation_id: int) -> Conversation:
+    """The conversation, if the principal sees it. Raises NotFound, whether it exists or not."""
+    statement = CUSTOMER_CONVERSATION if isinstance(principal, Customer) else CONVERSATION
+    return found(db.session.scalar(statement, {"id": conversation_id, "viewer": principal.id}))
 
 
-def place_of_conversation(asker: Asker, conversation_id: int) -> Place:
-    """Where the conversation is, if the asker sees it. Raises NotFound likewise."""
-    statement = VISITORS_PLACE if isinstance(asker, Guest) else PLACE
-    row = execute(statement, {"id": conversation_id, "viewer": asker.id}).one_or_none()
+def place_of_conversation(principal: Principal, conversation_id: int) -> Place:
+    """Where the conversation is, if the principal sees it. Raises NotFound likewise."""
+    statement = CUSTOMER_PLACE if isinstance(principal, Customer) else PLACE
+    row = execute(statement, {"id": conversation_id, "viewer": principal.id}).one_or_none()
     return Place(*found(row))
 
 
-def message_for(user: Team, message_id: int) -> Message:
+def message_for(user: Agent, message_id: int) -> Message:
     """The message, if the user sees its conversation. Raises NotFound likewise."""
     return found(db.session.scalar(MESSAGE, {"id": message_id, "viewer": user.id}))
 
 
-def may_change(user: Team, message: Message) -> bool:
+def may_change(user: Agent, message: Message) -> bool:
     """Whether the user, who sees the message, may edit and delete it: their own, or any if they
     administer the account. Nobody changes what the thread says by itself."""
     if message.message_type == "activity":
@@ -140,12 +140,12 @@ def may_change(user: Team, message: Message) -> bool:
     )
 
 
-def notification_for(user: Team, notification_id: int) -> Notification:
+def notification_for(user: Agent, notification_id: int) -> Notification:
     """The user's own notification, if they still see its conversation. Raises NotFound likewise."""
     return found(db.session.scalar(NOTIFICATION, {"id": notification_id, "viewer": user.id}))
 
 
-def inbox_for(user: Team, account_id: int, inbox_id: int) -> Inbox:
+def inbox_for(user: Agent, account_id: int, inbox_id: int) -> Inbox:
     """The account's inbox, if the user may begin conversations in it: an administrator in each,
     an agent in their own. Raises NotFound likewise."""
     inbox = db.session.get(Inbox, inbox_id)
@@ -207,7 +207,7 @@ def seen_by(membership: Membership, inbox: int | None = None) -> list[ColumnElem
     return [and_(account, Conversation.inbox_id == id) for id in inboxes]
 
 
-def inboxes_of(user: Team, account_id: int) -> list[int]:
+def inboxes_of(user: Agent, account_id: int) -> list[int]:
     """The ids of the account's inboxes that the user is a member of."""
     return list(execute(INBOXES, {"account": account_id, "viewer": user.id}).scalars())
 

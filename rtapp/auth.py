@@ -46,17 +46,17 @@ from rtapp.extensions import csrf
 from rtapp.extensions import db
 from rtapp.extensions import execute
 from rtapp.extensions import login_manager
-from rtapp.models import Asker
-from rtapp.models import Colleague
+from rtapp.models import AgentIdentity
 from rtapp.models import Contact
+from rtapp.models import CustomerIdentity
+from rtapp.models import Principal
 from rtapp.models import User
 from rtapp.models import UserSession
-from rtapp.models import Visitor
 
 SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
 VERIFIED = 10_000  # tokens whose signature is known to be good; a few hundred bytes each
 TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
-VISITOR_SALT = "rtapp.visitor"
+CUSTOMER_SALT = "rtapp.visitor"
 # Built once, and of columns: every request begins with one of them.
 USER = select(User.id, User.name, User.stamp).where(User.id == bindparam("id"))
 CONTACT = select(Contact.id, Contact.name).where(Contact.id == bindparam("id"))
@@ -67,25 +67,27 @@ USER_OF_SESSION = (
 )
 
 
-def asking() -> Asker:
+def current_principal() -> Principal:
     """Who is asking, someone of the team or a visitor. Raises Unauthorized if nobody is known."""
     token = token_in_address()
-    asker = contact_of_token(token) if token is not None else current_user._get_current_object()
-    if not isinstance(asker, Asker):
+    principal = (
+        customer_of_token(token) if token is not None else current_user._get_current_object()
+    )
+    if not isinstance(principal, Principal):
         raise Unauthorized("Sign in first, or send a valid bearer token.")
-    return asker
+    return principal
 
 
 def signed_in() -> User:
     """The user who is asking. Raises Unauthorized if nobody is, Forbidden if a visitor is."""
-    asker = asking()
-    if isinstance(asker, Visitor):
+    principal = current_principal()
+    if isinstance(principal, CustomerIdentity):
         raise Forbidden("This is for the team; a visitor's token opens their own conversations.")
-    return db.session.get_one(User, asker.id)
+    return db.session.get_one(User, principal.id)
 
 
 def credential() -> str:
-    """By what this request is signed in, to be asked again later: see `asker_of`."""
+    """By what this request is signed in, to be asked again later: see `principal_of`."""
     token = token_in_address()
     if token is None and "sid" in session:
         return f"session {session['sid']}"
@@ -95,10 +97,10 @@ def credential() -> str:
     return f"token {token}"
 
 
-def asker_of(credential: str) -> Asker | None:
+def principal_of(credential: str) -> Principal | None:
     """Whom this credential signs in now; None once it has ended."""
     kind, _, text = credential.partition(" ")
-    return user_of_session(text) if kind == "session" else asker_of_token(text)
+    return agent_of_session(text) if kind == "session" else principal_of_token(text)
 
 
 def token_in_address() -> str | None:
@@ -155,37 +157,37 @@ def create_token(user: User, expires_in: int | None = None) -> str:
     return serializer(TOKEN_SALT, secret).dumps([user.id, user.stamp, expires])
 
 
-def create_visitor_token(contact: Contact, expires_in: int) -> str:
+def create_customer_token(contact: Contact, expires_in: int) -> str:
     """A visitor's token for `contact`, valid for `expires_in` seconds."""
     secret = current_app.config["SECRET_KEY"]
-    return serializer(VISITOR_SALT, secret).dumps([contact.id, int(time.time()) + expires_in])
+    return serializer(CUSTOMER_SALT, secret).dumps([contact.id, int(time.time()) + expires_in])
 
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]
-def load_session_user(identity: str) -> Colleague | None:
-    user = user_of_session(session.get("sid", ""))
+def load_session_user(identity: str) -> AgentIdentity | None:
+    user = agent_of_session(session.get("sid", ""))
     return user if user is not None and str(user.id) == identity else None
 
 
 @login_manager.request_loader  # type: ignore[untyped-decorator]
-def load_bearer(request: Request) -> Asker | None:
+def load_bearer(request: Request) -> Principal | None:
     authorization = request.authorization
     if authorization is None or authorization.type != "bearer" or not authorization.token:
         return None
-    return asker_of_token(authorization.token)
+    return principal_of_token(authorization.token)
 
 
-def user_of_session(sid: str) -> Colleague | None:
+def agent_of_session(sid: str) -> AgentIdentity | None:
     oldest = clock.now() - timedelta(seconds=SIGNED_IN_FOR)
     row = execute(USER_OF_SESSION, {"sid": sid, "oldest": oldest}).one_or_none()
-    return Colleague(*row) if row is not None else None
+    return AgentIdentity(*row) if row is not None else None
 
 
-def asker_of_token(token: str) -> Asker | None:
-    return user_of_token(token) or contact_of_token(token)
+def principal_of_token(token: str) -> Principal | None:
+    return agent_of_token(token) or customer_of_token(token)
 
 
-def user_of_token(token: str) -> Colleague | None:
+def agent_of_token(token: str) -> AgentIdentity | None:
     try:
         id, stamp, expires = signed(TOKEN_SALT, current_app.config["SECRET_KEY"], token)
     except BadSignature:
@@ -193,18 +195,18 @@ def user_of_token(token: str) -> Colleague | None:
     if expires is not None and expires <= time.time():
         return None
     row = execute(USER, {"id": id}).one_or_none()
-    return Colleague(row.id, row.name) if row is not None and row.stamp == stamp else None
+    return AgentIdentity(row.id, row.name) if row is not None and row.stamp == stamp else None
 
 
-def contact_of_token(token: str) -> Visitor | None:
+def customer_of_token(token: str) -> CustomerIdentity | None:
     try:
-        id, expires = signed(VISITOR_SALT, current_app.config["SECRET_KEY"], token)
+        id, expires = signed(CUSTOMER_SALT, current_app.config["SECRET_KEY"], token)
     except BadSignature:
         return None
     if expires <= time.time():
         return None
     row = execute(CONTACT, {"id": id}).one_or_none()
-    return Visitor(*row) if row is not None else None
+    return CustomerIdentity(*row) if row is not None else None
 
 
 @lru_cache(VERIFIED)

@@ -45,7 +45,7 @@ def create(email: str, expires_in: int | None) -> None:
 )
 def visitor(email: str, account_id: int | None, expires_in: int) -> None:
     """Prints a visitor's token for the contact with this EMAIL, and nothing else."""
-    click.echo(auth.create_visitor_token(contact_with(email, account_id), expires_in))
+    click.echo(auth.create_customer_token(contact_with(email, account_id), expires_in))
 
 
 @inbox.command("add")

@@ -22,12 +22,12 @@ from rtapp.config import PAGE_SIZE
 from rtapp.errors import BadRequest
 from rtapp.events import presenters
 from rtapp.extensions import db
+from rtapp.models import Agent
 from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
-from rtapp.models import Team
 
 SEARCH_DEPTH = 2_000  # conversations that one page searches; with some ten messages each
 
@@ -191,7 +191,7 @@ def messages_around(
 
 
 def notifications(
-    user: Team,
+    user: Agent,
     account_id: int,
     *,
     unread: bool = False,

@@ -33,7 +33,7 @@ from rtapp.config import TYPING_PER_USER
 from rtapp.config import Settings
 from rtapp.errors import TooManyRequests
 from rtapp.events import presenters
-from rtapp.models import Asker
+from rtapp.models import Principal
 
 PATIENCE = 0.5  # s that a request waits for Redis to count it
 UNLIMITED = {"GET", "HEAD", "OPTIONS"}
@@ -45,9 +45,9 @@ R = TypeVar("R")
 # Keys stand in Redis and in the log: no token, no session id, no e-mail address in them.
 
 
-def asker() -> str:
+def principal() -> str:
     who = current_user._get_current_object()
-    return f"{presenters.kind(who)} {who.id}" if isinstance(who, Asker) else address()
+    return f"{presenters.kind(who)} {who.id}" if isinstance(who, Principal) else address()
 
 
 def address() -> str:
@@ -80,13 +80,13 @@ def asked_email() -> str:
 
 
 limiter = Limiter(
-    key_func=asker,
+    key_func=principal,
     default_limits=[ACTIONS_PER_USER],
     in_memory_fallback_enabled=True,
     swallow_errors=True,
 )
 # Counts what is too frequent to ask Redis each time: in this process alone.
-nearby = Limiter(key_func=asker, storage_uri="memory://", swallow_errors=True)
+nearby = Limiter(key_func=principal, storage_uri="memory://", swallow_errors=True)
 
 for each in (limiter, nearby):
     each.request_filter(lambda: request.method in UNLIMITED)

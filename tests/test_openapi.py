@@ -28,7 +28,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 10  # of each kind for each operation and asker
+EXAMPLES = 10  # of each kind for each operation and principal
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

@@ -149,7 +149,7 @@ def test_a_token_is_told_to_no_log_and_no_other_address(app, maria, caplog):
 def test_a_token_ends(app, maria):
     with app.app_context():
         contact = db.session.get(Contact, maria.id)
-        over = auth.create_visitor_token(contact, -1)
+        over = auth.create_customer_token(contact, -1)
         users = auth.create_token(db.session.get(auth.User, 1))
     client = app.test_client()
     for token, status in ((over, 401), (maria.token, 200), (users, 200), (maria.token[:-1], 401)):

@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response
 
 from rtapp.errors import Forbidden
 from rtapp.errors import wants_html
-from rtapp.models import Asker
-from rtapp.models import Guest
+from rtapp.models import Customer
+from rtapp.models import Principal
 
 bp = Blueprint("actions", __name__)
 
@@ -35,7 +35,7 @@ def thread_page(conversation_id: int) -> str:
     return url_for("conversation.one", conversation_id=conversation_id)
 
 
-def refuse_private(asker: Asker, private: bool) -> None:
+def refuse_private(principal: Principal, private: bool) -> None:
     """Raises Forbidden if a visitor asks for what only the team may do."""
-    if private and isinstance(asker, Guest):
+    if private and isinstance(principal, Customer):
         raise Forbidden("Private notes are the team's; send it with private false.")

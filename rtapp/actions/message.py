@@ -12,12 +12,12 @@ from rtapp import validation
 from rtapp.config import CLIENT_ID_LIMIT
 from rtapp.config import CONTENT_LIMIT
 from rtapp.errors import Forbidden
+from rtapp.events import customer_presenters
 from rtapp.events import presenters
-from rtapp.events import visitor_presenters
 from rtapp.models import AnyMessage
-from rtapp.models import Asker
-from rtapp.models import Guest
+from rtapp.models import Customer
 from rtapp.models import Message
+from rtapp.models import Principal
 from rtapp.services.delete_message import delete_message
 from rtapp.services.edit_message import edit_message
 from rtapp.services.send_message import send_message
@@ -55,15 +55,15 @@ class Deletion(Body):
 @bp.post("/conversations/<id:conversation_id>/messages")
 @ratelimits.messages
 def create_message(conversation_id: int) -> Response:
-    asker = auth.asking()
-    place = access.place_of_conversation(asker, conversation_id)
+    principal = auth.current_principal()
+    place = access.place_of_conversation(principal, conversation_id)
     new = validation.body(NewMessage)
-    refuse_private(asker, new.private)
+    refuse_private(principal, new.private)
     message, created = send_message(
-        asker, place, new.content, private=new.private, client_id=new.client_id or None
+        principal, place, new.content, private=new.private, client_id=new.client_id or None
     )
-    tell_typing(asker, message.account_id, conversation_id, is_typing=False)
-    return answer(shown(message, asker), 201 if created else 200, thread_page(conversation_id))
+    tell_typing(principal, message.account_id, conversation_id, is_typing=False)
+    return answer(shown(message, principal), 201 if created else 200, thread_page(conversation_id))
 
 
 @bp.post("/messages/<id:message_id>")
@@ -90,7 +90,7 @@ def changeable(message_id: int) -> Message:
     return message
 
 
-def shown(message: AnyMessage, asker: Asker) -> Mapping[str, Any]:
-    if isinstance(asker, Guest):
-        return visitor_presenters.message(message)
+def shown(message: AnyMessage, principal: Principal) -> Mapping[str, Any]:
+    if isinstance(principal, Customer):
+        return customer_presenters.message(message)
     return presenters.message(message)

@@ -18,7 +18,7 @@ class Read(Body):
 
 @bp.post("/conversations/<id:conversation_id>/read")
 def read(conversation_id: int) -> Response:
-    asker = auth.asking()
-    conversation = access.conversation_for(asker, conversation_id)
-    mark_read(asker, conversation, validation.body(Read).message_id)
+    principal = auth.current_principal()
+    conversation = access.conversation_for(principal, conversation_id)
+    mark_read(principal, conversation, validation.body(Read).message_id)
     return done(thread_page(conversation_id))

@@ -24,11 +24,11 @@ class Typing(Body):
 @ratelimits.typing
 def type_(conversation_id: int) -> Response:
     """Says that one types, or no longer does. To be said again every few seconds."""
-    asker = auth.asking()
-    place = access.place_of_conversation(asker, conversation_id)
+    principal = auth.current_principal()
+    place = access.place_of_conversation(principal, conversation_id)
     said = validation.body(Typing)
-    refuse_private(asker, said.private)
+    refuse_private(principal, said.private)
     tell_typing(
-        asker, place.account_id, conversation_id, is_typing=said.typing, private=said.private
+        principal, place.account_id, conversation_id, is_typing=said.typing, private=said.private
     )
     return done(thread_page(conversation_id))

@@ -1,24 +1,24 @@
 """What is said of a change, to the team and to the contact: each function writes outbox rows.
 
 To be called in the change's own transaction, after the rows are as they will be. The contact gets
-events of their own, made by visitor_presenters.py; nothing of the team's goes to their topic.
+events of their own, made by customer_presenters.py; nothing of the team's goes to their topic.
 """
 
 from collections.abc import Sequence
 
+from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import AnyMessage
-from rtapp.models import Asker
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import Notification
-from rtapp.models import Team
+from rtapp.models import Principal
 from rtapp.models import User
 
 from . import audience
+from . import customer_presenters
 from . import outbox
 from . import presenters
-from . import visitor_presenters
 
 
 def message_created(conversation: AnyConversation, message: AnyMessage) -> None:
@@ -33,18 +33,18 @@ def message_deleted(conversation: Conversation, message: Message) -> None:
     event, account_id = "message.deleted", conversation.account_id
     topics, data = audience.of_message(conversation), presenters.message_deleted(message)
     outbox.record(event, account_id, topics, data)
-    if visitor_presenters.is_public(message):
-        data = visitor_presenters.message_deleted(message)
-        outbox.record(event, account_id, audience.of_visitor(conversation), data)
+    if customer_presenters.is_public(message):
+        data = customer_presenters.message_deleted(message)
+        outbox.record(event, account_id, audience.of_customer(conversation), data)
 
 
 def _message(event: str, conversation: AnyConversation, message: AnyMessage) -> None:
     account_id = conversation.account_id
     topics, data = audience.of_message(conversation), presenters.message(message)
     outbox.record(event, account_id, topics, data)
-    if visitor_presenters.is_public(message):
-        data = visitor_presenters.message(message)
-        outbox.record(event, account_id, audience.of_visitor(conversation), data)
+    if customer_presenters.is_public(message):
+        data = customer_presenters.message(message)
+        outbox.record(event, account_id, audience.of_customer(conversation), data)
 
 
 def conversation_created(conversation: Conversation) -> None:
@@ -57,16 +57,16 @@ def conversation_updated(conversation: AnyConversation) -> None:
     outbox.record("conversation.updated", conversation.account_id, topics, data)
 
 
-def status_changed(conversation: Conversation, previous: str, by: Asker) -> None:
+def status_changed(conversation: Conversation, previous: str, by: Principal) -> None:
     event, account_id = "conversation.status_changed", conversation.account_id
     topics = audience.of_change(conversation)
     outbox.record(event, account_id, topics, presenters.status_changed(conversation, previous, by))
-    told = visitor_presenters.status_changed(conversation, previous)
+    told = customer_presenters.status_changed(conversation, previous)
     if told["status"] != told["previous_status"]:
-        outbox.record(event, account_id, audience.of_visitor(conversation), told)
+        outbox.record(event, account_id, audience.of_customer(conversation), told)
 
 
-def assignee_changed(conversation: Conversation, previous: User | None, by: Team) -> None:
+def assignee_changed(conversation: Conversation, previous: User | None, by: Agent) -> None:
     topics = audience.of_change(conversation)
     data = presenters.assignee_changed(conversation, previous, by)
     outbox.record("conversation.assignee_changed", conversation.account_id, topics, data)
@@ -77,7 +77,7 @@ def conversation_removed(conversation_id: int, account_id: int, user_id: int) ->
     outbox.record("conversation.removed", account_id, audience.of_removal(user_id), data)
 
 
-def conversation_read(conversation: Conversation, by: Asker, message_id: int) -> None:
+def conversation_read(conversation: Conversation, by: Principal, message_id: int) -> None:
     topics = audience.of_read(conversation, by)
     data = presenters.conversation_read(conversation, by, message_id)
     outbox.record("conversation.read", conversation.account_id, topics, data)

@@ -7,9 +7,9 @@ heard once by everyone who sees the conversation, and by nobody else.
 
 from typing import Protocol
 
-from rtapp.models import Asker
+from rtapp.models import Agent
 from rtapp.models import Conversation
-from rtapp.models import Team
+from rtapp.models import Principal
 from rtapp.realtime import presence
 from rtapp.realtime.group import Kind
 from rtapp.realtime.presence import PRESENCE
@@ -65,9 +65,9 @@ def of_removal(user_id: int) -> list[str]:
     return [user_topic(user_id)]
 
 
-def of_read(conversation: Conversation, reader: Asker) -> list[str]:
+def of_read(conversation: Conversation, reader: Principal) -> list[str]:
     """conversation.read: the thread, and the reader's other windows"""
-    own = [user_topic(reader.id)] if isinstance(reader, Team) else []
+    own = [user_topic(reader.id)] if isinstance(reader, Agent) else []
     return [conversation_topic(conversation.id), *own]
 
 
@@ -86,14 +86,14 @@ def of_reset(user_id: int) -> list[str]:
     return [user_topic(user_id)]
 
 
-def of_visitor(conversation: ConversationPlace) -> list[str]:
-    """Everything that the contact hears. It has been through visitor_presenters.py."""
-    return [visitor_topic(conversation.id)]
+def of_customer(conversation: ConversationPlace) -> list[str]:
+    """Everything that the contact hears. It has been through customer_presenters.py."""
+    return [customer_topic(conversation.id)]
 
 
 def of_typing(conversation_id: int, private: bool) -> tuple[str, ...]:
     """typing: the thread, and the contact unless it is a private note"""
-    topics = (conversation_topic(conversation_id), visitor_topic(conversation_id))
+    topics = (conversation_topic(conversation_id), customer_topic(conversation_id))
     return topics[:1] if private else topics
 
 
@@ -106,7 +106,7 @@ def conversation_topic(conversation_id: int) -> str:
     return f"conversation:{conversation_id}"
 
 
-def visitor_topic(conversation_id: int) -> str:
+def customer_topic(conversation_id: int) -> str:
     """What the contact of the conversation hears: public things only, and no more of them."""
     return f"visitor:{conversation_id}"
 

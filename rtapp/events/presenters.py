@@ -1,6 +1,6 @@
 """How rows look to the team: the `data` of events and the body of answers, one and the same.
 
-What visitors are shown is made in visitor_presenters.py.
+What visitors are shown is made in customer_presenters.py.
 """
 
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy.orm import joinedload
 
 from rtapp.clock import rfc3339
+from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import AnyMessage
-from rtapp.models import Asker
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import Notification
-from rtapp.models import Team
+from rtapp.models import Principal
 from rtapp.models import User
 from rtapp.realtime.typing import TYPING
 
@@ -79,7 +79,7 @@ def last_message(row: AnyMessage) -> dict[str, Any]:
     }
 
 
-def status_changed(row: Conversation, previous: str, by: Asker) -> dict[str, Any]:
+def status_changed(row: Conversation, previous: str, by: Principal) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -91,7 +91,7 @@ def status_changed(row: Conversation, previous: str, by: Asker) -> dict[str, Any
     }
 
 
-def assignee_changed(row: Conversation, previous: User | None, by: Team) -> dict[str, Any]:
+def assignee_changed(row: Conversation, previous: User | None, by: Agent) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -106,7 +106,7 @@ def conversation_removed(conversation_id: int, account_id: int) -> dict[str, Any
     return {"id": conversation_id, "account_id": account_id}
 
 
-def conversation_read(row: Conversation, by: Asker, message_id: int) -> dict[str, Any]:
+def conversation_read(row: Conversation, by: Principal, message_id: int) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -129,21 +129,21 @@ def notification(row: Notification) -> dict[str, Any]:
     }
 
 
-def person(row: Asker) -> dict[str, Any]:
+def person(row: Principal) -> dict[str, Any]:
     return {"id": row.id, "name": row.name}
 
 
-def sender(row: Asker) -> dict[str, Any]:
+def sender(row: Principal) -> dict[str, Any]:
     return {"type": kind(row), "id": row.id, "name": row.name}
 
 
-def kind(row: Asker) -> str:
-    return "user" if isinstance(row, Team) else "contact"
+def kind(row: Principal) -> str:
+    return "user" if isinstance(row, Agent) else "contact"
 
 
-def changed_by(row: Asker) -> dict[str, Any]:
+def changed_by(row: Principal) -> dict[str, Any]:
     """The user; the contact has the id 0, which no user has."""
-    return {"id": row.id if isinstance(row, Team) else 0, "name": row.name}
+    return {"id": row.id if isinstance(row, Agent) else 0, "name": row.name}
 
 
 def present(status_by_user: Mapping[str, str]) -> dict[str, Any]:

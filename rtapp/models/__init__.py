@@ -1,11 +1,6 @@
 """What is stored: one noun, one file."""
 
 from .account import Account
-from .asker import Asker
-from .asker import Colleague
-from .asker import Guest
-from .asker import Team
-from .asker import Visitor
 from .contact import Contact
 from .conversation import Conversation
 from .inbox import Inbox
@@ -14,6 +9,11 @@ from .membership import Membership
 from .message import Message
 from .notification import Notification
 from .outbox import OutboxEvent
+from .principal import Agent
+from .principal import AgentIdentity
+from .principal import Customer
+from .principal import CustomerIdentity
+from .principal import Principal
 from .read_marker import ReadMarker
 from .session import UserSession
 from .user import User
@@ -24,24 +24,24 @@ from .written import WrittenMessage
 
 __all__ = [
     "Account",
+    "Agent",
+    "AgentIdentity",
     "AnyConversation",
     "AnyMessage",
-    "Asker",
-    "Colleague",
     "Contact",
     "Conversation",
-    "Guest",
+    "Customer",
+    "CustomerIdentity",
     "Inbox",
     "InboxMember",
     "Membership",
     "Message",
     "Notification",
     "OutboxEvent",
+    "Principal",
     "ReadMarker",
-    "Team",
     "User",
     "UserSession",
-    "Visitor",
     "WrittenConversation",
     "WrittenMessage",
 ]

@@ -6,10 +6,10 @@ Not mapped: to read both back as objects costs as much as all that writing them 
 from dataclasses import dataclass
 from datetime import datetime
 
-from .asker import Guest
-from .asker import Team
 from .conversation import Conversation
 from .message import Message
+from .principal import Agent
+from .principal import Customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class WrittenMessage:
     message_type: str
     private: bool
     content: str
-    sender: Team
+    sender: Agent
     client_id: str | None
     created_at: datetime
     updated_at: datetime
@@ -34,8 +34,8 @@ class WrittenConversation:
     inbox_id: int
     assignee_id: int | None
     status: str
-    assignee: Team | None
-    contact: Guest
+    assignee: Agent | None
+    contact: Customer
     last_message: WrittenMessage
     last_activity_at: datetime
     version: int

@@ -13,10 +13,10 @@ from rtapp import validation
 from rtapp.config import PAGE_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.errors import wants_html
+from rtapp.events import customer_presenters
 from rtapp.events import presenters
-from rtapp.events import visitor_presenters
 from rtapp.extensions import db
-from rtapp.models import Guest
+from rtapp.models import Customer
 
 from . import inbox
 from .cursor import cursor_of
@@ -53,17 +53,19 @@ def several(account_id: int) -> Response | str:
 @bp.get("/conversations/<id:conversation_id>")
 def one(conversation_id: int) -> Response | str:
     """One conversation: beside the list and with its thread, or as JSON. Visitors have no page."""
-    asker = auth.asking()
-    conversation = access.conversation_for(asker, conversation_id)
+    principal = auth.current_principal()
+    conversation = access.conversation_for(principal, conversation_id)
     account_id = conversation.account_id
     cursor = cursor_of(account_id)
     db.session.refresh(conversation)  # as it is now, after the cursor was read
-    if isinstance(asker, Guest):
+    if isinstance(principal, Customer):
         last = queries.messages(conversation, limit=1, public=True).messages
-        shown = visitor_presenters.conversation(conversation, last[0] if last else None)
+        shown = customer_presenters.conversation(conversation, last[0] if last else None)
         return jsonify(conversation=shown, cursor=cursor)
     if wants_html():
         view = inbox.View(**validation.parameters(inbox.ThreadView).model_dump())
-        page = queries.conversations(access.membership_in(asker, account_id), **view.model_dump())
-        return inbox.render(asker, account_id, cursor, view, page, conversation)
+        page = queries.conversations(
+            access.membership_in(principal, account_id), **view.model_dump()
+        )
+        return inbox.render(principal, account_id, cursor, view, page, conversation)
     return jsonify(conversation=presenters.conversation(conversation), cursor=cursor)

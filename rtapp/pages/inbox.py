@@ -27,12 +27,12 @@ from rtapp.config import QUERY_LIMIT
 from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Account
+from rtapp.models import Agent
 from rtapp.models import Conversation
 from rtapp.models import Inbox
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import ReadMarker
-from rtapp.models import Team
 from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import NOWHERE
@@ -77,7 +77,7 @@ class ThreadView(View):
 
 
 def render(
-    user: Team,
+    user: Agent,
     account_id: int,
     cursor: str,
     view: View,
@@ -112,7 +112,7 @@ def older_conversations(account_id: int, view: View, page: queries.ConversationP
     return path + view.query(before=page.next_before)
 
 
-def thread(user: Team, conversation: Conversation, view: View) -> dict[str, Any]:
+def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any]:
     asked = validation.parameters(ThreadView)
     page = part_of_thread(conversation, asked)
     path = url_for("conversation.one", conversation_id=conversation.id)
@@ -164,7 +164,7 @@ def in_hours() -> dict[int, str]:
     return {h: clock.rfc3339(clock.now() + timedelta(hours=h)) for h in (3, 24, 7 * 24)}
 
 
-def edited(user: Team, conversation: Conversation, message_id: int | None) -> Message | None:
+def edited(user: Agent, conversation: Conversation, message_id: int | None) -> Message | None:
     """The message that the user asks to change, if it is here and they may."""
     if message_id is None:
         return None
@@ -173,12 +173,12 @@ def edited(user: Team, conversation: Conversation, message_id: int | None) -> Me
     return message if here and access.may_change(user, message) else None
 
 
-def read_up_to(user: Team, conversation: Conversation) -> int:
+def read_up_to(user: Agent, conversation: Conversation) -> int:
     marker = db.session.get(ReadMarker, (user.id, conversation.id))
     return marker.message_id if marker is not None else 0
 
 
-def same_contact(user: Team, conversation: Conversation) -> list[dict[str, Any]]:
+def same_contact(user: Agent, conversation: Conversation) -> list[dict[str, Any]]:
     query = (
         select(Conversation)
         .where(
@@ -193,7 +193,7 @@ def same_contact(user: Team, conversation: Conversation) -> list[dict[str, Any]]
     return [presenters.conversation(row) for row in db.session.scalars(query, {"viewer": user.id})]
 
 
-def usable_inboxes(user: Team, account_id: int) -> list[Inbox]:
+def usable_inboxes(user: Agent, account_id: int) -> list[Inbox]:
     """Those in which the user may begin a conversation: see access.inbox_for."""
     query = select(Inbox).where(Inbox.account_id == account_id).order_by(Inbox.name)
     if access.membership_in(user, account_id).role != "administrator":
@@ -201,7 +201,7 @@ def usable_inboxes(user: Team, account_id: int) -> list[Inbox]:
     return list(db.session.scalars(query))
 
 
-def unread_notifications(user: Team, account_id: int) -> int:
+def unread_notifications(user: Agent, account_id: int) -> int:
     query = (
         select(func.count())
         .select_from(Notification)

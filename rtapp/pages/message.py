@@ -14,9 +14,9 @@ from rtapp import validation
 from rtapp.config import ID_LIMIT
 from rtapp.config import PAGE_LIMIT
 from rtapp.config import PAGE_SIZE
+from rtapp.events import customer_presenters
 from rtapp.events import presenters
-from rtapp.events import visitor_presenters
-from rtapp.models import Guest
+from rtapp.models import Customer
 
 from .cursor import cursor_of
 
@@ -38,13 +38,13 @@ class Parameters(BaseModel):
 @bp.get("/conversations/<id:conversation_id>/messages")
 def several(conversation_id: int) -> Response:
     """A page of the thread, oldest first; for its contact, of what is public of it."""
-    asker = auth.asking()
-    visits = isinstance(asker, Guest)
-    conversation = access.conversation_for(asker, conversation_id)
+    principal = auth.current_principal()
+    visits = isinstance(principal, Customer)
+    conversation = access.conversation_for(principal, conversation_id)
     asked = validation.parameters(Parameters)
     cursor = cursor_of(conversation.account_id)
     page = queries.messages(conversation, public=visits, **asked.model_dump())
-    present = visitor_presenters.message if visits else presenters.message
+    present = customer_presenters.message if visits else presenters.message
     return jsonify(
         messages=[present(row) for row in page.messages],
         cursor=cursor,

@@ -3,9 +3,9 @@ from datetime import datetime
 from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Asker
+from rtapp.models import Agent
 from rtapp.models import Conversation
-from rtapp.models import Team
+from rtapp.models import Principal
 
 from .conversation_lock import lock
 from .conversation_lock import refuse_stale
@@ -17,7 +17,7 @@ SAID = {"open": "reopened this", "pending": "set this to pending", "resolved": "
 
 
 def change_status(
-    user: Team,
+    user: Agent,
     conversation: Conversation,
     status: str,
     *,
@@ -39,7 +39,7 @@ def change_status(
     db.session.commit()
 
 
-def reopen(conversation: Conversation, by: Asker, activity: str) -> None:
+def reopen(conversation: Conversation, by: Principal, activity: str) -> None:
     """Opens a conversation that is resolved or snoozed; another is left alone. Part of the
     caller's transaction, which has the lock and says that the conversation is updated."""
     if conversation.status in ("resolved", "snoozed"):
@@ -49,21 +49,21 @@ def reopen(conversation: Conversation, by: Asker, activity: str) -> None:
 def set_status(
     conversation: Conversation,
     status: str,
-    by: Asker,
+    by: Principal,
     activity: str,
     until: datetime | None = None,
 ) -> None:
     previous = conversation.status
     conversation.status = status
     conversation.snoozed_until = until
-    snoozes = status == "snoozed" and isinstance(by, Team)
+    snoozes = status == "snoozed" and isinstance(by, Agent)
     conversation.snoozed_by_id = by.id if snoozes else None
     touch(conversation)
     announce.status_changed(conversation, previous, by)
     write_activity(conversation, by, activity)
 
 
-def said(user: Team, status: str, until: datetime | None) -> str:
+def said(user: Agent, status: str, until: datetime | None) -> str:
     if status != "snoozed":
         return f"{user.name} {SAID[status]}"
     if until is None:

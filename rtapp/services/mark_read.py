@@ -11,12 +11,12 @@ from rtapp.errors import Unprocessable
 from rtapp.events import announce
 from rtapp.extensions import db
 from rtapp.extensions import execute
-from rtapp.models import Asker
+from rtapp.models import Agent
 from rtapp.models import Conversation
-from rtapp.models import Guest
+from rtapp.models import Customer
 from rtapp.models import Message
+from rtapp.models import Principal
 from rtapp.models import ReadMarker
-from rtapp.models import Team
 
 from .conversation_lock import lock
 from .conversation_lock import unlock
@@ -38,7 +38,7 @@ BEGIN = insert(ReadMarker.__table__).values(
 )
 
 
-def mark_read(reader: Asker, conversation: Conversation, message_id: int) -> None:
+def mark_read(reader: Principal, conversation: Conversation, message_id: int) -> None:
     """Remembers that `reader` has read up to a message. Never goes back, and then sends nothing.
 
     Raises Unprocessable if the reader sees no such message in the conversation.
@@ -47,7 +47,7 @@ def mark_read(reader: Asker, conversation: Conversation, message_id: int) -> Non
     lock(conversation)
     moved = (
         move_contacts_marker(conversation, message_id)
-        if isinstance(reader, Guest)
+        if isinstance(reader, Customer)
         else move_marker(reader, conversation, message_id)
     )
     if not moved:
@@ -67,11 +67,11 @@ def mark_answered(writer_id: int, conversation_id: int, message_id: int, now: da
         execute(BEGIN, moved)
 
 
-def refuse_unseen(reader: Asker, conversation: Conversation, message_id: int) -> None:
+def refuse_unseen(reader: Principal, conversation: Conversation, message_id: int) -> None:
     message = select(Message.id).where(
         Message.id == message_id, Message.conversation_id == conversation.id
     )
-    if isinstance(reader, Guest):
+    if isinstance(reader, Customer):
         message = message.where(access.PUBLIC)
     if db.session.scalar(message) is None:
         raise Unprocessable(
@@ -80,7 +80,7 @@ def refuse_unseen(reader: Asker, conversation: Conversation, message_id: int) ->
         )
 
 
-def move_marker(reader: Team, conversation: Conversation, message_id: int) -> bool:
+def move_marker(reader: Agent, conversation: Conversation, message_id: int) -> bool:
     marker = db.session.get(ReadMarker, (reader.id, conversation.id), populate_existing=True)
     if marker is None:
         db.session.add(

@@ -13,16 +13,16 @@ from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.extensions import execute
+from rtapp.models import Agent
+from rtapp.models import AgentIdentity
 from rtapp.models import AnyMessage
-from rtapp.models import Asker
-from rtapp.models import Colleague
 from rtapp.models import Contact
 from rtapp.models import Conversation
-from rtapp.models import Guest
+from rtapp.models import Customer
+from rtapp.models import CustomerIdentity
 from rtapp.models import Message
-from rtapp.models import Team
+from rtapp.models import Principal
 from rtapp.models import User
-from rtapp.models import Visitor
 from rtapp.models import WrittenConversation
 from rtapp.models import WrittenMessage
 
@@ -64,7 +64,7 @@ MAPPED = (
 
 
 def send_message(
-    sender: Asker,
+    sender: Principal,
     place: Place | Conversation,
     content: str,
     *,
@@ -87,14 +87,14 @@ def send_message(
     said: dict[str, Any] = {
         "account_id": place.account_id,
         "conversation_id": conversation_id,
-        "message_type": "incoming" if isinstance(sender, Guest) else "outgoing",
+        "message_type": "incoming" if isinstance(sender, Customer) else "outgoing",
         "private": private,
         "content": content,
         "client_id": client_id,
         "created_at": now,
         "updated_at": now,
     }
-    by = "contact_id" if isinstance(sender, Guest) else "user_id"
+    by = "contact_id" if isinstance(sender, Customer) else "user_id"
     try:
         message_id = execute(INSERT, {**said, by: sender.id}).scalar_one()
     except IntegrityError:
@@ -105,7 +105,7 @@ def send_message(
         return earlier, False
     execute(SHOW_LAST, {"conversation": conversation_id, "message": message_id})
     message: AnyMessage
-    if isinstance(sender, Guest):
+    if isinstance(sender, Customer):
         message = customer_wrote(sender, conversation_id)
     else:
         message = WrittenMessage(id=message_id, sender=sender, version=1, **said)
@@ -114,7 +114,7 @@ def send_message(
     return message, True
 
 
-def customer_wrote(sender: Guest, conversation_id: int) -> Message:
+def customer_wrote(sender: Customer, conversation_id: int) -> Message:
     conversation = db.session.scalars(MAPPED, {"conversation": conversation_id}).one()
     message = conversation.last_message
     assert message is not None
@@ -136,7 +136,7 @@ def team_wrote(message: WrittenMessage) -> None:
 
 def shown(message: WrittenMessage) -> WrittenConversation:
     row = execute(SHOWN, {"conversation": message.conversation_id}).one()
-    assignee = Colleague(row.assignee_id, row.assignee_name) if row.assignee_id else None
+    assignee = AgentIdentity(row.assignee_id, row.assignee_name) if row.assignee_id else None
     return WrittenConversation(
         id=message.conversation_id,
         account_id=message.account_id,
@@ -144,17 +144,17 @@ def shown(message: WrittenMessage) -> WrittenConversation:
         assignee_id=row.assignee_id,
         status=row.status,
         assignee=assignee,
-        contact=Visitor(row.contact_id, row.contact_name),
+        contact=CustomerIdentity(row.contact_id, row.contact_name),
         last_message=message,
         last_activity_at=message.created_at,
         version=row.version,
     )
 
 
-def sent_before(sender: Asker, conversation_id: int, client_id: str | None) -> Message | None:
+def sent_before(sender: Principal, conversation_id: int, client_id: str | None) -> Message | None:
     if client_id is None:
         return None
-    own = Message.user_id if isinstance(sender, Team) else Message.contact_id
+    own = Message.user_id if isinstance(sender, Agent) else Message.contact_id
     message = db.session.scalar(
         select(Message).where(own == sender.id, Message.client_id == client_id)
     )

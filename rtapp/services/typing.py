@@ -6,7 +6,7 @@ from flask import current_app
 
 from rtapp.events import audience
 from rtapp.events import presenters
-from rtapp.models import Asker
+from rtapp.models import Principal
 from rtapp.realtime import typing
 from rtapp.realtime.group import Group
 from rtapp.realtime.hub import Hub
@@ -14,11 +14,16 @@ from rtapp.realtime.typing import TYPING
 
 
 def tell_typing(
-    asker: Asker, account_id: int, conversation_id: int, *, is_typing: bool, private: bool = False
+    principal: Principal,
+    account_id: int,
+    conversation_id: int,
+    *,
+    is_typing: bool,
+    private: bool = False,
 ) -> None:
-    """Has those who may know hear that the asker types, if that is new. Never raises."""
-    holder = f"{presenters.kind(asker)}:{asker.id}"
-    started = typing.started(holder, json.dumps({"name": asker.name, "private": private}))
+    """Has those who may know hear that the principal types, if that is new. Never raises."""
+    holder = f"{presenters.kind(principal)}:{principal.id}"
+    started = typing.started(holder, json.dumps({"name": principal.name, "private": private}))
     stopped = typing.stopped(holder)
     heard_by = audience.of_typing(conversation_id, private) if is_typing else ()
     hub: Hub = current_app.extensions["hub"]

@@ -1,14 +1,14 @@
 from rtapp import clock
 from rtapp.events import announce
 from rtapp.extensions import db
-from rtapp.models import Asker
+from rtapp.models import Agent
 from rtapp.models import Conversation
-from rtapp.models import Guest
+from rtapp.models import Customer
 from rtapp.models import Message
-from rtapp.models import Team
+from rtapp.models import Principal
 
 
-def write_activity(conversation: Conversation, by: Asker, content: str) -> Message:
+def write_activity(conversation: Conversation, by: Principal, content: str) -> Message:
     """A line in the thread that says what happened to the conversation. It previews nowhere.
 
     Part of the caller's transaction.
@@ -18,8 +18,8 @@ def write_activity(conversation: Conversation, by: Asker, content: str) -> Messa
         account_id=conversation.account_id,
         conversation_id=conversation.id,
         message_type="activity",
-        user_id=by.id if isinstance(by, Team) else None,
-        contact_id=by.id if isinstance(by, Guest) else None,
+        user_id=by.id if isinstance(by, Agent) else None,
+        contact_id=by.id if isinstance(by, Customer) else None,
         content=content,
         created_at=now,
         updated_at=now,

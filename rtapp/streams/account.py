@@ -1,8 +1,8 @@
 from rtapp import access
 from rtapp.errors import NotFound
 from rtapp.events import audience
-from rtapp.models import Asker
-from rtapp.models import Guest
+from rtapp.models import Customer
+from rtapp.models import Principal
 from rtapp.realtime.handoff import EventStream
 
 from .base import Stream
@@ -12,21 +12,21 @@ from .base import stream
 
 
 @stream("account")
-def authorise(asker: Asker, account_id: int) -> Stream:
+def authorise(principal: Principal, account_id: int) -> Stream:
     """The conversation list: members of the account hear of the conversations they see, and of
     what concerns themselves.
 
     No event goes to two of these topics, so nothing arrives twice.
     """
-    if isinstance(asker, Guest):
+    if isinstance(principal, Customer):
         raise NotFound
-    membership = access.membership_in(asker, account_id)
-    own = audience.user_topic(asker.id)
+    membership = access.membership_in(principal, account_id)
+    own = audience.user_topic(principal.id)
     if membership.role == "administrator":
         return Stream(account_id, [audience.account_topic(), own])
     if membership.sees == "assigned":
-        return Stream(account_id, [audience.assignee_topic(asker.id), own])
-    inboxes = access.inboxes_of(asker, account_id)
+        return Stream(account_id, [audience.assignee_topic(principal.id), own])
+    inboxes = access.inboxes_of(principal, account_id)
     return Stream(account_id, [*(audience.inbox_topic(inbox) for inbox in inboxes), own])
 
 

@@ -15,8 +15,8 @@ from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
 from rtapp.errors import Unauthorized
 from rtapp.errors import Unavailable
-from rtapp.models import Asker
-from rtapp.models import Guest
+from rtapp.models import Customer
+from rtapp.models import Principal
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.cursor import MalformedCursor
@@ -41,8 +41,8 @@ class Stream(NamedTuple):
     holdings: tuple[Holding, ...] = ()
 
 
-# (asker, id) → the stream of a kind. Raises NotFound if the asker may not hear it.
-Authorise = Callable[[Asker, int], Stream]
+# (principal, id) → the stream of a kind. Raises NotFound if the principal may not hear it.
+Authorise = Callable[[Principal, int], Stream]
 KINDS: dict[str, Authorise] = {}
 
 
@@ -58,21 +58,21 @@ def stream(kind: str) -> Callable[[Authorise], Authorise]:
 
 def open_stream(*names: tuple[str, int]) -> EventStream:
     """The response for the streams (kind, id) of one account. One refused refuses all of them."""
-    asker = auth.asking()
-    refuse_another(asker)
+    principal = auth.current_principal()
+    refuse_another(principal)
     format = asked_format()
     cursor = asked_cursor()
     hub: Hub = current_app.extensions["hub"]
-    refuse_too_many(hub, listener_id(asker))
+    refuse_too_many(hub, listener_id(principal))
     streams = tuple(f"{kind}:{id}" for kind, id in names)
-    account_id, topics, holdings = allowed_to(asker, streams)
+    account_id, topics, holdings = allowed_to(principal, streams)
     subscription = Subscription(
         account_id=account_id,
         streams=streams,
         topics=topics,
         format=format,
         cursor=cursor,
-        user_id=listener_id(asker),
+        user_id=listener_id(principal),
         credential=auth.credential(),
         address=request.remote_addr or "",
         holdings=holdings,
@@ -80,20 +80,20 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     return EventStream(hub, subscription)
 
 
-def listener_id(asker: Asker) -> int:
+def listener_id(principal: Principal) -> int:
     """By what the hub knows whose a stream is. Contacts, who have ids of their own, are below 0."""
-    return -asker.id if isinstance(asker, Guest) else asker.id
+    return -principal.id if isinstance(principal, Customer) else principal.id
 
 
 def allowed_to(
-    asker: Asker, names: tuple[str, ...]
+    principal: Principal, names: tuple[str, ...]
 ) -> tuple[int, tuple[Topic, ...], tuple[Holding, ...]]:
-    """The account of the named streams, all the topics that make them up for this asker, and what
+    """The account of the named streams, all the topics that make them up for this principal, and what
     they hold.
 
     Raises NotFound if they may not hear one of them, BadRequest if they are of two accounts.
     """
-    allowed = [KINDS[kind](asker, int(id)) for kind, _, id in (n.partition(":") for n in names)]
+    allowed = [KINDS[kind](principal, int(id)) for kind, _, id in (n.partition(":") for n in names)]
     account_id = allowed[0].account_id
     if any(stream.account_id != account_id for stream in allowed):
         raise BadRequest("All streams of one connection must be of one account.")
@@ -102,11 +102,11 @@ def allowed_to(
     return account_id, tuple(dict.fromkeys(topics)), tuple(holdings)
 
 
-def refuse_another(asker: Asker) -> None:
+def refuse_another(principal: Principal) -> None:
     """A page says for whom it was made (`user`): whoever has signed in since must not hear it all
     in the other's page, which would come back by itself with the new session's cookie."""
     wanted = request.args.get("user")
-    if wanted is not None and wanted != str(asker.id):
+    if wanted is not None and wanted != str(principal.id):
         raise Unauthorized("You are signed in as somebody else by now; load the page again.")
 
 
@@ -131,11 +131,11 @@ def asked_cursor() -> Cursor | None:
 def authorise_again(app: Flask, subscription: Subscription) -> Subscription | str:
     """What an open stream is allowed today, or the reason for which it must be closed."""
     with app.app_context():
-        asker = auth.asker_of(subscription.credential)
-        if asker is None:
+        principal = auth.principal_of(subscription.credential)
+        if principal is None:
             return "signed_out"
         try:
-            _, topics, holdings = allowed_to(asker, subscription.streams)
+            _, topics, holdings = allowed_to(principal, subscription.streams)
         except Problem:
             return "forbidden"
         return replace(subscription, topics=topics, holdings=holdings)

@@ -1,8 +1,8 @@
 from rtapp import access
 from rtapp.events import audience
 from rtapp.events import presenters
-from rtapp.models import Asker
-from rtapp.models import Guest
+from rtapp.models import Customer
+from rtapp.models import Principal
 from rtapp.realtime import typing
 from rtapp.realtime import viewers
 from rtapp.realtime.handoff import EventStream
@@ -14,17 +14,19 @@ from .base import stream
 
 
 @stream("conversation")
-def authorise(asker: Asker, conversation_id: int) -> Stream:
+def authorise(principal: Principal, conversation_id: int) -> Stream:
     """One thread: whoever sees the conversation hears it, and is seen to look at it; its contact
     hears what is public of it."""
-    place = access.place_of_conversation(asker, conversation_id)
+    place = access.place_of_conversation(principal, conversation_id)
     types = typing.holding(
         audience.of_typing(conversation_id, private=False),
-        f"{presenters.kind(asker)}:{asker.id}",
+        f"{presenters.kind(principal)}:{principal.id}",
     )
-    if isinstance(asker, Guest):
-        return Stream(place.account_id, [audience.visitor_topic(conversation_id)], (types,))
-    views = viewers.holding(audience.of_viewers(place), conversation_id, asker.id, asker.name)
+    if isinstance(principal, Customer):
+        return Stream(place.account_id, [audience.customer_topic(conversation_id)], (types,))
+    views = viewers.holding(
+        audience.of_viewers(place), conversation_id, principal.id, principal.name
+    )
     return Stream(place.account_id, [audience.conversation_topic(conversation_id)], (views, types))
 
 

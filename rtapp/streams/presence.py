@@ -1,7 +1,7 @@
 from rtapp import access
 from rtapp.errors import NotFound
-from rtapp.models import Asker
-from rtapp.models import Guest
+from rtapp.models import Customer
+from rtapp.models import Principal
 from rtapp.realtime import presence
 from rtapp.realtime.handoff import EventStream
 
@@ -12,12 +12,14 @@ from .base import stream
 
 
 @stream("presence")
-def authorise(asker: Asker, account_id: int) -> Stream:
+def authorise(principal: Principal, account_id: int) -> Stream:
     """Who is there: members hear of one another, and are there as long as they listen."""
-    if isinstance(asker, Guest):
+    if isinstance(principal, Customer):
         raise NotFound
-    membership = access.membership_in(asker, account_id)
-    return Stream(account_id, [presence.TOPIC], (presence.holding(asker.id, membership.status),))
+    membership = access.membership_in(principal, account_id)
+    return Stream(
+        account_id, [presence.TOPIC], (presence.holding(principal.id, membership.status),)
+    )
 
 
 @bp.get("/accounts/<id:account_id>/presence")

@@ -20,7 +20,7 @@ NAME = re.compile(r"([a-z]+):([1-9][0-9]{0,30})", re.ASCII)
 
 @bp.get("")
 def several_streams() -> EventStream:
-    auth.asking()
+    auth.current_principal()
     names = request.args.getlist("stream")
     if not 1 <= len(names) <= MOST:
         raise BadRequest(

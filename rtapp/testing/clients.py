@@ -78,7 +78,7 @@ class CustomerClient(ApiClient):
         with app.app_context():
             contact = db.session.scalars(select(Contact).where(Contact.email == email)).one()
             self.id = contact.id
-            self.token = auth.create_visitor_token(contact, 3600)
+            self.token = auth.create_customer_token(contact, 3600)
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
 

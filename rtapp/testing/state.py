@@ -144,9 +144,9 @@ def events_since(
     """All that these streams of `who` carry after the cursor, read from the stream itself."""
     broker: Broker = app.extensions["broker"]
     with app.app_context():
-        asker = auth.asker_of_token(who.headers["Authorization"].removeprefix("Bearer "))
-        assert asker is not None
-        account_id, topics, _ = allowed_to(asker, tuple(streams))
+        principal = auth.principal_of_token(who.headers["Authorization"].removeprefix("Bearer "))
+        assert principal is not None
+        account_id, topics, _ = allowed_to(principal, tuple(streams))
     names = [topic.name for topic in topics]
     logs = broker.read(account_id, names, Cursor.parse(cursor)).topics
     subscription = Subscription(who, streams, cursor)

@@ -126,7 +126,7 @@ def client(app: Flask, user: object) -> ApiClient:
     who = ApiClient(app, None)
     with app.app_context():
         if isinstance(user, Contact):
-            who.id, token = user.id, auth.create_visitor_token(user, 3600)
+            who.id, token = user.id, auth.create_customer_token(user, 3600)
         else:
             assert isinstance(user, User), f"{user!r} is nobody"
             who.id, token = user.id, auth.create_token(user)

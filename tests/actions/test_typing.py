@@ -19,7 +19,7 @@ def thread(ada):
 
 
 @pytest.fixture
-def visitor_visible(broker):
+def customer_visible(broker):
     """Everything that is ever said where a customer could hear it."""
     listener = broker.redis.pubsub()
     listener.subscribe("rt:{1}:visitor:1")
@@ -114,25 +114,25 @@ def test_several_type_at_once(kevin, ada, thread):
     assert all(t["is_typing"] for t in told)
 
 
-def test_typing_a_private_note_is_told_to_agents_only(kevin, thread, visitor_visible, broker):
+def test_typing_a_private_note_is_told_to_agents_only(kevin, thread, customer_visible, broker):
     typing(kevin, private=True)
     assert thread.ephemeral("typing")["private"] is True
     typing(kevin, False, private=True)
     assert thread.ephemeral("typing")["is_typing"] is False
-    assert visitor_visible.get_message(timeout=0.2) is None
+    assert customer_visible.get_message(timeout=0.2) is None
     assert not broker.redis.keys("*visitor*:leases")
     typing(kevin)  # but a reply is
     thread.ephemeral("typing")
-    said = visitor_visible.get_message(timeout=5)["data"]
+    said = customer_visible.get_message(timeout=5)["data"]
     assert b'"private\\": false' in said
 
 
-def test_from_a_reply_to_a_note_the_customer_sees_it_end(kevin, thread, visitor_visible):
+def test_from_a_reply_to_a_note_the_customer_sees_it_end(kevin, thread, customer_visible):
     typing(kevin)
-    assert b"user:" in visitor_visible.get_message(timeout=5)["data"]
+    assert b"user:" in customer_visible.get_message(timeout=5)["data"]
     typing(kevin, private=True)
     assert [thread.ephemeral("typing")["private"] for _ in range(2)] == [False, True]
-    ended = json.loads(visitor_visible.get_message(timeout=5)["data"].split(b" ", 2)[2])
+    ended = json.loads(customer_visible.get_message(timeout=5)["data"].split(b" ", 2)[2])
     assert [change[2] for change in ended["changes"]] == [""]
 
 

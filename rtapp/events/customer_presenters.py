@@ -9,7 +9,7 @@ from typing import Any
 from rtapp.clock import rfc3339
 from rtapp.models import AnyMessage
 from rtapp.models import Conversation
-from rtapp.models import Guest
+from rtapp.models import Customer
 from rtapp.models import Message
 
 from . import presenters
@@ -32,7 +32,7 @@ def message(row: AnyMessage) -> dict[str, Any]:
         "private": False,
         "content": row.content,
         "sender": presenters.sender(row.sender),
-        "client_id": row.client_id if isinstance(row.sender, Guest) else None,
+        "client_id": row.client_id if isinstance(row.sender, Customer) else None,
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
         "version": row.version,
