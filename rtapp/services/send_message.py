@@ -7,7 +7,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from rtapp import clock
-from rtapp.access import Place
+from rtapp.access import ConversationRef
 from rtapp.errors import Unprocessable
 from rtapp.events import announce
 from rtapp.events import presenters
@@ -65,7 +65,7 @@ MAPPED = (
 
 def send_message(
     sender: Principal,
-    place: Place | Conversation,
+    ref: ConversationRef | Conversation,
     content: str,
     *,
     private: bool = False,
@@ -77,7 +77,7 @@ def send_message(
     the message of then, and nothing is sent. Raises Unprocessable if that one stands in another
     conversation. What a customer writes opens a conversation that was resolved or snoozed.
     """
-    conversation_id = place.id
+    conversation_id = ref.id
     earlier = sent_before(sender, conversation_id, client_id)
     if earlier is not None:
         return earlier, False
@@ -85,7 +85,7 @@ def send_message(
     # First, so that the row is locked: what happens to one conversation happens one by one.
     execute(TOUCH, {"conversation": conversation_id, "now": now})
     said: dict[str, Any] = {
-        "account_id": place.account_id,
+        "account_id": ref.account_id,
         "conversation_id": conversation_id,
         "message_type": "incoming" if isinstance(sender, Customer) else "outgoing",
         "private": private,
