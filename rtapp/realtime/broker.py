@@ -20,8 +20,8 @@ from redis.retry import Retry
 
 from .cursor import Cursor
 from .group import Group
+from .group import GroupDiff
 from .group import Snapshot
-from .group import Told
 from .known import Known
 from .known import KnownAccounts
 from .known import Recall
@@ -62,7 +62,7 @@ class Announcement(NamedTuple):
     """What was said on a topic of a group's changes: no log has it, and it has no cursor."""
 
     kind: str
-    told: Told
+    diff: GroupDiff
 
 
 class GroupChanges(NamedTuple):
@@ -191,14 +191,16 @@ class Broker:
         """A cursor up to which everything published in the account has been published by now."""
         return self.read(account_id, (), Cursor("none", 0, 0)).position
 
-    def change_groups(self, batch: Sequence[GroupChanges], now_ms: int | None = None) -> list[Told]:
+    def change_groups(
+        self, batch: Sequence[GroupChanges], now_ms: int | None = None
+    ) -> list[GroupDiff]:
         """Makes the changes and sweeps the groups, all in one pipeline. `now_ms`: Redis's clock."""
         try:
-            told = self._change_groups(batch, now_ms)
+            diffs = self._change_groups(batch, now_ms)
         except NoScriptError:  # before anything was changed: this Redis is a new one
             self.redis.script_load(self._change.script)
-            told = self._change_groups(batch, now_ms)
-        return [Told.parse(text) for text in told]
+            diffs = self._change_groups(batch, now_ms)
+        return [GroupDiff.parse(text) for text in diffs]
 
     def _change_groups(self, batch: Sequence[GroupChanges], now_ms: int | None) -> list[bytes]:
         """Not by `self._change`: in a pipeline, it asks each time whether Redis has the script."""
@@ -209,8 +211,8 @@ class Broker:
                 flat = (word for change in wanted for word in change)
                 args = (now, *group.behaviour, *flat)
                 pipeline.evalsha(self._change.sha, len(keys), *keys, *args)
-            told: list[bytes] = pipeline.execute()
-            return told
+            diffs: list[bytes] = pipeline.execute()
+            return diffs
 
     def now_ms(self) -> int:
         """Redis's own clock in Unix milliseconds (`TIME`)."""
@@ -269,7 +271,7 @@ def logged(known: Cursor, entry: bytes, fields: list[bytes]) -> Message:
 def heard(payload: bytes) -> Message | Announcement:
     """A pub/sub payload, as `publish.lua` and `group.lua` make it."""
     if payload.startswith(b"~ "):
-        _, kind, told = payload.split(b" ", 2)
-        return Announcement(kind.decode(), Told.parse(told))
+        _, kind, diff = payload.split(b" ", 2)
+        return Announcement(kind.decode(), GroupDiff.parse(diff))
     epoch, entry, previous, event, body = payload.split(b" ", 4)
     return Message(Cursor(epoch.decode(), *pair(entry)), pair(previous), event.decode(), body)

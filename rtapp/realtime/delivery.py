@@ -56,7 +56,7 @@ class Delivery:
 
     def _announced(self, channel: Channel, said: Announcement) -> Iterator[Heard]:
         topic, kind = channel.topic, KINDS[said.kind]
-        self._hub.leases.heard(topic.account_id, Group(kind, topic.name), said.told.ends_in)
+        self._hub.leases.heard(topic.account_id, Group(kind, topic.name), said.told.next_expiry_ms)
         for ephemeral in self._hub.announcer.announce(topic, kind, said.told):
             number = self.number()
             channel.remember(number, ephemeral)

@@ -192,7 +192,7 @@ class Serving:
         self.messages = [] if self.lost else since_reset(self.reading.merged())
         self._state: list[Ephemeral] = []
         for (topic, group), state in zip(groups, self.reading.snapshots, strict=True):
-            hub.leases.heard(account_id, group, state.ends_in)
+            hub.leases.heard(account_id, group, state.next_expiry_ms)
             self._state += hub.announcer.snapshot(topic, group.kind, state)
         self._bursts: dict[str, Burst] = {}
         self._snapshots: dict[str, bytes] = {}

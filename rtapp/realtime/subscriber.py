@@ -19,7 +19,7 @@ from typing import cast
 
 from .broker import Topic
 from .cursor import Cursor
-from .group import Holding
+from .group import LeaseSpec
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -70,7 +70,7 @@ class Subscription:
     user_id: int | None = None
     credential: str = ""  # by which the request was signed in, as `auth` names it
     address: str = ""
-    holdings: tuple[Holding, ...] = ()  # what it holds in groups as long as it is open
+    leases: tuple[LeaseSpec, ...] = ()  # what it holds in groups as long as it is open
 
     def held(self) -> Subscription:
         """As an open stream holds it: without where it began, and with everything that is equal to
@@ -83,7 +83,7 @@ class Subscription:
             user_id=self.user_id,
             credential=shared(self.credential),
             address=shared(self.address),
-            holdings=shared(self.holdings),
+            leases=shared(self.leases),
         )
         return shared(held)
 

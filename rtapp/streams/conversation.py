@@ -18,13 +18,13 @@ def authorise(principal: Principal, conversation_id: int) -> Stream:
     """One thread: whoever sees the conversation hears it, and is seen to look at it; its contact
     hears what is public of it."""
     ref = access.conversation_ref(principal, conversation_id)
-    types = typing.holding(
+    types = typing.lease(
         audience.of_typing(conversation_id, private=False),
         f"{presenters.kind(principal)}:{principal.id}",
     )
     if isinstance(principal, Customer):
         return Stream(ref.account_id, [audience.customer_topic(conversation_id)], (types,))
-    views = viewers.holding(audience.of_viewers(ref), conversation_id, principal.id, principal.name)
+    views = viewers.lease(audience.of_viewers(ref), conversation_id, principal.id, principal.name)
     return Stream(ref.account_id, [audience.conversation_topic(conversation_id)], (views, types))
 
 
