@@ -14,11 +14,11 @@ from .broker import heard
 from .channel import Channel
 from .group import Group
 from .leases import KINDS
+from .scheduling import yield_to_loop
 from .subscriber import Burst
 from .subscriber import Ephemeral
 from .subscriber import Mark
 from .subscriber import State
-from .turns import give_way
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -94,7 +94,7 @@ class Delivery:
             sent += 1
             size += len(burst.payload)
             if sent % WRITES_PER_TURN == 0:
-                give_way()
+                yield_to_loop()
         metrics.fanned_out([mark for mark, _ in events], size, sent)
 
     def burst(self, events: Iterable[Heard], format: str) -> Burst:

@@ -26,8 +26,8 @@ from .frames import HEARTBEAT
 from .group import Group
 from .group import LeaseSpec
 from .presence import PRESENCE
+from .scheduling import yield_to_loop
 from .subscriber import State
-from .turns import give_way
 from .typing import TYPING
 from .viewers import VIEWERS
 
@@ -170,7 +170,7 @@ class Leases:
             if due and subscriber.state is not State.CLOSED:
                 changes += self._all("renew", subscriber, held(subscriber))
             if number % RENEWED_PER_TURN == 0:
-                give_way()
+                yield_to_loop()
         return changes
 
     def _wait(self, now: float) -> float:
