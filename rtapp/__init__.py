@@ -75,8 +75,8 @@ def create_app(settings: Settings | None = None) -> Flask:
             event.listen(extensions.db.engine, "connect", prepare_sqlite)
 
     embedded = EmbeddedRedis(settings.instance / "redis")
-    recall = partial(newest_published, app)
-    broker = Broker(settings.redis_url or embedded.url, recall)
+    load_newest = partial(newest_published, app)
+    broker = Broker(settings.redis_url or embedded.url, load_newest)
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies

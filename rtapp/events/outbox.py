@@ -210,7 +210,7 @@ class Batch:
 
         Nothing goes to a Redis that is behind what had left the outbox when the rows were read.
         """
-        self._broker.known.saw(account_id, position(rows[-1]))
+        self._broker.high_water_marks.observe(account_id, position(rows[-1]))
         try:
             self._broker.publish_all(account_id, [publication(row) for row in rows])
             self._note(account_id, rows)
@@ -233,7 +233,7 @@ class Batch:
 
     def _note(self, account_id: int, rows: Sequence[Any]) -> None:
         self._published += (row.id for row in rows)
-        self._newest[account_id] = self._broker.known.newest(account_id)
+        self._newest[account_id] = self._broker.high_water_marks.newest(account_id)
 
     def _reset(self, account_id: int, row: Any) -> None:
         """Tells whoever would have heard the event that they missed something."""

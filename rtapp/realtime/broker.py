@@ -22,9 +22,9 @@ from .cursor import Cursor
 from .group import Group
 from .group import GroupDiff
 from .group import Snapshot
-from .known import Known
-from .known import KnownAccounts
-from .known import Recall
+from .high_water_marks import HighWaterMark
+from .high_water_marks import HighWaterMarks
+from .high_water_marks import Load
 from .listener import Listener
 
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
@@ -121,7 +121,7 @@ class Broker:
     which without a database knows nothing.
     """
 
-    def __init__(self, url: str, recall: Recall = lambda _: None):
+    def __init__(self, url: str, load_newest: Load = lambda _: None):
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
@@ -135,7 +135,7 @@ class Broker:
         self._publish = self.redis.register_script(script("account", "publish"))
         self._read = self.redis.register_script(script("account", "group", "read"))
         self._change = self.redis.register_script(script("group", "leases"))
-        self.known = KnownAccounts(recall)
+        self.high_water_marks = HighWaterMarks(load_newest)
 
     def publish(
         self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str | bytes]]
@@ -155,7 +155,7 @@ class Broker:
             keys += channels(account_id, (f"done:{key}", *(name for name, _ in bodies)))
             args += (event, len(bodies), *(body for _, body in bodies))
         epoch, newest, published = self._publish(keys=keys, args=args)
-        self.known.saw(account_id, Cursor(epoch.decode(), *pair(newest)))
+        self.high_water_marks.observe(account_id, Cursor(epoch.decode(), *pair(newest)))
         return int(published)
 
     def takes_events(self) -> bool:
@@ -182,7 +182,9 @@ class Broker:
             ],
         )
         position = Cursor(epoch.decode(), *pair(last))
-        self.known.learn(account_id, Known(position, Cursor(position.epoch, *pair(newest))))
+        self.high_water_marks.merge(
+            account_id, HighWaterMark(position, Cursor(position.epoch, *pair(newest)))
+        )
         messages = [[logged(position, *entry) for entry in log] for log in logs]
         snapshots = [Snapshot.parse(*snapshot) for snapshot in snapshots]
         return Reading(position, int(now), bool(whole), messages, snapshots)
@@ -246,7 +248,7 @@ class Broker:
         return channels(account_id, ("position", "heads"))
 
     def _args(self, account_id: int) -> list[str]:
-        return [f"{cursor.epoch} {cursor.entry}" for cursor in self.known.of(account_id)]
+        return [f"{cursor.epoch} {cursor.entry}" for cursor in self.high_water_marks.of(account_id)]
 
 
 def script(*names: str) -> str:

@@ -56,8 +56,8 @@ class Delivery:
 
     def _announced(self, channel: Channel, said: Announcement) -> Iterator[Heard]:
         topic, kind = channel.topic, KINDS[said.kind]
-        self._hub.leases.heard(topic.account_id, Group(kind, topic.name), said.told.next_expiry_ms)
-        for ephemeral in self._hub.announcer.announce(topic, kind, said.told):
+        self._hub.leases.heard(topic.account_id, Group(kind, topic.name), said.diff.next_expiry_ms)
+        for ephemeral in self._hub.announcer.announce(topic, kind, said.diff):
             number = self.number()
             channel.remember(number, ephemeral)
             yield number, ephemeral
@@ -65,7 +65,7 @@ class Delivery:
     def _follows(self, channel: Channel, message: Message) -> bool:
         """Moves the channel's position. Returns whether the message is what everyone needs next."""
         position, channel.position = channel.position, message.cursor
-        self._hub.broker.known.saw(channel.topic.account_id, message.cursor)
+        self._hub.broker.high_water_marks.observe(channel.topic.account_id, message.cursor)
         if position is None:
             return True
         if message.cursor.epoch == position.epoch:

@@ -112,7 +112,7 @@ def test_two_relays_at_once_lose_nothing(redis, demo, tmp_path):
 
         class OvertakenOnce:
             overtaken = False
-            known = broker.known
+            high_water_marks = broker.high_water_marks
 
             def publish_all(self, *events):
                 result = broker.publish_all(*events)

@@ -83,7 +83,7 @@ class Stepped(RuleBasedStateMachine):
         self.relay = TimedBroker(self.server.url)  # another process, that publishes
         self.relay.redis.flushall()
         self.clock = Clock(self.relay, ACCOUNT)
-        broker = HeldBroker(self.server.url, self.relay.known.newest, self.wire)
+        broker = HeldBroker(self.server.url, self.relay.high_water_marks.newest, self.wire)
         self.hub = Hub(broker, render, lambda s: s)
         self.hub.start()
         self.log = Log(ACCOUNT)
@@ -101,7 +101,7 @@ class Stepped(RuleBasedStateMachine):
 
     def look(self) -> None:
         """What Redis has forgotten is seen at once, by the one process or the other."""
-        self.relay.known.learn(ACCOUNT, self.hub.broker.known.of(ACCOUNT))
+        self.relay.high_water_marks.merge(ACCOUNT, self.hub.broker.high_water_marks.of(ACCOUNT))
         self.log.goes_on_in(self.relay.position(ACCOUNT).epoch)
 
     def ping(self, patient: bool) -> None:
