@@ -31,7 +31,7 @@ from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.hub import Hub
 from .reopener import Reopener
-from .unread.teller import Teller
+from .unread.notifier import UnreadNotifier
 from .validation import IdConverter
 from .validation import refuse_cut_body
 
@@ -85,7 +85,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["embedded_redis"] = None if settings.redis_url else embedded
     app.extensions["broker"] = broker
     app.extensions["hub"] = Hub(
-        broker, Renderer(app), partial(streams.authorise_again, app), Announcements(), Teller(app)
+        broker,
+        Renderer(app),
+        partial(streams.authorise_again, app),
+        Announcements(),
+        UnreadNotifier(app),
     )
     app.extensions["relay"] = Relay(app, broker)
     app.extensions["reopener"] = Reopener(app)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .channel import Channel
 
 
-SHARED = 4_096  # things that streams may have in common: kept for those that come later
+INTERN_CACHE_SIZE = 4_096  # things that streams may have in common: kept for those that come later
 
 Thing = TypeVar("Thing", bound=Hashable)
 
@@ -88,7 +88,7 @@ class Subscription:
         return shared(held)
 
 
-@lru_cache(SHARED)
+@lru_cache(INTERN_CACHE_SIZE)
 def _first(thing: Hashable) -> Hashable:
     return thing
 

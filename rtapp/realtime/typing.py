@@ -8,13 +8,13 @@ from functools import lru_cache
 from .group import Kind
 from .group import LeaseSpec
 
-KEPT = 10_000  # the tabs of a user that show one thread have one and the same
+LEASE_CACHE_SIZE = 10_000  # the tabs of a user that show one thread have one and the same
 
 # Clients say it again every few seconds while one types.
 TYPING = Kind("typing", lasts=8, held_by_connection=False)
 
 
-@lru_cache(KEPT)
+@lru_cache(LEASE_CACHE_SIZE)
 def lease(topics: tuple[str, ...], holder: str) -> LeaseSpec:
     """What whoever has a stream of the thread may be typing, and stops to when they leave."""
     return LeaseSpec(TYPING, topics, holder, "")

@@ -9,12 +9,12 @@ from functools import lru_cache
 from .group import Kind
 from .group import LeaseSpec
 
-KEPT = 10_000  # the tabs of a user that show one conversation hold one and the same
+LEASE_CACHE_SIZE = 10_000  # the tabs of a user that show one conversation hold one and the same
 
 VIEWERS = Kind("viewers", lasts=45, grace=3, join_delay=1, renewed=True, include_siblings=True)
 
 
-@lru_cache(KEPT)
+@lru_cache(LEASE_CACHE_SIZE)
 def lease(topics: tuple[str, ...], conversation_id: int, user_id: int, name: str) -> LeaseSpec:
     """What a stream of the conversation holds on the conversation's and the lists' topics."""
     return LeaseSpec(VIEWERS, topics, f"{conversation_id}/{user_id}", name)

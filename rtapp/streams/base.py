@@ -24,7 +24,7 @@ from rtapp.realtime.frames import FORMATS
 from rtapp.realtime.group import LeaseSpec
 from rtapp.realtime.handoff import EventStream
 from rtapp.realtime.hub import Hub
-from rtapp.realtime.limits import most_streams
+from rtapp.realtime.limits import max_streams
 from rtapp.realtime.subscriber import Subscription
 
 bp = Blueprint("streams", __name__, url_prefix="/streams")
@@ -142,7 +142,7 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
 
 
 def refuse_too_many(hub: Hub, listener: int) -> None:
-    if len(hub) >= most_streams():
+    if len(hub) >= max_streams():
         raise Unavailable(
             "This server holds as many streams as it can.",
             headers={"Retry-After": str(RETRY_AFTER)},
