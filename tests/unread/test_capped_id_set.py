@@ -17,7 +17,7 @@ def test_an_open_conversation_counts_in_the_views_that_list_it(assignee, views):
 
 
 @pytest.mark.parametrize(
-    ("count", "number", "known"),
+    ("count", "number", "exact"),
     [
         (0, 0, True),
         (MAX_COUNT - 1, MAX_COUNT - 1, True),
