@@ -27,6 +27,7 @@ from rtapp.realtime.embedded_redis import EmbeddedRedis
 
 from .harness.postgres import SeededDatabase
 from .harness.postgres import seeded_database
+from .harness.reuse import Reuse
 from .support import ApiClient
 from .support import CustomerClient
 from .support import Outbox
@@ -83,22 +84,32 @@ def seeded_postgres(redis: EmbeddedRedis) -> Iterator[SeededDatabase]:
         yield database
 
 
+@pytest.fixture(scope="session")
+def reuse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reuse]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield Reuse(tmp_path_factory.mktemp("templates"), patch)
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest) -> str:
     """The demo as it was made, on each of the two databases."""
     if request.param == "sqlite":
-        seeded = request.getfixturevalue("seeded_sqlite")
-        shutil.copy(seeded, tmp_path / "rtapp.sqlite3")
-        return f"sqlite:///{tmp_path}/rtapp.sqlite3"
+        seeded: Path = request.getfixturevalue("seeded_sqlite")
+        copy = seeded.with_name("rtapp.sqlite3")
+        for old in copy.parent.glob(f"{copy.name}*"):
+            old.unlink()
+        shutil.copy(seeded, copy)
+        return f"sqlite:///{copy}"
     database: SeededDatabase = request.getfixturevalue("seeded_postgres")
     database.restore()
     return database.url
 
 
 @pytest.fixture
-def app(database_url, redis, tmp_path):
+def app(database_url: str, redis: EmbeddedRedis, tmp_path: Path, reuse: Reuse) -> Iterator[Flask]:
     """The application on the demo, with its hub and relay at work and an empty Redis."""
     app = create_app(settings(tmp_path, database_url, redis.url))
+    reuse.templates_of(app)
     app.extensions["broker"].redis.flushall()
     app.extensions["hub"].start()
     app.extensions["relay"].start()
@@ -106,8 +117,7 @@ def app(database_url, redis, tmp_path):
     app.extensions["relay"].stop()
     app.extensions["hub"].stop()
     app.extensions["broker"].redis.close()
-    with app.app_context():
-        db.engine.dispose()
+    reuse.give_back(app)
 
 
 @pytest.fixture
