@@ -44,7 +44,7 @@ CONVERSATIONS = 5_000
 CONVERSATIONS_QUICK = 500
 USERS = 200
 QUIET = 0.2  # cores; less than this busy with something else is quiet
-LOOK = 2.0  # s for which we look, before each scenario, at what else the machine does
+POLL_INTERVAL = 2.0  # s for which we look, before each scenario, at what else the machine does
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def main() -> None:
 def busy_cores_once_quiet(limit: float) -> float:
     """Waits until the machine is quiet, at most `limit` seconds. Returns how busy it still is."""
     deadline = time.monotonic() + limit
-    while (busy := busy_cores(LOOK)) > QUIET and time.monotonic() < deadline:
+    while (busy := busy_cores(POLL_INTERVAL)) > QUIET and time.monotonic() < deadline:
         pass
     return busy
 

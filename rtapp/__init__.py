@@ -31,7 +31,7 @@ from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.hub import Hub
 from .reopener import Reopener
-from .unread.teller import Teller
+from .unread.notifier import UnreadNotifier
 from .validation import IdConverter
 from .validation import refuse_cut_body
 
@@ -79,8 +79,8 @@ def create_app(settings: Settings | None = None) -> Flask:
             event.listen(extensions.db.engine, "connect", prepare_sqlite)
 
     embedded = EmbeddedRedis(settings.instance / "redis")
-    recall = partial(newest_published, app)
-    broker = Broker(settings.redis_url or embedded.url, recall)
+    load_newest = partial(newest_published, app)
+    broker = Broker(settings.redis_url or embedded.url, load_newest)
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies
@@ -89,7 +89,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["embedded_redis"] = None if settings.redis_url else embedded
     app.extensions["broker"] = broker
     app.extensions["hub"] = Hub(
-        broker, Renderer(app), partial(streams.authorise_again, app), Announcements(), Teller(app)
+        broker,
+        Renderer(app),
+        partial(streams.authorise_again, app),
+        Announcements(),
+        UnreadNotifier(app),
     )
     app.extensions["relay"] = Relay(app, broker)
     app.extensions["reopener"] = Reopener(app)

@@ -49,7 +49,7 @@ def sees(member: Any, inbox_id: Any, assignee_id: Any) -> ColumnElement[bool]:
     )
 
 
-class Place(NamedTuple):
+class ConversationRef(NamedTuple):
     """As much of a conversation as says who hears of it."""
 
     id: int
@@ -73,17 +73,17 @@ SEEN = (
     .correlate(Conversation)
 )
 CONVERSATION = select(Conversation).where(Conversation.id == bindparam("id"), SEEN)
-PLACE_COLUMNS = (
+REF_COLUMNS = (
     Conversation.id,
     Conversation.account_id,
     Conversation.inbox_id,
     Conversation.assignee_id,
 )
-PLACE = CONVERSATION.with_only_columns(*PLACE_COLUMNS)
+CONVERSATION_REF = CONVERSATION.with_only_columns(*REF_COLUMNS)
 CUSTOMER_CONVERSATION = select(Conversation).where(
     Conversation.id == bindparam("id"), Conversation.contact_id == VIEWER
 )
-CUSTOMER_PLACE = CUSTOMER_CONVERSATION.with_only_columns(*PLACE_COLUMNS)
+CUSTOMER_CONVERSATION_REF = CUSTOMER_CONVERSATION.with_only_columns(*REF_COLUMNS)
 # The condition on `Message` that holds for what a visitor sees of their conversation.
 PUBLIC = and_(Message.private.is_(False), Message.message_type != "activity")
 MESSAGE = (
@@ -118,11 +118,11 @@ def conversation_for(principal: Principal, conversation_id: int) -> Conversation
     return found(db.session.scalar(statement, {"id": conversation_id, "viewer": principal.id}))
 
 
-def place_of_conversation(principal: Principal, conversation_id: int) -> Place:
+def conversation_ref(principal: Principal, conversation_id: int) -> ConversationRef:
     """Where the conversation is, if the principal sees it. Raises NotFound likewise."""
-    statement = CUSTOMER_PLACE if isinstance(principal, Customer) else PLACE
+    statement = CUSTOMER_CONVERSATION_REF if isinstance(principal, Customer) else CONVERSATION_REF
     row = execute(statement, {"id": conversation_id, "viewer": principal.id}).one_or_none()
-    return Place(*found(row))
+    return ConversationRef(*found(row))
 
 
 def message_for(user: Agent, message_id: int) -> Message:
@@ -183,7 +183,7 @@ def would_see(user_id: int, conversation: Conversation) -> User | None:
 def sees_conversation(user_id: int, conversation_id: int) -> bool:
     """Whether the user sees the conversation now."""
     asked = {"id": conversation_id, "viewer": user_id}
-    return execute(PLACE, asked).first() is not None
+    return execute(CONVERSATION_REF, asked).first() is not None
 
 
 def seen_by(membership: Membership, inbox: int | None = None) -> list[ColumnElement[bool]]:

@@ -54,7 +54,9 @@ from rtapp.models import User
 from rtapp.models import UserSession
 
 SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
-VERIFIED = 10_000  # tokens whose signature is known to be good; a few hundred bytes each
+SIGNATURE_CACHE_SIZE = (
+    10_000  # tokens whose signature is known to be good; a few hundred bytes each
+)
 TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
 CUSTOMER_SALT = "rtapp.visitor"
 # Built once, and of columns: every request begins with one of them.
@@ -209,7 +211,7 @@ def customer_of_token(token: str) -> CustomerIdentity | None:
     return CustomerIdentity(*row) if row is not None else None
 
 
-@lru_cache(VERIFIED)
+@lru_cache(SIGNATURE_CACHE_SIZE)
 def signed(salt: str, secret: str, token: str) -> list[Any]:
     """What a token says, which never changes. Raises BadSignature, which is not remembered."""
     said: list[Any] = serializer(salt, secret).loads(token)
@@ -231,7 +233,7 @@ class CookielessForScripts(SecureCookieSessionInterface):
     that was good is not verified anew with each request."""
 
     def __init__(self) -> None:
-        self._verified = lru_cache(VERIFIED)(self._verify)
+        self._verified = lru_cache(SIGNATURE_CACHE_SIZE)(self._verify)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
         if has_bearer(request):

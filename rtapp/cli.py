@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from rtapp import auth
 from rtapp import clock
+from rtapp.events.outbox import dead_letters
 from rtapp.events.outbox import retry
-from rtapp.events.outbox import set_aside
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Inbox
@@ -89,17 +89,17 @@ def set_password(email: str, password: str) -> None:
 
 
 @outbox.command("list")
-def list_set_aside() -> None:
-    """Prints the events that are set aside, one a line: id, time, event, topics, error."""
-    for row in set_aside():
-        assert row.set_aside_at is not None
-        when, topics = clock.rfc3339(row.set_aside_at), ",".join(row.topics)
+def list_dead_letters() -> None:
+    """Prints the dead letters, one a line: id, time, event, topics, error."""
+    for row in dead_letters():
+        assert row.dead_lettered_at is not None
+        when, topics = clock.rfc3339(row.dead_lettered_at), ",".join(row.topics)
         click.echo(f"{row.id}\t{when}\t{row.event}\t{topics}\t{row.error}")
 
 
 @outbox.command("retry")
-def retry_set_aside() -> None:
-    """Has the events that are set aside tried again, by a server that runs or the next one."""
+def retry_dead_letters() -> None:
+    """Has the dead letters published again, by a server that runs or the next one."""
     click.echo(f"{retry()} events are tried again.")
 
 

@@ -31,7 +31,10 @@ from rtapp.models import Notification
 
 SEARCH_DEPTH = 2_000  # conversations that one page searches; with some ten messages each
 
-PLACE = (Conversation.last_activity_at, Conversation.id)  # which a list is ordered by, newest first
+LIST_ORDER = (
+    Conversation.last_activity_at,
+    Conversation.id,
+)  # which a list is ordered by, newest first
 
 
 class ConversationPage(NamedTuple):
@@ -82,23 +85,23 @@ def conversations(
         id = membership.user_id if assignee == "me" else int(assignee)
         conditions.append(Conversation.assignee_id == id)
     if before is not None:
-        conditions.append(tuple_(*PLACE) < tuple_(*parsed_place(before)))
+        conditions.append(tuple_(*LIST_ORDER) < tuple_(*parsed_page_end(before)))
     q = (q or "").strip()
     depth = SEARCH_DEPTH if q else limit
-    places = newest(access.seen_by(membership, inbox), conditions, depth + 1)
-    if places is None:
+    page = newest(access.seen_by(membership, inbox), conditions, depth + 1)
+    if page is None:
         return ConversationPage([], None)
     query = (
         select(Conversation)
-        .join(places, places.c.id == Conversation.id)
-        .order_by(places.c.last_activity_at.desc(), places.c.id.desc())
+        .join(page, page.c.id == Conversation.id)
+        .order_by(page.c.last_activity_at.desc(), page.c.id.desc())
         .options(*presenters.PRESENTED)
         .limit(limit + 1)
     )
     rows = list(db.session.scalars(query.where(contains(q)) if q else query))
     if len(rows) > limit:
         return ConversationPage(rows[:limit], place_of(rows[limit - 1]))
-    return ConversationPage(rows, end_of(places, depth) if q else None)
+    return ConversationPage(rows, end_of(page, depth) if q else None)
 
 
 def newest(
@@ -109,9 +112,9 @@ def newest(
     Each view's newest come out of an index in their order, and only they are merged; only what is
     shown is then read whole. None if there are no views.
     """
-    order = [column.desc() for column in PLACE]
+    order = [column.desc() for column in LIST_ORDER]
     parts = [
-        select(*PLACE).where(view, *conditions).order_by(*order).limit(count).subquery()
+        select(*LIST_ORDER).where(view, *conditions).order_by(*order).limit(count).subquery()
         for view in views
     ]
     if len(parts) < 2:
@@ -138,9 +141,9 @@ def contains(q: str) -> ColumnElement[bool]:
     )
 
 
-def end_of(places: Subquery, depth: int) -> str | None:
+def end_of(page: Subquery, depth: int) -> str | None:
     """Where a search of `depth` conversations ended, or None if there were no more."""
-    columns = (places.c.last_activity_at, places.c.id)
+    columns = (page.c.last_activity_at, page.c.id)
     query = select(*columns).order_by(*(column.desc() for column in columns))
     last = db.session.execute(query.offset(depth - 1).limit(2)).all()
     return place_of(last[0]) if len(last) == 2 else None
@@ -227,7 +230,7 @@ def place_of(row: Any) -> str:
     return f"{int(moment.timestamp())}{moment.microsecond:06}-{row.id}"
 
 
-def parsed_place(text: str) -> tuple[datetime, int]:
+def parsed_page_end(text: str) -> tuple[datetime, int]:
     microseconds, _, id = text.partition("-")
     if not (text.isascii() and microseconds.isdigit() and id.isdigit() and len(text) <= 30):
         raise BadRequest("The parameter before must be the next_before of an earlier answer.")

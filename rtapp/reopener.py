@@ -8,7 +8,7 @@ from flask import Flask
 from rtapp import clock
 from rtapp.services.reopen_snoozed import reopen_snoozed
 
-LOOK = 1.0  # s between two looks, each one query of an index
+POLL_INTERVAL = 1.0  # s between two looks, each one query of an index
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Reopener:
 
     def _run(self) -> None:
         while True:
-            gevent.sleep(LOOK)
+            gevent.sleep(POLL_INTERVAL)
             try:
                 with self._app.app_context():
                     while reopen_snoozed(clock.now()):

@@ -18,9 +18,9 @@ from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.embedded_redis import EmbeddedRedisError
 from rtapp.realtime.handoff import HandOffHandler
 from rtapp.realtime.hub import Hub
-from rtapp.realtime.limits import most_requests
+from rtapp.realtime.limits import freeze_garbage_collector
+from rtapp.realtime.limits import max_requests
 from rtapp.realtime.limits import raise_descriptor_limit
-from rtapp.realtime.limits import spare_collector
 from rtapp.reopener import Reopener
 
 ACCEPTED_PER_TURN = 12  # connections taken before others get a turn: 0.8 ms of work each
@@ -63,7 +63,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
         (settings.host, settings.port),
         app,
         handler_class=Handler,
-        spawn=Pool(most_requests()),
+        spawn=Pool(max_requests()),
         log=None,
         backlog=1024,
     )
@@ -78,7 +78,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     hub.start()
     relay.start()
     reopener.start()
-    spare_collector()
+    freeze_garbage_collector()
     keeper = gevent.spawn(keep, embedded) if embedded is not None else None
     announce(settings, server)
     stopped = Event()

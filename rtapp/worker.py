@@ -6,8 +6,8 @@ from gunicorn.workers.ggevent import PyWSGIHandler
 from rtapp.events.outbox import Relay
 from rtapp.realtime.handoff import HandOffHandler
 from rtapp.realtime.hub import Hub
+from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import raise_descriptor_limit
-from rtapp.realtime.limits import spare_collector
 from rtapp.reopener import Reopener
 
 
@@ -28,7 +28,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         hub.start()
         relay.start()
         reopener.start()
-        spare_collector()
+        freeze_garbage_collector()
         try:
             super().run()  # until told to end: then it has stopped accepting, and requests are over
         finally:

@@ -56,11 +56,11 @@ class Deletion(Body):
 @ratelimits.messages
 def create_message(conversation_id: int) -> Response:
     principal = auth.current_principal()
-    place = access.place_of_conversation(principal, conversation_id)
+    ref = access.conversation_ref(principal, conversation_id)
     new = validation.body(NewMessage)
     refuse_private(principal, new.private)
     message, created = send_message(
-        principal, place, new.content, private=new.private, client_id=new.client_id or None
+        principal, ref, new.content, private=new.private, client_id=new.client_id or None
     )
     tell_typing(principal, message.account_id, conversation_id, is_typing=False)
     return answer(shown(message, principal), 201 if created else 200, thread_page(conversation_id))

@@ -25,10 +25,10 @@ class Typing(Body):
 def type_(conversation_id: int) -> Response:
     """Says that one types, or no longer does. To be said again every few seconds."""
     principal = auth.current_principal()
-    place = access.place_of_conversation(principal, conversation_id)
+    ref = access.conversation_ref(principal, conversation_id)
     said = validation.body(Typing)
     refuse_private(principal, said.private)
     tell_typing(
-        principal, place.account_id, conversation_id, is_typing=said.typing, private=said.private
+        principal, ref.account_id, conversation_id, is_typing=said.typing, private=said.private
     )
     return done(thread_page(conversation_id))

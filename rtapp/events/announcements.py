@@ -8,10 +8,10 @@ from typing import Any
 from rtapp import clock
 from rtapp.realtime.announcer import Announcer
 from rtapp.realtime.broker import Topic
-from rtapp.realtime.group import Change
+from rtapp.realtime.group import GroupDiff
 from rtapp.realtime.group import Kind
 from rtapp.realtime.group import Snapshot
-from rtapp.realtime.group import Told
+from rtapp.realtime.group import Transition
 from rtapp.realtime.presence import PRESENCE
 from rtapp.realtime.subscriber import Ephemeral
 from rtapp.realtime.typing import TYPING
@@ -27,13 +27,13 @@ class Announcements(Announcer):
     def kinds(self, topic: Topic) -> tuple[Kind, ...]:
         return audience.kinds_of(topic.name)
 
-    def announce(self, topic: Topic, kind: Kind, told: Told) -> list[Ephemeral]:
+    def announce(self, topic: Topic, kind: Kind, diff: GroupDiff) -> list[Ephemeral]:
         if kind is PRESENCE:
-            data = presence(told.changes)
+            data = presence(diff.transitions)
             return [ephemeral(topic, "presence_update", data)] if data else []
         if kind is TYPING:
-            return [typing(topic, change) for change in told.changes]
-        return viewers(topic, [change.holder for change in told.changes], told.beside)
+            return [typing(topic, change) for change in diff.transitions]
+        return viewers(topic, [change.holder for change in diff.transitions], diff.siblings)
 
     def snapshot(self, topic: Topic, kind: Kind, snapshot: Snapshot) -> list[Ephemeral]:
         present, gone = snapshot.present, snapshot.gone
@@ -41,17 +41,17 @@ class Announcements(Announcer):
             return [ephemeral(topic, "presence_update", presenters.present(present))]
         if kind is TYPING:
             # Who has stopped is told too: someone who heard only the beginning may be listening.
-            stopped = [Change(holder, value, "") for holder, value in gone.items()]
-            started = [Change(holder, "", value) for holder, value in present.items()]
+            stopped = [Transition(holder, value, "") for holder, value in gone.items()]
+            started = [Transition(holder, "", value) for holder, value in present.items()]
             return [typing(topic, change) for change in (*stopped, *started)]
         return viewers(topic, (*gone, *present), present)
 
 
-def presence(changes: Iterable[Change]) -> dict[str, Any] | None:
+def presence(transitions: Iterable[Transition]) -> dict[str, Any] | None:
     """The data of a change, or None if nobody can see any: to others, `offline` is not there."""
     changed: dict[str, str] = {}
     left: list[int] = []
-    for holder, before, after in changes:
+    for holder, before, after in transitions:
         was, now = (status if status != OFFLINE else "" for status in (before, after))
         if now and now != was:
             changed[holder] = now
@@ -60,7 +60,7 @@ def presence(changes: Iterable[Change]) -> dict[str, Any] | None:
     return {"changed": changed, "left": left} if changed or left else None
 
 
-def typing(topic: Topic, change: Change) -> Ephemeral:
+def typing(topic: Topic, change: Transition) -> Ephemeral:
     data = presenters.typing(
         audience.conversation_of(topic.name),
         change.holder,

@@ -31,7 +31,7 @@ KINDS = {
 LISTS = ("account", "inbox", "assignee", "user")
 
 
-class ConversationPlace(Protocol):
+class ConversationAudience(Protocol):
     """As much of a conversation as says who hears of it."""
 
     @property
@@ -42,12 +42,12 @@ class ConversationPlace(Protocol):
     def assignee_id(self) -> int | None: ...
 
 
-def of_message(conversation: ConversationPlace) -> list[str]:
+def of_message(conversation: ConversationAudience) -> list[str]:
     """message.created, .updated, .deleted"""
     return [conversation_topic(conversation.id)]
 
 
-def of_conversation(conversation: ConversationPlace) -> list[str]:
+def of_conversation(conversation: ConversationAudience) -> list[str]:
     """conversation.created, .updated: the lists in which it stands"""
     topics = [account_topic(), inbox_topic(conversation.inbox_id)]
     if conversation.assignee_id is not None:
@@ -86,7 +86,7 @@ def of_reset(user_id: int) -> list[str]:
     return [user_topic(user_id)]
 
 
-def of_customer(conversation: ConversationPlace) -> list[str]:
+def of_customer(conversation: ConversationAudience) -> list[str]:
     """Everything that the contact hears. It has been through customer_presenters.py."""
     return [customer_topic(conversation.id)]
 
@@ -97,9 +97,9 @@ def of_typing(conversation_id: int, private: bool) -> tuple[str, ...]:
     return topics[:1] if private else topics
 
 
-def of_viewers(place: ConversationPlace) -> tuple[str, ...]:
+def of_viewers(ref: ConversationAudience) -> tuple[str, ...]:
     """conversation.viewers: the thread, and the lists in which it stands"""
-    return (conversation_topic(place.id), *of_conversation(place))
+    return (conversation_topic(ref.id), *of_conversation(ref))
 
 
 def conversation_topic(conversation_id: int) -> str:

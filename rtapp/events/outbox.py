@@ -2,8 +2,8 @@
 
 An event is a row, written in the transaction that made it true. The relay publishes rows in their
 order and deletes them; it is woken after each commit, and sweeps for what others left behind. What
-can't be published is set aside, and its streams are reset. What order is promised, and why it
-holds: docs/decisions.md, "The outbox".
+can't be published becomes a dead letter, and its streams are reset. What order is promised, and why
+it holds: docs/decisions.md, "The outbox".
 """
 
 import logging
@@ -58,7 +58,7 @@ DELETE = delete(OutboxEvent.__table__).where(
 PENDING = (
     select(OutboxEvent.__table__, *PUBLISHED)
     .join(Account, Account.id == OutboxEvent.account_id)
-    .where(OutboxEvent.set_aside_at.is_(None))
+    .where(OutboxEvent.dead_lettered_at.is_(None))
     .order_by(OutboxEvent.id)
     .limit(BATCH)
 )
@@ -110,26 +110,26 @@ def forget(session: Session) -> None:
 
 
 def measure() -> None:
-    """Sets the gauges of how many events wait and how many are set aside."""
-    total, aside = db.session.execute(
-        select(func.count(), func.count(OutboxEvent.set_aside_at)).select_from(OutboxEvent)
+    """Sets the gauges of how many events wait and how many are dead letters."""
+    total, dead = db.session.execute(
+        select(func.count(), func.count(OutboxEvent.dead_lettered_at)).select_from(OutboxEvent)
     ).one()
-    OUTBOX.labels("waiting").set(total - aside)
-    OUTBOX.labels("set_aside").set(aside)
+    OUTBOX.labels("waiting").set(total - dead)
+    OUTBOX.labels("set_aside").set(dead)
 
 
-def set_aside() -> list[OutboxEvent]:
+def dead_letters() -> list[OutboxEvent]:
     """The events that can't be published as they are, oldest first."""
-    aside = select(OutboxEvent).where(OutboxEvent.set_aside_at.is_not(None))
-    return list(db.session.scalars(aside.order_by(OutboxEvent.id)))
+    dead = select(OutboxEvent).where(OutboxEvent.dead_lettered_at.is_not(None))
+    return list(db.session.scalars(dead.order_by(OutboxEvent.id)))
 
 
 def retry() -> int:
-    """Has every event that was set aside tried again. Returns how many there were."""
+    """Has every dead letter published again. Returns how many there were."""
     tried = db.session.scalars(
         update(OutboxEvent)
-        .where(OutboxEvent.set_aside_at.is_not(None))
-        .values(set_aside_at=None, error=None)
+        .where(OutboxEvent.dead_lettered_at.is_not(None))
+        .values(dead_lettered_at=None, error=None)
         .returning(OutboxEvent.id)
     ).all()
     db.session.commit()
@@ -210,7 +210,7 @@ class Batch:
 
         Nothing goes to a Redis that is behind what had left the outbox when the rows were read.
         """
-        self._broker.known.saw(account_id, position(rows[-1]))
+        self._broker.high_water_marks.observe(account_id, position(rows[-1]))
         try:
             self._broker.publish_all(account_id, [publication(row) for row in rows])
             self._note(account_id, rows)
@@ -233,7 +233,7 @@ class Batch:
 
     def _note(self, account_id: int, rows: Sequence[Any]) -> None:
         self._published += (row.id for row in rows)
-        self._newest[account_id] = self._broker.known.newest(account_id)
+        self._newest[account_id] = self._broker.high_water_marks.newest(account_id)
 
     def _reset(self, account_id: int, row: Any) -> None:
         """Tells whoever would have heard the event that they missed something."""
@@ -257,7 +257,7 @@ class Batch:
             db.session.execute(
                 update(OutboxEvent)
                 .where(OutboxEvent.id == row.id)
-                .values(set_aside_at=clock.now(), error=text.replace("\0", "\\0")[:ERROR_LIMIT])
+                .values(dead_lettered_at=clock.now(), error=text.replace("\0", "\\0")[:ERROR_LIMIT])
             )
         db.session.commit()
 

@@ -16,11 +16,11 @@ from .principal import CustomerIdentity
 from .principal import Principal
 from .read_marker import ReadMarker
 from .session import UserSession
+from .snapshots import AnyConversation
+from .snapshots import AnyMessage
+from .snapshots import ConversationSnapshot
+from .snapshots import MessageSnapshot
 from .user import User
-from .written import AnyConversation
-from .written import AnyMessage
-from .written import WrittenConversation
-from .written import WrittenMessage
 
 __all__ = [
     "Account",
@@ -30,18 +30,18 @@ __all__ = [
     "AnyMessage",
     "Contact",
     "Conversation",
+    "ConversationSnapshot",
     "Customer",
     "CustomerIdentity",
     "Inbox",
     "InboxMember",
     "Membership",
     "Message",
+    "MessageSnapshot",
     "Notification",
     "OutboxEvent",
     "Principal",
     "ReadMarker",
     "User",
     "UserSession",
-    "WrittenConversation",
-    "WrittenMessage",
 ]

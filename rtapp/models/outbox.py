@@ -24,7 +24,7 @@ class OutboxEvent(Model):
     because a database made anew counts from one again beside a Redis that remembers. Ids are never
     used again, and don't run out within years as 32 bits would.
 
-    `set_aside_at` and `error` are set for an event that can't be published as it is.
+    `dead_lettered_at` and `error` are set for a dead letter: an event that can not be published.
     """
 
     __tablename__ = "outbox_events"
@@ -37,5 +37,5 @@ class OutboxEvent(Model):
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
     topics: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[CreatedAt]
-    set_aside_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    dead_lettered_at: Mapped[datetime | None] = mapped_column("set_aside_at", UtcDateTime)
     error: Mapped[str | None] = mapped_column(Text)

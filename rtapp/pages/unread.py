@@ -27,8 +27,8 @@ def numbers(account_id: int) -> Response:
 
 def unread_of(user_id: int, account_id: int, conversation_ids: Collection[int]) -> dict[str, Any]:
     """The numbers of these conversations, and of the views."""
-    tallies = counts.tallies(user_id, account_id)
+    id_sets = counts.id_sets(user_id, account_id)
     return presenters.unread(
         counts.of_conversations(user_id, conversation_ids),
-        {view: tally.number for view, tally in tallies.items()},
+        {view: id_set.count for view, id_set in id_sets.items()},
     )

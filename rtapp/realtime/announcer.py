@@ -1,9 +1,9 @@
 """How what changes in groups is told: the engine knows leases, whoever uses it knows events."""
 
 from .broker import Topic
+from .group import GroupDiff
 from .group import Kind
 from .group import Snapshot
-from .group import Told
 from .subscriber import Ephemeral
 
 
@@ -14,7 +14,7 @@ class Announcer:
         """Which kinds of groups are announced on the topic."""
         return ()
 
-    def announce(self, topic: Topic, kind: Kind, told: Told) -> list[Ephemeral]:
+    def announce(self, topic: Topic, kind: Kind, diff: GroupDiff) -> list[Ephemeral]:
         """The events that tell of a change, for whoever knows what was before."""
         return []
 

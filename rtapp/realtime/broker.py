@@ -20,11 +20,11 @@ from redis.retry import Retry
 
 from .cursor import Cursor
 from .group import Group
+from .group import GroupDiff
 from .group import Snapshot
-from .group import Told
-from .known import Known
-from .known import KnownAccounts
-from .known import Recall
+from .high_water_marks import HighWaterMark
+from .high_water_marks import HighWaterMarks
+from .high_water_marks import Load
 from .listener import Listener
 
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
@@ -62,7 +62,7 @@ class Announcement(NamedTuple):
     """What was said on a topic of a group's changes: no log has it, and it has no cursor."""
 
     kind: str
-    told: Told
+    diff: GroupDiff
 
 
 class GroupChanges(NamedTuple):
@@ -121,7 +121,7 @@ class Broker:
     which without a database knows nothing.
     """
 
-    def __init__(self, url: str, recall: Recall = lambda _: None):
+    def __init__(self, url: str, load_newest: Load = lambda _: None):
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
@@ -135,7 +135,7 @@ class Broker:
         self._publish = self.redis.register_script(script("account", "publish"))
         self._read = self.redis.register_script(script("account", "group", "read"))
         self._change = self.redis.register_script(script("group", "leases"))
-        self.known = KnownAccounts(recall)
+        self.high_water_marks = HighWaterMarks(load_newest)
 
     def publish(
         self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str | bytes]]
@@ -155,7 +155,7 @@ class Broker:
             keys += channels(account_id, (f"done:{key}", *(name for name, _ in bodies)))
             args += (event, len(bodies), *(body for _, body in bodies))
         epoch, newest, published = self._publish(keys=keys, args=args)
-        self.known.saw(account_id, Cursor(epoch.decode(), *pair(newest)))
+        self.high_water_marks.observe(account_id, Cursor(epoch.decode(), *pair(newest)))
         return int(published)
 
     def takes_events(self) -> bool:
@@ -182,7 +182,9 @@ class Broker:
             ],
         )
         position = Cursor(epoch.decode(), *pair(last))
-        self.known.learn(account_id, Known(position, Cursor(position.epoch, *pair(newest))))
+        self.high_water_marks.merge(
+            account_id, HighWaterMark(position, Cursor(position.epoch, *pair(newest)))
+        )
         messages = [[logged(position, *entry) for entry in log] for log in logs]
         snapshots = [Snapshot.parse(*snapshot) for snapshot in snapshots]
         return Reading(position, int(now), bool(whole), messages, snapshots)
@@ -191,14 +193,16 @@ class Broker:
         """A cursor up to which everything published in the account has been published by now."""
         return self.read(account_id, (), Cursor("none", 0, 0)).position
 
-    def change_groups(self, batch: Sequence[GroupChanges], now_ms: int | None = None) -> list[Told]:
+    def change_groups(
+        self, batch: Sequence[GroupChanges], now_ms: int | None = None
+    ) -> list[GroupDiff]:
         """Makes the changes and sweeps the groups, all in one pipeline. `now_ms`: Redis's clock."""
         try:
-            told = self._change_groups(batch, now_ms)
+            diffs = self._change_groups(batch, now_ms)
         except NoScriptError:  # before anything was changed: this Redis is a new one
             self.redis.script_load(self._change.script)
-            told = self._change_groups(batch, now_ms)
-        return [Told.parse(text) for text in told]
+            diffs = self._change_groups(batch, now_ms)
+        return [GroupDiff.parse(text) for text in diffs]
 
     def _change_groups(self, batch: Sequence[GroupChanges], now_ms: int | None) -> list[bytes]:
         """Not by `self._change`: in a pipeline, it asks each time whether Redis has the script."""
@@ -209,8 +213,8 @@ class Broker:
                 flat = (word for change in wanted for word in change)
                 args = (now, *group.behaviour, *flat)
                 pipeline.evalsha(self._change.sha, len(keys), *keys, *args)
-            told: list[bytes] = pipeline.execute()
-            return told
+            diffs: list[bytes] = pipeline.execute()
+            return diffs
 
     def now_ms(self) -> int:
         """Redis's own clock in Unix milliseconds (`TIME`)."""
@@ -244,7 +248,7 @@ class Broker:
         return channels(account_id, ("position", "heads"))
 
     def _args(self, account_id: int) -> list[str]:
-        return [f"{cursor.epoch} {cursor.entry}" for cursor in self.known.of(account_id)]
+        return [f"{cursor.epoch} {cursor.entry}" for cursor in self.high_water_marks.of(account_id)]
 
 
 def script(*names: str) -> str:
@@ -269,7 +273,7 @@ def logged(known: Cursor, entry: bytes, fields: list[bytes]) -> Message:
 def heard(payload: bytes) -> Message | Announcement:
     """A pub/sub payload, as `publish.lua` and `group.lua` make it."""
     if payload.startswith(b"~ "):
-        _, kind, told = payload.split(b" ", 2)
-        return Announcement(kind.decode(), Told.parse(told))
+        _, kind, diff = payload.split(b" ", 2)
+        return Announcement(kind.decode(), GroupDiff.parse(diff))
     epoch, entry, previous, event, body = payload.split(b" ", 4)
     return Message(Cursor(epoch.decode(), *pair(entry)), pair(previous), event.decode(), body)

@@ -14,11 +14,11 @@ from .broker import heard
 from .channel import Channel
 from .group import Group
 from .leases import KINDS
+from .scheduling import yield_to_loop
 from .subscriber import Burst
 from .subscriber import Ephemeral
 from .subscriber import Mark
 from .subscriber import State
-from .turns import give_way
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -56,8 +56,8 @@ class Delivery:
 
     def _announced(self, channel: Channel, said: Announcement) -> Iterator[Heard]:
         topic, kind = channel.topic, KINDS[said.kind]
-        self._hub.leases.heard(topic.account_id, Group(kind, topic.name), said.told.ends_in)
-        for ephemeral in self._hub.announcer.announce(topic, kind, said.told):
+        self._hub.leases.heard(topic.account_id, Group(kind, topic.name), said.diff.next_expiry_ms)
+        for ephemeral in self._hub.announcer.announce(topic, kind, said.diff):
             number = self.number()
             channel.remember(number, ephemeral)
             yield number, ephemeral
@@ -65,7 +65,7 @@ class Delivery:
     def _follows(self, channel: Channel, message: Message) -> bool:
         """Moves the channel's position. Returns whether the message is what everyone needs next."""
         position, channel.position = channel.position, message.cursor
-        self._hub.broker.known.saw(channel.topic.account_id, message.cursor)
+        self._hub.broker.high_water_marks.observe(channel.topic.account_id, message.cursor)
         if position is None:
             return True
         if message.cursor.epoch == position.epoch:
@@ -94,7 +94,7 @@ class Delivery:
             sent += 1
             size += len(burst.payload)
             if sent % WRITES_PER_TURN == 0:
-                give_way()
+                yield_to_loop()
         metrics.fanned_out([mark for mark, _ in events], size, sent)
 
     def burst(self, events: Iterable[Heard], format: str) -> Burst:

@@ -20,7 +20,7 @@ RETRY_MS = (
     3_000,
 )  # a native EventSource waits this long; spread, so that not all come at once
 RESET = "stream.reset"  # published under this name, a message resets the streams that hear it
-RENDERED = 4_096  # fragments kept: a replay to many clients renders each event once
+RENDER_CACHE_SIZE = 4_096  # fragments kept: a replay to many clients renders each event once
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ Render = Callable[[str, str, bytes], str | None]
 
 class Frames:
     def __init__(self, render: Render):
-        self._render = lru_cache(RENDERED)(render)
+        self._render = lru_cache(RENDER_CACHE_SIZE)(render)
 
     def ephemeral(self, ephemeral: Ephemeral, format: str) -> bytes:
         """Its frame; empty where it shows nothing."""

@@ -22,10 +22,10 @@ class Kind(NamedTuple):
     name: str
     lasts: float
     grace: float = 0.0
-    settles: float = 0.0
+    join_delay: float = 0.0
     renewed: bool = False
-    whole: bool = False
-    by_stream: bool = True
+    include_siblings: bool = False
+    held_by_connection: bool = True
 
 
 class Group(NamedTuple):
@@ -42,10 +42,15 @@ class Group(NamedTuple):
     def behaviour(self) -> list[str]:
         """As the scripts take it."""
         kind = self.kind
-        return [kind.name, str(round(kind.lasts * 1000)), flag(kind.renewed), flag(kind.whole)]
+        return [
+            kind.name,
+            str(round(kind.lasts * 1000)),
+            flag(kind.renewed),
+            flag(kind.include_siblings),
+        ]
 
 
-class Holding(NamedTuple):
+class LeaseSpec(NamedTuple):
     """What an open stream holds in groups of one kind: it is `holder` there, as `value`.
 
     `holder` has no white space; what stands before a slash in it says of what.
@@ -60,7 +65,7 @@ class Holding(NamedTuple):
         return [Group(self.kind, topic) for topic in self.topics]
 
 
-class Change(NamedTuple):
+class Transition(NamedTuple):
     """A holder came ("" before), went ("" after), or is in the group as something else."""
 
     holder: str
@@ -68,33 +73,33 @@ class Change(NamedTuple):
     after: str
 
 
-class Told(NamedTuple):
+class GroupDiff(NamedTuple):
     """What a group's script tells: the ms until the next lease runs out (-1: there is none), what
     has changed, and who else is there (holder → value)."""
 
-    ends_in: int
-    changes: list[Change]
-    beside: dict[str, str]
+    next_expiry_ms: int
+    transitions: list[Transition]
+    siblings: dict[str, str]
 
     @classmethod
-    def parse(cls, text: bytes) -> "Told":
-        told = json.loads(text)
+    def parse(cls, text: bytes) -> "GroupDiff":
+        diff = json.loads(text)
         # Lua's empty table is both a list and an object, and arrives as an object.
-        changes = [Change(*change) for change in told["changes"]]
-        return cls(int(told["ends_in"]), changes, dict(told["beside"] or ()))
+        transitions = [Transition(*change) for change in diff["changes"]]
+        return cls(int(diff["ends_in"]), transitions, dict(diff["beside"] or ()))
 
 
 class Snapshot(NamedTuple):
     """Who is in a group (holder → value), and who has left it within the last minute."""
 
-    ends_in: int
+    next_expiry_ms: int
     present: Mapping[str, str]
     gone: Mapping[str, str]
 
     @classmethod
-    def parse(cls, told: bytes, present: Sequence[bytes], gone: Sequence[bytes]) -> "Snapshot":
+    def parse(cls, diff: bytes, present: Sequence[bytes], gone: Sequence[bytes]) -> "Snapshot":
         left = {holder: value.partition(" ")[2] for holder, value in pairs(gone).items()}
-        return cls(Told.parse(told).ends_in, pairs(present), left)
+        return cls(GroupDiff.parse(diff).next_expiry_ms, pairs(present), left)
 
 
 def pairs(flat: Sequence[bytes]) -> dict[str, str]:

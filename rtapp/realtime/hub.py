@@ -198,8 +198,8 @@ class Hub:
         """
         if subscriber.state is State.CLOSED:
             return
-        if allowed.holdings != subscriber.subscription.holdings:
-            self.leases.change(subscriber, allowed.holdings)
+        if allowed.leases != subscriber.subscription.leases:
+            self.leases.change(subscriber, allowed.leases)
         if allowed.topics != subscriber.heard_topics():
             self._change_topics(subscriber, allowed.topics)
 

@@ -24,10 +24,10 @@ from redis.exceptions import RedisError
 from .broker import GroupChanges
 from .frames import HEARTBEAT
 from .group import Group
-from .group import Holding
+from .group import LeaseSpec
 from .presence import PRESENCE
+from .scheduling import yield_to_loop
 from .subscriber import State
-from .turns import give_way
 from .typing import TYPING
 from .viewers import VIEWERS
 
@@ -81,9 +81,9 @@ class Leases:
         for subscriber in subscribers:
             if subscriber.arrived or subscriber.state is State.CLOSED:
                 continue
-            holdings = held(subscriber)
-            changes += self._all("hold", subscriber, [h for h in holdings if not h.kind.settles])
-            self._settle(subscriber, [h.kind.settles for h in holdings])
+            leases = held(subscriber)
+            changes += self._all("hold", subscriber, [h for h in leases if not h.kind.join_delay])
+            self._settle(subscriber, [h.kind.join_delay for h in leases])
             subscriber.arrived = True
         self._tell(changes)
 
@@ -91,25 +91,25 @@ class Leases:
         """Gives back what the stream holds, as it is closed for `reason`. Does not wait."""
         if not subscriber.arrived or reason in KEEPS_LEASES:
             return
-        for holding in subscriber.subscription.holdings:
-            if holding.kind.by_stream:
-                grace = 0 if reason in AT_ONCE else round(holding.kind.grace * 1000)
-                self._later(self._one("release", subscriber, holding, str(grace)))
-            elif reason != "lifetime" and not self._elsewhere(subscriber, holding):
-                places = (Place(subscriber.subscription.account_id, g) for g in holding.groups())
-                self._later([(place, ("release", holding.holder, "-", "0")) for place in places])
+        for lease in subscriber.subscription.leases:
+            if lease.kind.held_by_connection:
+                grace = 0 if reason in AT_ONCE else round(lease.kind.grace * 1000)
+                self._later(self._one("release", subscriber, lease, str(grace)))
+            elif reason != "lifetime" and not self._elsewhere(subscriber, lease):
+                places = (Place(subscriber.subscription.account_id, g) for g in lease.groups())
+                self._later([(place, ("release", lease.holder, "-", "0")) for place in places])
 
-    def change(self, subscriber: Subscriber, holdings: tuple[Holding, ...]) -> None:
+    def change(self, subscriber: Subscriber, leases: tuple[LeaseSpec, ...]) -> None:
         """Has the stream hold these instead of what it held; `arrive` if it has not yet."""
         before = held(subscriber)
-        subscriber.subscription = replace(subscriber.subscription, holdings=holdings)
+        subscriber.subscription = replace(subscriber.subscription, leases=leases)
         if not subscriber.arrived:
             return
-        kept = {(h.kind, h.holder, topic) for h in holdings for topic in h.topics}
-        for holding in before:
-            lost = tuple(t for t in holding.topics if (holding.kind, holding.holder, t) not in kept)
-            self._later(self._one("release", subscriber, holding._replace(topics=lost), "0"))
-        fresh = [holding for holding in held(subscriber) if holding not in before]
+        kept = {(h.kind, h.holder, topic) for h in leases for topic in h.topics}
+        for lease in before:
+            lost = tuple(t for t in lease.topics if (lease.kind, lease.holder, t) not in kept)
+            self._later(self._one("release", subscriber, lease._replace(topics=lost), "0"))
+        fresh = [lease for lease in held(subscriber) if lease not in before]
         self._later(self._all("hold", subscriber, fresh))
 
     def say(self, account_id: int, group: Group, change: tuple[str, str, str, str]) -> None:
@@ -124,10 +124,12 @@ class Leases:
 
     # What is heard of groups
 
-    def heard(self, account_id: int, group: Group, ends_in: int) -> None:
+    def heard(self, account_id: int, group: Group, next_expiry_ms: int) -> None:
         """Someone must look when the next lease runs out: every process that shows it does."""
-        if ends_in >= 0:
-            self._schedule(Place(account_id, group), time.monotonic() + ends_in / 1000 + LATE)
+        if next_expiry_ms >= 0:
+            self._schedule(
+                Place(account_id, group), time.monotonic() + next_expiry_ms / 1000 + LATE
+            )
 
     # What is done about it
 
@@ -152,7 +154,7 @@ class Leases:
         while self._settling and self._settling[0][0] <= now:
             _, subscriber = self._settling.popleft()
             if subscriber.state is not State.CLOSED:  # what it is to hold by now
-                settled = [h for h in held(subscriber) if h.kind.settles]
+                settled = [h for h in held(subscriber) if h.kind.join_delay]
                 changes += self._all("hold", subscriber, settled)
         if now >= self._renew_at:
             self._renew_at = now + RENEWAL
@@ -168,7 +170,7 @@ class Leases:
             if due and subscriber.state is not State.CLOSED:
                 changes += self._all("renew", subscriber, held(subscriber))
             if number % RENEWED_PER_TURN == 0:
-                give_way()
+                yield_to_loop()
         return changes
 
     def _wait(self, now: float) -> float:
@@ -204,7 +206,7 @@ class Leases:
                 self._schedule(place, time.monotonic() + RETRY_DELAY)
             raise
         for changed, answer in zip(batch, told, strict=True):
-            self.heard(changed.account_id, changed.group, answer.ends_in)
+            self.heard(changed.account_id, changed.group, answer.next_expiry_ms)
 
     def _take_due(self, now: float) -> Iterator[Place]:
         while self._heap and self._heap[0][0] <= now:
@@ -221,10 +223,10 @@ class Leases:
             if self._heap[0][0] == at:
                 self._woken.set()
 
-    def _elsewhere(self, subscriber: Subscriber, holding: Holding) -> bool:
+    def _elsewhere(self, subscriber: Subscriber, lease: LeaseSpec) -> bool:
         """Whether another stream of this process would give the same back."""
         return any(
-            other is not subscriber and holding in other.subscription.holdings
+            other is not subscriber and lease in other.subscription.leases
             for channel in subscriber.topics
             for other in channel.subscribers
         )
@@ -239,21 +241,21 @@ class Leases:
         self._woken.set()
 
     def _all(
-        self, what: str, subscriber: Subscriber, holdings: Iterable[Holding]
+        self, what: str, subscriber: Subscriber, leases: Iterable[LeaseSpec]
     ) -> list[tuple[Place, tuple[str, ...]]]:
-        return [c for h in holdings for c in self._one(what, subscriber, h, h.value)]
+        return [c for h in leases for c in self._one(what, subscriber, h, h.value)]
 
     def _one(
-        self, what: str, subscriber: Subscriber, holding: Holding, argument: str
+        self, what: str, subscriber: Subscriber, lease: LeaseSpec, argument: str
     ) -> list[tuple[Place, tuple[str, ...]]]:
         account_id = subscriber.subscription.account_id
-        change = (what, holding.holder, f"{self._process}.{subscriber.fd}", argument)
-        return [(Place(account_id, group), change) for group in holding.groups()]
+        change = (what, lease.holder, f"{self._process}.{subscriber.fd}", argument)
+        return [(Place(account_id, group), change) for group in lease.groups()]
 
 
-def held(subscriber: Subscriber) -> list[Holding]:
+def held(subscriber: Subscriber) -> list[LeaseSpec]:
     """What the stream itself holds, for as long as it is open."""
-    return [h for h in subscriber.subscription.holdings if h.kind.by_stream]
+    return [h for h in subscriber.subscription.leases if h.kind.held_by_connection]
 
 
 def chunks(changes: list[tuple[str, ...]]) -> Iterator[list[tuple[str, ...]]]:

@@ -14,17 +14,17 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def most_streams() -> int:
+def max_streams() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return int(soft * SHARE_OF_STREAMS)
 
 
-def most_requests() -> int:
+def max_requests() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(16, (soft - most_streams()) // 2)
+    return max(16, (soft - max_streams()) // 2)
 
 
-def spare_collector() -> None:
+def freeze_garbage_collector() -> None:
     """What is there once everything has started stays for good, and need not be looked through.
 
     Otherwise each full collection takes 80 ms, for which nobody is served

@@ -65,7 +65,7 @@ class Listening:
         """From here on nothing is sure: everyone catches up when the topics are back."""
         self._listener = None
         self.lost += 1
-        self._hub.broker.known.doubt()
+        self._hub.broker.high_water_marks.invalidate()
         self._hub.topics.doubt()
         for subscriber in self._hub.subscribers():
             self._hub.catch_up(subscriber)

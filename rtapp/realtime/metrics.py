@@ -21,7 +21,7 @@ CLOSED = Counter("rtapp_closed_streams", "Streams closed.", ["reason"])
 RECONNECTS = Counter("rtapp_redis_reconnects", "Times the pub/sub connection was made again.")
 OUTBOX = Gauge(
     "rtapp_outbox_events",
-    "Committed events that are not published: waiting, or set aside for an operator.",
+    "Committed events that are not published: waiting, or dead letters (set_aside).",
     ["state"],
     multiprocess_mode="mostrecent",
 )

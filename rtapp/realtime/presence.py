@@ -4,8 +4,8 @@ The holder is the user's id; its value is the status that they chose.
 """
 
 from .group import Group
-from .group import Holding
 from .group import Kind
+from .group import LeaseSpec
 
 # Three renewals may be lost before a lease runs out; a page may take ten seconds to load.
 PRESENCE = Kind("presence", lasts=45, grace=10, renewed=True)
@@ -13,9 +13,9 @@ TOPIC = "presence"
 GROUP = Group(PRESENCE, TOPIC)
 
 
-def holding(user_id: int, status: str) -> Holding:
+def lease(user_id: int, status: str) -> LeaseSpec:
     """What a presence stream of the user holds."""
-    return Holding(PRESENCE, (TOPIC,), str(user_id), status)
+    return LeaseSpec(PRESENCE, (TOPIC,), str(user_id), status)
 
 
 def choice(user_id: int, status: str) -> tuple[str, str, str, str]:

@@ -24,11 +24,11 @@ from .channel import Channel
 from .cursor import NOWHERE
 from .cursor import Cursor
 from .group import Group
+from .scheduling import yield_to_loop
 from .subscriber import Burst
 from .subscriber import Ephemeral
 from .subscriber import State
 from .subscriber import Subscriber
-from .turns import give_way
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -94,7 +94,7 @@ class Replay:
                     self._queue(place)
                 for subscriber in group:
                     self._release(subscriber)
-            give_way()
+            yield_to_loop()
 
     def _release(self, subscriber: Subscriber) -> None:
         self._taken.discard(subscriber)
@@ -113,7 +113,7 @@ class Replay:
                 ):
                     self._finish(subscriber, served)
             if number % SUBSCRIBERS_PER_TURN == 0:
-                give_way()
+                yield_to_loop()
         if served.messages and any(channel.observed for channel in place.channels):
             self._hub.observer.heard(group, served.messages)
 
@@ -192,7 +192,7 @@ class Serving:
         self.messages = [] if self.lost else since_reset(self.reading.merged())
         self._state: list[Ephemeral] = []
         for (topic, group), state in zip(groups, self.reading.snapshots, strict=True):
-            hub.leases.heard(account_id, group, state.ends_in)
+            hub.leases.heard(account_id, group, state.next_expiry_ms)
             self._state += hub.announcer.snapshot(topic, group.kind, state)
         self._bursts: dict[str, Burst] = {}
         self._snapshots: dict[str, bytes] = {}

@@ -17,10 +17,10 @@ import gevent
 from gevent.lock import Semaphore
 from gevent.pool import Pool
 
+from .scheduling import yield_to_loop
 from .subscriber import State
 from .subscriber import Subscriber
 from .subscriber import Subscription
-from .turns import give_way
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -89,7 +89,7 @@ class Revocation:
             try:
                 if question not in answers:
                     answers[question] = self._authorise(question)
-                    give_way()
+                    yield_to_loop()
             except Exception:
                 # Not knowing is no reason to cut a stream: the next sweep asks again.
                 logger.exception("Authorising an open stream again failed")

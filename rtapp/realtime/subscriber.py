@@ -19,13 +19,13 @@ from typing import cast
 
 from .broker import Topic
 from .cursor import Cursor
-from .group import Holding
+from .group import LeaseSpec
 
 if TYPE_CHECKING:
     from .channel import Channel
 
 
-SHARED = 4_096  # things that streams may have in common: kept for those that come later
+INTERN_CACHE_SIZE = 4_096  # things that streams may have in common: kept for those that come later
 
 Thing = TypeVar("Thing", bound=Hashable)
 
@@ -70,7 +70,7 @@ class Subscription:
     user_id: int | None = None
     credential: str = ""  # by which the request was signed in, as `auth` names it
     address: str = ""
-    holdings: tuple[Holding, ...] = ()  # what it holds in groups as long as it is open
+    leases: tuple[LeaseSpec, ...] = ()  # what it holds in groups as long as it is open
 
     def held(self) -> Subscription:
         """As an open stream holds it: without where it began, and with everything that is equal to
@@ -83,12 +83,12 @@ class Subscription:
             user_id=self.user_id,
             credential=shared(self.credential),
             address=shared(self.address),
-            holdings=shared(self.holdings),
+            leases=shared(self.leases),
         )
         return shared(held)
 
 
-@lru_cache(SHARED)
+@lru_cache(INTERN_CACHE_SIZE)
 def _first(thing: Hashable) -> Hashable:
     return thing
 

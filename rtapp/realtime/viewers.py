@@ -6,15 +6,15 @@ conversation is not announced.
 
 from functools import lru_cache
 
-from .group import Holding
 from .group import Kind
+from .group import LeaseSpec
 
-KEPT = 10_000  # the tabs of a user that show one conversation hold one and the same
+LEASE_CACHE_SIZE = 10_000  # the tabs of a user that show one conversation hold one and the same
 
-VIEWERS = Kind("viewers", lasts=45, grace=3, settles=1, renewed=True, whole=True)
+VIEWERS = Kind("viewers", lasts=45, grace=3, join_delay=1, renewed=True, include_siblings=True)
 
 
-@lru_cache(KEPT)
-def holding(topics: tuple[str, ...], conversation_id: int, user_id: int, name: str) -> Holding:
+@lru_cache(LEASE_CACHE_SIZE)
+def lease(topics: tuple[str, ...], conversation_id: int, user_id: int, name: str) -> LeaseSpec:
     """What a stream of the conversation holds on the conversation's and the lists' topics."""
-    return Holding(VIEWERS, topics, f"{conversation_id}/{user_id}", name)
+    return LeaseSpec(VIEWERS, topics, f"{conversation_id}/{user_id}", name)

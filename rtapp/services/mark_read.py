@@ -23,16 +23,16 @@ from .conversation_lock import unlock
 
 # Built once, and on the table: each message of an agent takes them.
 READER = bindparam("reader", type_=Integer)
-PLACE = bindparam("conversation", type_=Integer)
+CONVERSATION_ID = bindparam("conversation", type_=Integer)
 MOVE = (
     update(ReadMarker.__table__)
-    .where(ReadMarker.user_id == READER, ReadMarker.conversation_id == PLACE)
+    .where(ReadMarker.user_id == READER, ReadMarker.conversation_id == CONVERSATION_ID)
     .values(message_id=bindparam("message"), updated_at=bindparam("now"))
     .returning(ReadMarker.user_id)
 )
 BEGIN = insert(ReadMarker.__table__).values(
     user_id=READER,
-    conversation_id=PLACE,
+    conversation_id=CONVERSATION_ID,
     message_id=bindparam("message"),
     updated_at=bindparam("now"),
 )

@@ -7,7 +7,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from rtapp import clock
-from rtapp.access import Place
+from rtapp.access import ConversationRef
 from rtapp.errors import Unprocessable
 from rtapp.events import announce
 from rtapp.events import presenters
@@ -18,13 +18,13 @@ from rtapp.models import AgentIdentity
 from rtapp.models import AnyMessage
 from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import ConversationSnapshot
 from rtapp.models import Customer
 from rtapp.models import CustomerIdentity
 from rtapp.models import Message
+from rtapp.models import MessageSnapshot
 from rtapp.models import Principal
 from rtapp.models import User
-from rtapp.models import WrittenConversation
-from rtapp.models import WrittenMessage
 
 from .change_status import reopen
 from .mark_read import mark_answered
@@ -65,7 +65,7 @@ MAPPED = (
 
 def send_message(
     sender: Principal,
-    place: Place | Conversation,
+    ref: ConversationRef | Conversation,
     content: str,
     *,
     private: bool = False,
@@ -77,7 +77,7 @@ def send_message(
     the message of then, and nothing is sent. Raises Unprocessable if that one stands in another
     conversation. What a customer writes opens a conversation that was resolved or snoozed.
     """
-    conversation_id = place.id
+    conversation_id = ref.id
     earlier = sent_before(sender, conversation_id, client_id)
     if earlier is not None:
         return earlier, False
@@ -85,7 +85,7 @@ def send_message(
     # First, so that the row is locked: what happens to one conversation happens one by one.
     execute(TOUCH, {"conversation": conversation_id, "now": now})
     said: dict[str, Any] = {
-        "account_id": place.account_id,
+        "account_id": ref.account_id,
         "conversation_id": conversation_id,
         "message_type": "incoming" if isinstance(sender, Customer) else "outgoing",
         "private": private,
@@ -108,7 +108,7 @@ def send_message(
     if isinstance(sender, Customer):
         message = customer_wrote(sender, conversation_id)
     else:
-        message = WrittenMessage(id=message_id, sender=sender, version=1, **said)
+        message = MessageSnapshot(id=message_id, sender=sender, version=1, **said)
         team_wrote(message)
     db.session.commit()
     return message, True
@@ -125,7 +125,7 @@ def customer_wrote(sender: Customer, conversation_id: int) -> Message:
     return message
 
 
-def team_wrote(message: WrittenMessage) -> None:
+def team_wrote(message: MessageSnapshot) -> None:
     conversation = shown(message)
     announce.message_created(conversation, message)
     mark_answered(message.sender.id, message.conversation_id, message.id, message.created_at)
@@ -134,10 +134,10 @@ def team_wrote(message: WrittenMessage) -> None:
     announce.conversation_updated(conversation)
 
 
-def shown(message: WrittenMessage) -> WrittenConversation:
+def shown(message: MessageSnapshot) -> ConversationSnapshot:
     row = execute(SHOWN, {"conversation": message.conversation_id}).one()
     assignee = AgentIdentity(row.assignee_id, row.assignee_name) if row.assignee_id else None
-    return WrittenConversation(
+    return ConversationSnapshot(
         id=message.conversation_id,
         account_id=message.account_id,
         inbox_id=row.inbox_id,

@@ -21,10 +21,10 @@ from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.cursor import MalformedCursor
 from rtapp.realtime.frames import FORMATS
-from rtapp.realtime.group import Holding
+from rtapp.realtime.group import LeaseSpec
 from rtapp.realtime.handoff import EventStream
 from rtapp.realtime.hub import Hub
-from rtapp.realtime.limits import most_streams
+from rtapp.realtime.limits import max_streams
 from rtapp.realtime.subscriber import Subscription
 
 bp = Blueprint("streams", __name__, url_prefix="/streams")
@@ -38,7 +38,7 @@ class Stream(NamedTuple):
 
     account_id: int
     topics: list[str]
-    holdings: tuple[Holding, ...] = ()
+    leases: tuple[LeaseSpec, ...] = ()
 
 
 # (principal, id) → the stream of a kind. Raises NotFound if the principal may not hear it.
@@ -65,7 +65,7 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     hub: Hub = current_app.extensions["hub"]
     refuse_too_many(hub, listener_id(principal))
     streams = tuple(f"{kind}:{id}" for kind, id in names)
-    account_id, topics, holdings = allowed_to(principal, streams)
+    account_id, topics, leases = allowed_to(principal, streams)
     subscription = Subscription(
         account_id=account_id,
         streams=streams,
@@ -75,7 +75,7 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
         user_id=listener_id(principal),
         credential=auth.credential(),
         address=request.remote_addr or "",
-        holdings=holdings,
+        leases=leases,
     )
     return EventStream(hub, subscription)
 
@@ -87,7 +87,7 @@ def listener_id(principal: Principal) -> int:
 
 def allowed_to(
     principal: Principal, names: tuple[str, ...]
-) -> tuple[int, tuple[Topic, ...], tuple[Holding, ...]]:
+) -> tuple[int, tuple[Topic, ...], tuple[LeaseSpec, ...]]:
     """The account of the named streams, all the topics that make them up for this principal, and what
     they hold.
 
@@ -98,8 +98,8 @@ def allowed_to(
     if any(stream.account_id != account_id for stream in allowed):
         raise BadRequest("All streams of one connection must be of one account.")
     topics = (Topic(account_id, name) for stream in allowed for name in stream.topics)
-    holdings = (holding for stream in allowed for holding in stream.holdings)
-    return account_id, tuple(dict.fromkeys(topics)), tuple(holdings)
+    leases = (lease for stream in allowed for lease in stream.leases)
+    return account_id, tuple(dict.fromkeys(topics)), tuple(leases)
 
 
 def refuse_another(principal: Principal) -> None:
@@ -135,14 +135,14 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
         if principal is None:
             return "signed_out"
         try:
-            _, topics, holdings = allowed_to(principal, subscription.streams)
+            _, topics, leases = allowed_to(principal, subscription.streams)
         except Problem:
             return "forbidden"
-        return replace(subscription, topics=topics, holdings=holdings)
+        return replace(subscription, topics=topics, leases=leases)
 
 
 def refuse_too_many(hub: Hub, listener: int) -> None:
-    if len(hub) >= most_streams():
+    if len(hub) >= max_streams():
         raise Unavailable(
             "This server holds as many streams as it can.",
             headers={"Retry-After": str(RETRY_AFTER)},

@@ -17,17 +17,15 @@ from .base import stream
 def authorise(principal: Principal, conversation_id: int) -> Stream:
     """One thread: whoever sees the conversation hears it, and is seen to look at it; its contact
     hears what is public of it."""
-    place = access.place_of_conversation(principal, conversation_id)
-    types = typing.holding(
+    ref = access.conversation_ref(principal, conversation_id)
+    types = typing.lease(
         audience.of_typing(conversation_id, private=False),
         f"{presenters.kind(principal)}:{principal.id}",
     )
     if isinstance(principal, Customer):
-        return Stream(place.account_id, [audience.customer_topic(conversation_id)], (types,))
-    views = viewers.holding(
-        audience.of_viewers(place), conversation_id, principal.id, principal.name
-    )
-    return Stream(place.account_id, [audience.conversation_topic(conversation_id)], (views, types))
+        return Stream(ref.account_id, [audience.customer_topic(conversation_id)], (types,))
+    views = viewers.lease(audience.of_viewers(ref), conversation_id, principal.id, principal.name)
+    return Stream(ref.account_id, [audience.conversation_topic(conversation_id)], (views, types))
 
 
 @bp.get("/conversations/<id:conversation_id>")

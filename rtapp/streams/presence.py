@@ -17,9 +17,7 @@ def authorise(principal: Principal, account_id: int) -> Stream:
     if isinstance(principal, Customer):
         raise NotFound
     membership = access.membership_in(principal, account_id)
-    return Stream(
-        account_id, [presence.TOPIC], (presence.holding(principal.id, membership.status),)
-    )
+    return Stream(account_id, [presence.TOPIC], (presence.lease(principal.id, membership.status),))
 
 
 @bp.get("/accounts/<id:account_id>/presence")

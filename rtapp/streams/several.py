@@ -14,7 +14,7 @@ from .base import KINDS
 from .base import bp
 from .base import open_stream
 
-MOST = 32  # streams on one connection
+MAX_STREAMS = 32  # streams on one connection
 NAME = re.compile(r"([a-z]+):([1-9][0-9]{0,30})", re.ASCII)
 
 
@@ -22,9 +22,9 @@ NAME = re.compile(r"([a-z]+):([1-9][0-9]{0,30})", re.ASCII)
 def several_streams() -> EventStream:
     auth.current_principal()
     names = request.args.getlist("stream")
-    if not 1 <= len(names) <= MOST:
+    if not 1 <= len(names) <= MAX_STREAMS:
         raise BadRequest(
-            f"Name 1 to {MOST} streams, as in ?stream=account:1&stream=conversation:2."
+            f"Name 1 to {MAX_STREAMS} streams, as in ?stream=account:1&stream=conversation:2."
         )
     return open_stream(*(parsed(name) for name in dict.fromkeys(names)))
 

@@ -113,7 +113,7 @@ class BroadcastRecorder:
         message = heard(payload)
         if isinstance(message, Announcement):
             kind = KINDS[message.kind]
-            bodies = [e.body for e in self._hub.announcer.announce(topic, kind, message.told)]
+            bodies = [e.body for e in self._hub.announcer.announce(topic, kind, message.diff)]
         else:
             bodies = [message.body]
         for body in map(json.loads, bodies):

@@ -24,11 +24,11 @@ from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import ReadMarker
 
-from .tally import HELD
-from .tally import MOST
-from .tally import VIEWS
-from .tally import Tally
-from .tally import views_of
+from .capped_id_set import MAX_COUNT
+from .capped_id_set import MAX_IDS
+from .capped_id_set import VIEWS
+from .capped_id_set import CappedIdSet
+from .capped_id_set import views_of
 
 FIRST_PAGE = 100  # conversations whose numbers are told of to whoever begins to listen
 AT_ONCE = 1_000  # numbers counted by one query: some milliseconds
@@ -45,8 +45,8 @@ UNREAD = (
     )
     .correlate(Conversation, Membership, ReadMarker)
 )
-ENOUGH = UNREAD.limit(MOST).subquery()
-COUNT = select(func.count()).select_from(ENOUGH).scalar_subquery()
+CAPPED_UNREAD = UNREAD.limit(MAX_COUNT).subquery()
+COUNT = select(func.count()).select_from(CAPPED_UNREAD).scalar_subquery()
 
 
 class OneMember:
@@ -72,7 +72,7 @@ def seen(*columns: Any, member: Any = Membership) -> Select[Any]:
 
 
 # Statements are built once. None is asked for what a user does not see.
-STANDINGS = seen(
+STATES = seen(
     Membership.user_id,
     Conversation.id,
     Conversation.status,
@@ -83,7 +83,7 @@ STANDINGS = seen(
     Membership.user_id.in_(bindparam("users", expanding=True)),
 )
 # The last message is no activity: where that is read, so is everything, and nothing is looked up.
-ALL = (
+UNREAD_IDS = (
     seen(Conversation.id, member=OneMember)
     .where(
         Conversation.account_id == bindparam("account"),
@@ -92,12 +92,12 @@ ALL = (
         Conversation.last_message_id > READ_UP_TO,
         UNREAD.exists(),
     )
-    .limit(HELD + 1)
+    .limit(MAX_IDS + 1)
 )
 STATEMENTS = {
-    "mine": ALL.where(Conversation.assignee_id == VIEWER),
-    "unassigned": ALL.where(Conversation.assignee_id.is_(None)),
-    "all": ALL,
+    "mine": UNREAD_IDS.where(Conversation.assignee_id == VIEWER),
+    "unassigned": UNREAD_IDS.where(Conversation.assignee_id.is_(None)),
+    "all": UNREAD_IDS,
 }
 NEWEST = (
     select(Conversation.id)
@@ -108,7 +108,7 @@ NEWEST = (
 assert tuple(STATEMENTS) == VIEWS
 
 
-class Standing(NamedTuple):
+class UnreadState(NamedTuple):
     """How a conversation stands for a user who sees it: how many of its messages are unread, MOST
     if there are more, and in which views it counts."""
 
@@ -116,39 +116,40 @@ class Standing(NamedTuple):
     views: tuple[str, ...]
 
 
-def standings(
+def unread_states(
     user_ids: Collection[int], conversation_ids: Iterable[int]
-) -> dict[tuple[int, int], Standing]:
+) -> dict[tuple[int, int], UnreadState]:
     """By (user, conversation), of one account, for each user who sees the conversation."""
-    found: dict[tuple[int, int], Standing] = {}
+    found: dict[tuple[int, int], UnreadState] = {}
     users, conversations = list(user_ids), list(conversation_ids)
     step = max(1, AT_ONCE // max(1, len(users)))
     for start in range(0, len(conversations), step):
         asked = {"users": users, "conversations": conversations[start : start + step]}
-        for row in db.session.execute(STANDINGS, asked):
-            found[row.user_id, row.id] = standing(row)
+        for row in db.session.execute(STATES, asked):
+            found[row.user_id, row.id] = unread_state(row)
     return found
 
 
-def standing(row: Row[Any]) -> Standing:
+def unread_state(row: Row[Any]) -> UnreadState:
     counts = row.status == "open" and row.unread > 0
-    return Standing(row.unread, views_of(row.user_id, row.assignee_id) if counts else ())
+    return UnreadState(row.unread, views_of(row.user_id, row.assignee_id) if counts else ())
 
 
 def of_conversations(user_id: int, conversation_ids: Collection[int]) -> dict[int, int]:
     """How many messages of each the user has not read, MOST if there are more. What they don't see
     has none."""
-    found = standings([user_id], conversation_ids)
+    found = unread_states([user_id], conversation_ids)
     return {
         id: found[user_id, id].unread if (user_id, id) in found else 0 for id in conversation_ids
     }
 
 
-def tallies(user_id: int, account_id: int) -> dict[str, Tally]:
+def id_sets(user_id: int, account_id: int) -> dict[str, CappedIdSet]:
     """What stands in each view: open conversations with something unread, that the user sees."""
     asked = {"viewer": user_id, "account": account_id}
     return {
-        view: Tally(db.session.scalars(statement, asked)) for view, statement in STATEMENTS.items()
+        view: CappedIdSet(db.session.scalars(statement, asked))
+        for view, statement in STATEMENTS.items()
     }
 
 

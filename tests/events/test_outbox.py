@@ -246,7 +246,7 @@ POISON = {"a key of the wrong type": wrong_type, "half a surrogate pair": unenco
 
 
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON)
-def test_a_poisoned_event_is_set_aside_and_the_rest_goes_on(
+def test_a_poisoned_event_becomes_a_dead_letter_and_the_rest_is_published(
     app, ada, nobody, broker, relay, poison
 ):
     ada.send(1, "poisoned")
@@ -255,7 +255,7 @@ def test_a_poisoned_event_is_set_aside_and_the_rest_goes_on(
     assert relay.publish_batch() == 2 * EVENTS
     (kept,) = rows(app)
     assert (kept.event, kept.topics) == ("message.created", ["conversation:1"])
-    assert kept.set_aside_at is not None
+    assert kept.dead_lettered_at is not None
     assert kept.error
     assert len(published(broker, "account")) == 2
     assert len(published(broker, "conversation:2")) == 1
@@ -315,14 +315,14 @@ def before(cursor):
     return f"{epoch}-{int(ms) - 1}-{n}"
 
 
-def test_what_was_set_aside_is_published_once_its_cause_is_gone(app, ada, broker, relay):
+def test_a_dead_letter_is_published_by_retry_once_its_cause_is_gone(app, ada, broker, relay):
     ada.send(1, "poisoned")
     wrong_type(app, broker)
     relay.publish_batch()
     retry = ["outbox", "retry"]
     assert app.test_cli_runner().invoke(args=retry).output == "1 events are tried again.\n"
     relay.publish_batch()
-    assert rows(app)[0].set_aside_at is not None  # the cause is still there
+    assert rows(app)[0].dead_lettered_at is not None  # the cause is still there
     broker.redis.delete("rt:{1}:conversation:1")
     assert app.test_cli_runner().invoke(args=retry).output == "1 events are tried again.\n"
     relay.publish_batch()
@@ -355,7 +355,7 @@ def test_an_outage_sets_nothing_aside(app, ada, broker, relay, break_redis):
             with pytest.raises(Exception) as caught:  # noqa: PT011 (which, is for the next line)
                 relay.publish_batch()
             assert box.is_state(caught.value) is True
-        assert [row.set_aside_at for row in rows(app)] == [None] * 2 * EVENTS
+        assert [row.dead_lettered_at for row in rows(app)] == [None] * 2 * EVENTS
         assert published(broker, "conversation:1") == []
     finally:
         mend()
@@ -371,7 +371,7 @@ def test_a_redis_that_takes_no_probe_either_is_waited_for(app, ada, broker, rela
     broker._publish = broker.redis.register_script("return redis.error_reply('NEWCODE not now')")
     with pytest.raises(Exception, match="NEWCODE"):
         relay.publish_batch()
-    assert [row.set_aside_at for row in rows(app)] == [None] * EVENTS
+    assert [row.dead_lettered_at for row in rows(app)] == [None] * EVENTS
     broker._publish = script
     assert relay.publish_batch() == EVENTS
 

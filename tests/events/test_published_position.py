@@ -54,7 +54,7 @@ def test_nothing_is_published_to_a_redis_that_forgot(app, ada, broker, relay, re
     restore(broker.redis, 1, dump)
     ada.send(1, "afterwards")
     Relay(app, elsewhere).publish_batch()
-    assert elsewhere.known.newest(1).epoch > before.epoch
+    assert elsewhere.high_water_marks.newest(1).epoch > before.epoch
     elsewhere.redis.close()
 
 
@@ -65,7 +65,7 @@ def test_what_has_left_the_outbox_is_noted_in_whatever_order_relays_tell(app, ad
     relay.publish_batch()
     with app.app_context():
         noted = box.newest_published(app, 1)
-        assert noted == broker.known.newest(1) > Cursor("0", 0, 0)
+        assert noted == broker.high_water_marks.newest(1) > Cursor("0", 0, 0)
         earlier = noted._replace(ms=noted.ms - 1, n=5)._asdict() | {"account_id": 1}
         for told in (earlier, earlier | {"epoch": int(noted.epoch) - 1, "ms": 2**40}):
             db.session.execute(box.ADVANCE, told | {"epoch": int(told["epoch"])})
@@ -80,7 +80,7 @@ def test_a_database_that_is_away_is_waited_for_as_redis_is(app, broker):
     with app.app_context():
         db.session.execute(text("ALTER TABLE accounts RENAME TO elsewhere"))
         db.session.commit()
-    broker.known.doubt()
+    broker.high_water_marks.invalidate()
     with pytest.raises(OSError, match="database"):
         broker.position(1)
     with app.app_context():

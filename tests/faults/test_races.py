@@ -15,9 +15,9 @@ from rtapp.realtime.broker import SCRIPTS
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.hub import Hub
+from rtapp.realtime.scheduling import yield_to_loop
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
-from rtapp.realtime.turns import give_way
 from rtapp.services.send_message import send_message
 
 from .server import in_process
@@ -78,10 +78,10 @@ def test_a_reconnect_between_a_reading_and_going_live_hides_nothing(hub, redis, 
         if serving and not held.is_set():
             held.set()
             go_on.wait()
-        give_way()
+        yield_to_loop()
 
     peers = []
-    monkeypatch.setattr(replay, "give_way", turn)
+    monkeypatch.setattr(replay, "yield_to_loop", turn)
     since = hub.broker.position(1)
     peers += [Peer(hub, since) for _ in range(replay.SUBSCRIBERS_PER_TURN + 10)]
     assert held.wait(5)
@@ -112,7 +112,7 @@ def test_two_relays_at_once_lose_nothing(redis, demo, tmp_path):
 
         class OvertakenOnce:
             overtaken = False
-            known = broker.known
+            high_water_marks = broker.high_water_marks
 
             def publish_all(self, *events):
                 result = broker.publish_all(*events)

@@ -120,16 +120,16 @@ def test_a_stalled_tenth_delays_the_others_by_less_than_a_fifth(start, publisher
     server = start()
     crowd = Crowd(server)
     Costs().measure(server, crowd, publisher)  # to warm up
-    alone, beside = Costs(), Costs()
+    alone, siblings = Costs(), Costs()
 
     def within() -> bool:
-        return beside.p99 < BOUND * alone.p99 and beside.cpu < BOUND * alone.cpu
+        return siblings.p99 < BOUND * alone.p99 and siblings.cpu < BOUND * alone.cpu
 
     # On a noisy machine more rounds are asked for, not a looser bound.
     for rounds in range(1, 3 * SIZES.stalled_rounds + 1):
         alone.measure(server, crowd, publisher)
         with stalled_readers(server, publisher):
-            beside.measure(server, crowd, publisher)
+            siblings.measure(server, crowd, publisher)
             assert server.metrics()[OPEN] == READING + STALLED, "not all were there to the end"
         eventually(lambda: server.metrics()[OPEN] == READING, "they are gone")
         if rounds >= SIZES.stalled_rounds and within():
@@ -138,11 +138,11 @@ def test_a_stalled_tenth_delays_the_others_by_less_than_a_fifth(start, publisher
     events = len(alone.delays)
     tell(
         f"{READING} readers, {events} events alone and {events} beside {STALLED} stalled ones: "
-        f"p99 {1000 * alone.p99:.1f} → {1000 * beside.p99:.1f} ms "
-        f"({beside.p99 / alone.p99:.2f} ×; of all events together "
-        f"{beside.p99_of_all / alone.p99_of_all:.2f} ×), processor "
-        f"{1000 * alone.cpu / events:.1f} → {1000 * beside.cpu / events:.1f} ms an event "
-        f"({beside.cpu / alone.cpu:.2f} ×)"
+        f"p99 {1000 * alone.p99:.1f} → {1000 * siblings.p99:.1f} ms "
+        f"({siblings.p99 / alone.p99:.2f} ×; of all events together "
+        f"{siblings.p99_of_all / alone.p99_of_all:.2f} ×), processor "
+        f"{1000 * alone.cpu / events:.1f} → {1000 * siblings.cpu / events:.1f} ms an event "
+        f"({siblings.cpu / alone.cpu:.2f} ×)"
     )
     assert within()
 

@@ -24,8 +24,8 @@ Dump = dict[bytes, tuple[int, bytes]]  # of each key, the ms that it has left an
 class TimedBroker(Broker):
     """Its scripts take the time from the key `clock`."""
 
-    def __init__(self, url: str, recall: Callable[[int], Cursor | None] = lambda _: None):
-        super().__init__(url, recall)
+    def __init__(self, url: str, load_newest: Callable[[int], Cursor | None] = lambda _: None):
+        super().__init__(url, load_newest)
         account = (SCRIPTS / "account.lua").read_text()
         assert account.count(REDIS_TIME) == 1
         self._publish, self._read = (

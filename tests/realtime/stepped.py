@@ -15,8 +15,8 @@ from rtapp.realtime import replay
 from rtapp.realtime import revocation
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.hub import Hub
+from rtapp.realtime.scheduling import yield_to_loop
 from rtapp.realtime.subscriber import Subscriber
-from rtapp.realtime.turns import give_way
 
 from .clock import Clock
 from .clock import Dump
@@ -62,7 +62,7 @@ def step_by_step(monkeypatch):
     """The engine yields after each subscriber, and waits for nothing but the test."""
     for module in YIELDING:
         monkeypatch.setattr(module, "gevent", gevent, raising=False)  # to be so again afterwards
-        monkeypatch.setattr(module, "give_way", give_way, raising=False)
+        monkeypatch.setattr(module, "yield_to_loop", yield_to_loop, raising=False)
     monkeypatch.setattr(hub_module, "Subscriber", Numbered)
     monkeypatch.setattr(delivery, "WRITES_PER_TURN", 1)
     monkeypatch.setattr(replay, "SUBSCRIBERS_PER_TURN", 1)
@@ -79,11 +79,11 @@ class Stepped(RuleBasedStateMachine):
         self.wire = Wire()
         for module, kind in YIELDING.items():
             module.gevent = turns = Turns(self.wire, kind)
-            module.give_way = turns.sleep
+            module.yield_to_loop = turns.sleep
         self.relay = TimedBroker(self.server.url)  # another process, that publishes
         self.relay.redis.flushall()
         self.clock = Clock(self.relay, ACCOUNT)
-        broker = HeldBroker(self.server.url, self.relay.known.newest, self.wire)
+        broker = HeldBroker(self.server.url, self.relay.high_water_marks.newest, self.wire)
         self.hub = Hub(broker, render, lambda s: s)
         self.hub.start()
         self.log = Log(ACCOUNT)
@@ -101,7 +101,7 @@ class Stepped(RuleBasedStateMachine):
 
     def look(self) -> None:
         """What Redis has forgotten is seen at once, by the one process or the other."""
-        self.relay.known.learn(ACCOUNT, self.hub.broker.known.of(ACCOUNT))
+        self.relay.high_water_marks.merge(ACCOUNT, self.hub.broker.high_water_marks.of(ACCOUNT))
         self.log.goes_on_in(self.relay.position(ACCOUNT).epoch)
 
     def ping(self, patient: bool) -> None:

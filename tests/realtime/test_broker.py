@@ -102,7 +102,7 @@ def test_listening_anew_is_possible_as_often_as_the_connection_is_lost(broker):
 @pytest.fixture
 def afterwards(broker, redis):
     """Another process, after `broker` is gone: it knows what the database knows."""
-    afterwards = Broker(redis.url, broker.known.newest)
+    afterwards = Broker(redis.url, broker.high_water_marks.newest)
     yield afterwards
     afterwards.redis.close()
 
@@ -134,14 +134,14 @@ def test_whoever_knows_less_hides_nothing(broker, redis):
     publish(broker, "k", "a")
     dump = dumped(broker.redis, 1)
     publish(broker, "l", "a")
-    before = broker.known.newest(1)
+    before = broker.high_water_marks.newest(1)
     restore(broker.redis, 1, dump)
     unknowing = Broker(redis.url)
     assert unknowing.position(1).epoch == before.epoch, "then this shows nothing"
     eventually(lambda: unknowing.position(1) > before)
     unknowing.redis.close()
     publish(broker, "m", "a")
-    assert broker.known.newest(1).epoch != before.epoch
+    assert broker.high_water_marks.newest(1).epoch != before.epoch
 
 
 def test_what_outlives_redis_is_asked_once_and_again_when_redis_may_be_another(redis):
@@ -149,7 +149,7 @@ def test_what_outlives_redis_is_asked_once_and_again_when_redis_may_be_another(r
     broker = Broker(redis.url, lambda account_id: asked.append(account_id))
     broker.position(1), broker.position(1), broker.position(2)
     assert asked == [1, 2]
-    broker.known.doubt()
+    broker.high_water_marks.invalidate()
     broker.position(1), broker.position(1)
     assert asked == [1, 2, 1]
     broker.redis.close()
@@ -170,7 +170,7 @@ def test_a_log_that_redis_evicted_is_said_to_be_lost(broker):
 def test_a_log_that_was_evicted_once_is_whole_for_whoever_comes_later(broker):
     publish(broker, "k", "a")
     broker.redis.delete("rt:{1}:a")
-    evicted = broker.known.newest(1)  # of its own millisecond, nothing would be sure
+    evicted = broker.high_water_marks.newest(1)  # of its own millisecond, nothing would be sure
     eventually(lambda: broker.position(1).ms > evicted.ms)
     start = broker.position(1)
     assert why_lost(start, broker.read(1, TOPICS, start)) is None
@@ -214,7 +214,7 @@ def test_an_epoch_that_another_process_began_is_gone_on_in(broker, afterwards):
     publish(broker, "k", "a")
     broker.redis.flushall()
     begun = afterwards.position(1)
-    assert begun.epoch != broker.known.newest(1).epoch, "then this shows nothing"
+    assert begun.epoch != broker.high_water_marks.newest(1).epoch, "then this shows nothing"
     assert broker.position(1).epoch == begun.epoch
 
 

@@ -156,7 +156,7 @@ class TheBroker(RuleBasedStateMachine):
 
     def begin_another_process(self) -> None:
         """It has seen nothing, and is told the newest event by the database."""
-        newest = self.broker.known.newest(ACCOUNT)
+        newest = self.broker.high_water_marks.newest(ACCOUNT)
         self.broker.redis.close()
         self.broker = TimedBroker(self.server.url, lambda _: newest)
         self.clock.redis = self.broker.redis

@@ -172,13 +172,13 @@ def test_others_have_turns_while_leases_are_renewed_and_who_closes_meanwhile_is_
     hub, broker, monkeypatch
 ):
     monkeypatch.setattr(leases, "RENEWED_PER_TURN", 2)
-    holdings = (presence.holding(7, "online"),)
+    leases = (presence.lease(7, "online"),)
     streams = []
     for _ in range(6):
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         topics = (Topic(ACCOUNT, presence.TOPIC),)
-        subscription = Subscription(ACCOUNT, ("x",), topics, holdings=holdings)
+        subscription = Subscription(ACCOUNT, ("x",), topics, leases=leases)
         streams.append((hub.open(ours.detach(), subscription), theirs))
     key = f"rt:{{{ACCOUNT}}}:presence:{presence.TOPIC}:leases"
     eventually(lambda: broker.redis.zcard(key) == len(streams))

@@ -11,8 +11,8 @@ from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import GroupChanges
 from rtapp.realtime.broker import heard
 from rtapp.realtime.cursor import NOWHERE
-from rtapp.realtime.group import Change
 from rtapp.realtime.group import Group
+from rtapp.realtime.group import Transition
 from rtapp.realtime.presence import PRESENCE
 from rtapp.realtime.typing import TYPING
 from rtapp.realtime.viewers import VIEWERS
@@ -36,18 +36,18 @@ class Clocked:
         self.listener.subscribe(self.channel)
         assert self.listener.get_message(timeout=5)["type"] == "subscribe"
 
-    def at(self, seconds: float, *changes: tuple[str, ...]) -> list[Change]:
+    def at(self, seconds: float, *transitions: tuple[str, ...]) -> list[Transition]:
         """What changes by them, which must be just what everybody is told."""
-        (told,) = self.broker.change_groups(
-            [GroupChanges(ACCOUNT, self.group, changes)], now_ms=ms(seconds)
+        (diff,) = self.broker.change_groups(
+            [GroupChanges(ACCOUNT, self.group, transitions)], now_ms=ms(seconds)
         )
-        self.ends_in = told.ends_in
-        message = self.listener.get_message(timeout=0.1 if not told.changes else 5)
-        if not told.changes:
+        self.next_expiry_ms = diff.next_expiry_ms
+        message = self.listener.get_message(timeout=0.1 if not diff.transitions else 5)
+        if not diff.transitions:
             assert message is None
         else:
-            assert heard(message["data"]).told == told
-        return told.changes
+            assert heard(message["data"]).diff == diff
+        return diff.transitions
 
     def present(self) -> dict[str, str]:
         stored = self.broker.redis.hgetall(f"rt:{{{ACCOUNT}}}:{self.group.name}")
@@ -76,8 +76,8 @@ def group(broker):
     group.close()
 
 
-ARRIVED = [Change("7", "", "online")]
-LEFT = [Change("7", "online", "")]
+ARRIVED = [Transition("7", "", "online")]
+LEFT = [Transition("7", "online", "")]
 
 
 def test_the_first_tab_is_an_arrival_and_the_second_none(group):
@@ -96,7 +96,7 @@ def test_closing_one_of_two_tabs_is_no_departure(group):
 def test_closing_both_is_one_departure_after_the_grace(group):
     group.at(0, hold("7", "a"), hold("7", "b"))
     assert group.at(1, close("7", "a"), close("7", "b")) == []
-    assert group.ends_in == PRESENCE.grace * 1000
+    assert group.next_expiry_ms == PRESENCE.grace * 1000
     assert group.at(10.9) == []
     assert group.at(11) == LEFT
     assert group.at(12) == []
@@ -138,13 +138,13 @@ def test_after_an_outage_of_redis_nobody_has_left_until_they_had_time_to_renew(g
     group.at(0, hold("7", "a"), hold("8", "b"))
     assert group.at(300, renew("7", "a")) == []  # for five minutes nobody could look
     assert group.at(329, renew("7", "a")) == []
-    assert group.at(331, renew("7", "a")) == [Change("8", "online", "")]
+    assert group.at(331, renew("7", "a")) == [Transition("8", "online", "")]
 
 
 def test_a_status_chosen_while_there_is_told_once(group):
     group.at(0, hold("7", "a"))
     choice = presence.choice(7, "busy")
-    assert group.at(1, choice) == [Change("7", "online", "busy")]
+    assert group.at(1, choice) == [Transition("7", "online", "busy")]
     assert group.at(2, choice) == []
     assert group.at(3, renew("7", "a", "online")) == []  # by a process that does not know yet
     assert group.present() == {"7": "busy"}
@@ -153,7 +153,7 @@ def test_a_status_chosen_while_there_is_told_once(group):
 def test_a_status_chosen_while_absent_is_told_to_nobody(group):
     assert group.at(0, presence.choice(7, "busy")) == []
     assert group.present() == {}
-    assert group.at(1, hold("7", "a", "busy")) == [Change("7", "", "busy")]
+    assert group.at(1, hold("7", "a", "busy")) == [Transition("7", "", "busy")]
 
 
 def test_who_is_cut_off_is_gone_at_once(group):
@@ -174,22 +174,22 @@ def test_one_of_thousands_who_comes_is_one_small_announcement(group):
         group.at(0, *everyone[start : start + 500])
     assert len(group.present()) == 5000
     group.at(1, hold("9000", "a"))
-    (told,) = group.broker.change_groups(
+    (diff,) = group.broker.change_groups(
         [GroupChanges(ACCOUNT, group.group, [hold("9001", "b")])], now_ms=ms(1)
     )
     message = group.listener.get_message(timeout=5)
     assert len(message["data"]) < 150
-    assert told.changes == [Change("9001", "", "online")]
+    assert diff.transitions == [Transition("9001", "", "online")]
 
 
 def test_typing_ends_by_itself_and_is_told_at_beginning_and_end_only(broker):
     group = Clocked(broker, Group(TYPING, "conversation:1"))
     value = json.dumps({"name": "Ada", "private": False})
     for tenth in range(50):
-        changes = group.at(tenth / 10, typing.started("user:7", value))
-        assert changes == ([Change("user:7", "", value)] if tenth == 0 else [])
+        transitions = group.at(tenth / 10, typing.started("user:7", value))
+        assert transitions == ([Transition("user:7", "", value)] if tenth == 0 else [])
     assert group.at(4.9 + 7.9) == []
-    assert group.at(4.9 + 8) == [Change("user:7", value, "")]
+    assert group.at(4.9 + 8) == [Transition("user:7", value, "")]
     assert group.at(30, typing.stopped("user:7")) == []
     group.close()
 
@@ -197,7 +197,7 @@ def test_typing_ends_by_itself_and_is_told_at_beginning_and_end_only(broker):
 def test_several_type_at_once_and_each_stops_alone(broker):
     group = Clocked(broker, Group(TYPING, "conversation:1"))
     group.at(0, typing.started("user:7", "a"), typing.started("contact:7", "b"))
-    assert group.at(1, typing.stopped("user:7")) == [Change("user:7", "a", "")]
+    assert group.at(1, typing.stopped("user:7")) == [Transition("user:7", "a", "")]
     assert group.present() == {"contact:7": "b"}
     group.close()
 
@@ -213,18 +213,18 @@ def test_who_stopped_lately_is_told_in_a_snapshot(broker):
 def test_an_announcement_of_viewers_names_the_others_of_the_same_conversation_only(broker):
     group = Clocked(broker, Group(VIEWERS, "inbox:1"))
     group.at(0, hold("42/7", "a", "Ada"), hold("4/8", "b", "Kevin"))
-    (told,) = broker.change_groups(
+    (diff,) = broker.change_groups(
         [GroupChanges(ACCOUNT, group.group, [hold("42/9", "c", "Grace")])], now_ms=ms(1)
     )
-    assert told.beside == {"42/7": "Ada", "42/9": "Grace"}
+    assert diff.siblings == {"42/7": "Ada", "42/9": "Grace"}
     group.close()
 
 
 def test_a_snapshot_sweeps_first(broker):
     group = Group(PRESENCE, presence.TOPIC)
     now = broker.now_ms()
-    changes = [GroupChanges(ACCOUNT, group, [hold("7", "a"), hold("8", "b")])]
-    broker.change_groups(changes, now_ms=now - 46_000)
+    transitions = [GroupChanges(ACCOUNT, group, [hold("7", "a"), hold("8", "b")])]
+    broker.change_groups(transitions, now_ms=now - 46_000)
     broker.change_groups([GroupChanges(ACCOUNT, group, [renew("8", "b")])], now_ms=now - 20_000)
     (snapshot,) = broker.read(ACCOUNT, (), NOWHERE, [group]).snapshots
     assert snapshot.present == {"8": "online"}

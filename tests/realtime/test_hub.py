@@ -172,7 +172,7 @@ def test_who_went_live_in_a_new_epoch_hears_nothing_of_the_old_one(hub, monkeypa
     eventually(lambda: all(live(r) for r in readers))
     before = readers[0].subscriber.cursor.epoch
     held, go_on = Event(), Event()
-    monkeypatch.setattr(delivery, "give_way", lambda: held.set() or go_on.wait())
+    monkeypatch.setattr(delivery, "yield_to_loop", lambda: held.set() or go_on.wait())
     publish(hub, 0)
     assert held.wait(5)
     (second,) = [reader for reader in readers if not reader.numbers()]

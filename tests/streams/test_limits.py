@@ -6,7 +6,7 @@ from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Conversation
 from rtapp.models import Membership
-from rtapp.streams.several import MOST
+from rtapp.streams.several import MAX_STREAMS
 
 from ..support import envelope
 
@@ -15,15 +15,15 @@ STREAM = "/streams/conversations/1"
 
 def test_as_many_streams_as_there_may_be_on_one_connection(app, ada):
     with app.app_context():
-        for _ in range(MOST):
+        for _ in range(MAX_STREAMS):
             db.session.add(Conversation(account_id=1, inbox_id=1, contact_id=1))
         db.session.commit()
-    assert MOST == 32
-    names = [f"conversation:{n}" for n in range(1, MOST + 2)]
-    stream = ada.stream("/streams?" + "&".join(f"stream={name}" for name in names[:MOST]))
-    assert envelope(stream.named("stream.open"))["streams"] == names[:MOST]
+    assert MAX_STREAMS == 32
+    names = [f"conversation:{n}" for n in range(1, MAX_STREAMS + 2)]
+    stream = ada.stream("/streams?" + "&".join(f"stream={name}" for name in names[:MAX_STREAMS]))
+    assert envelope(stream.named("stream.open"))["streams"] == names[:MAX_STREAMS]
     stream.close()
-    for too_many in (names, names[:1] * (MOST + 1)):
+    for too_many in (names, names[:1] * (MAX_STREAMS + 1)):
         answer = ada.get("/streams?" + "&".join(f"stream={name}" for name in too_many))
         assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
 

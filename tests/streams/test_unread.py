@@ -7,7 +7,7 @@ from rtapp.models import Inbox
 from rtapp.models import User
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
-from rtapp.unread.teller import PAUSE
+from rtapp.unread.notifier import PAUSE
 from tests.support import eventually
 from tests.support import outbox_drained
 from tests.unread.numbers import listening

@@ -5,7 +5,7 @@ from typing import Any
 import gevent
 
 
-def give_way() -> None:
+def yield_to_loop() -> None:
     """Goes on once every socket and greenlet that is ready by now has been served.
 
     `gevent.sleep(0)` would not do: it is a callback, and gevent's loop runs 50 of those, then more

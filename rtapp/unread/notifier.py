@@ -36,8 +36,8 @@ from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscriber
 
 from . import counts
-from .counts import Standing
-from .tally import Tally
+from .capped_id_set import CappedIdSet
+from .counts import UnreadState
 
 PAUSE = 0.5  # s between two tellings of one user: the first is at once, the last is right
 READERS_AT_ONCE = 50  # told in one round; those who wait for the views of a new stream come last
@@ -70,22 +70,22 @@ class Recipient(NamedTuple):
 class Reader:
     """What is to be told to a recipient, when, and what stands in their views."""
 
-    __slots__ = ("anew", "changed", "due", "tallies")
+    __slots__ = ("anew", "changed", "due", "id_sets")
 
     def __init__(self) -> None:
         self.anew = True  # whether all is to be counted, because something may have been missed
         self.changed: set[int] = set()  # conversations whose numbers may have changed
         self.due = 0.0
-        self.tallies: dict[str, Tally] = {}
+        self.id_sets: dict[str, CappedIdSet] = {}
 
-    def put(self, id: int, standing: Standing | None) -> int:
+    def put(self, id: int, unread_state: UnreadState | None) -> int:
         """Takes note of how a conversation stands. Returns how much of it is unread."""
-        for view, tally in self.tallies.items():
-            tally.put(id, standing is not None and view in standing.views)
-        return standing.unread if standing is not None else 0
+        for view, id_set in self.id_sets.items():
+            id_set.put(id, unread_state is not None and view in unread_state.views)
+        return unread_state.unread if unread_state is not None else 0
 
 
-class Teller(Observer):
+class UnreadNotifier(Observer):
     """One per process."""
 
     def __init__(self, app: Flask):
@@ -178,9 +178,11 @@ class Teller(Observer):
         """Counts for these recipients, and tells them. Should it fail, they go on waiting."""
         with self._app.app_context():
             for (_, ids), group in self._gathered(hub, recipients).items():
-                standings = counts.standings([recipient.user_id for recipient in group], ids)
+                unread_states = counts.unread_states(
+                    [recipient.user_id for recipient in group], ids
+                )
                 for recipient in group:
-                    self._tell_one(hub, recipient, ids, standings)
+                    self._tell_one(hub, recipient, ids, unread_states)
                 gevent.sleep(0)
 
     def _gathered(
@@ -196,7 +198,7 @@ class Teller(Observer):
             if reader.anew:
                 reader.anew = False  # and again, if something is missed from here on
                 try:
-                    reader.tallies = counts.tallies(*recipient)
+                    reader.id_sets = counts.id_sets(*recipient)
                     reader.changed.update(counts.newest(*recipient))
                 except Exception:
                     reader.anew = True
@@ -211,13 +213,13 @@ class Teller(Observer):
         hub: Hub,
         recipient: Recipient,
         ids: Iterable[int],
-        standings: Mapping[tuple[int, int], Standing],
+        unread_states: Mapping[tuple[int, int], UnreadState],
     ) -> None:
         reader = self._waiting[recipient]
-        numbers = {id: reader.put(id, standings.get((recipient.user_id, id))) for id in ids}
-        if not all(tally.known for tally in reader.tallies.values()):
-            reader.tallies = counts.tallies(*recipient)
-        views = {view: tally.number for view, tally in reader.tallies.items()}
+        numbers = {id: reader.put(id, unread_states.get((recipient.user_id, id))) for id in ids}
+        if not all(id_set.exact for id_set in reader.id_sets.values()):
+            reader.id_sets = counts.id_sets(*recipient)
+        views = {view: id_set.count for view, id_set in reader.id_sets.items()}
         push(hub, recipient, presenters.unread(numbers, views))
         reader.changed.difference_update(ids)
         reader.due = time.monotonic() + PAUSE

@@ -11,10 +11,10 @@ from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Message
-from rtapp.unread import teller
+from rtapp.unread import notifier
+from rtapp.unread.capped_id_set import MAX_COUNT
+from rtapp.unread.capped_id_set import MAX_IDS
 from rtapp.unread.counts import FIRST_PAGE
-from rtapp.unread.tally import HELD
-from rtapp.unread.tally import MOST
 from tests.conftest import settings
 from tests.support import ApiClient
 from tests.support import eventually
@@ -76,11 +76,11 @@ def add_conversations(app, count):
 
 
 def test_of_more_than_are_known_by_their_ids_the_last_hundred_are_counted_right(app, kevin):
-    ids = add_conversations(app, HELD + 10)
+    ids = add_conversations(app, MAX_IDS + 10)
     with listening(kevin) as his:
         before = his.views
-        assert before == {"mine": 1, "unassigned": MOST, "all": MOST}
-        for id in ids[: HELD - 70]:
+        assert before == {"mine": 1, "unassigned": MAX_COUNT, "all": MAX_COUNT}
+        for id in ids[: MAX_IDS - 70]:
             read_all(kevin, id)
         his.become(unassigned=80 + 1, all=80 + 3)  # those that the demo has
         assert his.views == kevin.get("/accounts/1/unread").json["views"]
@@ -103,7 +103,7 @@ def test_what_is_on_no_first_page_is_named_if_its_events_are_replayed(app, kevin
 def test_more_than_is_kept_to_be_looked_at_has_all_counted_anew(kevin, ada, monkeypatch):
     with listening(kevin) as his:
         before = his.conversations["1"]
-        monkeypatch.setattr(teller, "HEARD_LIMIT", 0)
+        monkeypatch.setattr(notifier, "HEARD_LIMIT", 0)
         ada.send(1, "too much")
         his.become(c1=before + 1)
         assert len(his.heard[-1]["conversations"]) > 1
@@ -113,7 +113,7 @@ def test_more_than_is_kept_to_be_looked_at_has_all_counted_anew(kevin, ada, monk
 def test_nothing_is_kept_of_whoever_left(kevin, hub, monkeypatch):
     with listening(kevin):
         assert hub.observer._readers
-        monkeypatch.setattr(teller, "SWEEP", 0.01)
+        monkeypatch.setattr(notifier, "SWEEP", 0.01)
         hub.observer._woken.set()
     eventually(lambda: not hub.observer._readers)
 

@@ -13,7 +13,7 @@ from .principal import Customer
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenMessage:
+class MessageSnapshot:
     id: int
     account_id: int
     conversation_id: int
@@ -28,7 +28,7 @@ class WrittenMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenConversation:
+class ConversationSnapshot:
     id: int
     account_id: int
     inbox_id: int
@@ -36,10 +36,10 @@ class WrittenConversation:
     status: str
     assignee: Agent | None
     contact: Customer
-    last_message: WrittenMessage
+    last_message: MessageSnapshot
     last_activity_at: datetime
     version: int
 
 
-AnyMessage = Message | WrittenMessage
-AnyConversation = Conversation | WrittenConversation
+AnyMessage = Message | MessageSnapshot
+AnyConversation = Conversation | ConversationSnapshot

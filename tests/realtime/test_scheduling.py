@@ -3,7 +3,7 @@ import socket
 import gevent
 import pytest
 
-from rtapp.realtime.turns import give_way
+from rtapp.realtime.scheduling import yield_to_loop
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def ready():
     """A greenlet that waits for a socket, which has just become readable."""
     ours, theirs = socket.socketpair()
     greenlet = gevent.spawn(ours.recv, 1)
-    give_way()
+    yield_to_loop()
     theirs.send(b"x")
     assert not greenlet.ready()
     yield greenlet
@@ -21,7 +21,7 @@ def ready():
 
 
 def test_whoever_gives_way_goes_on_after_a_socket_that_is_ready(ready):
-    give_way()
+    yield_to_loop()
     assert ready.ready()
 
 
