@@ -29,7 +29,7 @@ from .events.rendering import day
 from .events.rendering import initials
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
-from .realtime.hub import Hub
+from .realtime.engine import Engine
 from .reopener import Reopener
 from .unread.notifier import UnreadNotifier
 from .validation import IdConverter
@@ -88,7 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["embedded_redis"] = None if settings.redis_url else embedded
     app.extensions["broker"] = broker
-    app.extensions["hub"] = Hub(
+    app.extensions["engine"] = Engine(
         broker,
         Renderer(app),
         partial(streams.authorise_again, app),

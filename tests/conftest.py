@@ -139,11 +139,11 @@ def app(database_url, redis, tmp_path):
     """The application on the demo, with its hub and relay at work and an empty Redis."""
     app = create_app(settings(tmp_path, database_url, redis.url))
     app.extensions["broker"].redis.flushall()
-    app.extensions["hub"].start()
+    app.extensions["engine"].start()
     app.extensions["relay"].start()
     yield app
     app.extensions["relay"].stop()
-    app.extensions["hub"].stop()
+    app.extensions["engine"].stop()
     app.extensions["broker"].redis.close()
     with app.app_context():
         db.engine.dispose()
@@ -151,7 +151,7 @@ def app(database_url, redis, tmp_path):
 
 @pytest.fixture
 def hub(app):
-    return app.extensions["hub"]
+    return app.extensions["engine"]
 
 
 @pytest.fixture

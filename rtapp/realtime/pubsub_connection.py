@@ -1,4 +1,4 @@
-"""The pub/sub connection, read in batches."""
+"""A pub/sub connection to Redis, read in batches."""
 
 from typing import Any
 
@@ -7,18 +7,15 @@ from gevent.lock import Semaphore
 from redis import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-LISTEN_BUFFER = 1 << 16  # bytes taken from the connection at once
+RECEIVE_BUFFER = 1 << 16  # bytes taken from the socket at once
 
 
-class Listener:
-    """The process's one connection on which Redis says what is published.
-
-    redis-py makes the connection (address, TLS, authentication); replies are then parsed by hiredis
-    straight from the socket, because redis-py's PubSub returns one message a call.
-    """
+class PubSubConnection:
+    """Made by redis-py (address, TLS, authentication); replies are parsed by hiredis straight from
+    the socket, because redis-py's PubSub returns one message a call."""
 
     def __init__(self, pool: ConnectionPool):
-        # Beside the pool: it would count this one for ever, and refuse when it has counted 100.
+        # Beside the pool, which would count this one for ever and refuse when it has counted 100.
         connection: Any = pool.connection_class(**pool.connection_kwargs)
         connection.connect()
         self._connection = connection
@@ -28,13 +25,13 @@ class Listener:
         self._reader = hiredis.Reader()
 
     def send(self, *command: str | bytes) -> None:
-        """Sends SUBSCRIBE, UNSUBSCRIBE or PING; the reply comes out of `read`."""
+        """Send SUBSCRIBE, UNSUBSCRIBE or PING; `read` returns the reply."""
         with self._sending:
             self._connection.send_command(*command, check_health=False)
 
     def read(self) -> list[list[bytes]]:
-        """Waits until something arrives, and returns every reply that has arrived whole."""
-        data = self._socket.recv(LISTEN_BUFFER)
+        """Wait for data, and return every complete reply. Raises RedisError or OSError."""
+        data = self._socket.recv(RECEIVE_BUFFER)
         if not data:
             raise RedisConnectionError("Redis closed the pub/sub connection")
         self._reader.feed(data)
