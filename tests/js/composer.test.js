@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { roomLeft, sends } from "../../static/js/rtapp/composer.js";
-import { Drafts } from "../../static/js/rtapp/drafts.js";
-import { matching, mentionAt } from "../../static/js/rtapp/mentions.js";
-import { Teller, typingLine } from "../../static/js/rtapp/typing.js";
+import { roomLeft, sends } from "../../static/js/inbox/composer.js";
+import { Drafts } from "../../static/js/inbox/drafts.js";
+import { matching, mentionAt } from "../../static/js/inbox/mentions.js";
+import { Teller, typingLine } from "../../static/js/inbox/typing.js";
 
 test("Enter sends", () => {
   assert.ok(sends({ key: "Enter" }));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Connection, HEARTBEAT } from "../../static/js/rtapp/connection.js";
-import { askWhy, backoff, streamUrl } from "../../static/js/rtapp/request.js";
+import { Connection, HEARTBEAT } from "../../static/js/connector/connection.js";
+import { askWhy, backoff, streamUrl } from "../../static/js/connector/request.js";
 import { FakeEventSource, FakeTimers, answered, cursorIn } from "./fakes.js";
 
 const DEAD = 2.5 * HEARTBEAT;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { compare, isKnown, oldest } from "../../static/js/rtapp/cursor.js";
+import { compare, isKnown, oldest } from "../../static/js/connector/cursor.js";
 
 test("within an epoch time decides, then the count", () => {
   const inOrder = ["e-9-9", "e-10-0", "e-10-2", "e-10-10", "e-999999999999999-0"];

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { detail } from "../../static/js/rtapp/indicator.js";
-import { commandOf } from "../../static/js/rtapp/keys.js";
-import { belongs } from "../../static/js/rtapp/list.js";
-import { titled } from "../../static/js/rtapp/notifications.js";
-import { wakeTime } from "../../static/js/rtapp/snooze.js";
+import { detail } from "../../static/js/inbox/indicator.js";
+import { commandOf } from "../../static/js/inbox/keys.js";
+import { belongs } from "../../static/js/inbox/list.js";
+import { titled } from "../../static/js/inbox/notifications.js";
+import { wakeTime } from "../../static/js/inbox/snooze.js";
 
 // ---- which rows a view shows
 

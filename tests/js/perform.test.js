@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ActionError, actionUrl, post } from "../../static/js/rtapp/perform.js";
+import { ActionError, actionUrl, post } from "../../static/js/connector/perform.js";
 
 const json = (status, body, headers) => new Response(JSON.stringify(body), { status, headers });
 

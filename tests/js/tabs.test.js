@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Leader } from "../../static/js/rtapp/leader.js";
-import { Member } from "../../static/js/rtapp/member.js";
+import { Leader } from "../../static/js/connector/leader.js";
+import { Member } from "../../static/js/connector/follower.js";
 import { FakeEventSource, FakeTimers, answered, cursorIn, streamsIn } from "./fakes.js";
 
 const CALLBACKS = ["Connected", "Disconnected", "Reset", "Rejected", "Closed", "Ping", "Fragment", "MessageCreated", "Typing"];

@@ -11,11 +11,11 @@ import pytest
 from tests import npm
 
 ROOT = Path(__file__).parents[2]
-CONNECTOR = ROOT / "static/js/rtapp/connector.js"
+CONNECTOR = ROOT / "static/js/connector/connector.js"
 DOCS = ROOT / "docs/connector.md"
 
 USES = """
-import { ActionError, connect, type Connector, type Message } from "/static/js/rtapp/connector.js";
+import { ActionError, connect, type Connector, type Message } from "/static/js/connector/connector.js";
 
 const connector: Connector = connect({ user: 7, account: "1", cursor: "e-1-0", format: "json" });
 const thread = connector.subscribe("conversation:42", {
@@ -35,7 +35,7 @@ thread.unsubscribe();
 connector.disconnect();
 """
 
-IMPORT = 'import { connect } from "/static/js/rtapp/connector.js";'
+IMPORT = 'import { connect } from "/static/js/connector/connector.js";'
 MISUSES = """
 connect({ format: "xml" });
 connect({ patient: 1 });

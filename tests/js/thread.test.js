@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { continues } from "../../static/js/rtapp/thread.js";
+import { continues } from "../../static/js/inbox/thread.js";
 
 const message = (changes = {}) => ({
   sender: "contact:9",

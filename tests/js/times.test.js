@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { clockLabel, dayLabel, momentLabel, recentLabel } from "../../static/js/rtapp/times.js";
+import { clockLabel, dayLabel, momentLabel, recentLabel } from "../../static/js/inbox/times.js";
 
 const now = new Date(2026, 10, 23, 9, 0); // a Monday
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { isAction, isKnown } from "../../static/js/rtapp/turbo.js";
+import { isAction, isKnown } from "../../static/js/connector/turbo.js";
 
 test("what is older or the same is known", () => {
   assert.ok(isKnown("5", "4"));

@@ -59,7 +59,7 @@ export class Shared {
    * @param {string} name  of what is shared: the same connection, for the same person
    * @param {import("./leader.js").Options & {grace?: number, full?: () => void}} options
    *     `full` is called when the one connection has no room for this tab's streams
-   * @param {import("./member.js").Member} member
+   * @param {import("./follower.js").Member} member
    */
   constructor(name, options, member) {
     this.#name = name;

@@ -5,7 +5,7 @@
  */
 
 import { startComposer } from "./composer.js";
-import { connect } from "./connector.js";
+import { connect } from "../connector/connector.js";
 import { startEditing } from "./editing.js";
 import { startForms } from "./forms.js";
 import { startIndicator } from "./indicator.js";
@@ -22,7 +22,7 @@ import { startSettings } from "./settings.js";
 import { startSnooze } from "./snooze.js";
 import { startThread } from "./thread.js";
 import { startTimes } from "./times.js";
-import { apply } from "./turbo.js";
+import { apply } from "../connector/turbo.js";
 import { startTyping } from "./typing.js";
 import { startUnread } from "./unread.js";
 import { startViewers } from "./viewers.js";
