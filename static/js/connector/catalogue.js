@@ -1,8 +1,6 @@
-/**
- * Every event that a stream may bring, and the callback that hears of it: the twin of rtapp/events/catalogue.py, with
- * which a test compares it.
- */
+/** The callback for each event of a stream. A test compares this table with rtapp/events/catalogue.py. */
 
+/** @type {Record<string, string>} */
 export const CALLBACKS = {
   "message.created": "onMessageCreated",
   "message.updated": "onMessageUpdated",

@@ -1,68 +1,47 @@
 /**
- * One live connection to the server that outlives what ends a native EventSource: an answer other than 200, a link that
- * died without a word, sleep, a drain. It always resumes from the last cursor. No DOM in here.
+ * One connection to the server. It recovers from what a native EventSource does not: an answer other than 200, a link that
+ * died silently, sleep, a drain. It always resumes from the last cursor. It uses no DOM.
  */
 
+/** @import { Closed, ConnectionMessage, ConnectionOptions, Timers } from "./types" */
+
 import { CALLBACKS } from "./catalogue.js";
-import { ASK_TIMEOUT, askWhy, backoff, isRefusal, reasonOf, streamUrl } from "./request.js";
+import { PROBE_TIMEOUT, backoff, isRefusal, probe, reasonOf, streamUrl } from "./request.js";
 
 export const HEARTBEAT = 15_000;
 const PATIENCE = 2.5; // heartbeats without any event before the link counts as dead
-const ENDED = 2; // EventSource.CLOSED
-
-/**
- * @typedef {object} Options
- * @property {string} [url]           default `/streams`
- * @property {string[]} streams       for instance `["account:1", "conversation:3"]`
- * @property {"json" | "html" | "turbo"} [format]
- * @property {string} [cursor]        where to resume
- * @property {number | string} [user]     for whom: should somebody else have signed in since, it is refused
- * @property {number} [patience]      heartbeats of silence until the link counts as dead
- * @property {number} [firstDelay]    ms before the first new attempt, doubled with each
- * @property {number} [longestDelay]  ms
- * @property {typeof globalThis.EventSource} [EventSource]
- * @property {{setTimeout: Function, clearTimeout: Function}} [timers]
- * @property {() => number} [now]     ms; of a clock that goes on while the machine sleeps
- * @property {() => number} [random]  in [0, 1)
- * @property {(url: string) => Promise<import("./request.js").Answer>} [ask]   asks for the status that EventSource keeps to itself
- *
- * What a connection tells, as plain objects that can be posted to other tabs:
- * @typedef {{type: "open", from: string, resumed: boolean, id: string}} Open
- *     everything after `from` follows; if it was resumed, there is nothing between `from` and `id`
- * @typedef {{type: "wait", reason?: string}} Wait                 not live; with a reason once it was interrupted
- * @typedef {{type: "event", name: string, data: string, id: string}} Event
- * @typedef {{type: "ping", lag: number, id: string}} Ping
- * @typedef {{type: "reset", reason: string, id: string}} Reset    what was missed can't be replayed; goes on from `id`
- * @typedef {{type: "closed", reason: string, status?: number}} Closed   the last that is told
- */
+const CLOSED = 2; // EventSource.CLOSED
 
 export class Connection {
   #options;
-  #tell;
+  #deliver;
   #cursor;
+  /** @type {EventSource | null} */
   #source = null;
+  /** @type {{at: number, run: () => void, isBackoff: boolean, timer: any} | null} */
   #deadline = null;
   #heartbeat = HEARTBEAT;
   #attempt = 0;
   #isOpen = false;
-  #interrupted;
-  #over = false;
+  /** @type {string | undefined} */
+  #interruption;
+  #ended = false;
 
   /**
-   * @param {Options} options
-   * @param {(message: Open | Wait | Event | Ping | Reset | Closed) => void} tell
+   * @param {ConnectionOptions} options
+   * @param {(message: ConnectionMessage) => void} deliver  called with plain objects, which can be posted to other tabs
    */
-  constructor(options, tell) {
+  constructor(options, deliver) {
     this.#options = {
       patience: PATIENCE,
       EventSource: globalThis.EventSource,
-      timers: globalThis,
+      timers: /** @type {Timers} */ (globalThis),
       now: Date.now,
       random: Math.random,
-      ask: askWhy,
+      probe,
       ...options,
     };
-    this.#tell = tell;
+    this.#deliver = deliver;
     this.#cursor = options.cursor ?? "";
     this.#open();
   }
@@ -76,49 +55,52 @@ export class Connection {
     return this.#isOpen;
   }
 
-  /** Why it is not live, if it was interrupted. */
-  get interrupted() {
-    return this.#interrupted;
+  /** The reason of the present interruption. */
+  get interruption() {
+    return this.#interruption;
   }
 
-  /** Milliseconds within which this connection has something to tell, if its timers run. */
+  /** Milliseconds within which the connection delivers its next message, if its timers run. */
   get due() {
-    return this.#deadline ? Math.max(0, this.#deadline.at - this.#options.now()) : ASK_TIMEOUT;
+    return this.#deadline ? Math.max(0, this.#deadline.at - this.#options.now()) : PROBE_TIMEOUT;
   }
 
-  /** Ends it; nothing is told any more. */
+  /** Ends the connection. It delivers no further message. */
   close() {
-    this.#over = true;
-    this.#letGo();
+    this.#ended = true;
+    this.#release();
   }
 
-  /** Doesn't wait for the back-off to end: for when the network is known to be back. */
+  /** Ends the back-off: for when the network is back. */
   retry() {
-    if (this.#deadline?.isDelay) this.#open();
+    if (this.#deadline?.isBackoff) this.#open();
   }
 
-  /** Does what is overdue: timers stand still while the machine sleeps, and are slow in a page that nobody sees. */
+  /** Runs what is overdue: timers stop while the machine sleeps, and are slow in a hidden page. */
   wake() {
     if (this.#deadline && this.due === 0) this.#deadline.run();
   }
 
   #open() {
-    this.#letGo();
+    this.#release();
     const url = streamUrl({ ...this.#options, cursor: this.#cursor });
     const source = new this.#options.EventSource(url);
     this.#source = source;
     this.#watch();
     this.#listen(source, url);
-    this.#say({ type: "wait", reason: this.#interrupted });
+    this.#notify({ type: "wait", reason: this.#interruption });
   }
 
+  /** @type {(source: EventSource, url: string) => void} */
   #listen(source, url) {
-    // A source that was given up may have events queued: they will come again, from the cursor.
+    // A released source may have queued events. They are ignored: they come again, from the cursor.
+    /** @type {(name: string, handle: (event: MessageEvent) => void) => void} */
     const on = (name, handle) =>
       source.addEventListener(name, (event) => {
-        if (source === this.#source) handle(event);
+        if (source === this.#source) handle(/** @type {MessageEvent} */ (event));
       });
-    const hear = (name, handle) =>
+    /** @type {(name: string, handle: (event: MessageEvent, before: string) => void) => void} */
+    const onMessage = (name, handle) =>
       on(name, (event) => {
         const before = this.#cursor;
         if (event.lastEventId) this.#cursor = event.lastEventId;
@@ -126,67 +108,75 @@ export class Connection {
         handle(event, before);
       });
 
-    hear("stream.open", (event, before) => this.#opened(fields(event), before, event.lastEventId));
-    hear("stream.ping", (event) => this.#say({ type: "ping", lag: fields(event).lag ?? 0, id: event.lastEventId }));
-    hear("stream.reset", (event) => this.#say({ type: "reset", reason: fields(event).reason, id: event.lastEventId }));
-    hear("stream.closed", (event) => this.#closed(fields(event)));
+    onMessage("stream.open", (event, before) => this.#opened(parse(event), before, event.lastEventId));
+    onMessage("stream.ping", (event) => this.#notify({ type: "ping", lag: parse(event).lag ?? 0, id: event.lastEventId }));
+    onMessage("stream.reset", (event) => this.#notify({ type: "reset", reason: parse(event).reason, id: event.lastEventId }));
+    onMessage("stream.closed", (event) => this.#closed(parse(event)));
     for (const name of ["message", ...Object.keys(CALLBACKS)]) {
-      // What carries no id shows the last one there was: "lastEventId … the last event ID string of the event source"
-      // (WHATWG HTML, 9.2.6). It is not what everyone has already.
-      hear(name, (event, before) => {
+      // An event without an id has the previous one: "lastEventId … the last event ID string of the event source"
+      // (WHATWG HTML, 9.2.6). Taken as its own, the event would count as a repetition.
+      onMessage(name, (event, before) => {
         const id = event.lastEventId === before ? "" : event.lastEventId;
-        this.#say({ type: "event", name, data: event.data, id });
+        this.#notify({ type: "event", name, data: event.data, id });
       });
     }
     on("error", () => this.#failed(source, url));
   }
 
+  /** @type {(fields: {heartbeat?: any, resumed?: boolean}, from: string, id: string) => void} */
   #opened({ heartbeat, resumed = false }, from, id) {
     if (heartbeat > 0) this.#heartbeat = heartbeat * 1000;
     this.#watch();
     this.#attempt = 0;
     this.#isOpen = true;
-    this.#interrupted = undefined;
-    this.#say({ type: "open", from: from || id, resumed, id });
+    this.#interruption = undefined;
+    this.#notify({ type: "open", from: from || id, resumed, id });
   }
 
+  /** @type {(fields: {reason?: string, reconnect?: boolean, retry_after?: any}) => void} */
   #closed({ reason = "closed", reconnect, retry_after }) {
     if (reconnect === false) {
       this.#finish({ reason });
     } else {
-      this.#letGo();
+      this.#release();
       this.#reopenIn(retry_after >= 0 ? retry_after : this.#backoff(), reason);
     }
   }
 
-  /** "If the readyState is not CLOSED", the browser is reconnecting by itself (WHATWG HTML, 9.2.3); the watchdog goes on. */
+  /**
+   * "If the readyState is not CLOSED", the browser reconnects by itself (WHATWG HTML, 9.2.3); the watchdog goes on.
+   *
+   * @type {(source: EventSource, url: string) => void}
+   */
   #failed(source, url) {
     this.#interrupt("network");
-    if (source.readyState === ENDED) this.#findOutWhy(source, url);
+    if (source.readyState === CLOSED) this.#probe(source, url);
   }
 
-  async #findOutWhy(source, url) {
-    this.#forget();
-    this.#say({ type: "wait", reason: this.#interrupted });
-    const { status, retryAfter = 0 } = await this.#options.ask(url);
+  /** @type {(source: EventSource, url: string) => Promise<void>} */
+  async #probe(source, url) {
+    this.#clearDeadline();
+    this.#notify({ type: "wait", reason: this.#interruption });
+    const { status, retryAfter = 0 } = await this.#options.probe(url);
     if (source !== this.#source) return;
 
     if (isRefusal(status)) {
       this.#finish({ reason: reasonOf(status), status });
     } else {
-      this.#letGo();
+      this.#release();
       this.#reopenIn(Math.max(retryAfter, this.#backoff()), "network");
     }
   }
 
-  /** No back-off: silence was long enough. */
+  /** Reopens without back-off: the silence was long enough. */
   #silent() {
     this.#interrupt("silence");
     this.#open();
   }
 
+  /** @type {(delay: number, reason: string) => void} */
   #reopenIn(delay, reason) {
-    this.#within(delay, () => this.#open(), { isDelay: true });
+    this.#setDeadline(delay, () => this.#open(), true);
     this.#interrupt(reason);
   }
 
@@ -195,47 +185,52 @@ export class Connection {
     return backoff(this.#attempt++, random, firstDelay, longestDelay);
   }
 
+  /** @param {string} reason */
   #interrupt(reason) {
     this.#isOpen = false;
-    this.#interrupted ??= reason;
-    this.#say({ type: "wait", reason: this.#interrupted });
+    this.#interruption ??= reason;
+    this.#notify({ type: "wait", reason: this.#interruption });
   }
 
+  /** @param {Omit<Closed, "type">} closing */
   #finish(closing) {
     this.close();
-    this.#tell({ type: "closed", ...closing });
+    this.#deliver({ type: "closed", ...closing });
   }
 
-  #say(message) {
-    if (!this.#over) this.#tell(message);
+  /** @param {ConnectionMessage} message */
+  #notify(message) {
+    if (!this.#ended) this.#deliver(message);
   }
 
   #watch() {
-    this.#within(this.#options.patience * this.#heartbeat, () => this.#silent());
+    this.#setDeadline(this.#options.patience * this.#heartbeat, () => this.#silent());
   }
 
-  #within(delay, run, { isDelay = false } = {}) {
-    this.#forget();
+  /** @type {(delay: number, run: () => void, isBackoff?: boolean) => void} */
+  #setDeadline(delay, run, isBackoff = false) {
+    this.#clearDeadline();
     const { timers, now } = this.#options;
-    this.#deadline = { at: now() + delay, run, isDelay, timer: timers.setTimeout(run, delay) };
+    this.#deadline = { at: now() + delay, run, isBackoff, timer: timers.setTimeout(run, delay) };
   }
 
-  #forget() {
+  #clearDeadline() {
     this.#options.timers.clearTimeout(this.#deadline?.timer);
     this.#deadline = null;
   }
 
-  #letGo() {
-    this.#forget();
+  #release() {
+    this.#clearDeadline();
     this.#isOpen = false;
     this.#source?.close();
     this.#source = null;
   }
 }
 
-function fields(event) {
+/** @param {MessageEvent} event */
+function parse({ data }) {
   try {
-    return JSON.parse(event.data) ?? {};
+    return JSON.parse(data) ?? {};
   } catch {
     return {};
   }

@@ -1,119 +1,137 @@
 /**
- * Live streams for a page, over one connection that all tabs of the browser share. docs/connector.md shows how it is used,
- * connector.d.ts what everything is.
+ * Live streams for a page, over one connection that all tabs of the browser share. docs/connector.md shows the use,
+ * connector.d.ts declares the interface.
  */
 
-import { MOST } from "./leader.js";
-import { Member } from "./follower.js";
+/** @import { Callbacks, ConnectOptions, Connector as PublicConnector } from "./connector" */
+/** @import { ConnectorOptions, Subscription, Transport } from "./types" */
+
+import { Follower } from "./follower.js";
+import { MAX_STREAMS } from "./leader.js";
 import { ActionError, actionUrl, post } from "./perform.js";
-import { Alone, Shared, canShare } from "./transport.js";
+import { DirectTransport, SharedTransport, canShare } from "./transport.js";
 
 export { ActionError };
 
-/** @param {import("./connector").ConnectOptions} options */
+/** @type {(options: ConnectOptions) => PublicConnector} */
 export function connect(options) {
   return new Connector(options);
 }
 
+/** @implements {PublicConnector} */
 class Connector {
   #options;
-  #member;
-  #group = null;
-  #isHere = true; // not in the back/forward cache, not frozen
-  #listening = new AbortController();
+  #follower;
+  /** @type {Transport | null} */
+  #transport = null;
+  #isActive = true; // not frozen, and not in the back/forward cache
+  #lifetime = new AbortController();
 
+  /** @param {ConnectorOptions} options */
   constructor(options) {
-    this.#options = { url: "/streams", format: "json", cursor: "", ...options };
-    this.#member = new Member((message) => this.#group?.send(message));
+    this.#options = { url: "/streams", format: /** @type {const} */ ("json"), cursor: "", ...options };
+    this.#follower = new Follower((message) => this.#transport?.send(message));
     this.#listen(options.page ?? globalThis.window);
   }
 
   /**
-   * Hears a stream from `cursor` on, by default where the page's own data ends.
+   * Subscribes to a stream from `cursor` on; by default, from where the page's own data ends.
    *
    * @param {string} stream
-   * @param {import("./connector").Callbacks} callbacks
+   * @param {Callbacks} callbacks
    */
   subscribe(stream, callbacks, { cursor = this.#options.cursor } = {}) {
-    if (this.#listening.signal.aborted) throw new Error("This connector was disconnected; connect() again.");
-    if (new Set([...this.#member.streams, stream]).size > MOST) throw new RangeError(`A page can hear ${MOST} streams at most.`);
+    if (this.#lifetime.signal.aborted) throw new Error("This connector was disconnected; connect() again.");
+    if (new Set([...this.#follower.streams, stream]).size > MAX_STREAMS) throw new RangeError(`A page can hear ${MAX_STREAMS} streams at most.`);
+    /** @type {Subscription} */
     const subscription = { stream, cursor, callbacks };
-    this.#member.add(subscription);
-    if (this.#group === null && this.#isHere) this.#join();
+    this.#follower.add(subscription);
+    if (this.#transport === null && this.#isActive) this.#join();
     return {
       stream,
       get cursor() {
         return subscription.cursor;
       },
-      unsubscribe: () => this.#member.remove(subscription),
+      unsubscribe: () => this.#follower.remove(subscription),
+      /** @type {(action: string, data?: object) => Promise<any>} */
       perform: (action, data) => this.perform(stream, action, data),
     };
   }
 
-  /** Posts an action; see perform.js for what it answers, throws and repeats. */
+  /**
+   * Posts an action. perform.js has what it returns, throws and repeats.
+   *
+   * @type {PublicConnector["perform"]}
+   */
   async perform(stream, action, data = {}) {
     const { csrf = csrfToken(), fetch } = this.#options;
     return post(actionUrl(stream, action), data, { csrf, fetch });
   }
 
-  /** Ends every subscription; no callback is called any more. */
+  /** Ends every subscription. No callback is called afterwards. */
   disconnect() {
-    this.#listening.abort();
+    this.#lifetime.abort();
     this.#leave();
-    this.#member = new Member(() => {});
+    this.#follower = new Follower(() => {});
   }
 
   #join() {
     if (this.#isShared()) {
       const { url, user, account, format } = this.#options;
-      const options = { ...this.#options, full: () => this.#joinAlone() };
-      this.#group = new Shared(`rtapp ${url} ${user} ${account} ${format}`, options, this.#member);
-      this.#group.join();
+      const options = { ...this.#options, onFull: () => this.#joinDirectly() };
+      this.#transport = new SharedTransport(`${url} ${user} ${account} ${format}`, options, this.#follower);
+      this.#transport.join();
     } else {
-      this.#joinAlone();
+      this.#joinDirectly();
     }
   }
 
-  #joinAlone() {
+  #joinDirectly() {
     this.#leave();
-    this.#group = new Alone(this.#options, this.#member);
-    this.#group.join();
+    this.#transport = new DirectTransport(this.#options, this.#follower);
+    this.#transport.join();
   }
 
-  /** Not without knowing for whom; and an HTML fragment does not say which stream it is of. */
+  /** Sharing needs a user and an account to share for, and events that name their stream: fragments in `html` do not. */
   #isShared() {
     const { user, account, format, share = canShare() } = this.#options;
     return share && user !== undefined && account !== undefined && format !== "html";
   }
 
   #leave() {
-    this.#group?.leave();
-    this.#group = null;
-    this.#member.leave();
+    this.#transport?.leave();
+    this.#transport = null;
+    this.#follower.leave();
   }
 
-  /** An open connection or a lock keeps a page out of the back/forward cache, and a frozen leader leads nobody. */
+  /**
+   * Leaves while the page is frozen, in which state it could not lead, and before the back/forward cache, which takes no
+   * page with an open connection or a lock.
+   *
+   * @param {Window | undefined} page
+   */
   #listen(page) {
-    const { signal } = this.#listening;
-    const on = (target, names, handle) => names.forEach((name) => target?.addEventListener(name, handle, { signal }));
+    const { signal } = this.#lifetime;
+    /** @type {(target: EventTarget | undefined, name: string, handle: () => void) => void} */
+    const on = (target, name, handle) => target?.addEventListener(name, handle, { signal });
     const leave = () => {
-      this.#isHere = false;
+      this.#isActive = false;
       this.#leave();
-      this.#member.interrupt("away");
+      this.#follower.interrupt("away");
     };
     const join = () => {
-      this.#isHere = true;
-      if (this.#group === null && this.#member.streams.length > 0) this.#join();
+      this.#isActive = true;
+      if (this.#transport === null && this.#follower.streams.length > 0) this.#join();
     };
-    on(page, ["pagehide"], leave);
-    on(page, ["pageshow"], join);
-    on(page, ["online"], () => this.#group?.send({ type: "retry" }));
-    on(page?.document, ["freeze"], leave);
-    on(page?.document, ["resume"], join);
-    on(page?.document, ["visibilitychange"], () => this.#group?.send({ type: "wake" }));
+    on(page, "pagehide", leave);
+    on(page, "pageshow", join);
+    on(page, "online", () => this.#transport?.send({ type: "retry" }));
+    on(page?.document, "freeze", leave);
+    on(page?.document, "resume", join);
+    on(page?.document, "visibilitychange", () => this.#transport?.send({ type: "wake" }));
   }
 }
 
 function csrfToken() {
-  return globalThis.document?.querySelector('meta[name="csrf-token"]')?.content ?? "";
+  return globalThis.document?.querySelector('meta[name="csrf-token"]')?.getAttribute("content") ?? "";
 }

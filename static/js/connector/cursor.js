@@ -1,23 +1,37 @@
 /**
- * Where a stream stands: `epoch-ms-n`. Opaque to everyone but this file, which only compares. Within an epoch cursors
- * are totally ordered; two epochs have nothing to do with one another.
+ * A position in the streams: `epoch-ms-n`. Only this file parses it, to compare. Cursors of one epoch are totally ordered,
+ * cursors of two epochs are not comparable.
  */
 
 const PATTERN = /^([A-Za-z0-9]+)-(\d{1,15})-(\d{1,9})$/;
 
-/** Negative, 0 or positive as `one` is older than, the same as or newer than `other`; NaN if nobody can tell. */
+/**
+ * Negative, 0 or positive as `one` is older than, equal to or newer than `other`; NaN if they are not comparable.
+ *
+ * @param {string} one
+ * @param {string} other
+ */
 export function compare(one, other) {
   const [a, b] = [PATTERN.exec(one), PATTERN.exec(other)];
   if (a === null || b === null || a[1] !== b[1]) return NaN;
-  return a[2] - b[2] || a[3] - b[3];
+  return Number(a[2]) - Number(b[2]) || Number(a[3]) - Number(b[3]);
 }
 
-/** Whether whoever stands at `cursor` has what `id` names. What can't be compared is not known. */
-export function isKnown(id, cursor) {
+/**
+ * Whether the event `id` is at or before `cursor`. False if they are not comparable.
+ *
+ * @param {string} id
+ * @param {string} cursor
+ */
+export function isCovered(id, cursor) {
   return compare(id, cursor) <= 0;
 }
 
-/** The oldest of the cursors that can be compared with the first; "" (from now on) where there is none. */
+/**
+ * The oldest of the cursors that are comparable with the first; "" (from now on) without any.
+ *
+ * @param {string[]} cursors
+ */
 export function oldest(cursors) {
   return cursors.filter(Boolean).reduce((old, next) => (compare(next, old) < 0 ? next : old), cursors.find(Boolean) ?? "");
 }

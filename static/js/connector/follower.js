@@ -1,29 +1,23 @@
 /**
- * What one tab listens to, and how far it has heard each of it. It is told by a leader (leader.js), its own or another
- * tab's, and decides for itself what is new to it: so it never matters that a connection begins earlier for others.
+ * The subscriptions of one tab, and how far each has come. A follower receives the messages of a leader (its own tab's or
+ * another's) and drops what a subscription already has. So a connection may begin earlier than this tab needs.
  */
 
+/** @import { FollowerMessage, FromLeader, Handlers, Subscription } from "./types" */
+
 import { CALLBACKS } from "./catalogue.js";
-import { compare, isKnown } from "./cursor.js";
+import { compare, isCovered } from "./cursor.js";
 
 const TURBO_STREAM = /^\s*<turbo-stream\b[^>]*?\sdata-stream="([a-z]+:\d+)"/;
 
-/**
- * @typedef {object} Subscription
- * @property {string} stream
- * @property {string} cursor       everything up to here has been heard, or was in the page
- * @property {object} callbacks    see connector.d.ts
- * @property {boolean} [joined]    whether the connection brings everything after the cursor
- * @property {string} [state]      "connecting", "live", "interrupted"
- */
-
-export class Member {
+export class Follower {
+  /** @type {Set<Subscription>} */
   #subscriptions = new Set();
   #send;
-  #term = 0; // of the leader that is listened to
-  #asked = false;
+  #term = 0; // of the present leader
+  #isWantQueued = false;
 
-  /** @param {(message: object) => void} send  to the leader, whoever it is */
+  /** @param {(message: FollowerMessage) => void} send  to the leader */
   constructor(send) {
     this.#send = send;
   }
@@ -41,48 +35,50 @@ export class Member {
     subscription.joined = false;
     subscription.state = "connecting";
     this.#subscriptions.add(subscription);
-    this.#ask();
+    this.#queueWant();
   }
 
   /** @param {Subscription} subscription */
   remove(subscription) {
-    if (this.#subscriptions.delete(subscription)) this.#ask();
+    if (this.#subscriptions.delete(subscription)) this.#queueWant();
   }
 
-  /** Tells the leader what is wanted from where on. */
+  /** Sends the leader all streams of this tab, with their cursors. */
   want() {
     const streams = [...this.#subscriptions].map(({ stream, cursor, joined }) => ({ stream, cursor, joined }));
     this.#send({ type: "want", streams });
   }
 
-  /** Hears nothing for now. */
+  /** @param {string} reason */
   interrupt(reason) {
     this.#subscriptions.forEach((subscription) => interrupt(subscription, reason));
   }
 
-  /** Begins again under whoever leads next. */
+  /** Forgets the leader; the next one is joined from the cursors. */
   leave() {
     this.#term = 0;
-    this.#part();
+    this.#unjoin();
   }
 
   /**
-   * What a leader says. A leader that has been replaced, perhaps without knowing it, is not listened to: others may hear
-   * more than it does.
+   * Takes a leader's message. Those of a replaced leader, which may not have noticed, are ignored: the new one may be ahead.
+   *
+   * @param {FromLeader} message
    */
-  hear(message) {
+  receive(message) {
     if (message.term < this.#term) return;
     if (message.term > this.#term) {
       this.#term = message.term;
-      this.#part();
-      this.#ask();
+      this.#unjoin();
+      this.#queueWant();
     }
-    this.#on[message.type]?.(message);
+    /** @type {any} */ (this.#handlers[message.type])?.(message);
   }
 
-  #on = {
-    open: (message) => this.#opened(message),
-    event: (message) => this.#event(message),
+  /** @type {Handlers<FromLeader>} */
+  #handlers = {
+    open: ({ from, streams, resumed, id }) => this.#opened(from, streams, resumed, id),
+    event: ({ name, data, id }) => this.#dispatch(name, data, id),
     ping: ({ id, lag }) => {
       const joined = this.#joined();
       joined.forEach((subscription) => advance(subscription, id));
@@ -93,20 +89,23 @@ export class Member {
       if (reason !== undefined) this.interrupt(reason);
     },
     refused: ({ stream, status, reason }) => this.#end((subscription) => subscription.stream === stream, status, reason),
-    over: ({ status, reason }) => this.#end(() => true, status, reason),
+    ended: ({ status, reason }) => this.#end(() => true, status, reason),
   };
 
   /**
-   * The connection brings everything after `from`: whoever stands there or later has joined it. What a page subscribed to
-   * together joins together, so that it hears all of it in one order.
+   * The connection brings everything after `from`: a subscription at or after it has joined. Subscriptions that a page
+   * makes together join together, so that their events come in one order.
+   *
+   * @type {(from: string, streams: string[], resumed: boolean, id: string) => void}
    */
-  #opened({ from, streams, resumed, id }) {
-    const hasAll = ({ stream, cursor }) => streams.includes(stream) && !(compare(from, cursor) > 0);
-    const together = [...this.#subscriptions].every(hasAll);
+  #opened(from, streams, resumed, id) {
+    /** @param {Subscription} subscription */
+    const isServed = ({ stream, cursor }) => streams.includes(stream) && !(compare(from, cursor) > 0);
+    const together = [...this.#subscriptions].every(isServed);
     for (const subscription of this.#subscriptions) {
-      subscription.joined = together || (subscription.joined && hasAll(subscription));
+      subscription.joined = together || (subscription.joined && isServed(subscription));
       if (!subscription.joined) {
-        this.#ask();
+        this.#queueWant();
         continue;
       }
       if (subscription.cursor === "") subscription.cursor = from;
@@ -119,12 +118,13 @@ export class Member {
     }
   }
 
-  #event({ name, data, id }) {
-    const news = this.#joined().filter(({ cursor }) => !id || !isKnown(id, cursor));
-    if (news.length === 0) return;
-    news.forEach((subscription) => advance(subscription, id));
-    const { stream, callback, values } = parsed(name, data, id);
-    for (const subscription of news) {
+  /** @type {(name: string, data: string, id: string) => void} */
+  #dispatch(name, data, id) {
+    const behind = this.#joined().filter(({ cursor }) => !id || !isCovered(id, cursor));
+    if (behind.length === 0) return;
+    behind.forEach((subscription) => advance(subscription, id));
+    const { stream, callback, values } = parse(name, data, id);
+    for (const subscription of behind) {
       if (stream === undefined || stream === subscription.stream) call(subscription, callback, ...values);
     }
   }
@@ -133,12 +133,13 @@ export class Member {
     return [...this.#subscriptions].filter(({ joined }) => joined);
   }
 
-  #part() {
+  #unjoin() {
     for (const subscription of this.#subscriptions) subscription.joined = false;
   }
 
-  #end(concerned, status, reason) {
-    const ended = [...this.#subscriptions].filter(concerned);
+  /** @type {(isConcerned: (subscription: Subscription) => boolean, status: number | undefined, reason: string) => void} */
+  #end(isConcerned, status, reason) {
+    const ended = [...this.#subscriptions].filter(isConcerned);
     ended.forEach((subscription) => this.#subscriptions.delete(subscription));
     for (const subscription of ended) {
       if (status !== undefined) call(subscription, "onRejected", { status, reason });
@@ -146,31 +147,36 @@ export class Member {
     }
   }
 
-  /** Once for all that changes in the same turn. */
-  #ask() {
-    if (this.#asked) return;
-    this.#asked = true;
+  /** One `want` for all changes of the same turn. */
+  #queueWant() {
+    if (this.#isWantQueued) return;
+    this.#isWantQueued = true;
     queueMicrotask(() => {
-      this.#asked = false;
+      this.#isWantQueued = false;
       this.want();
     });
   }
 }
 
-/** Which stream an event is of (undefined: it does not say), which callback hears of it, and with what. */
-function parsed(name, data, id) {
+/**
+ * The stream of an event (undefined if it does not name one), its callback, and the callback's arguments.
+ *
+ * @type {(name: string, data: string, id: string) => {stream?: string, callback: string, values: unknown[]}}
+ */
+function parse(name, data, id) {
   const callback = CALLBACKS[name];
   if (callback === undefined) {
     const stream = TURBO_STREAM.exec(data)?.[1];
     return { stream, callback: "onFragment", values: [data, { id, stream }] };
   }
-  const envelope = asJson(data);
+  const envelope = parseJson(data);
   if (envelope?.event !== name) return { callback, values: [data, { id, event: name }] }; // an HTML fragment
   const { data: fields, ...meta } = envelope;
   return { stream: meta.stream, callback, values: [fields, { id, ...meta }] };
 }
 
-function asJson(text) {
+/** @param {string} text */
+function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -178,25 +184,32 @@ function asJson(text) {
   }
 }
 
+/** @type {(subscription: Subscription, id: string) => void} */
 function advance(subscription, id) {
-  if (id && !isKnown(id, subscription.cursor)) subscription.cursor = id;
+  if (id && !isCovered(id, subscription.cursor)) subscription.cursor = id;
 }
 
+/** @type {(subscription: Subscription, cursor: string, reason?: string) => void} */
 function reset(subscription, cursor, reason) {
   subscription.cursor = cursor;
   call(subscription, "onReset", { reason });
 }
 
+/** @type {(subscription: Subscription, reason: string) => void} */
 function interrupt(subscription, reason) {
   if (subscription.state === "interrupted") return;
   subscription.state = "interrupted";
   call(subscription, "onDisconnected", { reason });
 }
 
-/** A page's mistake must not keep others, or other tabs, from hearing. */
+/**
+ * An exception in a page's callback is reported, and must not keep others from their events.
+ *
+ * @type {(subscription: Subscription, name: string, ...values: unknown[]) => void}
+ */
 function call({ callbacks }, name, ...values) {
   try {
-    callbacks[name]?.(...values);
+    /** @type {any} */ (callbacks)[name]?.(...values);
   } catch (error) {
     (globalThis.reportError ?? console.error)(error);
   }

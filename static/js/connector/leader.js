@@ -1,214 +1,236 @@
 /**
- * The one connection of all tabs: opened for the union of what they want, from the oldest of the cursors at which they
- * stand. No DOM in here, and it does not know how its words travel: see shared.js.
+ * Owns the connection of all tabs: it is opened for the union of their streams, from the oldest of their cursors. Uses no
+ * DOM, and no channel: transport.js carries its messages.
  */
+
+/** @import { ConnectionMessage, Closed, FollowerMessage, FromFollower, Handlers, LeaderMessage, LeaderOptions, Open, Timers, Want } from "./types" */
 
 import { Connection, HEARTBEAT } from "./connection.js";
 import { compare, oldest } from "./cursor.js";
-import { askWhy, backoff, isRefusal, reasonOf, streamUrl } from "./request.js";
+import { backoff, isRefusal, probe, reasonOf, streamUrl } from "./request.js";
 
-export const MOST = 32; // streams on one connection, as the server allows
-const SETTLE = 50; // ms in which tabs that change at the same time are waited for
-const LINGER = 30_000; // ms until a stream that nobody wants any more is given up: pages navigate
-const TICK = 5_000; // ms between two looks at whether something is overdue
-
-/**
- * @typedef {import("./connection.js").Options & {settle?: number, linger?: number}} Options
- */
+export const MAX_STREAMS = 32; // on one connection, as the server allows
+const SETTLE = 50; // ms in which the changes of several tabs are collected
+const LINGER = 30_000; // ms until an unwanted stream is closed: pages navigate
+const POLL_INTERVAL = 5_000; // ms between two checks for what is overdue
 
 export class Leader {
   #options;
   #post;
-  #wants = new Map(); // tab → [{stream, cursor, joined}]
-  #streams = []; // that the connection was opened for
+  /** @type {Map<string, Want[]>} by tab */
+  #wants = new Map();
+  /** @type {string[]} that the connection was opened for */
+  #streams = [];
+  /** @type {Connection | null} */
   #connection = null;
-  #position = ""; // how far the connections before it came
-  #growing = null;
-  #shrinking = null;
-  #ticker;
+  #cursor = ""; // of the connections before this one
+  /** @type {any} */
+  #growTimer = null;
+  /** @type {any} */
+  #shrinkTimer = null;
+  #pollTimer;
   #failures = 0;
-  #over = false;
+  #ended = false;
 
   /**
-   * @param {Options} options
-   * @param {(message: object) => void} post  to all tabs, the own one included
+   * @param {LeaderOptions} options
+   * @param {(message: LeaderMessage & {due: number}) => void} post  to all tabs, the leader's own included
    */
   constructor(options, post) {
-    const defaults = { settle: SETTLE, linger: LINGER, timers: globalThis, ask: askWhy };
-    this.#options = { ...defaults, ...options };
+    this.#options = { settle: SETTLE, linger: LINGER, timers: /** @type {Timers} */ (globalThis), probe, ...options };
+    /** @param {LeaderMessage} message */
     this.#post = (message) => post({ ...message, due: this.#connection?.due ?? HEARTBEAT });
-    this.#ticker = this.#options.timers.setInterval(() => this.#connection?.wake(), TICK);
+    this.#pollTimer = this.#options.timers.setInterval(() => this.#connection?.wake(), POLL_INTERVAL);
   }
 
-  /** Makes itself known: everyone answers with what they want. */
+  /** Announces the leader: every tab answers with what it wants. */
   start() {
     this.#post({ type: "wait" });
   }
 
   close() {
-    this.#over = true;
-    this.#options.timers.clearInterval(this.#ticker);
-    this.#settle();
+    this.#ended = true;
+    this.#options.timers.clearInterval(this.#pollTimer);
+    this.#clearTimers();
     this.#connection?.close();
   }
 
-  /** What a tab says. */
-  hear(message) {
-    if (!this.#over) this.#on[message.type]?.(message);
+  /** @param {FromFollower} message */
+  receive(message) {
+    if (!this.#ended) /** @type {any} */ (this.#handlers[message.type])?.(message);
   }
 
-  #on = {
+  /** @type {Handlers<FromFollower>} */
+  #handlers = {
     want: ({ tab, streams }) => {
       this.#wants.delete(tab);
       if (streams.length > 0) this.#wants.set(tab, streams);
-      this.#refuseTooMany(tab);
-      this.#consider();
+      this.#refuseExcess(tab);
+      this.#update();
     },
     bye: ({ tab }) => {
-      if (this.#wants.delete(tab)) this.#consider();
+      if (this.#wants.delete(tab)) this.#update();
     },
     wake: () => {
       this.#connection?.wake();
-      this.#answer();
+      this.#postState();
     },
     retry: () => this.#connection?.retry(),
   };
 
-  #union() {
-    return [...new Set([...this.#wants.values()].flat().map(({ stream }) => stream))];
+  #allWants() {
+    return [...this.#wants.values()].flat();
   }
 
-  #refuseTooMany(tab) {
-    if (this.#union().length <= MOST) return;
+  #union() {
+    return [...new Set(this.#allWants().map(({ stream }) => stream))];
+  }
+
+  /** @param {string} tab */
+  #refuseExcess(tab) {
+    if (this.#union().length <= MAX_STREAMS) return;
     this.#wants.delete(tab);
     this.#post({ type: "full", tab });
   }
 
-  #consider() {
-    if (this.#isMissing()) {
-      this.#growing ??= this.#later(this.#options.settle);
+  #update() {
+    if (this.#hasUnserved()) {
+      this.#growTimer ??= this.#reopenIn(this.#options.settle);
     } else {
-      this.#answer();
-      if (this.#isTooMuch()) this.#shrinking ??= this.#later(this.#options.linger);
+      this.#postState();
+      if (this.#hasUnwanted()) this.#shrinkTimer ??= this.#reopenIn(this.#options.linger);
     }
   }
 
-  #isMissing() {
-    return [...this.#wants.values()].flat().some((want) => !this.#has(want));
+  #hasUnserved() {
+    return this.#allWants().some((want) => !this.#serves(want));
   }
 
   /**
-   * Whether the connection brings everything after the cursor at which a tab stands. One that is open does not, for a tab
-   * that comes now: who types, and who is there, is told at the beginning. A tab of another epoch begins anew by itself.
+   * Whether the connection brings everything after a tab's cursor. An open connection does not for a tab that joins now:
+   * presence and typing are sent at its beginning. A tab whose cursor has another epoch resets itself.
+   *
+   * @param {Want} want
    */
-  #has({ stream, cursor, joined }) {
+  #serves({ stream, cursor, joined }) {
     if (this.#connection === null || !this.#streams.includes(stream)) return false;
     const ahead = compare(this.#connection.cursor, cursor);
     return joined || Number.isNaN(ahead) || (ahead <= 0 && !this.#connection.isOpen);
   }
 
-  #isTooMuch() {
+  #hasUnwanted() {
     const wanted = this.#union();
     return this.#streams.some((stream) => !wanted.includes(stream));
   }
 
-  #answer() {
+  #postState() {
     if (this.#connection?.isOpen) {
       const { cursor } = this.#connection;
-      this.#opened({ type: "open", from: cursor, resumed: true, id: cursor });
+      this.#postOpen({ type: "open", from: cursor, resumed: true, id: cursor });
     } else {
-      this.#post({ type: "wait", reason: this.#connection?.interrupted });
+      this.#post({ type: "wait", reason: this.#connection?.interruption });
     }
   }
 
-  #opened({ from, ...message }) {
-    for (const want of [...this.#wants.values()].flat()) {
-      want.joined ||= this.#streams.includes(want.stream) && !(compare(from, want.cursor) > 0);
+  /** @param {Open} message */
+  #postOpen(message) {
+    for (const want of this.#allWants()) {
+      want.joined ||= this.#streams.includes(want.stream) && !(compare(message.from, want.cursor) > 0);
     }
-    this.#post({ ...message, from, streams: this.#streams });
+    this.#post({ ...message, streams: this.#streams });
   }
 
-  #later(delay) {
+  /** @param {number} delay */
+  #reopenIn(delay) {
     return this.#options.timers.setTimeout(() => this.#reopen(), delay);
   }
 
-  #settle() {
-    this.#options.timers.clearTimeout(this.#growing);
-    this.#options.timers.clearTimeout(this.#shrinking);
-    this.#growing = this.#shrinking = null;
+  #clearTimers() {
+    this.#options.timers.clearTimeout(this.#growTimer);
+    this.#options.timers.clearTimeout(this.#shrinkTimer);
+    this.#growTimer = this.#shrinkTimer = null;
   }
 
   #reopen() {
-    this.#settle();
-    if (!this.#isMissing() && !this.#isTooMuch()) return;
-    const behind = [...this.#wants.values()].flat().filter(({ joined }) => !joined);
-    const cursor = oldest([this.#connection?.cursor ?? this.#position, ...behind.map((want) => want.cursor)]);
+    this.#clearTimers();
+    if (!this.#hasUnserved() && !this.#hasUnwanted()) return;
+    const behind = this.#allWants().filter(({ joined }) => !joined);
+    const cursor = oldest([this.#connection?.cursor ?? this.#cursor, ...behind.map((want) => want.cursor)]);
     this.#connection?.close();
     this.#connection = null;
     this.#streams = this.#union();
-    this.#position = cursor;
+    this.#cursor = cursor;
     if (this.#streams.length === 0) return;
-    this.#connection = new Connection({ ...this.#options, streams: this.#streams, cursor }, (message) => this.#told(message));
+    this.#connection = new Connection({ ...this.#options, streams: this.#streams, cursor }, (message) => this.#relay(message));
   }
 
-  #told(message) {
+  /** @param {ConnectionMessage} message */
+  #relay(message) {
     if (message.type === "closed") {
-      this.#position = this.#connection.cursor;
+      this.#cursor = this.#connection?.cursor ?? "";
       this.#connection = null;
-      this.#refused(message);
+      this.#closed(message);
     } else if (message.type === "open") {
       this.#failures = 0;
-      this.#opened(message);
+      this.#postOpen(message);
     } else {
       this.#post(message);
     }
   }
 
-  /** One stream that is refused must not take the others down. */
-  async #refused({ reason, status }) {
+  /**
+   * A refused stream must not end the others.
+   *
+   * @param {Closed} closing
+   */
+  #closed({ reason, status }) {
     if (reason === "signed_out" || status === 401) {
       this.#end({ status: 401, reason: "signed_out" });
     } else if (reason !== "forbidden" && status === undefined) {
-      this.#end({ reason }); // of a kind that only a newer server knows
+      this.#end({ reason }); // a reason that only a newer server has
     } else {
-      await this.#findOutWhich(reason, status);
+      this.#probeEach(reason, status);
     }
   }
 
-  async #findOutWhich(reason, status) {
-    const answers = new Map();
+  /** @type {(reason: string, status?: number) => Promise<void>} */
+  async #probeEach(reason, status) {
+    const statuses = new Map();
     for (const stream of this.#streams) {
       this.#post({ type: "wait", reason });
-      answers.set(stream, (await this.#options.ask(streamUrl({ ...this.#options, streams: [stream] }))).status);
-      if (this.#over || this.#connection !== null) return; // which asks for itself
+      statuses.set(stream, (await this.#options.probe(streamUrl({ ...this.#options, streams: [stream] }))).status);
+      if (this.#ended || this.#connection !== null) return; // a newer connection probes for itself
     }
-    const refused = [...answers].filter(([, answer]) => isRefusal(answer));
+    const refused = [...statuses].filter(([, answer]) => isRefusal(answer));
     if (refused.some(([, answer]) => answer === 401)) {
       this.#end({ status: 401, reason: "signed_out" });
     } else if (refused.length === 0 && status === 400) {
-      this.#end({ status, reason }); // none of them by itself: asking again would not help
+      this.#end({ status, reason }); // the combination is refused, and would be again
     } else {
-      for (const [stream, answer] of refused) this.#drop(stream, answer);
+      for (const [stream, answer] of refused) this.#refuse(stream, answer);
       const delay = refused.length > 0 ? 0 : backoff(this.#failures++, this.#options.random);
-      this.#growing ??= this.#later(delay);
+      this.#growTimer ??= this.#reopenIn(delay);
     }
   }
 
-  #drop(stream, status) {
-    this.#forget(({ stream: wanted }) => wanted !== stream);
+  /** @type {(stream: string, status: number) => void} */
+  #refuse(stream, status) {
+    this.#retain((want) => want.stream !== stream);
     this.#post({ type: "refused", stream, status, reason: reasonOf(status) });
   }
 
+  /** @param {{status?: number, reason: string}} closing */
   #end(closing) {
-    this.#forget(() => false);
+    this.#retain(() => false);
     this.#streams = [];
-    this.#post({ type: "over", ...closing });
+    this.#post({ type: "ended", ...closing });
   }
 
-  #forget(stays) {
-    for (const [tab, streams] of this.#wants) {
-      const left = streams.filter(stays);
-      if (left.length > 0) this.#wants.set(tab, left);
+  /** @param {(want: Want) => boolean} isKept */
+  #retain(isKept) {
+    for (const [tab, wants] of this.#wants) {
+      const kept = wants.filter(isKept);
+      if (kept.length > 0) this.#wants.set(tab, kept);
       else this.#wants.delete(tab);
     }
   }

@@ -1,60 +1,82 @@
-/** How a stream is asked for: its address, when to ask again, and what the server's refusal means. */
+/** The requests that open a stream: the address, the delay between attempts, and the meaning of a refusal. */
 
-export const ASK_TIMEOUT = 10_000;
+/** @import { ProbeResult, StreamAddress } from "./types" */
+
+export const PROBE_TIMEOUT = 10_000;
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
-const TRY_AGAIN = new Set([408, 425, 429]);
+const RETRYABLE = new Set([408, 425, 429]);
 
-/** @typedef {{status: number, retryAfter?: number}} Answer   status 0: no answer; retryAfter in ms */
-
-/** The address that opens `streams` for `user`, resuming after `cursor` where there is one. */
+/** @param {StreamAddress} address */
 export function streamUrl({ url = "/streams", streams, format = "json", user, cursor = "" }) {
   const query = new URLSearchParams(streams.map((stream) => ["stream", stream]));
   query.set("format", format);
-  if (user !== undefined) query.set("user", user);
+  if (user !== undefined) query.set("user", String(user));
   if (cursor) query.set("last_event_id", cursor);
   return `${url}?${query}`;
 }
 
-/** Milliseconds before attempt number `attempt` (from 0): doubled up to `longest`, of which the upper half is random. */
+/**
+ * Milliseconds before an attempt: `first`, doubled with each up to `longest`, of which the upper half is random.
+ *
+ * @param {number} attempt  from 0
+ */
 export function backoff(attempt, random = Math.random, first = FIRST_DELAY, longest = LONGEST_DELAY) {
   const ceiling = Math.min(longest, first * 2 ** attempt);
   return (ceiling + random() * ceiling) / 2;
 }
 
 /**
- * Why the server refused `url`. A new EventSource would not say, and would be refused the same way for ever.
+ * Finds out why the server refused `url`: EventSource does not reveal the status, and a new one would be refused again.
  *
- * @returns {Promise<Answer>}
+ * @param {string} url
+ * @returns {Promise<ProbeResult>}
  */
-export async function askWhy(url, fetch = globalThis.fetch) {
+export async function probe(url, fetch = globalThis.fetch) {
   const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(), ASK_TIMEOUT);
+  const timer = setTimeout(() => patience.abort(), PROBE_TIMEOUT);
   try {
     const answer = await fetch(url, {
-      method: "HEAD", // authorised and refused like a GET, and opens nothing
+      method: "HEAD", // authorised and refused like a GET, but opens no stream
       headers: { Accept: "text/event-stream" },
       cache: "no-store",
       credentials: "same-origin",
       redirect: "manual",
       signal: patience.signal,
     });
-    const seconds = Number(answer.headers.get("Retry-After") ?? NaN);
-    return { status: answer.status, retryAfter: seconds >= 0 ? seconds * 1000 : undefined };
+    return { status: answer.status, retryAfter: retryAfter(answer) };
   } catch {
     return { status: 0 };
   } finally {
     clearTimeout(timer);
-    patience.abort(); // should anybody answer a HEAD with an endless stream
+    patience.abort(); // in case a proxy answers a HEAD with an endless body
   }
 }
 
-/** Whether asking again would be answered the same way. */
-export function isRefusal(status) {
-  return status >= 400 && status < 500 && !TRY_AGAIN.has(status);
+/**
+ * The delay of a Retry-After header in milliseconds; undefined without one in seconds.
+ *
+ * @param {Response} answer
+ */
+export function retryAfter({ headers }) {
+  const seconds = Number(headers.get("Retry-After") ?? NaN);
+  return seconds >= 0 ? seconds * 1000 : undefined;
 }
 
-/** The same in a word, as `stream.closed` would say it. */
+/**
+ * Whether the same request would be refused again.
+ *
+ * @param {number} status
+ */
+export function isRefusal(status) {
+  return status >= 400 && status < 500 && !RETRYABLE.has(status);
+}
+
+/**
+ * The `reason` that `stream.closed` has for an HTTP status.
+ *
+ * @param {number} status
+ */
 export function reasonOf(status) {
   if (status === 401) return "signed_out";
   if (status === 403 || status === 404) return "forbidden";

@@ -1,35 +1,66 @@
 /**
- * How the tabs of one browser come to share a connection. The tab that holds a Web Lock leads: it owns the connection
- * and tells the others through a BroadcastChannel. When it closes or crashes, the browser gives the lock to the next.
- * When it hangs, so that nothing is heard from it in time, the lock is taken from it. Here are the locks and the
- * channel; what is said is the business of leader.js and member.js.
+ * How a tab reaches its leader. With SharedTransport, the tab that holds a Web Lock leads and posts to the others through a
+ * BroadcastChannel. When it closes or crashes, the browser grants the lock to the next tab; when it hangs, another tab
+ * steals the lock. With DirectTransport, a tab leads itself. docs/connector.md has the states.
  */
+
+/** @import { FollowerMessage, FromFollower, FromLeader, LeaderMessage, Receiver, Transport, TransportOptions, Timers } from "./types" */
 
 import { Leader } from "./leader.js";
 
-const GRACE = 3_000; // ms by which a leader may be late, before it is asked and again before it is replaced
-const FIRST_WORD = 2_000; // ms in which a leader answers a tab that has just come
-const TO_LEADER = new Set(["want", "bye", "wake", "retry"]);
+/**
+ * The messages between tabs: kind, sender, fields, meaning. A follower's message also has `tab`, its sender. A leader's has
+ * `term`, which grows with each leader, and `due`, the ms within which its next message follows. types.d.ts has the types.
+ *
+ * @type {Record<FollowerMessage["type"] | LeaderMessage["type"], "follower" | "leader">}
+ */
+const SENDERS = {
+  want: "follower", //  streams: [{stream, cursor, joined}]   all that the tab wants; replaces what it wanted before
+  bye: "follower", //                                         the tab leaves; the leader sends it itself for a crashed one
+  wake: "follower", //                                        run what is overdue, and answer with `open` or `wait`
+  retry: "follower", //                                       the network is back: end the back-off
+  open: "leader", //    from, streams, resumed, id            live: everything after `from` follows
+  wait: "leader", //    reason                                not live; with a reason once it was interrupted
+  event: "leader", //   name, data, id                        an event as the server sent it
+  ping: "leader", //    lag, id                               the server's heartbeat; `lag` in s
+  reset: "leader", //   reason, id                            missed events can't be replayed; continues after `id`
+  refused: "leader", // stream, status, reason                the server refused this stream for good
+  ended: "leader", //   status, reason                        the server ended all of them for good
+  full: "leader", //    tab                                   no room for this tab's streams: it uses a DirectTransport
+};
+const VERSION = 2; // of these messages: tabs with modules of another version do not share
 
-/** Whether tabs can share here: Web Locks exist in secure contexts only, and an intranet may have plain HTTP. */
+const GRACE = 3_000; // ms by which a leader may be late, before it is asked and again before it is replaced
+const FIRST_MESSAGE = 2_000; // ms in which a leader answers a new tab
+
+/** Whether tabs can share here. Web Locks exist in secure contexts only, and an intranet may have plain HTTP. */
 export function canShare({ navigator, BroadcastChannel } = globalThis) {
   return navigator?.locks !== undefined && BroadcastChannel !== undefined;
 }
 
-/** A tab by itself: leader and only member. */
-export class Alone {
+/**
+ * A tab by itself: leader and only follower.
+ *
+ * @implements {Transport}
+ */
+export class DirectTransport {
   #options;
-  #member;
+  #follower;
+  /** @type {Leader | null} */
   #leader = null;
 
-  constructor(options, member) {
+  /**
+   * @param {TransportOptions} options
+   * @param {import("./follower.js").Follower} follower
+   */
+  constructor(options, follower) {
     this.#options = { settle: 0, ...options };
-    this.#member = member;
+    this.#follower = follower;
   }
 
   join() {
-    const term = this.#member.term + 1;
-    this.#leader = new Leader(this.#options, (message) => this.#member.hear({ ...message, term }));
+    const term = this.#follower.term + 1;
+    this.#leader = new Leader(this.#options, (message) => this.#follower.receive({ ...message, term }));
     this.#leader.start();
   }
 
@@ -38,115 +69,128 @@ export class Alone {
     this.#leader = null;
   }
 
+  /** @param {FollowerMessage} message */
   send(message) {
-    this.#leader?.hear({ ...message, tab: "alone" });
+    this.#leader?.receive({ ...message, tab: "direct" });
   }
 }
 
-/** A tab among others that have the same `name`. */
-export class Shared {
+/**
+ * A tab among others whose transport has the same name.
+ *
+ * @implements {Transport}
+ */
+export class SharedTransport {
   #name;
   #options;
-  #member;
+  #follower;
   #tab = "";
+  /** @type {BroadcastChannel | null} */
   #channel = null;
+  /** @type {Receiver | null} */
   #leader = null;
-  #leaving = null; // lets go of every lock
-  #isThere = false;
+  #membership = new AbortController(); // its abort releases every lock
+  #isPresent = false;
+  /** @type {any} */
   #overdue = null;
 
   /**
-   * @param {string} name  of what is shared: the same connection, for the same person
-   * @param {import("./leader.js").Options & {grace?: number, full?: () => void}} options
-   *     `full` is called when the one connection has no room for this tab's streams
-   * @param {import("./follower.js").Member} member
+   * @param {string} name  of what is shared: the address, user, account and format of the connection
+   * @param {TransportOptions} options
+   * @param {import("./follower.js").Follower} follower
    */
-  constructor(name, options, member) {
-    this.#name = name;
-    this.#options = { grace: GRACE, full: () => {}, timers: globalThis, ...options };
-    this.#member = member;
+  constructor(name, options, follower) {
+    this.#name = `rtapp ${VERSION} ${name}`;
+    this.#options = { grace: GRACE, onFull: () => {}, timers: /** @type {Timers} */ (globalThis), ...options };
+    this.#follower = follower;
   }
 
   join() {
-    const leaving = (this.#leaving = new AbortController());
+    const { signal } = (this.#membership = new AbortController());
     this.#tab = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("");
     this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }) => this.#heard(data);
-    // Held for as long as this tab is there, so that a leader learns of its end however it comes.
-    const isThere = () => {
-      this.#isThere = true;
-      this.#queue(leaving.signal);
+    this.#channel.onmessage = ({ data }) => this.#receive(data);
+    // Each tab holds a lock of its own while it is present, so that the leader notices its end, even a crash.
+    const present = () => {
+      this.#isPresent = true;
+      this.#queue(signal);
       this.#follow();
     };
-    hold(this.#lockOf(this.#tab), leaving.signal, isThere, this.#options.full);
+    withLock(this.#lockOf(this.#tab), signal, present, this.#options.onFull);
   }
 
   leave() {
     if (this.#channel === null) return;
     this.send({ type: "bye" });
-    this.#isThere = false;
+    this.#isPresent = false;
     this.#stepDown();
-    this.#leaving.abort();
+    this.#membership.abort();
     this.#options.timers.clearTimeout(this.#overdue);
     this.#channel.close();
     this.#channel = null;
   }
 
-  /** To the leader, whichever tab it is. */
+  /**
+   * Sends a message to the leader, this tab or another.
+   *
+   * @param {FollowerMessage} message
+   */
   send(message) {
-    if (!this.#isThere) return; // what is wanted is said when it is
-    const said = { ...message, tab: this.#tab };
-    if (this.#leader) this.#leader.hear(said);
-    else this.#channel?.postMessage(said);
+    if (!this.#isPresent) return; // a present tab begins with `want`
+    const sent = { ...message, tab: this.#tab };
+    if (this.#leader) this.#leader.receive(sent);
+    else this.#channel?.postMessage(sent);
   }
 
   // Leading
 
+  /** @param {AbortSignal} signal */
   #queue(signal) {
     const lost = () => {
       this.#deposed();
       this.#queue(signal);
     };
-    hold(this.#name, signal, () => this.#lead(), lost);
+    withLock(this.#name, signal, () => this.#lead(), lost);
   }
 
-  /** The place in the queue is kept. */
+  /** The place in the queue for the lock is kept. */
   #steal() {
-    hold(this.#name, this.#leaving.signal, () => this.#lead(), () => this.#deposed(), { steal: true });
+    withLock(this.#name, this.#membership.signal, () => this.#lead(), () => this.#deposed(), { steal: true });
   }
 
   #lead() {
     this.#options.timers.clearTimeout(this.#overdue);
-    const term = Math.max(Date.now(), this.#member.term + 1);
+    const term = Math.max(Date.now(), this.#follower.term + 1);
     const channel = this.#channel;
-    const gone = new AbortController();
+    const ended = new AbortController();
     const watched = new Set();
     const leader = new Leader(this.#options, (message) => {
-      const said = { ...message, term };
-      channel.postMessage(said);
-      this.#told(said);
+      const sent = { ...message, term };
+      channel?.postMessage(sent);
+      this.#deliver(sent);
     });
     this.#leader = {
-      hear: (message) => {
+      receive: (message) => {
         if (!watched.has(message.tab)) {
           watched.add(message.tab);
-          this.#watch(message.tab, gone.signal);
+          this.#watch(message.tab, ended.signal);
         }
-        leader.hear(message);
+        leader.receive(message);
       },
       close: () => {
-        gone.abort();
+        ended.abort();
         leader.close();
       },
     };
     leader.start();
   }
 
+  /** @type {(tab: string, signal: AbortSignal) => void} */
   #watch(tab, signal) {
     if (tab === this.#tab) return;
-    hold(this.#lockOf(tab), signal, (released) => {
-      released();
-      this.#leader?.hear({ type: "bye", tab });
+    withLock(this.#lockOf(tab), signal, (release) => {
+      release();
+      this.#leader?.receive({ type: "bye", tab });
     });
   }
 
@@ -155,12 +199,13 @@ export class Shared {
     this.#leader = null;
   }
 
-  /** The others held this tab for hung. */
+  /** Another tab took this one for hung, and leads. */
   #deposed() {
     this.#stepDown();
     this.#follow();
   }
 
+  /** @param {string} tab */
   #lockOf(tab) {
     return `${this.#name} ${tab}`;
   }
@@ -168,25 +213,31 @@ export class Shared {
   // Following
 
   #follow() {
-    this.#member.want();
-    this.#expectWithin(FIRST_WORD);
+    this.#follower.want();
+    this.#expectWithin(FIRST_MESSAGE);
   }
 
-  #heard(message) {
-    if (TO_LEADER.has(message.type)) {
-      this.#leader?.hear(message);
-    } else if (!this.#leader && message.term >= this.#member.term) {
+  /** @param {FromFollower | FromLeader} message */
+  #receive(message) {
+    if (isFromFollower(message)) {
+      this.#leader?.receive(message);
+    } else if (!this.#leader && message.term >= this.#follower.term) {
       this.#expectWithin(message.due + this.#options.grace);
-      this.#told(message);
+      this.#deliver(message);
     }
   }
 
-  #told(message) {
-    if (message.type !== "full") this.#member.hear(message);
-    else if (message.tab === this.#tab) this.#options.full();
+  /** @param {FromLeader} message */
+  #deliver(message) {
+    if (message.type !== "full") this.#follower.receive(message);
+    else if (message.tab === this.#tab) this.#options.onFull();
   }
 
-  /** A leader that is late is asked, because timers are slow in a hidden tab; one that does not answer has hung. */
+  /**
+   * A late leader is asked first, because timers are slow in a hidden tab. If it does not answer, it hangs.
+   *
+   * @param {number} delay
+   */
   #expectWithin(delay) {
     const { timers, grace } = this.#options;
     timers.clearTimeout(this.#overdue);
@@ -197,17 +248,25 @@ export class Shared {
   }
 }
 
+/** @type {(message: FromFollower | FromLeader) => message is FromFollower} */
+function isFromFollower({ type }) {
+  return SENDERS[type] === "follower";
+}
+
 /**
- * Asks for a lock, and holds it from `then` on until `released` is called, the signal aborts or somebody steals it
- * (`lost`, which is also called where locks are forbidden). https://www.w3.org/TR/web-locks/
+ * Requests a lock and holds it, from the call of `granted` until its `release` is called, the signal aborts, or another tab
+ * steals it. `lost` is called in the last case, and where locks are forbidden. https://www.w3.org/TR/web-locks/
+ *
+ * @type {(name: string, signal: AbortSignal, granted: (release: () => void) => void, lost?: () => void, options?: {steal?: boolean}) => void}
  */
-function hold(name, signal, then, lost = () => {}, { steal = false } = {}) {
+function withLock(name, signal, granted, lost = () => {}, { steal = false } = {}) {
   if (signal.aborted) return;
+  /** @returns {Promise<void>} */
   const held = () =>
-    new Promise((released) => {
-      if (signal.aborted) return released();
-      signal.addEventListener("abort", released);
-      return then(released);
+    new Promise((release) => {
+      if (signal.aborted) return release();
+      signal.addEventListener("abort", () => release());
+      granted(release);
     });
   navigator.locks.request(name, steal ? { steal } : { signal }, held).catch(() => {
     if (!signal.aborted) lost();

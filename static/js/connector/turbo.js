@@ -1,25 +1,29 @@
 /**
- * Applies `<turbo-stream>` elements to the page. A replay changes nothing: an element that is no newer than the one on
- * the page (same id, `data-version` not higher) is left out, and otherwise takes its place.
+ * Applies `<turbo-stream>` elements to the page. A replay changes nothing: an element that is no newer than the one on the
+ * page (same id, `data-version` not higher) is dropped, a newer one takes its place.
  */
 
 /**
- * Whether `incoming` adds nothing to what the page `present`s; both are `data-version` values.
- * Equal counts as known: a replayed message must not move to the end of the thread. Without versions, the newcomer wins.
+ * Whether an element adds nothing to the one on the page. An equal version is stale: a replayed message must not move to
+ * the end of the thread. Without versions, the incoming element is applied.
  *
- * @param {string | undefined} present
+ * @param {string | undefined} present   the `data-version` on the page
  * @param {string | undefined} incoming
  */
-export function isKnown(present, incoming) {
+export function isStale(present, incoming) {
   const [old, fresh] = [version(present), version(incoming)];
   return old !== null && fresh !== null && fresh <= old;
 }
 
+/** @param {string | undefined} text */
 function version(text) {
   return /^\d+$/.test(text ?? "") ? Number(text) : null;
 }
 
-/** What each action does to its target with the new content, once that content is worth showing. */
+/** @typedef {(old: HTMLElement, incoming: HTMLElement) => void} Carry */
+/** @typedef {(target: HTMLElement, content: DocumentFragment) => void} Action */
+
+/** @type {Record<string, Action>} */
 const ACTIONS = {
   append: (target, content) => target.append(content),
   prepend: (target, content) => target.prepend(content),
@@ -30,6 +34,7 @@ const ACTIONS = {
   remove: (target) => target.remove(),
 };
 const NEEDS_CONTENT = new Set(["append", "prepend", "before", "after", "replace"]);
+/** @type {Record<string, (target: HTMLElement) => HTMLElement | null>} */
 const ADDS_TO = {
   append: (target) => target,
   prepend: (target) => target,
@@ -43,31 +48,32 @@ export function isAction(action) {
 }
 
 /**
- * Applies all `<turbo-stream>` elements in `html`. Scripts in it are dropped.
+ * Applies all `<turbo-stream>` elements in `html`, without the scripts in them.
  *
  * @param {string} html
  * @param {object} [options]
  * @param {Document} [options.page]
- * @param {(old: Element, incoming: Element) => void} [options.carry]  before an element takes the place of an older one
- * @returns {Element[]} the elements that came onto the page
+ * @param {Carry} [options.carry]  called before an element takes the place of an older one
+ * @returns {HTMLElement[]} the elements that were added to the page
  */
 export function apply(html, { page = document, carry = () => {} } = {}) {
   const holder = page.createElement("template");
   holder.innerHTML = html;
-  const streams = [...holder.content.children].filter((element) => element.localName === "turbo-stream");
+  const streams = children(holder.content).filter(({ localName }) => localName === "turbo-stream");
   return streams.flatMap((stream) => applyOne(stream, page, carry));
 }
 
+/** @type {(stream: HTMLElement, page: Document, carry: Carry) => HTMLElement[]} */
 function applyOne(stream, page, carry) {
-  const action = stream.getAttribute("action");
-  const target = page.getElementById(stream.getAttribute("target"));
+  const action = stream.getAttribute("action") ?? "";
+  const target = page.getElementById(stream.getAttribute("target") ?? "");
   if (!target || !isAction(action)) return [];
 
   const content = contentOf(stream, page);
-  const refocus = keepFocus(page);
-  if (action === "replace") dropKnown(content, target, carry);
-  if (action in ADDS_TO) takePlaceOfOlder(content, ADDS_TO[action](target), carry);
-  const arrived = [...content.children];
+  const refocus = rememberFocus(page);
+  if (action === "replace") dropStale(content, target, carry);
+  if (action in ADDS_TO) dropOrReplace(content, ADDS_TO[action](target), carry);
+  const arrived = children(content);
   if (arrived.length === 0 && NEEDS_CONTENT.has(action)) return [];
 
   ACTIONS[action](target, content);
@@ -75,6 +81,7 @@ function applyOne(stream, page, carry) {
   return arrived;
 }
 
+/** @type {(stream: HTMLElement, page: Document) => DocumentFragment} */
 function contentOf(stream, page) {
   const template = stream.querySelector("template");
   const content = template ? page.importNode(template.content, true) : page.createDocumentFragment();
@@ -82,19 +89,21 @@ function contentOf(stream, page) {
   return content;
 }
 
-function dropKnown(content, present, carry) {
-  for (const incoming of [...content.children]) {
+/** @type {(content: DocumentFragment, present: HTMLElement, carry: Carry) => void} */
+function dropStale(content, present, carry) {
+  for (const incoming of children(content)) {
     if (incoming.id !== present.id) continue;
-    if (isKnown(present.dataset.version, incoming.dataset.version)) incoming.remove();
+    if (isStale(present.dataset.version, incoming.dataset.version)) incoming.remove();
     else carry(present, incoming);
   }
 }
 
-function takePlaceOfOlder(content, parent, carry) {
-  for (const incoming of [...content.children]) {
-    const present = incoming.id && parent.ownerDocument.getElementById(incoming.id);
+/** @type {(content: DocumentFragment, parent: HTMLElement | null, carry: Carry) => void} */
+function dropOrReplace(content, parent, carry) {
+  for (const incoming of children(content)) {
+    const present = incoming.id ? parent?.ownerDocument.getElementById(incoming.id) : null;
     if (!present || present.parentElement !== parent) continue;
-    if (isKnown(present.dataset.version, incoming.dataset.version)) {
+    if (isStale(present.dataset.version, incoming.dataset.version)) {
       incoming.remove();
     } else {
       carry(present, incoming);
@@ -103,14 +112,24 @@ function takePlaceOfOlder(content, parent, carry) {
   }
 }
 
-/** A replaced row takes the keyboard focus with it into nowhere; its successor gets it back. */
-function keepFocus(page) {
+/**
+ * A removed element loses the keyboard focus. The returned function gives it to the successor.
+ *
+ * @param {Document} page
+ */
+function rememberFocus(page) {
   const focused = page.activeElement;
-  const home = focused?.closest("[id]");
-  const id = home?.id;
+  const id = focused?.closest("[id]")?.id;
   return () => {
-    if (!id || focused.isConnected) return;
+    if (!id || focused?.isConnected) return;
     const successor = page.getElementById(id);
-    (successor?.querySelector("a[href], button") ?? successor)?.focus?.({ preventScroll: true });
+    /** @type {HTMLElement | null | undefined} */
+    const target = successor?.querySelector("a[href], button");
+    (target ?? successor)?.focus?.({ preventScroll: true });
   };
+}
+
+/** @param {ParentNode} parent */
+function children(parent) {
+  return /** @type {HTMLElement[]} */ ([...parent.children]);
 }

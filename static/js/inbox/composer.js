@@ -1,57 +1,82 @@
-/** Where one writes: keys, drafts, the note switch, and how much room is left. */
+/** The composer: keys, drafts, the switch for private notes, and the room that is left. */
 
+/** @import { Page } from "./types" */
+
+import { byId, field, find } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { startMentions } from "./mentions.js";
-import { Teller } from "./typing.js";
+import { TypingNotifier } from "./typing.js";
 
-const LIMIT = 10_000; // characters, as the server has it
-const NEAR = 1_000; // characters left from which on that is said
+const MAX_CHARACTERS = 10_000; // as on the server
+const NEAR_MAX = 1_000; // characters left, from which on the number is shown
 
-/** Whether Enter (pressed as `event` tells) sends. An Enter that ends an input method's composition does not. */
-export function sends(event, touch = false) {
-  return event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229 && !touch;
+/**
+ * Whether a key press sends the message. An Enter that ends an input method's composition does not.
+ *
+ * @param {Pick<KeyboardEvent, "key" | "shiftKey" | "isComposing" | "keyCode">} event
+ */
+export function sends(event, isTouch = false) {
+  return event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229 && !isTouch;
 }
 
-/** "950 characters left", when that is worth knowing; else "". Characters as the server counts them. */
+/**
+ * "950 characters left" near the maximum, else "". Counts code points, like the server.
+ *
+ * @param {string} text
+ */
 export function roomLeft(text) {
-  const left = LIMIT - [...text].length;
-  return left <= NEAR ? `${left} character${left === 1 ? "" : "s"} left` : "";
+  const left = MAX_CHARACTERS - [...text].length;
+  return left <= NEAR_MAX ? `${left} character${left === 1 ? "" : "s"} left` : "";
 }
 
-export function startComposer(page) {
+/**
+ * @param {Page} page
+ * @param {import("./outgoing.js").Outgoing} outgoing
+ * @param {import("./thread.js").Thread} thread
+ */
+export function startComposer(page, outgoing, thread) {
+  /** @type {HTMLFormElement | null} */
   const form = document.querySelector("form#composer");
-  if (!form) return {};
-  const text = form.elements.content;
-  const note = form.elements.private;
+  if (!form) return null;
+  /** @type {HTMLTextAreaElement} */
+  const text = field(form, "content");
+  /** @type {HTMLInputElement} */
+  const note = field(form, "private");
   const toCustomer = text.placeholder;
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
   const drafts = new Drafts(localStorage, page.user);
-  const tell = (data) => page.live.perform(`conversation:${page.conversation}`, "typing", data).catch(() => {});
-  const teller = new Teller(tell);
+  const typing = new TypingNotifier((data) => page.connector.perform(`conversation:${page.conversation}`, "typing", data).catch(() => {}));
   const mentions = startMentions(text, () => note.checked);
 
   const refresh = () => {
     text.placeholder = note.checked ? "Write a note for your team…" : toCustomer;
     grow(text);
-    form.querySelector("#left").textContent = roomLeft(text.value);
-    form.querySelector("#left").hidden = roomLeft(text.value) === "";
+    byId("left").textContent = roomLeft(text.value);
+    byId("left").hidden = roomLeft(text.value) === "";
   };
   const changed = () => {
     refresh();
     drafts.write(page.conversation, { content: text.value, private: note.checked });
-    teller.typed(text.value, note.checked);
+    typing.typed(text.value, note.checked);
+  };
+  const send = () => {
+    outgoing.send(text.value, note.checked);
+    typing.sent();
+    text.value = "";
+    drafts.write(page.conversation, { content: "" });
+    refresh();
+    byId("new-messages")?.remove();
+    thread.toLatest();
+  };
+  const restore = () => {
+    const draft = drafts.read(page.conversation);
+    text.value ||= draft.content;
+    if (draft.content) note.checked = draft.private;
   };
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (text.value.trim() === "") return;
-    page.outgoing.send(text.value, note.checked);
-    teller.sent();
-    text.value = "";
-    drafts.write(page.conversation, { content: "" });
-    refresh();
-    document.getElementById("new-messages")?.remove();
-    page.scrolling.toLatest();
+    if (text.value.trim() !== "") send();
   });
   text.addEventListener("keydown", (event) => {
     if (mentions.takes(event) || !sends(event, touch.matches)) return;
@@ -60,16 +85,15 @@ export function startComposer(page) {
   });
   text.addEventListener("input", changed);
   note.addEventListener("change", changed);
-  text.addEventListener("blur", () => teller.stop());
-  addEventListener("pagehide", () => teller.stop());
-  document.querySelector('form[action="/logout"]').addEventListener("submit", () => drafts.forget());
+  text.addEventListener("blur", () => typing.stop());
+  addEventListener("pagehide", () => typing.stop());
+  find(document, 'form[action="/logout"]').addEventListener("submit", () => drafts.clear());
 
-  const draft = drafts.read(page.conversation);
-  text.value ||= draft.content;
-  if (draft.content) note.checked = draft.private;
-  form.querySelector("#keys").hidden = touch.matches;
+  restore();
+  byId("keys").hidden = touch.matches;
   refresh();
   return {
+    /** @param {boolean} isPrivate */
     write: (isPrivate) => {
       note.checked = isPrivate;
       refresh();
@@ -78,7 +102,8 @@ export function startComposer(page) {
   };
 }
 
+/** @param {HTMLTextAreaElement} text */
 function grow(text) {
   text.style.height = "auto";
-  text.style.height = `${text.scrollHeight + 2}px`; // and its borders
+  text.style.height = `${text.scrollHeight + 2}px`; // with its borders
 }

@@ -1,44 +1,48 @@
-/** Changing and deleting a message where it stands. Without script, its link leads to a form. */
+/** Editing and deleting a message in place. Without script, its link leads to a form. */
 
+/** @import { Page } from "./types" */
+
+import { byId, clone, closest, field, find } from "./dom.js";
 import { post } from "./forms.js";
+import { messageId } from "./messages.js";
 
-export function startEditing(page) {
-  const list = document.getElementById("messages");
-  if (!list) return {};
+/**
+ * @param {Page} page
+ * @param {HTMLElement} list
+ */
+export function startEditing(page, list) {
   list.addEventListener("click", (event) => {
-    const link = event.target.closest(".change");
-    if (!link || event.metaKey || event.ctrlKey) return;
+    const message = closest(event, ".change")?.closest(".message");
+    if (!message || event.metaKey || event.ctrlKey) return;
     event.preventDefault();
-    open(link.closest(".message"), page);
+    open(/** @type {HTMLElement} */ (message), page);
   });
-  return {};
 }
 
+/** @type {(message: HTMLElement, page: Page) => void} */
 function open(message, page) {
   if (message.querySelector(".edit")) return;
-  const id = message.id.replace("message-", "");
-  const edit = document.getElementById("edit-message").content.firstElementChild.cloneNode(true);
-  const form = edit.querySelector("form");
-  const text = form.elements.content;
+  const id = messageId(message);
+  const edit = clone(byId("edit-message"));
+  const form = find(edit, "form");
+  /** @type {HTMLTextAreaElement} */
+  const text = field(form, "content");
   const close = () => {
     message.removeAttribute("data-editing");
     edit.remove();
-    message.querySelector(".change")?.focus({ preventScroll: true });
+    /** @type {HTMLElement | null} */ (message.querySelector(".change"))?.focus({ preventScroll: true });
   };
 
   form.action = `/messages/${id}`;
-  form.elements.version.value = message.dataset.version;
-  text.value = message.querySelector(".content").textContent;
-  form.querySelector("[data-cancel]").addEventListener("click", close);
+  field(form, "version").value = message.dataset.version;
+  text.value = find(message, ".content").textContent ?? "";
+  find(form, "[data-cancel]").addEventListener("click", close);
   form.addEventListener("posted", close);
-  form.querySelector("[data-delete]").addEventListener("click", async ({ currentTarget: button }) => {
-    if (!("sure" in button.dataset)) {
-      button.dataset.sure = "";
-      button.textContent = "Delete for good?";
-      return;
-    }
+  const button = find(form, "[data-delete]");
+  button.addEventListener("click", async () => {
+    if (!isConfirmed(button)) return;
     const { problem } = await post(`/messages/${id}/delete`, new URLSearchParams());
-    if (problem) page.tell(problem);
+    if (problem) page.alert(problem);
     else close();
   });
   text.addEventListener("keydown", (event) => {
@@ -48,7 +52,19 @@ function open(message, page) {
   });
 
   message.setAttribute("data-editing", "");
-  message.querySelector(".bubble").append(edit);
+  find(message, ".bubble").append(edit);
   text.style.height = `${Math.min(text.scrollHeight + 2, 300)}px`;
   text.focus();
+}
+
+/**
+ * Asks for confirmation at the first click; true at the second.
+ *
+ * @param {HTMLElement} button
+ */
+function isConfirmed(button) {
+  if ("sure" in button.dataset) return true;
+  button.dataset.sure = "";
+  button.textContent = "Delete for good?";
+  return false;
 }

@@ -1,19 +1,24 @@
-/** Forms with `data-post` are sent without leaving the page; what they change comes over the stream. */
+/** Forms with `data-post` are sent without leaving the page. What they change arrives on the stream. */
 
+/** @import { Page, Part } from "./types" */
+
+import { field, find, findAll } from "./dom.js";
 import { uuid } from "./uuid.js";
 
 const TIMEOUT = 20_000;
 
 /**
- * Posts a form's fields. Returns the answer, or the reason why it failed in words for the one who sent it.
+ * Posts a form's fields. Returns the answer, or an error message for the user.
  *
- * @returns {Promise<{answer?: object | null, problem?: string}>}
+ * @param {string} url
+ * @param {URLSearchParams} fields
+ * @returns {Promise<{answer?: any, problem?: string}>}
  */
 export async function post(url, fields) {
   try {
     const answer = await fetch(url, {
       method: "POST",
-      headers: { Accept: "application/json", "X-CSRF-Token": document.querySelector('meta[name="csrf-token"]').content },
+      headers: { Accept: "application/json", "X-CSRF-Token": find(document, 'meta[name="csrf-token"]').getAttribute("content") ?? "" },
       body: fields,
       signal: AbortSignal.timeout(TIMEOUT),
     });
@@ -26,38 +31,54 @@ export async function post(url, fields) {
   }
 }
 
+/**
+ * @param {Page} page
+ * @returns {Part}
+ */
 export function startForms(page) {
-  document.addEventListener("submit", async (event) => {
-    const form = event.target;
+  document.addEventListener("submit", (event) => {
+    const form = /** @type {HTMLFormElement} */ (event.target);
     if (!form.matches("form[data-post]") || event.defaultPrevented) return;
     event.preventDefault();
-    if (form.ariaBusy === "true") return;
-    form.ariaBusy = "true";
-    if (form.elements.client_id) form.elements.client_id.value ||= uuid();
-    const { answer, problem } = await post(event.submitter?.getAttribute("formaction") ?? form.action, new URLSearchParams(new FormData(form, event.submitter)));
-    form.ariaBusy = null;
-    const line = form.querySelector(".problem");
-    if (line) line.textContent = problem ?? "";
-    else if (problem) page.tell(problem);
-    if (!problem) done(form, answer);
+    if (form.ariaBusy !== "true") submit(form, event.submitter, page);
   });
   return { changed: (arrived) => arrived.forEach(press) };
 }
 
+/** @type {(form: HTMLFormElement, submitter: HTMLElement | null, page: Page) => Promise<void>} */
+async function submit(form, submitter, page) {
+  form.ariaBusy = "true";
+  const clientId = field(form, "client_id");
+  if (clientId) clientId.value ||= uuid();
+  const fields = new URLSearchParams(/** @type {any} */ (new FormData(form, submitter)));
+  const { answer, problem } = await post(submitter?.getAttribute("formaction") ?? form.action, fields);
+  form.ariaBusy = null;
+  const line = form.querySelector(".problem");
+  if (line) line.textContent = problem ?? "";
+  else if (problem) page.alert(problem);
+  if (!problem) done(form, answer);
+}
+
+/** @type {(form: HTMLFormElement, answer: any) => void} */
 function done(form, answer) {
   if ("go" in form.dataset) location.assign(`/conversations/${answer.id}`);
   form.dispatchEvent(new Event("posted"));
+  /** @type {HTMLDetailsElement | null} */
   const menu = form.closest("details[open]");
   if (!menu || menu.id === "notifications-menu") return;
   menu.open = false;
-  menu.querySelector("summary").focus();
+  find(menu, "summary").focus();
 }
 
-/** A menu's choice follows what it shows. */
+/**
+ * Marks the pressed button of a menu whose value has changed.
+ *
+ * @param {HTMLElement} value
+ */
 function press({ id, dataset }) {
-  const value = { "thread-status": dataset.status, "thread-assignee": dataset.assignee }[id];
+  const value = id === "thread-status" ? dataset.status : id === "thread-assignee" ? dataset.assignee : undefined;
   if (value === undefined) return;
-  for (const button of document.querySelectorAll(`details:has(#${id}) button[aria-pressed]`)) {
-    button.setAttribute("aria-pressed", String(button.value === value));
+  for (const button of findAll(document, `details:has(#${id}) button[aria-pressed]`)) {
+    button.setAttribute("aria-pressed", String(button.getAttribute("value") === value));
   }
 }

@@ -1,113 +1,116 @@
-/**
- * The inbox page. Fragments arrive, are applied, and each part of the page makes of them what depends on who looks. A part
- * may have: `before()` a change, `changed(arrived)` after one, `carry(old, incoming)` when an element takes another's place,
- * `connected()`, `disconnected()`.
- */
+/** The inbox page. Applies the fragments of the streams, and notifies the parts of the page. types.d.ts has both. */
 
-import { startComposer } from "./composer.js";
+/** @import { Page, Part } from "./types" */
+
 import { connect } from "../connector/connector.js";
-import { startEditing } from "./editing.js";
+import { apply } from "../connector/turbo.js";
+import { startConversation } from "./conversation.js";
+import { byId } from "./dom.js";
 import { startForms } from "./forms.js";
+import { highlight } from "./highlight.js";
 import { startIndicator } from "./indicator.js";
 import { startKeys } from "./keys.js";
 import { startList } from "./list.js";
 import { startMenus } from "./menus.js";
 import { startNotifications } from "./notifications.js";
-import { startOutgoing } from "./outgoing.js";
 import { startPresence } from "./presence.js";
-import { startReading } from "./reading.js";
-import { startScrolling } from "./scrolling.js";
-import { startSeen } from "./seen.js";
 import { startSettings } from "./settings.js";
 import { startSnooze } from "./snooze.js";
-import { startThread } from "./thread.js";
 import { startTimes } from "./times.js";
-import { apply } from "../connector/turbo.js";
-import { startTyping } from "./typing.js";
 import { startUnread } from "./unread.js";
 import { startViewers } from "./viewers.js";
 
-const RELOADS_APART = 30_000; // ms
-const TOLD_FOR = 8_000; // ms
-const ARRIVES_FOR = 2_000; // ms, longer than any of it is animated
+const RELOAD_INTERVAL = 30_000; // ms
+const ALERT_DURATION = 8_000; // ms
+
+/** @typedef {ReturnType<typeof startIndicator>} Indicator */
+
+/** @type {Part[]} */
+const parts = [];
+/** @type {Set<string[]>} */
+const recordings = new Set();
 
 function start() {
-  const page = { ...document.body.dataset };
-  const parts = [];
-  const each = (name, ...values) => parts.forEach((part) => part[name]?.(...values));
   const indicator = startIndicator();
-  page.live = connect({ account: page.account, user: page.user, cursor: meta("stream-cursor"), format: "turbo" });
-  page.isLive = () => indicator.isLive;
-  page.changed = (arrived) => each("changed", arrived);
-  page.arrive = arrive;
-  page.show = (html) => {
-    each("before");
-    const arrived = apply(html, { carry: (old, incoming) => each("carry", old, incoming) });
-    arrive(arrived);
-    each("changed", arrived);
-  };
-  const recordings = new Set();
-  page.hear = (html, { id }) => {
-    page.show(html);
-    if (id) recordings.forEach((heard) => heard.push(html));
-  };
-  page.record = () => record(recordings, page.show);
-  page.isBeingRead = () => page.reading.isBeingRead();
-  page.tell = tell;
-
-  page.scrolling = startScrolling(page);
-  page.reading = startReading(page);
-  page.outgoing = startOutgoing(page);
-  page.composer = startComposer(page);
-  page.thread = startThread(page);
+  const page = createPage(indicator);
+  const conversation = startConversation(page);
   parts.push(indicator, startTimes(), startPresence(page), startList(page), startViewers(page), startUnread());
-  parts.push(page.thread, startSeen(), page.outgoing, startForms(page), startTyping(page), startNotifications(page), page.scrolling, page.reading);
-  page.thread.markOwn?.();
-  startEditing(page);
+  parts.push(startForms(page), startNotifications(page), ...conversation.parts);
   startMenus();
   startSettings();
   startSnooze();
-  startKeys(page);
-  listen(page, indicator, each);
+  startKeys(page, conversation.composer);
+  subscribe(page, indicator);
 }
 
-function meta(name) {
-  return document.querySelector(`meta[name="${name}"]`)?.content ?? "";
-}
-
-/** A page that is asked for now may be made before what is heard from now on: what this returns shows that once more. */
-function record(recordings, show) {
-  const heard = [];
-  recordings.add(heard);
-  return () => {
-    recordings.delete(heard);
-    heard.forEach(show);
+/** @type {(indicator: Indicator) => Page} */
+function createPage(indicator) {
+  const data = /** @type {Page & DOMStringMap} */ (document.body.dataset);
+  const { account, user } = data;
+  const cursor = document.querySelector('meta[name="stream-cursor"]')?.getAttribute("content") ?? "";
+  return {
+    ...data,
+    connector: connect({ account, user, cursor, format: "turbo" }),
+    isLive: () => indicator.isLive,
+    show,
+    notify,
+    record,
+    alert: showAlert,
   };
 }
 
-function arrive(elements) {
-  elements.forEach((element) => element.classList.add("just-arrived"));
-  setTimeout(() => elements.forEach((element) => element.classList.remove("just-arrived")), ARRIVES_FOR);
+/** @type {(html: string) => void} */
+function show(html) {
+  parts.forEach((part) => part.beforeChange?.());
+  const arrived = apply(html, { carry: (old, incoming) => parts.forEach((part) => part.carry?.(old, incoming)) });
+  highlight(arrived);
+  notify(arrived);
 }
 
-function listen({ live, account, conversation, hear }, indicator, each) {
-  const onClosed = (closing) => indicator.over(closing);
-  live.subscribe(`account:${account}`, {
-    onFragment: hear,
-    onClosed,
-    onConnected: () => each("connected"),
+/** @param {HTMLElement[]} arrived */
+function notify(arrived) {
+  parts.forEach((part) => part.changed?.(arrived));
+}
+
+/** A page that is fetched now may be older than the fragments that arrive meanwhile: they are applied again after it. */
+function record() {
+  /** @type {string[]} */
+  const fragments = [];
+  recordings.add(fragments);
+  return () => {
+    recordings.delete(fragments);
+    fragments.forEach(show);
+  };
+}
+
+/** @type {(html: string, meta: {id: string}) => void} */
+function receive(html, { id }) {
+  show(html);
+  if (id) recordings.forEach((fragments) => fragments.push(html));
+}
+
+/** @type {(page: Page, indicator: Indicator) => void} */
+function subscribe({ connector, account, conversation }, indicator) {
+  connector.subscribe(`account:${account}`, {
+    onFragment: receive,
+    onClosed: indicator.ended,
+    onConnected: () => parts.forEach((part) => part.connected?.()),
     onPing: ({ lag }) => indicator.ping(lag),
-    onDisconnected: () => each("disconnected"),
-    onReset: () => startOver(indicator),
+    onDisconnected: () => parts.forEach((part) => part.disconnected?.()),
+    onReset: () => reload(indicator),
   });
-  live.subscribe(`presence:${account}`, { onFragment: hear });
-  if (conversation) live.subscribe(`conversation:${conversation}`, { onFragment: hear, onClosed });
+  connector.subscribe(`presence:${account}`, { onFragment: receive });
+  if (conversation) connector.subscribe(`conversation:${conversation}`, { onFragment: receive, onClosed: indicator.ended });
 }
 
-/** What was missed can't be replayed. A page that has only just been reloaded for this asks first; drafts are kept. */
-function startOver(indicator) {
+/**
+ * Missed events can't be replayed: the page reloads, and keeps drafts. It asks first during an edit, or soon after a reload.
+ *
+ * @param {Indicator} indicator
+ */
+function reload(indicator) {
   const last = Number(sessionStorage.getItem("reloaded-at"));
-  if (Date.now() - last < RELOADS_APART || document.querySelector("[data-editing]")) {
+  if (Date.now() - last < RELOAD_INTERVAL || document.querySelector("[data-editing]")) {
     indicator.warn("Some changes could not be shown.");
   } else {
     sessionStorage.setItem("reloaded-at", String(Date.now()));
@@ -115,13 +118,16 @@ function startOver(indicator) {
   }
 }
 
-/** Says what went wrong, where everyone finds it. */
-function tell(text) {
-  const toast = document.getElementById("toast");
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let alertTimer;
+
+/** @param {string} text */
+function showAlert(text) {
+  const toast = byId("toast");
   toast.textContent = text;
   toast.hidden = false;
-  clearTimeout(tell.timer);
-  tell.timer = setTimeout(() => (toast.hidden = true), TOLD_FOR);
+  clearTimeout(alertTimer);
+  alertTimer = setTimeout(() => (toast.hidden = true), ALERT_DURATION);
 }
 
 start();

@@ -1,48 +1,62 @@
-/** Says, quietly, whether the page is live; and since when it is not. */
+/** Shows whether the page is live, how far it is behind, and since when it is not live. */
 
-const WORTH_SHOWING_LAG = 3; // s
+import { byId, find } from "./dom.js";
+
+const MIN_LAG = 3; // s, worth showing
+/** @type {Record<string, string>} */
 const WORDS = { connecting: "Connecting…", live: "Live", late: "Behind", reconnecting: "Reconnecting…", offline: "Offline" };
 
-/** What goes beside the word: by how much the page is behind, or since when it hears nothing. */
+/**
+ * The detail after the word: by how much the page is behind, or for how long it receives nothing. In seconds.
+ *
+ * @param {string} state
+ * @param {{lag?: number, seconds?: number}} numbers
+ */
 export function detail(state, { lag = 0, seconds = 0 }) {
   if (state === "late") return `by ${Math.round(lag)} s`;
-  if (state === "reconnecting" || state === "offline") return seconds >= 3 ? `for ${duration(seconds)}` : "";
+  if (isInterrupted(state)) return seconds >= 3 ? `for ${duration(seconds)}` : "";
   return "";
 }
 
+/** @param {string} state */
+function isInterrupted(state) {
+  return state === "reconnecting" || state === "offline";
+}
+
+/** @param {number} seconds */
 function duration(seconds) {
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
 }
 
 export function startIndicator() {
-  const place = document.getElementById("live");
-  const notice = document.getElementById("notice");
-  const word = place.querySelector("[data-text]");
+  const place = byId("live");
+  const notice = byId("notice");
+  const word = find(place, "[data-text]");
   let state = "";
   let lag = 0;
   let since = Date.now();
 
   const refresh = () => {
-    const more = detail(state, { lag, seconds: (Date.now() - since) / 1000 });
-    place.querySelector("[data-more]").textContent = more;
+    find(place, "[data-more]").textContent = detail(state, { lag, seconds: (Date.now() - since) / 1000 });
   };
+  /** @param {string} next */
   const show = (next, text = WORDS[next]) => {
-    const wasDeaf = state === "reconnecting" || state === "offline";
-    if (!(wasDeaf && (next === "reconnecting" || next === "offline")) && next !== state) since = Date.now();
+    if (next !== state && !(isInterrupted(state) && isInterrupted(next))) since = Date.now();
     state = next;
     place.hidden = false;
     place.dataset.state = state;
-    document.body.toggleAttribute("data-stale", state !== "live"); // what was known may be so no more
+    document.body.toggleAttribute("data-stale", state !== "live");
     if (word.textContent !== text) word.textContent = text;
     refresh();
   };
+  /** @param {string} text */
   const warn = (text) => {
-    notice.querySelector("[data-text]").textContent = text;
+    find(notice, "[data-text]").textContent = text;
     notice.hidden = false;
   };
 
-  notice.querySelector("button").addEventListener("click", () => location.reload());
+  find(notice, "button").addEventListener("click", () => location.reload());
   addEventListener("offline", () => show("offline"));
   addEventListener("online", () => state === "offline" && show("reconnecting"));
   setInterval(refresh, 1_000);
@@ -55,14 +69,20 @@ export function startIndicator() {
     warn,
     connected: () => show("live"),
     disconnected: () => show(navigator.onLine ? "reconnecting" : "offline"),
+    /** @param {number} seconds */
     ping: (seconds) => {
       lag = seconds;
-      show(lag >= WORTH_SHOWING_LAG ? "late" : "live");
+      show(lag >= MIN_LAG ? "late" : "live");
     },
-    over: ({ reason }) => {
-      if (reason === "signed_out") return show("over", "Signed out. ") ?? word.append(signIn());
-      show("over", "Not live");
-      warn(reason === "forbidden" ? "You no longer have access to this." : "Live updates have stopped.");
+    /** @param {{reason: string}} closing */
+    ended: ({ reason }) => {
+      if (reason === "signed_out") {
+        show("ended", "Signed out. ");
+        word.append(signIn());
+      } else {
+        show("ended", "Not live");
+        warn(reason === "forbidden" ? "You no longer have access to this." : "Live updates have stopped.");
+      }
     },
   };
 }

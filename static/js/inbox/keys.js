@@ -1,58 +1,77 @@
-/** Single keys, for whoever has their hands there. They can be switched off (WCAG 2.2, 2.1.4). */
+/** Commands of single keys. They can be switched off (WCAG 2.2, 2.1.4). */
 
+/** @import { Page } from "./types" */
+
+import { byId, closest, findAll } from "./dom.js";
 import { setting } from "./settings.js";
 
+/** @type {Record<string, string>} */
 const COMMANDS = {
   j: "next", ArrowDown: "next", k: "previous", ArrowUp: "previous",
   "/": "search", r: "reply", n: "note", e: "resolve", a: "take", "?": "help", Escape: "leave",
 }; // prettier-ignore
 const FIELDS = "input, textarea, select, [contenteditable]";
 
-/** The command of a key that was pressed in `target`; undefined if it is none there. */
+/**
+ * The command of a key that was pressed in `target`; undefined without one.
+ *
+ * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "isComposing">} event
+ * @param {{inField: boolean, inList: boolean}} target
+ */
 export function commandOf({ key, ctrlKey, metaKey, altKey, isComposing }, target, isOn = true) {
   if (ctrlKey || metaKey || altKey || isComposing) return undefined;
   if (key === "Escape") return "leave";
   if (!isOn || target.inField) return undefined;
-  if (key.startsWith("Arrow") && !target.inList) return undefined; // elsewhere they scroll
+  if (key.startsWith("Arrow") && !target.inList) return undefined; // outside of the list, arrows scroll
   return Object.hasOwn(COMMANDS, key) ? COMMANDS[key] : undefined;
 }
 
-export function startKeys(page) {
-  const rows = () => [...document.querySelectorAll("#conversations > .row > a")];
-  const go = (step) => {
-    const all = rows();
-    const focused = all.indexOf(document.activeElement);
-    const from = focused >= 0 ? focused : all.findIndex((row) => row.ariaCurrent) - (focused < 0 && step > 0 ? 0 : 0);
-    all[Math.max(0, Math.min(all.length - 1, from + step))]?.focus();
-  };
-  const press = (selector) => document.querySelector(selector)?.click();
+/**
+ * @param {Page} page
+ * @param {{write: (isPrivate: boolean) => void} | null} composer
+ */
+export function startKeys(page, composer) {
+  /** @type {Record<string, () => unknown>} a command that returns false leaves the key to the browser */
   const commands = {
-    next: () => go(1),
-    previous: () => go(-1),
-    search: () => document.getElementById("search").focus(),
-    reply: () => page.composer.write?.(false),
-    note: () => page.composer.write?.(true),
+    next: () => focusRow(1),
+    previous: () => focusRow(-1),
+    search: () => byId("search").focus(),
+    reply: () => composer?.write(false),
+    note: () => composer?.write(true),
     resolve: () => {
-      const status = document.getElementById("thread-status")?.dataset.status;
-      press(`#status-menu button[value="${status === "resolved" ? "open" : "resolved"}"]`);
+      const isResolved = byId("thread-status")?.dataset.status === "resolved";
+      click(`#status-menu button[value="${isResolved ? "open" : "resolved"}"]`);
     },
-    take: () => press(`#assignee-menu button[value="${page.user}"]`),
-    help: () => document.getElementById("keys-help").togglePopover(),
-    leave: () => {
-      if (!document.activeElement.matches(FIELDS)) return false;
-      document.activeElement.blur();
-      document.getElementById("thread-scroll")?.focus({ preventScroll: true });
-      return true;
-    },
+    take: () => click(`#assignee-menu button[value="${page.user}"]`),
+    help: () => byId("keys-help").togglePopover(),
+    leave: leaveField,
   };
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented) return;
-    const target = {
-      inField: event.target.matches(FIELDS) || event.target.closest("[popover], details.menu[open]") !== null,
-      inList: event.target.closest("#conversations") !== null,
-    };
-    const command = commandOf(event, target, setting("keys"));
+    const inField = closest(event, "[popover], details.menu[open]") !== null || closest(event, FIELDS) === event.target;
+    const command = commandOf(event, { inField, inList: closest(event, "#conversations") !== null }, setting("keys"));
     if (command === undefined || commands[command]() === false) return;
     event.preventDefault();
   });
+}
+
+/** @param {number} step */
+function focusRow(step) {
+  const rows = findAll(document, "#conversations > .row > a");
+  const focused = rows.findIndex((row) => row === document.activeElement);
+  const from = focused >= 0 ? focused : rows.findIndex((row) => row.ariaCurrent);
+  rows[Math.max(0, Math.min(rows.length - 1, from + step))]?.focus();
+}
+
+/** @param {string} selector */
+function click(selector) {
+  /** @type {HTMLElement | null} */ (document.querySelector(selector))?.click();
+}
+
+function leaveField() {
+  const field = /** @type {HTMLElement} */ (document.activeElement);
+  if (!field.matches(FIELDS)) return false;
+  field.blur();
+  byId("thread-scroll")?.focus({ preventScroll: true });
+  return true;
 }

@@ -1,12 +1,15 @@
-/** The conversation list: which rows stand in this view, where, and what of a row depends on who looks. */
+/** The conversation list: which rows are in the view, their order, and what depends on the user. */
 
+/** @import { Page, Part } from "./types" */
+
+import { byId, children, find, findAll } from "./dom.js";
 import { loadMore } from "./paging.js";
 
 /**
- * Whether a conversation is one of those that the view shows. What a search finds only the server knows: there, rows stay
- * or go by the rest of the view, and none is added.
+ * Whether a conversation is in the view. Only the server can search: with `q`, listed rows stay or go by the rest of the
+ * view, and none is added.
  *
- * @param {{status: string, assignee: string, inbox: string, isListed: boolean}} row
+ * @param {{status?: string, assignee?: string, inbox?: string, isListed: boolean}} row
  * @param {{status: string, assignee: string, inbox: string, q: string, user: string}} view
  */
 export function belongs(row, view) {
@@ -17,40 +20,46 @@ export function belongs(row, view) {
   return !view.assignee || row.assignee === (view.assignee === "me" ? view.user : view.assignee);
 }
 
+/**
+ * @param {Page} page
+ * @returns {Part}
+ */
 export function startList(page) {
-  const list = document.getElementById("conversations");
-  const scroller = list.closest(".list");
+  const list = byId("conversations");
+  const scroller = /** @type {HTMLElement} */ (list.closest(".list"));
   const view = {
     status: page.viewStatus, assignee: page.viewAssignee, inbox: page.viewInbox, q: page.viewQ, user: page.user,
   };
-  const hasMore = () => scroller.querySelector(":scope > .more") !== null;
-
   let isLoading = false;
 
+  /** @param {HTMLElement} row */
   const settle = (row) => {
     const isListed = "listed" in row.dataset;
     delete row.dataset.listed;
-    if (!belongs({ ...row.dataset, isListed }, view)) return leave(row);
+    if (!belongs({ ...row.dataset, isListed }, view)) return remove(row);
     place(list, row);
-    if (hasMore() && row === list.lastElementChild) leave(row); // it belongs further down, among those that are not loaded
+    const hasMore = scroller.querySelector(":scope > .more") !== null;
+    if (hasMore && row === list.lastElementChild) remove(row); // it belongs among the rows that are not loaded
+  };
+  /** @param {Document} loaded */
+  const insert = (loaded) => {
+    const rows = findAll(loaded, "#conversations > .row").filter(({ id }) => !document.getElementById(id));
+    rows.forEach((row) => place(list, row));
+    isLoading = true; // the server has decided that they are in the view
+    const numbers = loaded.getElementById("unread-numbers");
+    page.notify(numbers ? [numbers, ...rows] : rows);
+    isLoading = false;
   };
 
-  loadMore({
-    scroller,
-    record: page.record,
-    insert: (loaded) => {
-      const rows = [...loaded.querySelectorAll("#conversations > .row")].filter(({ id }) => !document.getElementById(id));
-      rows.forEach((row) => place(list, row));
-      isLoading = true; // they belong here, or the server would not have sent them
-      const numbers = loaded.getElementById("unread-numbers");
-      page.changed(numbers ? [numbers, ...rows] : rows);
-      isLoading = false;
-    },
+  loadMore({ scroller, record: page.record, insert });
+  scroller.querySelector(".search select")?.addEventListener("change", ({ target }) => {
+    /** @type {HTMLSelectElement} */ (target).form?.requestSubmit();
   });
-  scroller.querySelector(".search select")?.addEventListener("change", ({ target }) => target.form.requestSubmit());
   list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   return {
-    carry: (old, row) => old.matches(".row") && (row.dataset.listed = ""),
+    carry: (old, row) => {
+      if (old.matches(".row")) row.dataset.listed = "";
+    },
     changed: (arrived) => {
       for (const row of arrived.filter((element) => element.matches(".row"))) {
         mark(row, page);
@@ -60,30 +69,37 @@ export function startList(page) {
   };
 }
 
+/** @type {(row: HTMLElement, page: Page) => void} */
 function mark(row, { conversation, viewQuery }) {
-  const link = row.querySelector("a");
+  const link = find(row, "a");
   link.search = viewQuery;
   if (row.dataset.conversation === conversation) link.setAttribute("aria-current", "page");
 }
 
-/** Newest activity first. Moves nothing that stands right. */
+/**
+ * Moves a row to its place, by the latest activity, unless it is there.
+ *
+ * @type {(list: HTMLElement, row: HTMLElement) => void}
+ */
 function place(list, row) {
-  const isOlder = (other) => other !== row && (other.dataset.at < row.dataset.at || (other.dataset.at === row.dataset.at && Number(other.dataset.conversation) < Number(row.dataset.conversation)));
-  const next = [...list.children].find(isOlder) ?? null;
-  const stands = row.parentElement === list && nextRow(row) === next;
-  if (stands) return;
+  const next = children(list).find((other) => other !== row && isOlder(other.dataset, row.dataset)) ?? null;
+  if (row.parentElement === list && row.nextElementSibling === next) return;
   const focused = row.contains(document.activeElement) ? document.activeElement : null;
   list.insertBefore(row, next);
-  focused?.focus({ preventScroll: true });
+  /** @type {HTMLElement | null} */ (focused)?.focus({ preventScroll: true });
 }
 
-function nextRow(row) {
-  return row.nextElementSibling;
+/** @type {(one: DOMStringMap, other: DOMStringMap) => boolean} */
+function isOlder({ at = "", conversation }, other) {
+  const before = other.at ?? "";
+  return at < before || (at === before && Number(conversation) < Number(other.conversation));
 }
 
-function leave(row) {
+/** @param {HTMLElement} row */
+function remove(row) {
   if (row.contains(document.activeElement)) {
-    (row.nextElementSibling ?? row.previousElementSibling)?.querySelector("a").focus({ preventScroll: true });
+    const neighbour = row.nextElementSibling ?? row.previousElementSibling;
+    if (neighbour) find(neighbour, "a").focus({ preventScroll: true });
   }
   row.remove();
 }

@@ -1,46 +1,63 @@
-/** Completes @names of colleagues in a private note, where they are told of it. */
+/** Completes @names of colleagues in a private note. Mentioned colleagues are notified. */
 
-const MOST = 6;
+import { byId, children } from "./dom.js";
 
-/** The mention that is being written before the caret: where its @ stands and what follows it; or null. */
+const MAX_NAMES = 6;
+
+/**
+ * The mention before the caret: the position of its @ and the text after it; null without one.
+ *
+ * @type {(text: string, caret: number) => {from: number, query: string} | null}
+ */
 export function mentionAt(text, caret) {
   const match = /(?<![\p{L}\p{N}_])@([\p{L}\p{N}_'-]*(?: [\p{L}\p{N}_'-]*)?)$/u.exec(text.slice(0, caret));
   return match ? { from: match.index, query: match[1] } : null;
 }
 
-/** The names, of which one word begins like the query. */
+/**
+ * The names of which one word begins with the query.
+ *
+ * @type {(names: string[], query: string) => string[]}
+ */
 export function matching(names, query) {
   const wanted = query.toLocaleLowerCase();
+  /** @param {string} name */
   const fits = (name) => name.startsWith(wanted) || name.split(/\s+/).some((word) => word.startsWith(wanted));
-  return names.filter((name) => fits(name.toLocaleLowerCase())).slice(0, MOST);
+  return names.filter((name) => fits(name.toLocaleLowerCase())).slice(0, MAX_NAMES);
 }
 
+/**
+ * @param {HTMLTextAreaElement} text
+ * @param {() => boolean} isNote
+ */
 export function startMentions(text, isNote) {
-  const list = document.getElementById("mentions");
-  const names = [...document.getElementById("people").children].map(({ textContent }) => textContent);
-  let at = null;
+  const list = byId("mentions");
+  const names = children(byId("people")).map(({ textContent }) => textContent ?? "");
+  /** @type {ReturnType<typeof mentionAt>} */
+  let mention = null;
   let chosen = 0;
 
   const close = () => {
-    at = null;
+    mention = null;
     list.hidden = true;
     list.replaceChildren();
     text.removeAttribute("aria-activedescendant");
   };
+  /** @param {number} index */
   const choose = (index) => {
     chosen = (index + list.children.length) % list.children.length;
-    [...list.children].forEach((option, n) => option.setAttribute("aria-selected", String(n === chosen)));
+    children(list).forEach((option, n) => option.setAttribute("aria-selected", String(n === chosen)));
     text.setAttribute("aria-activedescendant", `mention-${chosen}`);
   };
   const accept = () => {
     const name = list.children[chosen].textContent;
-    text.setRangeText(`@${name} `, at.from, text.selectionStart, "end");
+    if (mention) text.setRangeText(`@${name} `, mention.from, text.selectionStart, "end");
     close();
     text.dispatchEvent(new Event("input", { bubbles: true }));
   };
-  const look = () => {
-    at = isNote() ? mentionAt(text.value, text.selectionStart) : null;
-    const found = at ? matching(names, at.query) : [];
+  const update = () => {
+    mention = isNote() ? mentionAt(text.value, text.selectionStart) : null;
+    const found = mention ? matching(names, mention.query) : [];
     if (found.length === 0) return close();
     list.replaceChildren(...found.map(option));
     list.hidden = false;
@@ -49,20 +66,25 @@ export function startMentions(text, isNote) {
 
   text.setAttribute("aria-autocomplete", "list");
   text.setAttribute("aria-controls", "mentions");
-  text.addEventListener("input", look);
-  text.addEventListener("click", look);
+  text.addEventListener("input", update);
+  text.addEventListener("click", update);
   text.addEventListener("blur", close);
   list.addEventListener("pointerdown", (event) => {
     event.preventDefault(); // the focus stays in the text
-    const index = [...list.children].indexOf(event.target.closest("li"));
+    const index = children(list).findIndex((item) => item.contains(/** @type {Node} */ (event.target)));
     if (index < 0) return;
     choose(index);
     accept();
   });
 
+  /** @type {Record<string, () => void>} */
   const keys = { ArrowDown: () => choose(chosen + 1), ArrowUp: () => choose(chosen - 1), Enter: accept, Tab: accept, Escape: close };
   return {
-    /** Whether the key is for the list; then it has been used. */
+    /**
+     * Handles a key of the open list. Returns whether it did.
+     *
+     * @param {KeyboardEvent} event
+     */
     takes: (event) => {
       if (list.hidden || event.isComposing || !Object.hasOwn(keys, event.key)) return false;
       event.preventDefault();
@@ -73,6 +95,7 @@ export function startMentions(text, isNote) {
   };
 }
 
+/** @type {(name: string, index: number) => HTMLElement} */
 function option(name, index) {
   const item = document.createElement("li");
   item.id = `mention-${index}`;

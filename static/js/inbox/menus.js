@@ -1,15 +1,18 @@
-/** Menus are `details`; they close when one goes elsewhere, or presses Escape. */
+/** Menus are `details`. They close when the focus or a click goes elsewhere, and at Escape. */
+
+import { find } from "./dom.js";
 
 export function startMenus() {
-  const open = () => [...document.querySelectorAll("details.menu[open]")];
-  const closeOthers = (target) => open().forEach((menu) => menu.contains(target) || (menu.open = false));
-  document.addEventListener("pointerdown", ({ target }) => closeOthers(target));
-  document.addEventListener("focusin", ({ target }) => closeOthers(target));
+  const open = () => [.../** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details.menu[open]"))];
+  /** @param {Event} event */
+  const closeOthers = ({ target }) => open().forEach((menu) => menu.contains(/** @type {Node} */ (target)) || (menu.open = false));
+  document.addEventListener("pointerdown", closeOthers);
+  document.addEventListener("focusin", closeOthers);
   document.addEventListener("keydown", (event) => {
     const [menu] = open();
     if (event.key !== "Escape" || !menu) return;
     event.preventDefault();
     menu.open = false;
-    menu.querySelector("summary").focus();
+    find(menu, "summary").focus();
   });
 }

@@ -1,91 +1,117 @@
-/** What is addressed to me: the menu, the number on it and in the title; and, while nobody looks, a sound or a message. */
+/** Notifications: the menu, the number on it and in the title; in the background, a sound or a desktop notification. */
 
+/** @import { Page, Part } from "./types" */
+
+import { byId, children, closest, find } from "./dom.js";
 import { post } from "./forms.js";
 import { setting } from "./settings.js";
 import { show } from "./unread.js";
 
-const TOLD_FOR = 10_000; // ms in which no other tab tells of it too: those that nobody sees are slow
+const LOCK = "rtapp visible"; // each visible tab holds it, shared
+const LOCK_DURATION = 10_000; // ms in which no other tab shows the same: hidden tabs are slow
 
-/** The page's title with the number of what is unread. */
+/**
+ * The page's title with the number of unread notifications.
+ *
+ * @type {(title: string, count: number) => string}
+ */
 export function titled(title, count) {
   const plain = title.replace(/^\(\d+\+?\) /, "");
   return count > 0 ? `(${count > 99 ? "99+" : count}) ${plain}` : plain;
 }
 
+/**
+ * @param {Page} page
+ * @returns {Part}
+ */
 export function startNotifications(page) {
-  const list = document.getElementById("notifications");
-  const badge = document.getElementById("notification-count");
-  const further = Number(badge.dataset.count) - list.querySelectorAll(".unread").length; // unread ones that are not in the list
-  const unread = () => [...list.children].filter((item) => item.querySelector(".unread"));
+  const list = byId("notifications");
+  const badge = byId("notification-count");
+  const unlisted = Number(badge.dataset.count) - list.querySelectorAll(".unread").length; // unread, but too old for the list
+  const unread = () => children(list).filter(isUnread);
 
   const count = () => {
-    const number = unread().length + Math.max(0, further);
+    const number = unread().length + Math.max(0, unlisted);
     show(badge, number);
     document.title = titled(document.title, number);
   };
-  const read = (item) => post(`/notifications/${item.dataset.notification}/read`, new URLSearchParams());
-  /** What happened in the conversation that one looks at need not be told. */
-  const readHere = () => {
+  /** A notification of the conversation in sight counts as read. */
+  const readInSight = () => {
     if (document.visibilityState !== "visible") return;
-    unread().filter(({ dataset }) => dataset.conversation === page.conversation).forEach(read);
+    unread().filter(({ dataset }) => dataset.conversation === page.conversation).forEach(markRead);
   };
 
   new MutationObserver(count).observe(list, { childList: true, subtree: true });
-  list.addEventListener("click", ({ target }) => {
-    const item = target.closest(".notification");
-    if (item?.querySelector(".unread")) read(item);
+  list.addEventListener("click", (event) => {
+    const item = closest(event, ".notification");
+    if (item && isUnread(item)) markRead(item);
   });
-  document.addEventListener("visibilitychange", readHere);
-  holdWhileVisible();
+  document.addEventListener("visibilitychange", readInSight);
+  holdLockWhileVisible();
   count();
-  readHere();
+  readInSight();
   return {
-    /** What the page showed already may come once more, and is no news. */
-    carry: (old, incoming) => old.matches(".notification") && (incoming.dataset.known = ""),
+    /** Marks a replayed notification, which must not be shown twice. */
+    carry: (old, incoming) => {
+      if (old.matches(".notification")) incoming.dataset.replayed = "";
+    },
     changed: (arrived) => {
-      const news = arrived.filter((element) => element.matches(".notification:not([data-known])") && element.querySelector(".unread"));
+      const news = arrived.filter((element) => element.matches(".notification:not([data-replayed])") && isUnread(element));
       if (news.length === 0) return;
-      readHere();
-      news.forEach(tell);
+      readInSight();
+      news.forEach(notifyOnce);
     },
   };
 }
 
-const LOCK = "rtapp is looked at"; // held by each tab that can be seen
-
-function holdWhileVisible() {
-  let release = () => {};
-  const look = () => {
-    release();
-    if (document.visibilityState !== "visible") return;
-    navigator.locks?.request(LOCK, { mode: "shared" }, () => new Promise((resolve) => (release = resolve)));
-  };
-  document.addEventListener("visibilitychange", look);
-  addEventListener("pagehide", () => release());
-  addEventListener("pageshow", ({ persisted }) => persisted && look());
-  look();
+/** @param {HTMLElement} item */
+function isUnread(item) {
+  return item.querySelector(".unread") !== null;
 }
 
-/** Only where no tab can be seen, and of several tabs in the first that comes to it. */
-async function tell(item) {
+/** @param {HTMLElement} item */
+function markRead({ dataset }) {
+  post(`/notifications/${dataset.notification}/read`, new URLSearchParams());
+}
+
+function holdLockWhileVisible() {
+  let release = () => {};
+  const update = () => {
+    release();
+    if (document.visibilityState !== "visible") return;
+    navigator.locks?.request(LOCK, { mode: "shared" }, () => new Promise((resolve) => (release = () => resolve(null))));
+  };
+  document.addEventListener("visibilitychange", update);
+  addEventListener("pagehide", () => release());
+  addEventListener("pageshow", ({ persisted }) => persisted && update());
+  update();
+}
+
+/**
+ * Notifies only if no tab is visible, and in one of the tabs.
+ *
+ * @param {HTMLElement} item
+ */
+async function notifyOnce(item) {
   if (document.visibilityState === "visible" || !(setting("desktop") || setting("sound"))) return;
-  if (!navigator.locks) return say(item);
+  if (!navigator.locks) return notify(item);
   const { held } = await navigator.locks.query();
-  if (held.some(({ name }) => name === LOCK)) return;
-  navigator.locks.request(`rtapp tells of ${item.id}`, { ifAvailable: true }, (lock) => {
-    if (lock === null) return;
-    say(item);
-    return new Promise((resolve) => setTimeout(resolve, TOLD_FOR));
+  if (held?.some(({ name }) => name === LOCK)) return;
+  navigator.locks.request(`rtapp ${item.id}`, { ifAvailable: true }, (lock) => {
+    if (lock === null) return undefined;
+    notify(item);
+    return new Promise((resolve) => setTimeout(resolve, LOCK_DURATION));
   });
 }
 
-function say(item) {
+/** @param {HTMLElement} item */
+function notify(item) {
   if (setting("sound")) beep();
   if (!setting("desktop") || globalThis.Notification?.permission !== "granted") return;
-  const shown = new Notification(item.querySelector(".told").textContent, { tag: item.id });
+  const shown = new Notification(find(item, ".summary").textContent ?? "", { tag: item.id });
   shown.onclick = () => {
     window.focus();
-    location.assign(item.querySelector("a").href);
+    location.assign(find(item, "a").href);
   };
 }
 

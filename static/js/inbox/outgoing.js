@@ -1,106 +1,131 @@
 /**
- * One's own messages on their way: shown at once, settled by their `client_id` when the stream brings them, and kept, with a
- * way to try again, when they could not be sent.
+ * Messages on their way to the server: shown at once, and removed when the stream brings them, recognised by `client_id`. A
+ * message that could not be sent stays, with a way to try again.
  */
 
+/** @import { OutgoingMessage, Page, Part } from "./types" */
+
+import { byId, clone, find, findAll } from "./dom.js";
 import { uuid } from "./uuid.js";
 
-export function startOutgoing(page) {
-  const list = document.getElementById("sending");
-  if (!list) return {};
-  const store = new Store(`rtapp.sending.${page.user}.${page.conversation}`);
-  const waiting = new Map(); // client_id → {message, element}
-  let queue = Promise.resolve(); // one after the other, so that they arrive in the order in which they were written
+/** @implements {Part} */
+export class Outgoing {
+  #page;
+  #list = byId("sending");
+  #store;
+  /** @type {Map<string, {message: OutgoingMessage, element: HTMLElement}>} by `client_id` */
+  #unsettled = new Map();
+  #queue = Promise.resolve(); // one request after the other, so that the messages arrive in order
 
-  const drop = (id) => {
-    waiting.get(id)?.element.remove();
-    waiting.delete(id);
-    store.write([...waiting.values()].map(({ message }) => message));
-  };
-  const attempt = (message) => {
-    const entry = waiting.get(message.client_id);
-    show(entry.element, "sending", "Sending…");
-    queue = queue.then(async () => {
+  /** @param {Page} page */
+  constructor(page) {
+    this.#page = page;
+    this.#store = new Store(`rtapp.sending.${page.user}.${page.conversation}`);
+    for (const message of this.#store.read()) {
+      show(this.#add(message), "failed", "Not sent", "The page was left before this was sent.");
+    }
+    this.changed(findAll(document, "#messages > [data-client-id]"));
+  }
+
+  /** @type {(content: string, isPrivate: boolean) => void} */
+  send(content, isPrivate) {
+    const message = { content, private: isPrivate, client_id: uuid() };
+    const element = this.#add(message);
+    this.#save();
+    this.#attempt(message, element);
+  }
+
+  /** @param {HTMLElement[]} arrived */
+  changed(arrived) {
+    for (const { dataset } of arrived) {
+      if (dataset.clientId && dataset.sender === `user:${this.#page.user}`) this.#drop(dataset.clientId);
+    }
+  }
+
+  /** @param {OutgoingMessage} message */
+  #add(message) {
+    const element = bubble(message);
+    find(element, "[data-retry]").addEventListener("click", () => this.#attempt(message, element));
+    find(element, "[data-discard]").addEventListener("click", () => this.#drop(message.client_id));
+    this.#unsettled.set(message.client_id, { message, element });
+    this.#list.append(element);
+    return element;
+  }
+
+  /** @type {(message: OutgoingMessage, element: HTMLElement) => void} */
+  #attempt(message, element) {
+    show(element, "sending", "Sending…");
+    this.#queue = this.#queue.then(async () => {
       try {
-        await page.live.perform(`conversation:${page.conversation}`, "messages", message);
-        show(entry.element, "sent", page.isLive() ? "Sent" : "Sent. It takes its place when the connection is back.");
+        await this.#page.connector.perform(`conversation:${this.#page.conversation}`, "messages", message);
+        show(element, "sent", this.#page.isLive() ? "Sent" : "Sent. It takes its place when the connection is back.");
       } catch (error) {
-        show(entry.element, "failed", "Not sent", reason(error));
+        show(element, "failed", "Not sent", reasonOf(/** @type {import("../connector/connector").ActionError} */ (error)));
       }
     });
-  };
-  const add = (message) => {
-    const element = bubble(message);
-    element.querySelector("[data-retry]").addEventListener("click", () => attempt(message));
-    element.querySelector("[data-discard]").addEventListener("click", () => drop(message.client_id));
-    waiting.set(message.client_id, { message, element });
-    list.append(element);
-  };
-  const settle = (arrived) => {
-    for (const { dataset } of arrived) {
-      if (dataset.clientId && dataset.sender === `user:${page.user}`) drop(dataset.clientId);
-    }
-  };
-
-  for (const message of store.read()) {
-    add(message);
-    show(waiting.get(message.client_id).element, "failed", "Not sent", "The page was left before this was sent.");
   }
-  settle(document.querySelectorAll("#messages > [data-client-id]"));
-  return {
-    send: (content, isPrivate) => {
-      const message = { content, private: isPrivate, client_id: uuid() };
-      add(message);
-      store.write([...waiting.values()].map((entry) => entry.message));
-      attempt(message);
-    },
-    changed: settle,
-  };
+
+  /** @param {string} id */
+  #drop(id) {
+    this.#unsettled.get(id)?.element.remove();
+    this.#unsettled.delete(id);
+    this.#save();
+  }
+
+  #save() {
+    this.#store.write([...this.#unsettled.values()].map(({ message }) => message));
+  }
 }
 
+/** @param {OutgoingMessage} message */
 function bubble({ content, private: isPrivate }) {
-  const element = document.getElementById("sending-message").content.firstElementChild.cloneNode(true);
+  const element = clone(byId("sending-message"));
   element.dataset.private = String(isPrivate);
-  element.querySelector(".chip").hidden = !isPrivate;
-  element.querySelector(".content").textContent = content;
+  find(element, ".chip").hidden = !isPrivate;
+  find(element, ".content").textContent = content;
   return element;
 }
 
+/** @type {(element: HTMLElement, state: string, text: string, why?: string) => void} */
 function show(element, state, text, why = "") {
   element.dataset.state = state;
-  element.querySelector("[data-state]").textContent = text;
-  element.querySelector(".failure").hidden = state !== "failed";
-  element.querySelector("[data-why]").textContent = why;
+  find(element, "[data-state]").textContent = text;
+  find(element, ".failure").hidden = state !== "failed";
+  find(element, "[data-why]").textContent = why;
 }
 
-function reason(error) {
-  if (error.status === 0) return "No answer from the server. Sent again, it arrives once.";
-  if (error.status === 401) return "You are signed out; sign in again in another tab.";
-  return error.message;
+/** @param {import("../connector/connector").ActionError} error */
+function reasonOf({ status, message }) {
+  if (status === 0) return "No answer from the server. Sent again, it arrives once.";
+  if (status === 401) return "You are signed out; sign in again in another tab.";
+  return message;
 }
 
-/** A tab's own memory, which a reload does not clear. */
+/** The messages of this tab, kept through a reload. */
 class Store {
   #key;
 
+  /** @param {string} key */
   constructor(key) {
     this.#key = key;
   }
 
+  /** @returns {OutgoingMessage[]} */
   read() {
     try {
-      return JSON.parse(sessionStorage.getItem(this.#key)) ?? [];
+      return JSON.parse(sessionStorage.getItem(this.#key) ?? "null") ?? [];
     } catch {
       return [];
     }
   }
 
+  /** @param {OutgoingMessage[]} messages */
   write(messages) {
     try {
       if (messages.length > 0) sessionStorage.setItem(this.#key, JSON.stringify(messages));
       else sessionStorage.removeItem(this.#key);
     } catch {
-      // Then they last as long as the page.
+      // Without storage, they last as long as the page.
     }
   }
 }

@@ -1,51 +1,55 @@
-/** Loads what follows when its end comes near by scrolling: the page behind a link, as it is without script. */
+/** Loads the next page when the end comes near by scrolling: the page of a link, which also works without script. */
+
+import { find } from "./dom.js";
 
 const AHEAD = "800px";
-const RETRY = 5_000; // ms
+const RETRY_DELAY = 5_000; // ms
+const TIMEOUT = 20_000; // ms
 
 /**
  * @param {object} options
- * @param {Element} options.scroller                     in which the link's paragraph stands
- * @param {string} [options.place]                       selects that paragraph, here and on the page that is loaded
- * @param {() => () => void} options.record              see inbox.js: the page is as it was when the server made it
- * @param {(loaded: Document, isLast: boolean) => void} options.insert  puts what the next page has where it belongs
+ * @param {HTMLElement} options.scroller                 contains the link's paragraph
+ * @param {string} [options.place]                       selects that paragraph, here and on the loaded page
+ * @param {import("./types").Page["record"]} options.record
+ * @param {(loaded: Document, isLast: boolean) => void} options.insert  moves what was loaded to where it belongs
  */
 export function loadMore({ scroller, place = ".more", record, insert }) {
   const more = scroller.querySelector(place);
   if (!more) return;
-  const link = more.querySelector("a");
-  let loading = false;
+  const link = find(more, "a");
+  let isLoading = false;
 
   const load = async () => {
-    if (loading) return;
-    loading = true;
+    if (isLoading) return;
+    isLoading = true;
     more.setAttribute("aria-busy", "true");
     const replay = record();
-    const loaded = await fetched(link.href);
-    loading = false;
+    const loaded = await fetchPage(link.href);
+    isLoading = false;
     more.removeAttribute("aria-busy");
-    if (loaded === null) setTimeout(again, RETRY); // and the link is still there
+    if (loaded === null) setTimeout(observeAgain, RETRY_DELAY); // the link works meanwhile
     else if (more.isConnected) take(loaded);
     replay();
   };
+  /** @param {Document} loaded */
   const take = (loaded) => {
     const next = loaded.querySelector(`.${scroller.classList[0]} ${place} a`);
     insert(loaded, next === null);
     if (!next) return end();
-    link.href = next.getAttribute("href");
-    again();
+    link.href = next.getAttribute("href") ?? "";
+    observeAgain();
   };
-  const near = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && load(), { root: scroller, rootMargin: AHEAD });
-  /** Looks again, even if it has stayed in sight. */
-  const again = () => {
-    near.unobserve(more);
-    near.observe(more);
+  const observer = new IntersectionObserver((entries) => entries.at(-1)?.isIntersecting && load(), { root: scroller, rootMargin: AHEAD });
+  /** Calls the observer even if the link has stayed in sight. */
+  const observeAgain = () => {
+    observer.unobserve(more);
+    observer.observe(more);
   };
   const end = () => {
-    near.disconnect();
+    observer.disconnect();
     more.remove();
   };
-  near.observe(more);
+  observer.observe(more);
   link.addEventListener("click", (event) => {
     if (event.metaKey || event.ctrlKey) return;
     event.preventDefault();
@@ -53,10 +57,14 @@ export function loadMore({ scroller, place = ".more", record, insert }) {
   });
 }
 
-/** A page, parsed: nothing in it runs or loads. Null if it can't be had. */
-export async function fetched(url) {
+/**
+ * Fetches and parses a page, without running or loading what is in it. Returns null if that fails.
+ *
+ * @param {string} url
+ */
+export async function fetchPage(url) {
   try {
-    const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(20_000) });
+    const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(TIMEOUT) });
     return answer.ok && !answer.redirected ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
   } catch {
     return null;

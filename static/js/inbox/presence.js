@@ -1,39 +1,44 @@
-/** Dots beside names. Who is there stands in the list #present, which a snapshot fills and changes alter. */
+/** Dots beside names. The registry #present has the users that are online; a snapshot fills it, changes alter it. */
 
-const WORDS = { online: "online", busy: "busy", offline: "offline" };
+/** @import { Page, Part } from "./types" */
 
+import { byId, children, findAll } from "./dom.js";
+
+/**
+ * @param {Page} page
+ * @returns {Part}
+ */
 export function startPresence({ user }) {
-  const registry = document.getElementById("present");
-  let known = new Map();
+  const registry = byId("present");
+  /** @type {Map<string | undefined, string | undefined>} by user */
+  let statuses = new Map();
 
+  /** @param {HTMLElement} dot */
   const mark = (dot) => {
-    if ("own" in dot.dataset) return; // its user may have chosen to be hidden
-    show(dot, known.get(dot.dataset.presence));
+    if ("own" in dot.dataset) return; // its user may appear offline
+    show(dot, statuses.get(dot.dataset.presence));
   };
   const read = () => {
-    const now = statuses(registry);
-    if (now.has(user)) showOwn(now.get(user));
-    else if (known.has(user)) showOwn("offline");
-    known = now;
-    document.querySelectorAll("[data-presence]").forEach(mark);
+    const before = statuses;
+    statuses = new Map(children(registry).map(({ dataset }) => [dataset.user, dataset.status]));
+    if (statuses.has(user)) showOwn(statuses.get(user));
+    else if (before.has(user)) showOwn("offline");
+    findAll(document, "[data-presence]").forEach(mark);
   };
   new MutationObserver(read).observe(registry, { childList: true });
   read();
 
   return {
-    changed: (arrived) => arrived.forEach((element) => element.querySelectorAll("[data-presence]").forEach(mark)),
-    /** Nobody knows who is there until there is a connection again. */
+    changed: (arrived) => arrived.forEach((element) => findAll(element, "[data-presence]").forEach(mark)),
+    /** Without a connection, presence is not up to date. */
     disconnected: () => {
-      known = new Map();
+      statuses = new Map();
       registry.replaceChildren();
     },
   };
 }
 
-function statuses(registry) {
-  return new Map([...registry.children].map(({ dataset }) => [dataset.user, dataset.status]));
-}
-
+/** @type {(dot: HTMLElement, status?: string) => void} */
 function show(dot, status) {
   if ((dot.dataset.status ?? "") === (status ?? "")) return;
   if (status === undefined) {
@@ -41,15 +46,16 @@ function show(dot, status) {
     return;
   }
   dot.dataset.status = status;
-  dot.title = WORDS[status] ?? status;
-  if (dot.ariaHidden === "true") return; // where every line would repeat it
+  dot.title = status;
+  if (dot.ariaHidden === "true") return; // where each line would repeat it
   dot.setAttribute("role", "img");
   dot.setAttribute("aria-label", dot.title);
 }
 
+/** @param {string} [status] */
 function showOwn(status) {
-  document.querySelectorAll("[data-own]").forEach((dot) => (dot.dataset.status = status));
-  for (const button of document.querySelectorAll("#own-status button")) {
-    button.setAttribute("aria-pressed", String(button.value === status));
+  findAll(document, "[data-own]").forEach((dot) => (dot.dataset.status = status));
+  for (const button of findAll(document, "#own-status button")) {
+    button.setAttribute("aria-pressed", String(button.getAttribute("value") === status));
   }
 }

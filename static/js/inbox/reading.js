@@ -1,32 +1,60 @@
-/** Tells the server how far one has read: up to the newest message, once it is in sight. */
+/** Sends the server the newest message that was read, once it has been in sight for a moment. */
 
-import { newestOf } from "./thread.js";
+/** @import { Page, Part } from "./types" */
 
-const SETTLED = 400; // ms that it must be in sight
+import { byId } from "./dom.js";
+import { newestId } from "./messages.js";
 
-export function startReading(page) {
-  const list = document.getElementById("messages");
-  if (!list) return { isBeingRead: () => false };
-  let read = Number(list.dataset.read);
-  let waiting = null;
-  const isBeingRead = () => document.visibilityState === "visible" && page.scrolling.isAtBottom();
+const IN_SIGHT = 400; // ms
 
-  const tell = async () => {
-    waiting = null;
-    const id = newestOf(list);
-    if (!isBeingRead() || id <= read) return;
-    const before = read;
-    read = id;
+/** @implements {Part} */
+export class Reading {
+  #page;
+  #list;
+  #scrolling;
+  #upTo;
+  /** @type {ReturnType<typeof setTimeout> | null} */
+  #timer = null;
+
+  /**
+   * @param {Page} page
+   * @param {HTMLElement} list
+   * @param {import("./scrolling.js").Scrolling} scrolling
+   */
+  constructor(page, list, scrolling) {
+    this.#page = page;
+    this.#list = list;
+    this.#scrolling = scrolling;
+    this.#upTo = Number(list.dataset.read);
+    byId("thread-scroll").addEventListener("scroll", this.changed, { passive: true });
+    document.addEventListener("visibilitychange", this.changed);
+  }
+
+  /** The id of the newest message that was read. */
+  get upTo() {
+    return this.#upTo;
+  }
+
+  isBeingRead() {
+    return document.visibilityState === "visible" && this.#scrolling.isAtBottom;
+  }
+
+  changed = () => {
+    if (this.isBeingRead() && newestId(this.#list) > this.#upTo) this.#timer ??= setTimeout(() => this.#send(), IN_SIGHT);
+  };
+
+  connected = this.changed;
+
+  async #send() {
+    this.#timer = null;
+    const id = newestId(this.#list);
+    if (!this.isBeingRead() || id <= this.#upTo) return;
+    const before = this.#upTo;
+    this.#upTo = id;
     try {
-      await page.live.perform(`conversation:${page.conversation}`, "read", { message_id: id });
+      await this.#page.connector.perform(`conversation:${this.#page.conversation}`, "read", { message_id: id });
     } catch {
-      read = before; // the next occasion is soon enough
+      this.#upTo = before; // it is sent again with the next message or scroll
     }
-  };
-  const look = () => {
-    if (isBeingRead() && newestOf(list) > read) waiting ??= setTimeout(tell, SETTLED);
-  };
-  document.getElementById("thread-scroll").addEventListener("scroll", look, { passive: true });
-  document.addEventListener("visibilitychange", look);
-  return { isBeingRead, upTo: () => read, changed: look, connected: look };
+  }
 }

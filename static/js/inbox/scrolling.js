@@ -1,92 +1,109 @@
-/** Stays at the newest message for whoever is there, and elsewhere for whoever reads there. */
+/**
+ * The thread's scroll position. At the bottom, it follows the newest message; elsewhere, it stays at what is being read.
+ * The thread is laid out from its end (column-reverse): `scrollTop` is 0 at the bottom, and negative above.
+ */
+
+/** @import { Part } from "./types" */
+
+import { byId, find } from "./dom.js";
 
 const NEAR_BOTTOM = 80; // px
 
-/** The thread is laid out from its end (column-reverse): 0 is the bottom, also without this script. */
-export function startScrolling(page) {
-  const thread = document.getElementById("thread-scroll");
-  if (!thread) return { isAtBottom: () => false };
-  const list = document.getElementById("messages");
-  const newer = document.getElementById("newer");
-  const label = newer.querySelector("[data-text]");
-  let top = 0; // as it was last: asking for it lays out the page, which must not happen for each event
-  let wasAtBottom = true;
-  let height = null; // before what came since the last frame
-  let isDue = false; // making good for what came
-  let isHolding = false;
-  let missed = false;
+/** @implements {Part} */
+export class Scrolling {
+  #list;
+  #scroller = byId("thread-scroll");
+  #button = byId("newer");
+  #top = 0; // as last measured: reading it forces a layout, which must not happen for each event
+  #wasAtBottom = true;
+  /** @type {number | null} */
+  #height = null; // before the changes since the last frame
+  #isCorrectionDue = false;
+  #isInserting = false;
+  #hasMissed = false;
 
-  const isAtBottom = () => list.dataset.newest === "true" && top > -NEAR_BOTTOM;
-  const offer = () => {
-    newer.hidden = isAtBottom();
-    if (newer.hidden) missed = false;
-    label.textContent = missed ? "New messages" : "Jump to latest";
-    newer.classList.toggle("primary", missed);
-  };
-  const scrolled = () => {
-    top = thread.scrollTop;
-    offer();
-  };
-  const toBottom = () => {
-    if (top === 0) return;
-    thread.scrollTop = top = 0;
-    offer();
-  };
-  const toLatest = async () => {
-    if (list.dataset.newest !== "true") await page.thread.toNewest();
-    scrolled();
-    if (list.dataset.newest === "true") toBottom();
-  };
-  const miss = () => {
-    missed = true;
-    offer();
-  };
-  /** What has been added below must not move what one reads. Once a frame, as it lays out the page. */
-  const makeGood = () => {
-    if (isDue) thread.scrollTop -= thread.scrollHeight - height;
-    isDue = false;
-    height = null;
-    scrolled();
-  };
-  newer.addEventListener("click", async () => {
-    await toLatest();
-    thread.focus({ preventScroll: true });
-  });
-  thread.addEventListener("scroll", scrolled, { passive: true });
+  /** @param {HTMLElement} list */
+  constructor(list) {
+    this.#list = list;
+    this.#scroller.addEventListener("scroll", () => this.measure(), { passive: true });
+    const linked = document.getElementById(location.hash.slice(1));
+    if (linked?.matches(".message")) linked.scrollIntoView({ block: "center" });
+    this.measure();
+  }
 
-  const shown = document.getElementById(location.hash.slice(1));
-  if (shown?.matches(".message")) shown.scrollIntoView({ block: "center" });
-  scrolled();
+  get isAtBottom() {
+    return this.#list.dataset.newest === "true" && this.#top > -NEAR_BOTTOM;
+  }
 
-  return {
-    isAtBottom,
-    toLatest,
-    miss,
-    /** Does what adds older messages, or newer ones below what one reads. */
-    holding: (add, { below }) => {
-      makeGood();
-      height = thread.scrollHeight;
-      isHolding = true;
-      add();
-      isHolding = false;
-      isDue = below;
-      makeGood();
-    },
-    before: () => {
-      wasAtBottom = isAtBottom();
-      if (!wasAtBottom) height ??= thread.scrollHeight;
-    },
-    changed: (arrived) => {
-      if (isHolding) return;
-      if (wasAtBottom) return toBottom();
-      const appended = arrived.some((element) => element.matches("#messages > .message:last-child"));
-      if (appended) {
-        if (!isDue) requestAnimationFrame(() => isDue && makeGood());
-        isDue = true;
-        miss();
-      } else if (!isDue) {
-        height = null; // above, where the distance from the end stays the same
-      }
-    },
-  };
+  measure() {
+    this.#top = this.#scroller.scrollTop;
+    this.#updateButton();
+  }
+
+  #updateButton() {
+    if (this.isAtBottom) this.#hasMissed = false;
+    this.#button.hidden = this.isAtBottom;
+    find(this.#button, "[data-text]").textContent = this.#hasMissed ? "New messages" : "Jump to latest";
+    this.#button.classList.toggle("primary", this.#hasMissed);
+  }
+
+  toBottom() {
+    if (this.#top === 0) return;
+    this.#scroller.scrollTop = this.#top = 0;
+    this.#updateButton();
+  }
+
+  /** Offers the way to a new message that is out of sight. */
+  miss() {
+    this.#hasMissed = true;
+    this.#updateButton();
+  }
+
+  /**
+   * Runs `insert`, which adds loaded messages.
+   *
+   * @param {() => void} insert
+   * @param {boolean} isBelow  whether it adds below what is being read
+   */
+  keepPosition(insert, isBelow) {
+    this.#correct();
+    this.#height = this.#scroller.scrollHeight;
+    this.#isInserting = true;
+    insert();
+    this.#isInserting = false;
+    this.#isCorrectionDue = isBelow;
+    this.#correct();
+  }
+
+  beforeChange() {
+    this.#wasAtBottom = this.isAtBottom;
+    if (!this.#wasAtBottom) this.#height ??= this.#scroller.scrollHeight;
+  }
+
+  /** @param {HTMLElement[]} arrived */
+  changed(arrived) {
+    if (this.#isInserting) return;
+    if (this.#wasAtBottom) {
+      this.toBottom();
+    } else if (arrived.some((element) => element.matches("#messages > .message:last-child"))) {
+      this.#correctInNextFrame();
+      this.miss();
+    } else if (!this.#isCorrectionDue) {
+      this.#height = null; // the change is above, where the distance from the end stays the same
+    }
+  }
+
+  /** Once a frame, because the correction forces a layout. */
+  #correctInNextFrame() {
+    if (!this.#isCorrectionDue) requestAnimationFrame(() => this.#isCorrectionDue && this.#correct());
+    this.#isCorrectionDue = true;
+  }
+
+  /** Scrolls by what was added below. */
+  #correct() {
+    if (this.#isCorrectionDue) this.#scroller.scrollTop -= this.#scroller.scrollHeight - (this.#height ?? 0);
+    this.#isCorrectionDue = false;
+    this.#height = null;
+    this.measure();
+  }
 }

@@ -1,16 +1,21 @@
-/** "Seen" at the last of the team's replies that the customer has read. How far that is stands in #contact-read. */
+/** The mark "Seen" at the newest reply that the customer has read. #contact-read has how far that is. */
 
-export function startSeen() {
-  const list = document.getElementById("messages");
-  if (!list) return {};
+import { byId, clone, find } from "./dom.js";
+import { messageId } from "./messages.js";
+
+/**
+ * @param {HTMLElement} list
+ * @returns {import("./types").Part}
+ */
+export function startSeen(list) {
   let mark = list.querySelector(".seen");
 
   const place = () => {
-    const reply = lastSeen(list, Number(document.getElementById("contact-read").value));
+    const reply = newestSeen(list, Number(byId("contact-read").value));
     if (mark?.isConnected && mark.closest(".message") === reply) return;
     mark?.remove();
-    mark = reply && document.importNode(document.getElementById("seen").content, true).firstElementChild;
-    reply?.querySelector(".stamp").prepend(mark, " ");
+    mark = reply && clone(byId("seen"));
+    if (reply && mark) find(reply, ".stamp").prepend(mark, " ");
   };
   return {
     changed: (arrived) => {
@@ -19,13 +24,18 @@ export function startSeen() {
   };
 }
 
-/** Notes are not the customer's to see, and what was deleted is nothing to have seen. */
-function lastSeen(list, upTo) {
+/**
+ * The newest reply up to the id `upTo`. The customer sees no notes, and "Seen" means nothing at a deleted message.
+ *
+ * @type {(list: HTMLElement, upTo: number) => HTMLElement | null}
+ */
+function newestSeen(list, upTo) {
   if (upTo === 0) return null;
-  for (let reply = list.lastElementChild; reply; reply = reply.previousElementSibling) {
+  for (let element = list.lastElementChild; element; element = element.previousElementSibling) {
+    const reply = /** @type {HTMLElement} */ (element);
     const { type, private: isPrivate } = reply.dataset;
     const isReply = type === "outgoing" && isPrivate === "false" && !reply.matches(".deleted");
-    if (isReply && Number(reply.id.replace("message-", "")) <= upTo) return reply;
+    if (isReply && messageId(reply) <= upTo) return reply;
   }
   return null;
 }

@@ -1,28 +1,37 @@
-/** What each person sets for this browser, in the menu of their name. */
+/** The settings of this browser, in the menu of the user's name. */
+
+import { byId } from "./dom.js";
 
 const DEFAULTS = { desktop: false, sound: false, keys: true };
 const KEY = "rtapp.settings";
 
-export function setting(name, storage = globalThis.localStorage) {
-  return read(storage)[name];
+/** @typedef {keyof typeof DEFAULTS} Setting */
+
+/** @param {Setting} name */
+export function setting(name) {
+  return read()[name];
 }
 
-function read(storage) {
+/** @returns {typeof DEFAULTS} */
+function read() {
   try {
-    return { ...DEFAULTS, ...JSON.parse(storage.getItem(KEY)) };
+    return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(KEY) ?? "null") };
   } catch {
     return DEFAULTS;
   }
 }
 
 export function startSettings() {
-  const place = document.getElementById("settings");
+  const place = byId("settings");
   place.hidden = false;
-  for (const box of place.querySelectorAll("[data-setting]")) {
-    box.checked = setting(box.dataset.setting);
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const boxes = place.querySelectorAll("[data-setting]");
+  for (const box of boxes) {
+    const name = /** @type {Setting} */ (box.dataset.setting);
+    box.checked = setting(name);
     box.addEventListener("change", async () => {
-      if (box.dataset.setting === "desktop" && box.checked) box.checked = await mayNotify();
-      localStorage.setItem(KEY, JSON.stringify({ ...read(localStorage), [box.dataset.setting]: box.checked }));
+      if (name === "desktop" && box.checked) box.checked = await mayNotify();
+      localStorage.setItem(KEY, JSON.stringify({ ...read(), [name]: box.checked }));
     });
   }
 }

@@ -1,8 +1,14 @@
-/** Until when a conversation sleeps, in the reader's own time. */
+/** Snoozing: when a conversation wakes, in the user's own time. */
+
+import { byId, closest, find } from "./dom.js";
 
 const MORNING = 9; // o'clock
 
-/** `hours`: in three; `tomorrow`, `week` (next Monday): in the morning. */
+/**
+ * `hours`: in three hours; `tomorrow`, `week` (next Monday): in the morning.
+ *
+ * @param {string | undefined} kind
+ */
 export function wakeTime(kind, now = new Date()) {
   const time = new Date(now);
   if (kind === "hours") {
@@ -16,14 +22,15 @@ export function wakeTime(kind, now = new Date()) {
 }
 
 export function startSnooze() {
-  const form = document.getElementById("snooze");
+  const form = byId("snooze");
   if (!form) return;
-  form.addEventListener("click", ({ target }) => {
-    const button = target.closest("[data-snooze]");
-    if (button) button.value = wakeTime(button.dataset.snooze).toISOString(); // the page may have been open for hours
+  form.addEventListener("click", (event) => {
+    const button = closest(event, "[data-snooze]");
+    // Computed at the click: the page may have been open for hours.
+    button?.setAttribute("value", wakeTime(button.dataset.snooze).toISOString());
   });
-  const other = document.getElementById("snooze-until");
-  const field = other.querySelector("input");
+  const other = byId("snooze-until");
+  const field = find(other, "input");
   other.hidden = false;
   other.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -1,204 +1,210 @@
-/** The messages: days, groups, the line above what is new, and what came too long for an event. */
+/** The thread: places messages that arrive, and loads earlier, later and the newest ones. */
 
-import { fetched, loadMore } from "./paging.js";
-import { dayLabel, sameDay } from "./times.js";
+/** @import { Page, Part } from "./types" */
 
-const GROUP_WITHIN = 5 * 60_000; // ms
+import { arrange, insertNewDivider } from "./arrangement.js";
+import { byId, find, findAll } from "./dom.js";
+import { highlight } from "./highlight.js";
+import { messageId, messagesIn, newestId, nextMessage } from "./messages.js";
+import { fetchPage, loadMore } from "./paging.js";
 
-/** Whether message `next` needs no name of its own below `previous`. */
-export function continues(previous, next) {
-  return (
-    previous.sender !== "" &&
-    previous.sender === next.sender &&
-    previous.type === next.type &&
-    previous.private === next.private &&
-    Math.abs(next.at - previous.at) <= GROUP_WITHIN &&
-    sameDay(previous.at, next.at)
-  );
-}
+const SILENCE = 500; // ms after loading, until a screen reader announces messages again
 
-export function startThread(page) {
-  const list = document.getElementById("messages");
-  if (!list) return {};
-  const scroller = document.getElementById("thread-scroll");
-  const messages = (root = list) => [...root.children].filter((element) => element.matches(".message"));
-  let loadedUpTo = newestOf(list);
-  let isLoading = false;
+/** @implements {Part} */
+export class Thread {
+  #page;
+  #list;
+  #scrolling;
+  #reading;
+  #scroller = byId("thread-scroll");
+  #loadedUpTo;
+  #isLoading = false;
 
-  const load = (items, put, { below = false } = {}) => {
-    const first = list.querySelector(":scope > .message");
-    isLoading = true;
-    scroller.ariaLive = "off"; // what is old is not news
-    page.scrolling.holding(() => {
-      put();
-      [...items, first].filter((item) => item?.isConnected).forEach(arrange);
-      page.changed(items);
-    }, { below });
-    loadedUpTo = newestOf(list);
-    isLoading = false;
-    setTimeout(() => (scroller.ariaLive = null), 500);
-  };
-  const startPaging = () => {
-    const missing = (loaded) => messages(loaded.querySelector("#messages")).filter(({ id }) => !document.getElementById(id));
+  /**
+   * @param {Page} page
+   * @param {HTMLElement} list
+   * @param {import("./scrolling.js").Scrolling} scrolling
+   * @param {import("./reading.js").Reading} reading
+   */
+  constructor(page, list, scrolling, reading) {
+    this.#page = page;
+    this.#list = list;
+    this.#scrolling = scrolling;
+    this.#reading = reading;
+    this.#loadedUpTo = newestId(list);
+    for (const message of messagesIn(list)) {
+      arrange(message);
+      this.#markOwn(message);
+    }
+    this.#loadOnScroll();
+    byId("newer").addEventListener("click", () => this.#jump());
+  }
+
+  async #jump() {
+    await this.toLatest();
+    this.#scroller.focus({ preventScroll: true });
+  }
+
+  /** Scrolls to the newest message, which may have to be loaded. */
+  async toLatest() {
+    if (!this.#hasNewest) await this.#loadNewest();
+    this.#scrolling.measure();
+    if (this.#hasNewest) this.#scrolling.toBottom();
+  }
+
+  /** False in a thread that was opened at an old message: between its last and the newest there is a gap. */
+  get #hasNewest() {
+    return this.#list.dataset.newest === "true";
+  }
+
+  // Arriving
+
+  /** @param {HTMLElement[]} arrived */
+  changed(arrived) {
+    for (const element of arrived) {
+      if (element.matches(".message") && element.parentElement === this.#list) this.#place(element);
+    }
+  }
+
+  /** @param {HTMLElement} message */
+  #place(message) {
+    if (!this.#isLoading && !this.#hasNewest && messageId(message) > this.#loadedUpTo) {
+      message.remove(); // it belongs below the gap
+      this.#scrolling.miss();
+      return;
+    }
+    this.#markOwn(message);
+    if (message.dataset.truncated) complete(message, this.#page);
+    if (this.#isLoading) return;
+    arrange(message);
+    const next = nextMessage(message);
+    if (next) arrange(next);
+    if (!this.#reading.isBeingRead() && this.#isNews(message)) insertNewDivider(message, this.#reading.upTo);
+  }
+
+  /** @param {HTMLElement} message */
+  #isNews(message) {
+    return message.nextElementSibling === null && message.dataset.type !== "activity" && !this.#isOwn(message);
+  }
+
+  /** @param {HTMLElement} message */
+  #isOwn({ dataset }) {
+    return dataset.sender === `user:${this.#page.user}`;
+  }
+
+  /** @param {HTMLElement} message */
+  #markOwn(message) {
+    const isOwn = this.#isOwn(message);
+    const isChangeable = (isOwn || this.#page.role === "administrator") && message.dataset.type !== "activity";
+    message.toggleAttribute("data-mine", isOwn);
+    message.toggleAttribute("data-changeable", isChangeable);
+  }
+
+  /**
+   * A deleted message keeps its place, its sender and its time.
+   *
+   * @type {(old: HTMLElement, incoming: HTMLElement) => void}
+   */
+  carry(old, incoming) {
+    if (!old.matches(".message") || !incoming.matches(".deleted:not(.message)")) return;
+    const kept = /** @type {HTMLElement} */ (old.cloneNode(true));
+    find(kept, ".content").replaceWith(find(incoming, ".content"));
+    findAll(kept, ".change, .edited, .edit, .seen").forEach((element) => element.remove());
+    incoming.replaceChildren(...kept.childNodes);
+    for (const [name, value] of Object.entries(kept.dataset)) incoming.dataset[name] ??= value;
+    incoming.classList.add("message");
+  }
+
+  // Loading
+
+  #loadOnScroll() {
+    const { record } = this.#page;
+    loadMore({ scroller: this.#scroller, record, insert: (loaded) => this.#insertEarlier(this.#missing(loaded)) });
     loadMore({
-      scroller,
-      record: page.record,
-      insert: (loaded) => {
-        const items = missing(loaded);
-        load(items, () => list.prepend(...items));
-      },
-    });
-    loadMore({
-      scroller,
+      scroller: this.#scroller,
       place: ".later",
-      record: page.record,
+      record,
       insert: (loaded, isLast) => {
-        const items = missing(loaded);
-        page.arrive(items);
-        load(items, () => list.append(...items), { below: true });
-        if (isLast) list.dataset.newest = "true";
+        this.#insertLater(this.#missing(loaded));
+        if (isLast) this.#list.dataset.newest = "true";
       },
     });
-  };
-  /** What lies between may be long: it is left out, and what is above the newest is loaded by scrolling, as ever. */
-  const toNewest = async () => {
-    const path = `${location.pathname}${page.viewQuery}`;
-    const replay = page.record();
-    const loaded = await fetched(path);
+  }
+
+  /** @param {Document} loaded */
+  #missing(loaded) {
+    return messagesIn(find(loaded, "#messages")).filter(({ id }) => !document.getElementById(id));
+  }
+
+  /** @param {HTMLElement[]} messages */
+  #insertEarlier(messages) {
+    this.#insert(messages, () => this.#list.prepend(...messages));
+  }
+
+  /** @param {HTMLElement[]} messages */
+  #insertLater(messages) {
+    highlight(messages);
+    this.#insert(messages, () => this.#list.append(...messages), true);
+  }
+
+  /** Replaces the thread by its newest page. The gap may be long: it is loaded by scrolling up. */
+  async #loadNewest() {
+    const path = `${location.pathname}${this.#page.viewQuery}`;
+    const replay = this.#page.record();
+    const loaded = await fetchPage(path);
     if (loaded) {
-      scroller.querySelectorAll(".more, .later").forEach((place) => place.remove());
-      list.before(...loaded.querySelectorAll(".scroll .more"));
-      load(messages(loaded.getElementById("messages")), () => list.replaceChildren(...loaded.getElementById("messages").children));
-      list.dataset.newest = "true";
-      startPaging();
+      this.#replaceBy(loaded);
       history.replaceState(null, "", path);
     } else {
-      page.tell("The newest messages could not be loaded.");
+      this.#page.alert("The newest messages could not be loaded.");
     }
     replay();
-  };
+  }
 
-  const isBeyond = (element) => !isLoading && list.dataset.newest === "false" && idOf(element) > loadedUpTo;
-  const receive = (element) => {
-    arrange(element);
-    const next = following(element, 1);
-    if (next) arrange(next);
-    if (!page.isBeingRead()) divide(element, page);
-  };
+  /** @param {Document} loaded */
+  #replaceBy(loaded) {
+    findAll(this.#scroller, ".more, .later").forEach((place) => place.remove());
+    this.#list.before(...findAll(loaded, ".scroll .more"));
+    const list = find(loaded, "#messages");
+    this.#insert(messagesIn(list), () => this.#list.replaceChildren(...list.children));
+    this.#list.dataset.newest = "true";
+    this.#loadOnScroll();
+  }
 
-  messages().forEach(arrange);
-  startPaging();
-  return {
-    carry,
-    toNewest,
-    changed: (arrived) => {
-      for (const element of arrived.filter((one) => one.matches(".message") && one.parentElement === list)) {
-        if (isBeyond(element)) {
-          element.remove(); // it comes after what lies between
-          page.scrolling.miss();
-        } else {
-          markOwn(element, page);
-          if (element.dataset.truncated) complete(element, page);
-          if (!isLoading) receive(element);
-        }
-      }
-    },
-    markOwn: () => messages().forEach((element) => markOwn(element, page)),
-  };
+  /**
+   * Inserts loaded messages, which must neither move what is being read nor be announced as new.
+   *
+   * @type {(messages: HTMLElement[], insert: () => void, isBelow?: boolean) => void}
+   */
+  #insert(messages, insert, isBelow = false) {
+    const first = messagesIn(this.#list)[0];
+    this.#isLoading = true;
+    this.#scroller.ariaLive = "off";
+    this.#scrolling.keepPosition(() => {
+      insert();
+      [...messages, first].filter((message) => message?.isConnected).forEach(arrange);
+      this.#page.notify(messages);
+    }, isBelow);
+    this.#loadedUpTo = newestId(this.#list);
+    this.#isLoading = false;
+    setTimeout(() => (this.#scroller.ariaLive = null), SILENCE);
+  }
 }
 
-/** What was deleted keeps its place, its sender and its time. */
-function carry(old, incoming) {
-  if (!old.matches(".message") || !incoming.matches(".deleted:not(.message)")) return;
-  const kept = old.cloneNode(true);
-  kept.querySelector(".content").replaceWith(incoming.querySelector(".content"));
-  kept.querySelectorAll(".change, .edited, .edit, .seen").forEach((element) => element.remove());
-  incoming.replaceChildren(...kept.childNodes);
-  for (const [name, value] of Object.entries(kept.dataset)) incoming.dataset[name] ??= value;
-  incoming.classList.add("message");
-}
-
-/** Puts a line between days, and takes the name from a message that continues the one above. */
-function arrange(element) {
-  const previous = following(element, -1);
-  const message = read(element);
-  const startsDay = !previous || !sameDay(read(previous).at, message.at);
-  const above = element.previousElementSibling;
-  const line = above?.matches(".divider") ? above.previousElementSibling : above;
-  if (startsDay && !line?.matches(".day")) element.before(dayLine(message.at));
-  if (!startsDay && line?.matches(".day")) line.remove();
-  const divided = element.previousElementSibling?.matches(".divider");
-  element.toggleAttribute("data-continues", !startsDay && !divided && continues(read(previous), message));
-}
-
-function following(element, direction) {
-  const step = direction > 0 ? "nextElementSibling" : "previousElementSibling";
-  let other = element[step];
-  while (other && !other.matches(".message")) other = other[step];
-  return other;
-}
-
-function idOf(message) {
-  return Number(message.id.replace("message-", ""));
-}
-
-/** The id of the newest message in the list, 0 if there is none. */
-export function newestOf(list) {
-  let last = list.lastElementChild;
-  while (last && !last.matches(".message")) last = last.previousElementSibling;
-  return last ? idOf(last) : 0;
-}
-
-function read(element) {
-  const { sender = "", type, private: isPrivate } = element.dataset;
-  return { sender, type, private: isPrivate, at: new Date(element.querySelector("time").dateTime) };
-}
-
-function dayLine(at) {
-  const line = document.createElement("li");
-  const time = document.createElement("time");
-  line.className = "day";
-  time.dateTime = at.toISOString();
-  time.dataset.show = "day";
-  time.textContent = dayLabel(at);
-  line.append(time);
-  return line;
-}
-
-/** "New messages" above the first that came while nobody looked. */
-function divide(element, { user, reading }) {
-  const isNews = element.nextElementSibling === null && element.dataset.type !== "activity";
-  if (!isNews || element.dataset.sender === `user:${user}`) return;
-  const above = document.getElementById("new-messages");
-  const previous = following(element, -1);
-  if (above && previous && idOf(previous) > reading.upTo()) return; // it stands above what is still new
-  const below = above && following(above, 1);
-  above?.remove();
-  if (below) arrange(below);
-  const line = document.createElement("li");
-  line.id = "new-messages";
-  line.className = "divider";
-  line.append(Object.assign(document.createElement("span"), { textContent: "New messages" }));
-  element.before(line);
-  arrange(element);
-}
-
-function markOwn(element, { user, role }) {
-  const isOwn = element.dataset.sender === `user:${user}`;
-  element.toggleAttribute("data-mine", isOwn);
-  element.toggleAttribute("data-changeable", (isOwn || role === "administrator") && element.dataset.type !== "activity");
-}
-
-/** An event carries at most 16 KiB; the rest is asked for. */
-async function complete(element, { conversation }) {
-  const id = idOf(element);
+/**
+ * Fetches the content of a message that was too long for an event (16 KiB).
+ *
+ * @type {(message: HTMLElement, page: Page) => Promise<void>}
+ */
+async function complete(message, { conversation }) {
+  const id = messageId(message);
   try {
     const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
     const { messages } = await answer.json();
     if (messages[0]?.id !== id) return;
-    element.querySelector(".content").textContent = messages[0].content;
-    delete element.dataset.truncated;
+    find(message, ".content").textContent = messages[0].content;
+    delete message.dataset.truncated;
   } catch {
-    // It is marked as cut, and complete after a reload.
+    // It stays marked as truncated, until a reload.
   }
 }

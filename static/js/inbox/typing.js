@@ -1,67 +1,87 @@
-/** Who types: the line above the composer, and telling others that one does. */
+/** Typing: the line above the composer, and the notifications to others. */
 
+/** @import { Page, Part } from "./types" */
+
+import { byId, children, find } from "./dom.js";
 import { together } from "./viewers.js";
 
-const SAID_EVERY = 3_000; // ms; the server forgets after 8 s
-const SPOKEN_AFTER = 1_000; // ms that the line must stand before a screen reader hears of it
+const REPEAT_INTERVAL = 3_000; // ms; the server's lease expires after 8 s
+const ANNOUNCE_DELAY = 1_000; // ms that the line must stand until a screen reader announces it
 
-/** "Ada is typing…"; "" if nobody is. */
+/**
+ * "Ada is typing…"; "" without typists.
+ *
+ * @param {{name: string, private: boolean}[]} typists
+ */
 export function typingLine(typists) {
   if (typists.length === 0) return "";
   const note = typists.every((typist) => typist.private) ? " a note" : "";
   return `${together(typists.map(({ name }) => name))} ${typists.length > 1 ? "are" : "is"} typing${note}…`;
 }
 
+/**
+ * @param {Page} page
+ * @returns {Part}
+ */
 export function startTyping({ user }) {
-  const registry = document.getElementById("typing");
-  if (!registry) return {};
-  const line = document.getElementById("typing-line");
-  const said = document.getElementById("said");
-  let speaking = null;
+  const registry = byId("typing");
+  const line = byId("typing-line");
+  const text = find(line, "[data-text]");
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
 
   const read = () => {
-    const others = [...registry.children].filter(({ dataset }) => dataset.user !== user);
-    const typists = others.map((item) => ({ name: item.textContent, private: item.dataset.private === "true" }));
-    const text = typingLine(typists);
-    if (line.querySelector("[data-text]").textContent === text) return;
-    line.querySelector("[data-text]").textContent = text;
-    line.toggleAttribute("data-shown", text !== "");
-    clearTimeout(speaking);
-    speaking = setTimeout(() => (said.textContent = text), SPOKEN_AFTER); // not each coming and going
+    const others = children(registry).filter(({ dataset }) => dataset.user !== user);
+    const typists = others.map(({ textContent, dataset }) => ({ name: textContent ?? "", private: dataset.private === "true" }));
+    const next = typingLine(typists);
+    if (text.textContent === next) return;
+    text.textContent = next;
+    line.toggleAttribute("data-shown", next !== "");
+    clearTimeout(timer);
+    timer = setTimeout(() => (byId("announcement").textContent = next), ANNOUNCE_DELAY);
   };
   new MutationObserver(read).observe(registry, { childList: true });
   return { disconnected: () => registry.replaceChildren() };
 }
 
-/** Says `{typing, private}` when that is new, and again every few seconds as long as one types. */
-export class Teller {
-  #tell;
+/** Sends `{typing, private}` when it changes, and repeats it while the user types. */
+export class TypingNotifier {
+  #send;
   #now;
-  #said = null; // {private, at}, while others believe that one types
+  /** @type {{private: boolean, at: number} | null} */
+  #last = null; // what was sent, while others take the user for typing
 
-  constructor(tell, now = () => Date.now()) {
-    this.#tell = tell;
+  /**
+   * @param {(data: {typing: boolean, private: boolean}) => void} send
+   * @param {() => number} now  ms
+   */
+  constructor(send, now = () => Date.now()) {
+    this.#send = send;
     this.#now = now;
   }
 
-  /** The text has changed. */
+  /**
+   * Called when the text has changed.
+   *
+   * @type {(text: string, isPrivate: boolean) => void}
+   */
   typed(text, isPrivate) {
     if (text.trim() === "") return this.stop();
-    const isNew = this.#said === null || this.#said.private !== isPrivate || this.#now() - this.#said.at >= SAID_EVERY;
-    if (!isNew) return;
-    this.#said = { private: isPrivate, at: this.#now() };
-    this.#tell({ typing: true, private: isPrivate });
+    const isDue = this.#last === null || this.#last.private !== isPrivate || this.#now() - this.#last.at >= REPEAT_INTERVAL;
+    if (!isDue) return;
+    this.#last = { private: isPrivate, at: this.#now() };
+    this.#send({ typing: true, private: isPrivate });
   }
 
   stop() {
-    if (this.#said === null) return;
-    const { private: isPrivate } = this.#said;
-    this.#said = null;
-    this.#tell({ typing: false, private: isPrivate });
+    if (this.#last === null) return;
+    const { private: isPrivate } = this.#last;
+    this.#last = null;
+    this.#send({ typing: false, private: isPrivate });
   }
 
-  /** What was typed has been sent, by which everyone knows. */
+  /** Called when the message was sent, which ends the typing for others. */
   sent() {
-    this.#said = null;
+    this.#last = null;
   }
 }

@@ -1,29 +1,45 @@
-/** Numbers of what is unread, on rows and views. They come as one element, in the page and then by `unread.changed`. */
+/** Unread numbers on rows and views. They come as one element, with the page and with each `unread.changed`. */
 
-/**
- * @typedef {object} Numbers
- * @property {Record<string, number>} conversations  by conversation; one that is missing is as it was before
- * @property {Record<string, number>} views          `mine`, `unassigned`, `all`
- */
+import { byId, find, findAll } from "./dom.js";
 
-/** @type {Numbers} */
-const known = { conversations: {}, views: {} };
+/** @typedef {Record<string, number>} Numbers */
 
-/** @param {Numbers} numbers */
-export function setUnread({ conversations, views }) {
-  Object.assign(known.conversations, conversations);
-  Object.assign(known.views, views);
-  document.querySelectorAll("#conversations > .row").forEach(markRow);
-  for (const badge of document.querySelectorAll(".badge[data-view]")) show(badge, known.views[badge.dataset.view] ?? 0);
+/** @type {Numbers} by conversation; a missing one is unchanged */
+const conversations = {};
+/** @type {Numbers} of `mine`, `unassigned`, `all` */
+const views = {};
+
+/** @returns {import("./types").Part} */
+export function startUnread() {
+  read(byId("unread-numbers"));
+  return {
+    changed(arrived) {
+      arrived.filter((element) => element.id === "unread-numbers").forEach(read);
+      arrived.filter((element) => element.matches(".row")).forEach(markRow);
+    },
+  };
 }
 
+/** @param {HTMLElement} element */
+function read({ dataset }) {
+  Object.assign(conversations, JSON.parse(dataset.conversations ?? "{}"));
+  Object.assign(views, JSON.parse(dataset.views ?? "{}"));
+  findAll(document, "#conversations > .row").forEach(markRow);
+  for (const badge of findAll(document, ".badge[data-view]")) show(badge, views[badge.dataset.view ?? ""] ?? 0);
+}
+
+/** @param {HTMLElement} row */
 function markRow(row) {
-  const count = known.conversations[row.dataset.conversation] ?? 0;
-  show(row.querySelector(".badge"), count);
+  const count = conversations[row.dataset.conversation ?? ""] ?? 0;
+  show(find(row, ".badge"), count);
   row.toggleAttribute("data-unread", count > 0);
 }
 
-/** Puts a number on a badge, which is not there for none. */
+/**
+ * Puts a number on a badge; 0 hides it.
+ *
+ * @type {(badge: HTMLElement, count: number) => void}
+ */
 export function show(badge, count) {
   badge.hidden = count === 0;
   badge.textContent = count > 99 ? "99+" : String(count || "");
@@ -31,24 +47,10 @@ export function show(badge, count) {
   if (count > 0) badge.append(hidden(" unread"));
 }
 
+/** @param {string} text */
 function hidden(text) {
   const span = document.createElement("span");
   span.className = "hidden";
   span.textContent = text;
   return span;
-}
-
-/** @param {HTMLElement} element */
-function read({ dataset }) {
-  setUnread({ conversations: JSON.parse(dataset.conversations), views: JSON.parse(dataset.views) });
-}
-
-export function startUnread() {
-  read(document.getElementById("unread-numbers"));
-  return {
-    changed(arrived) {
-      arrived.filter((element) => element.id === "unread-numbers").forEach(read);
-      arrived.filter((element) => element.matches(".row")).forEach(markRow);
-    },
-  };
 }

@@ -1,16 +1,26 @@
-/** Who else looks at a conversation, on its row and above its thread. It stands in the list #viewing. */
+/** Other viewers of a conversation, on its row and above its thread. The registry #viewing has them. */
 
+/** @import { Page, Part } from "./types" */
+
+import { byId, children, find, findAll } from "./dom.js";
+
+/**
+ * @param {Page} page
+ * @returns {Part}
+ */
 export function startViewers({ user, conversation }) {
-  const registry = document.getElementById("viewing");
-  const head = document.getElementById("thread-viewers");
+  const registry = byId("viewing");
+  const head = byId("thread-viewers");
 
+  /** @type {(id?: string) => HTMLElement[]} */
   const others = (id) => {
     const entry = document.getElementById(`viewing-${id}`);
-    return entry ? [...entry.children].filter(({ dataset }) => dataset.user !== user) : [];
+    return entry ? children(entry).filter(({ dataset }) => dataset.user !== user) : [];
   };
-  const markRow = (row) => fill(row.querySelector(".viewers"), others(row.dataset.conversation));
+  /** @param {HTMLElement} row */
+  const markRow = (row) => fill(find(row, ".viewers"), others(row.dataset.conversation));
   const read = () => {
-    document.querySelectorAll("#conversations > .row").forEach(markRow);
+    findAll(document, "#conversations > .row").forEach(markRow);
     if (head) fill(head, others(conversation));
   };
   new MutationObserver(read).observe(registry, { childList: true });
@@ -21,6 +31,7 @@ export function startViewers({ user, conversation }) {
   };
 }
 
+/** @type {(place: HTMLElement, avatars: HTMLElement[]) => void} */
 function fill(place, avatars) {
   const ids = avatars.map(({ dataset }) => dataset.user).join();
   if (place.dataset.users === ids) return;
@@ -33,7 +44,11 @@ function fill(place, avatars) {
   place.replaceChildren(...avatars.map((avatar) => avatar.cloneNode(true)));
 }
 
-/** "Ada", "Ada and Kevin", "Ada, Kevin and 2 others". */
+/**
+ * "Ada", "Ada and Kevin", "Ada, Kevin and 2 others".
+ *
+ * @param {string[]} names
+ */
 export function together(names) {
   if (names.length <= 2) return names.join(" and ");
   if (names.length === 3) return `${names[0]}, ${names[1]} and ${names[2]}`;
