@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { continues } from "../../static/js/inbox/thread.js";
+import { continues } from "../../static/js/inbox/arrangement.js";
 
 const message = (changes = {}) => ({
   sender: "contact:9",
@@ -11,11 +11,11 @@ const message = (changes = {}) => ({
   ...changes,
 });
 
-test("a message soon after one of the same sender continues it", () => {
+test("a message within five minutes of one of the same sender continues its group", () => {
   assert.ok(continues(message(), message({ at: new Date(2026, 10, 23, 14, 10) })));
 });
 
-test("another sender, a note, a pause or a new day starts anew", () => {
+test("another sender, a note, an activity, a pause or a new day starts a new group", () => {
   assert.ok(!continues(message(), message({ sender: "user:9" })));
   assert.ok(!continues(message(), message({ private: "true" })));
   assert.ok(!continues(message(), message({ type: "activity" })));
