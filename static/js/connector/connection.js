@@ -1,6 +1,6 @@
 /**
- * One connection to the server. It recovers from what a native EventSource does not: an answer other than 200, a link that
- * died silently, sleep, a drain. It always resumes from the last cursor. It uses no DOM.
+ * One connection to the server. Unlike a native EventSource, it recovers from an answer other than 200, a silently dead
+ * link, sleep and a drain. It resumes from the last cursor.
  */
 
 /** @import { Closed, ConnectionMessage, ConnectionOptions, Timers } from "./types" */
@@ -9,7 +9,7 @@ import { CALLBACKS } from "./catalogue.js";
 import { PROBE_TIMEOUT, backoff, isRefusal, probe, reasonOf, streamUrl } from "./request.js";
 
 export const HEARTBEAT = 15_000;
-const PATIENCE = 2.5; // heartbeats without any event before the link counts as dead
+const PATIENCE = 2.5; // heartbeats of silence
 const CLOSED = 2; // EventSource.CLOSED
 
 export class Connection {
@@ -29,7 +29,7 @@ export class Connection {
 
   /**
    * @param {ConnectionOptions} options
-   * @param {(message: ConnectionMessage) => void} deliver  called with plain objects, which can be posted to other tabs
+   * @param {(message: ConnectionMessage) => void} deliver
    */
   constructor(options, deliver) {
     this.#options = {
@@ -46,7 +46,6 @@ export class Connection {
     this.#open();
   }
 
-  /** The last cursor that was received. */
   get cursor() {
     return this.#cursor;
   }
@@ -55,28 +54,27 @@ export class Connection {
     return this.#isOpen;
   }
 
-  /** The reason of the present interruption. */
   get interruption() {
     return this.#interruption;
   }
 
-  /** Milliseconds within which the connection delivers its next message, if its timers run. */
+  /** Milliseconds until the next message at the latest, if timers run. */
   get due() {
     return this.#deadline ? Math.max(0, this.#deadline.at - this.#options.now()) : PROBE_TIMEOUT;
   }
 
-  /** Ends the connection. It delivers no further message. */
+  /** No message follows. */
   close() {
     this.#ended = true;
     this.#release();
   }
 
-  /** Ends the back-off: for when the network is back. */
+  /** Ends a back-off. */
   retry() {
     if (this.#deadline?.isBackoff) this.#open();
   }
 
-  /** Runs what is overdue: timers stop while the machine sleeps, and are slow in a hidden page. */
+  /** Runs what is overdue: timers stop during sleep, and are slow in a hidden page. */
   wake() {
     if (this.#deadline && this.due === 0) this.#deadline.run();
   }
@@ -93,7 +91,7 @@ export class Connection {
 
   /** @type {(source: EventSource, url: string) => void} */
   #listen(source, url) {
-    // A released source may have queued events. They are ignored: they come again, from the cursor.
+    // A released source may have queued events, which come again from the cursor.
     /** @type {(name: string, handle: (event: MessageEvent) => void) => void} */
     const on = (name, handle) =>
       source.addEventListener(name, (event) => {
@@ -113,8 +111,8 @@ export class Connection {
     onMessage("stream.reset", (event) => this.#notify({ type: "reset", reason: parse(event).reason, id: event.lastEventId }));
     onMessage("stream.closed", (event) => this.#closed(parse(event)));
     for (const name of ["message", ...Object.keys(CALLBACKS)]) {
-      // An event without an id has the previous one: "lastEventId … the last event ID string of the event source"
-      // (WHATWG HTML, 9.2.6). Taken as its own, the event would count as a repetition.
+      // Without an id, an event has the previous one: "lastEventId … the last event ID string of the event source"
+      // (WHATWG HTML, 9.2.6).
       onMessage(name, (event, before) => {
         const id = event.lastEventId === before ? "" : event.lastEventId;
         this.#notify({ type: "event", name, data: event.data, id });
@@ -144,7 +142,7 @@ export class Connection {
   }
 
   /**
-   * "If the readyState is not CLOSED", the browser reconnects by itself (WHATWG HTML, 9.2.3); the watchdog goes on.
+   * "If the readyState is not CLOSED", the browser reconnects by itself (WHATWG HTML, 9.2.3).
    *
    * @type {(source: EventSource, url: string) => void}
    */
@@ -168,7 +166,6 @@ export class Connection {
     }
   }
 
-  /** Reopens without back-off: the silence was long enough. */
   #silent() {
     this.#interrupt("silence");
     this.#open();

@@ -1,10 +1,7 @@
-/**
- * Live streams for a page, over one connection that all tabs of the browser share. docs/connector.md shows the use,
- * connector.d.ts declares the interface.
- */
+/** Live streams for a page. connector.d.ts documents the interface, docs/connector.md shows its use. */
 
-/** @import { Callbacks, ConnectOptions, Connector as PublicConnector } from "./connector" */
-/** @import { ConnectorOptions, Subscription, Transport } from "./types" */
+/** @import { ConnectOptions, Connector as PublicConnector } from "./connector" */
+/** @import { ConnectorOptions, Transport } from "./types" */
 
 import { Follower } from "./follower.js";
 import { MAX_STREAMS } from "./leader.js";
@@ -34,16 +31,10 @@ class Connector {
     this.#listen(options.page ?? globalThis.window);
   }
 
-  /**
-   * Subscribes to a stream from `cursor` on; by default, from where the page's own data ends.
-   *
-   * @param {string} stream
-   * @param {Callbacks} callbacks
-   */
+  /** @type {PublicConnector["subscribe"]} */
   subscribe(stream, callbacks, { cursor = this.#options.cursor } = {}) {
     if (this.#lifetime.signal.aborted) throw new Error("This connector was disconnected; connect() again.");
     if (new Set([...this.#follower.streams, stream]).size > MAX_STREAMS) throw new RangeError(`A page can hear ${MAX_STREAMS} streams at most.`);
-    /** @type {Subscription} */
     const subscription = { stream, cursor, callbacks };
     this.#follower.add(subscription);
     if (this.#transport === null && this.#isActive) this.#join();
@@ -53,22 +44,16 @@ class Connector {
         return subscription.cursor;
       },
       unsubscribe: () => this.#follower.remove(subscription),
-      /** @type {(action: string, data?: object) => Promise<any>} */
       perform: (action, data) => this.perform(stream, action, data),
     };
   }
 
-  /**
-   * Posts an action. perform.js has what it returns, throws and repeats.
-   *
-   * @type {PublicConnector["perform"]}
-   */
+  /** @type {PublicConnector["perform"]} */
   async perform(stream, action, data = {}) {
     const { csrf = csrfToken(), fetch } = this.#options;
     return post(actionUrl(stream, action), data, { csrf, fetch });
   }
 
-  /** Ends every subscription. No callback is called afterwards. */
   disconnect() {
     this.#lifetime.abort();
     this.#leave();
@@ -92,7 +77,7 @@ class Connector {
     this.#transport.join();
   }
 
-  /** Sharing needs a user and an account to share for, and events that name their stream: fragments in `html` do not. */
+  /** Not without a user and an account, nor in `html`, whose fragments do not name their stream. */
   #isShared() {
     const { user, account, format, share = canShare() } = this.#options;
     return share && user !== undefined && account !== undefined && format !== "html";
@@ -105,8 +90,7 @@ class Connector {
   }
 
   /**
-   * Leaves while the page is frozen, in which state it could not lead, and before the back/forward cache, which takes no
-   * page with an open connection or a lock.
+   * A frozen page can't lead, and the back/forward cache takes no page with an open connection or a lock.
    *
    * @param {Window | undefined} page
    */

@@ -1,12 +1,9 @@
-/**
- * A position in the streams: `epoch-ms-n`. Only this file parses it, to compare. Cursors of one epoch are totally ordered,
- * cursors of two epochs are not comparable.
- */
+/** Cursors: `epoch-ms-n`, opaque outside of this file. Those of one epoch are totally ordered, others not comparable. */
 
 const PATTERN = /^([A-Za-z0-9]+)-(\d{1,15})-(\d{1,9})$/;
 
 /**
- * Negative, 0 or positive as `one` is older than, equal to or newer than `other`; NaN if they are not comparable.
+ * Negative if `one` is older, 0 if equal, positive if newer; NaN if not comparable.
  *
  * @param {string} one
  * @param {string} other
@@ -18,7 +15,7 @@ export function compare(one, other) {
 }
 
 /**
- * Whether the event `id` is at or before `cursor`. False if they are not comparable.
+ * Whether the event `id` is at or before `cursor`; false if not comparable.
  *
  * @param {string} id
  * @param {string} cursor
@@ -28,7 +25,7 @@ export function isCovered(id, cursor) {
 }
 
 /**
- * The oldest of the cursors that are comparable with the first; "" (from now on) without any.
+ * The oldest of those comparable with the first; "" (from now on) without any.
  *
  * @param {string[]} cursors
  */

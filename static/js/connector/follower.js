@@ -1,6 +1,6 @@
 /**
- * The subscriptions of one tab, and how far each has come. A follower receives the messages of a leader (its own tab's or
- * another's) and drops what a subscription already has. So a connection may begin earlier than this tab needs.
+ * The subscriptions of one tab. A follower drops what a subscription already has: so a connection may begin earlier than
+ * the tab needs.
  */
 
 /** @import { FollowerMessage, FromLeader, Handlers, Subscription } from "./types" */
@@ -14,7 +14,7 @@ export class Follower {
   /** @type {Set<Subscription>} */
   #subscriptions = new Set();
   #send;
-  #term = 0; // of the present leader
+  #term = 0; // of the leader
   #isWantQueued = false;
 
   /** @param {(message: FollowerMessage) => void} send  to the leader */
@@ -43,7 +43,6 @@ export class Follower {
     if (this.#subscriptions.delete(subscription)) this.#queueWant();
   }
 
-  /** Sends the leader all streams of this tab, with their cursors. */
   want() {
     const streams = [...this.#subscriptions].map(({ stream, cursor, joined }) => ({ stream, cursor, joined }));
     this.#send({ type: "want", streams });
@@ -54,14 +53,13 @@ export class Follower {
     this.#subscriptions.forEach((subscription) => interrupt(subscription, reason));
   }
 
-  /** Forgets the leader; the next one is joined from the cursors. */
   leave() {
     this.#term = 0;
     this.#unjoin();
   }
 
   /**
-   * Takes a leader's message. Those of a replaced leader, which may not have noticed, are ignored: the new one may be ahead.
+   * Messages of a replaced leader, which may not have noticed, are ignored.
    *
    * @param {FromLeader} message
    */
@@ -93,8 +91,7 @@ export class Follower {
   };
 
   /**
-   * The connection brings everything after `from`: a subscription at or after it has joined. Subscriptions that a page
-   * makes together join together, so that their events come in one order.
+   * A subscription at or after `from` has joined. Those that a page makes together join together, for one order of events.
    *
    * @type {(from: string, streams: string[], resumed: boolean, id: string) => void}
    */
@@ -147,7 +144,7 @@ export class Follower {
     }
   }
 
-  /** One `want` for all changes of the same turn. */
+  /** One for all changes of a turn. */
   #queueWant() {
     if (this.#isWantQueued) return;
     this.#isWantQueued = true;
@@ -158,11 +155,7 @@ export class Follower {
   }
 }
 
-/**
- * The stream of an event (undefined if it does not name one), its callback, and the callback's arguments.
- *
- * @type {(name: string, data: string, id: string) => {stream?: string, callback: string, values: unknown[]}}
- */
+/** @type {(name: string, data: string, id: string) => {stream?: string, callback: string, values: unknown[]}} */
 function parse(name, data, id) {
   const callback = CALLBACKS[name];
   if (callback === undefined) {
@@ -203,7 +196,7 @@ function interrupt(subscription, reason) {
 }
 
 /**
- * An exception in a page's callback is reported, and must not keep others from their events.
+ * An exception in one callback must not disturb others.
  *
  * @type {(subscription: Subscription, name: string, ...values: unknown[]) => void}
  */

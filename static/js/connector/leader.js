@@ -1,7 +1,4 @@
-/**
- * Owns the connection of all tabs: it is opened for the union of their streams, from the oldest of their cursors. Uses no
- * DOM, and no channel: transport.js carries its messages.
- */
+/** Owns the connection of all tabs: opened for the union of their streams, from the oldest of their cursors. */
 
 /** @import { ConnectionMessage, Closed, FollowerMessage, FromFollower, Handlers, LeaderMessage, LeaderOptions, Open, Timers, Want } from "./types" */
 
@@ -10,9 +7,9 @@ import { compare, oldest } from "./cursor.js";
 import { backoff, isRefusal, probe, reasonOf, streamUrl } from "./request.js";
 
 export const MAX_STREAMS = 32; // on one connection, as the server allows
-const SETTLE = 50; // ms in which the changes of several tabs are collected
+const SETTLE = 50; // ms in which changes are collected
 const LINGER = 30_000; // ms until an unwanted stream is closed: pages navigate
-const POLL_INTERVAL = 5_000; // ms between two checks for what is overdue
+const POLL_INTERVAL = 5_000; // ms
 
 export class Leader {
   #options;
@@ -24,17 +21,15 @@ export class Leader {
   /** @type {Connection | null} */
   #connection = null;
   #cursor = ""; // of the connections before this one
-  /** @type {any} */
-  #growTimer = null;
-  /** @type {any} */
-  #shrinkTimer = null;
+  #growTimer = 0;
+  #shrinkTimer = 0;
   #pollTimer;
   #failures = 0;
   #ended = false;
 
   /**
    * @param {LeaderOptions} options
-   * @param {(message: LeaderMessage & {due: number}) => void} post  to all tabs, the leader's own included
+   * @param {(message: LeaderMessage & {due: number}) => void} post  to all tabs, its own included
    */
   constructor(options, post) {
     this.#options = { settle: SETTLE, linger: LINGER, timers: /** @type {Timers} */ (globalThis), probe, ...options };
@@ -43,7 +38,7 @@ export class Leader {
     this.#pollTimer = this.#options.timers.setInterval(() => this.#connection?.wake(), POLL_INTERVAL);
   }
 
-  /** Announces the leader: every tab answers with what it wants. */
+  /** Every tab answers with `want`. */
   start() {
     this.#post({ type: "wait" });
   }
@@ -95,10 +90,10 @@ export class Leader {
 
   #update() {
     if (this.#hasUnserved()) {
-      this.#growTimer ??= this.#reopenIn(this.#options.settle);
+      this.#growTimer ||= this.#reopenIn(this.#options.settle);
     } else {
       this.#postState();
-      if (this.#hasUnwanted()) this.#shrinkTimer ??= this.#reopenIn(this.#options.linger);
+      if (this.#hasUnwanted()) this.#shrinkTimer ||= this.#reopenIn(this.#options.linger);
     }
   }
 
@@ -107,8 +102,8 @@ export class Leader {
   }
 
   /**
-   * Whether the connection brings everything after a tab's cursor. An open connection does not for a tab that joins now:
-   * presence and typing are sent at its beginning. A tab whose cursor has another epoch resets itself.
+   * Whether the connection brings all that follows the cursor. Once it is open, a new tab would miss the snapshots of
+   * presence and typing. A tab with another epoch resets itself.
    *
    * @param {Want} want
    */
@@ -148,7 +143,7 @@ export class Leader {
   #clearTimers() {
     this.#options.timers.clearTimeout(this.#growTimer);
     this.#options.timers.clearTimeout(this.#shrinkTimer);
-    this.#growTimer = this.#shrinkTimer = null;
+    this.#growTimer = this.#shrinkTimer = 0;
   }
 
   #reopen() {
@@ -178,38 +173,38 @@ export class Leader {
     }
   }
 
-  /**
-   * A refused stream must not end the others.
-   *
-   * @param {Closed} closing
-   */
+  /** @param {Closed} closing */
   #closed({ reason, status }) {
     if (reason === "signed_out" || status === 401) {
       this.#end({ status: 401, reason: "signed_out" });
     } else if (reason !== "forbidden" && status === undefined) {
-      this.#end({ reason }); // a reason that only a newer server has
+      this.#end({ reason }); // of a newer server
     } else {
       this.#probeEach(reason, status);
     }
   }
 
-  /** @type {(reason: string, status?: number) => Promise<void>} */
+  /**
+   * One refused stream must not end the others.
+   *
+   * @type {(reason: string, status?: number) => Promise<void>}
+   */
   async #probeEach(reason, status) {
     const statuses = new Map();
     for (const stream of this.#streams) {
       this.#post({ type: "wait", reason });
       statuses.set(stream, (await this.#options.probe(streamUrl({ ...this.#options, streams: [stream] }))).status);
-      if (this.#ended || this.#connection !== null) return; // a newer connection probes for itself
+      if (this.#ended || this.#connection !== null) return;
     }
     const refused = [...statuses].filter(([, answer]) => isRefusal(answer));
     if (refused.some(([, answer]) => answer === 401)) {
       this.#end({ status: 401, reason: "signed_out" });
     } else if (refused.length === 0 && status === 400) {
-      this.#end({ status, reason }); // the combination is refused, and would be again
+      this.#end({ status, reason }); // only together
     } else {
       for (const [stream, answer] of refused) this.#refuse(stream, answer);
       const delay = refused.length > 0 ? 0 : backoff(this.#failures++, this.#options.random);
-      this.#growTimer ??= this.#reopenIn(delay);
+      this.#growTimer ||= this.#reopenIn(delay);
     }
   }
 

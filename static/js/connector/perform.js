@@ -1,5 +1,3 @@
-/** Actions: POST requests. Their effects arrive on the streams. */
-
 /** @import { Problem } from "./connector" */
 /** @import { Timers } from "./types" */
 
@@ -8,15 +6,15 @@ import { retryAfter } from "./request.js";
 /** @type {Record<string, string>} */
 const PATHS = { account: "accounts", conversation: "conversations", message: "messages" };
 const TIMEOUT = 20_000;
-const DELAYS = [1_000, 3_000]; // ms before the second and the third attempt
-const UNANSWERED = new Set([0, 502, 503, 504]); // the action may or may not have been performed
+const DELAYS = [1_000, 3_000]; // ms
+const UNANSWERED = new Set([0, 502, 503, 504]); // perhaps performed
 
-/** The server refused an action, or did not answer. */
+/** connector.d.ts documents it. */
 export class ActionError extends Error {
   /**
-   * @param {number} status           the HTTP status; 0 without an answer
-   * @param {Problem | null} problem  the answer's body (RFC 9457): `title`, `detail`, for 422 `errors`
-   * @param {number} [retryAfter]     ms that the server asks to wait
+   * @param {number} status
+   * @param {Problem | null} problem
+   * @param {number} [retryAfter]
    */
   constructor(status, problem, retryAfter) {
     super(problem?.detail ?? problem?.title ?? (status === 0 ? "The server did not answer." : `The server answered ${status}.`));
@@ -28,11 +26,9 @@ export class ActionError extends Error {
 }
 
 /**
- * The address of an action: `("conversation:42", "messages")` is `/conversations/42/messages`. Throws TypeError for a name
- * or an action that has none.
+ * `("conversation:42", "messages")` is `/conversations/42/messages`, with "" `/conversations/42`. Throws TypeError.
  *
- * @param {string} name    `account:<id>`, `conversation:<id>` or `message:<id>`
- * @param {string} action  "" for the resource itself
+ * @type {(name: string, action: string) => string}
  */
 export function actionUrl(name, action) {
   const [, kind = "", id] = /^([a-z]+):(\d+)$/.exec(name) ?? [];
@@ -42,10 +38,8 @@ export function actionUrl(name, action) {
 }
 
 /**
- * Posts `data` as JSON. Returns the parsed answer, null for one without content. Throws ActionError.
- *
- * The request is sent once. If it stays unanswered (no network, 502, 503, 504) and the data has a `client_id`, by which the
- * server recognises a repetition, it is sent up to two more times.
+ * Posts JSON. Returns the parsed answer, null for one without content. Throws ActionError. Unanswered, data with a
+ * `client_id`, by which the server recognises a repetition, is sent up to two more times.
  *
  * @param {string} url
  * @param {{client_id?: string}} data

@@ -1,5 +1,3 @@
-/** The requests that open a stream: the address, the delay between attempts, and the meaning of a refusal. */
-
 /** @import { ProbeResult, StreamAddress } from "./types" */
 
 export const PROBE_TIMEOUT = 10_000;
@@ -17,7 +15,7 @@ export function streamUrl({ url = "/streams", streams, format = "json", user, cu
 }
 
 /**
- * Milliseconds before an attempt: `first`, doubled with each up to `longest`, of which the upper half is random.
+ * Milliseconds before an attempt: doubled with each up to `longest`, of which the upper half is random.
  *
  * @param {number} attempt  from 0
  */
@@ -27,7 +25,7 @@ export function backoff(attempt, random = Math.random, first = FIRST_DELAY, long
 }
 
 /**
- * Finds out why the server refused `url`: EventSource does not reveal the status, and a new one would be refused again.
+ * The status with which the server refuses `url`, which EventSource does not reveal.
  *
  * @param {string} url
  * @returns {Promise<ProbeResult>}
@@ -37,7 +35,7 @@ export async function probe(url, fetch = globalThis.fetch) {
   const timer = setTimeout(() => patience.abort(), PROBE_TIMEOUT);
   try {
     const answer = await fetch(url, {
-      method: "HEAD", // authorised and refused like a GET, but opens no stream
+      method: "HEAD", // authorised like a GET, but opens no stream
       headers: { Accept: "text/event-stream" },
       cache: "no-store",
       credentials: "same-origin",
@@ -49,12 +47,12 @@ export async function probe(url, fetch = globalThis.fetch) {
     return { status: 0 };
   } finally {
     clearTimeout(timer);
-    patience.abort(); // in case a proxy answers a HEAD with an endless body
+    patience.abort(); // a proxy may answer a HEAD with an endless body
   }
 }
 
 /**
- * The delay of a Retry-After header in milliseconds; undefined without one in seconds.
+ * In milliseconds.
  *
  * @param {Response} answer
  */
@@ -63,17 +61,13 @@ export function retryAfter({ headers }) {
   return seconds >= 0 ? seconds * 1000 : undefined;
 }
 
-/**
- * Whether the same request would be refused again.
- *
- * @param {number} status
- */
+/** @param {number} status */
 export function isRefusal(status) {
   return status >= 400 && status < 500 && !RETRYABLE.has(status);
 }
 
 /**
- * The `reason` that `stream.closed` has for an HTTP status.
+ * As in `stream.closed`.
  *
  * @param {number} status
  */

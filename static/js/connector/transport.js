@@ -1,48 +1,40 @@
-/**
- * How a tab reaches its leader. With SharedTransport, the tab that holds a Web Lock leads and posts to the others through a
- * BroadcastChannel. When it closes or crashes, the browser grants the lock to the next tab; when it hangs, another tab
- * steals the lock. With DirectTransport, a tab leads itself. docs/connector.md has the states.
- */
+/** How a tab reaches its leader: over a BroadcastChannel, or directly. docs/connector.md has the states of a tab. */
 
 /** @import { FollowerMessage, FromFollower, FromLeader, LeaderMessage, Receiver, Transport, TransportOptions, Timers } from "./types" */
 
 import { Leader } from "./leader.js";
 
 /**
- * The messages between tabs: kind, sender, fields, meaning. A follower's message also has `tab`, its sender. A leader's has
- * `term`, which grows with each leader, and `due`, the ms within which its next message follows. types.d.ts has the types.
+ * The messages between tabs: kind, sender, fields, meaning. A follower's also has `tab`, its sender; a leader's `term`,
+ * which grows with each leader, and `due`, the ms until its next message at the latest. types.d.ts has the types.
  *
  * @type {Record<FollowerMessage["type"] | LeaderMessage["type"], "follower" | "leader">}
  */
 const SENDERS = {
-  want: "follower", //  streams: [{stream, cursor, joined}]   all that the tab wants; replaces what it wanted before
-  bye: "follower", //                                         the tab leaves; the leader sends it itself for a crashed one
-  wake: "follower", //                                        run what is overdue, and answer with `open` or `wait`
-  retry: "follower", //                                       the network is back: end the back-off
-  open: "leader", //    from, streams, resumed, id            live: everything after `from` follows
-  wait: "leader", //    reason                                not live; with a reason once it was interrupted
-  event: "leader", //   name, data, id                        an event as the server sent it
-  ping: "leader", //    lag, id                               the server's heartbeat; `lag` in s
-  reset: "leader", //   reason, id                            missed events can't be replayed; continues after `id`
-  refused: "leader", // stream, status, reason                the server refused this stream for good
-  ended: "leader", //   status, reason                        the server ended all of them for good
-  full: "leader", //    tab                                   no room for this tab's streams: it uses a DirectTransport
+  want: "follower", //  streams                    all streams that the tab wants, with their cursors
+  bye: "follower", //                              the tab leaves
+  wake: "follower", //                             run what is overdue; answered by open or wait
+  retry: "follower", //                            the network is back: end the back-off
+  open: "leader", //    from, streams, resumed, id live: everything after `from` follows
+  wait: "leader", //    reason                     not live; with a reason if interrupted
+  event: "leader", //   name, data, id             an event of the server
+  ping: "leader", //    lag, id                    a heartbeat of the server
+  reset: "leader", //   reason, id                 missed events can't be replayed; continues after `id`
+  refused: "leader", // stream, status, reason     one stream ended for good
+  ended: "leader", //   status, reason             all streams ended for good
+  full: "leader", //    tab                        no room for the tab: it becomes direct
 };
-const VERSION = 2; // of these messages: tabs with modules of another version do not share
+const VERSION = 2; // of these messages; tabs of two versions do not share
 
-const GRACE = 3_000; // ms by which a leader may be late, before it is asked and again before it is replaced
-const FIRST_MESSAGE = 2_000; // ms in which a leader answers a new tab
+const GRACE = 3_000; // ms of a leader's delay, until it is asked, and again until it is replaced
+const FIRST_MESSAGE = 2_000; // ms
 
-/** Whether tabs can share here. Web Locks exist in secure contexts only, and an intranet may have plain HTTP. */
+/** Web Locks exist in secure contexts only, and an intranet may have plain HTTP. */
 export function canShare({ navigator, BroadcastChannel } = globalThis) {
   return navigator?.locks !== undefined && BroadcastChannel !== undefined;
 }
 
-/**
- * A tab by itself: leader and only follower.
- *
- * @implements {Transport}
- */
+/** @implements {Transport} */
 export class DirectTransport {
   #options;
   #follower;
@@ -76,7 +68,7 @@ export class DirectTransport {
 }
 
 /**
- * A tab among others whose transport has the same name.
+ * The tab that holds a Web Lock leads the tabs of the same name.
  *
  * @implements {Transport}
  */
@@ -89,13 +81,12 @@ export class SharedTransport {
   #channel = null;
   /** @type {Receiver | null} */
   #leader = null;
-  #membership = new AbortController(); // its abort releases every lock
+  #membership = new AbortController(); // holds all locks
   #isPresent = false;
-  /** @type {any} */
-  #overdue = null;
+  #overdue = 0;
 
   /**
-   * @param {string} name  of what is shared: the address, user, account and format of the connection
+   * @param {string} name
    * @param {TransportOptions} options
    * @param {import("./follower.js").Follower} follower
    */
@@ -110,7 +101,7 @@ export class SharedTransport {
     this.#tab = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("");
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => this.#receive(data);
-    // Each tab holds a lock of its own while it is present, so that the leader notices its end, even a crash.
+    // Each tab also holds a lock of its own, so that the leader notices its end, even a crash.
     const present = () => {
       this.#isPresent = true;
       this.#queue(signal);
@@ -130,13 +121,9 @@ export class SharedTransport {
     this.#channel = null;
   }
 
-  /**
-   * Sends a message to the leader, this tab or another.
-   *
-   * @param {FollowerMessage} message
-   */
+  /** @param {FollowerMessage} message */
   send(message) {
-    if (!this.#isPresent) return; // a present tab begins with `want`
+    if (!this.#isPresent) return; // it begins with `want`
     const sent = { ...message, tab: this.#tab };
     if (this.#leader) this.#leader.receive(sent);
     else this.#channel?.postMessage(sent);
@@ -153,7 +140,7 @@ export class SharedTransport {
     withLock(this.#name, signal, () => this.#lead(), lost);
   }
 
-  /** The place in the queue for the lock is kept. */
+  /** The tab stays in the queue for the lock. */
   #steal() {
     withLock(this.#name, this.#membership.signal, () => this.#lead(), () => this.#deposed(), { steal: true });
   }
@@ -199,7 +186,7 @@ export class SharedTransport {
     this.#leader = null;
   }
 
-  /** Another tab took this one for hung, and leads. */
+  /** Another tab took this one for hung. */
   #deposed() {
     this.#stepDown();
     this.#follow();
@@ -234,7 +221,7 @@ export class SharedTransport {
   }
 
   /**
-   * A late leader is asked first, because timers are slow in a hidden tab. If it does not answer, it hangs.
+   * A late leader is asked, because timers are slow in a hidden tab. If it does not answer, it hangs.
    *
    * @param {number} delay
    */
@@ -254,8 +241,7 @@ function isFromFollower({ type }) {
 }
 
 /**
- * Requests a lock and holds it, from the call of `granted` until its `release` is called, the signal aborts, or another tab
- * steals it. `lost` is called in the last case, and where locks are forbidden. https://www.w3.org/TR/web-locks/
+ * Holds a lock until `release` or `signal`. `lost` is called if it is stolen, or forbidden. https://www.w3.org/TR/web-locks/
  *
  * @type {(name: string, signal: AbortSignal, granted: (release: () => void) => void, lost?: () => void, options?: {steal?: boolean}) => void}
  */

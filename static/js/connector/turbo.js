@@ -1,29 +1,23 @@
-/**
- * Applies `<turbo-stream>` elements to the page. A replay changes nothing: an element that is no newer than the one on the
- * page (same id, `data-version` not higher) is dropped, a newer one takes its place.
- */
+/** Applies `<turbo-stream>` elements. A replay changes nothing: an element is dropped if the page has its id and version. */
 
 /**
- * Whether an element adds nothing to the one on the page. An equal version is stale: a replayed message must not move to
- * the end of the thread. Without versions, the incoming element is applied.
+ * Compares `data-version`s. An equal one is stale: a replayed message must not move to the end of the thread.
  *
- * @param {string | undefined} present   the `data-version` on the page
- * @param {string | undefined} incoming
+ * @type {(present?: string, incoming?: string) => boolean}
  */
 export function isStale(present, incoming) {
   const [old, fresh] = [version(present), version(incoming)];
   return old !== null && fresh !== null && fresh <= old;
 }
 
-/** @param {string | undefined} text */
-function version(text) {
-  return /^\d+$/.test(text ?? "") ? Number(text) : null;
+/** @param {string} [text] */
+function version(text = "") {
+  return /^\d+$/.test(text) ? Number(text) : null;
 }
 
 /** @typedef {(old: HTMLElement, incoming: HTMLElement) => void} Carry */
-/** @typedef {(target: HTMLElement, content: DocumentFragment) => void} Action */
 
-/** @type {Record<string, Action>} */
+/** @type {Record<string, (target: HTMLElement, content: DocumentFragment) => void>} */
 const ACTIONS = {
   append: (target, content) => target.append(content),
   prepend: (target, content) => target.prepend(content),
@@ -48,7 +42,7 @@ export function isAction(action) {
 }
 
 /**
- * Applies all `<turbo-stream>` elements in `html`, without the scripts in them.
+ * Applies the elements in `html`, without scripts.
  *
  * @param {string} html
  * @param {object} [options]
@@ -113,7 +107,7 @@ function dropOrReplace(content, parent, carry) {
 }
 
 /**
- * A removed element loses the keyboard focus. The returned function gives it to the successor.
+ * Returns a function that gives the focus of a removed element to its successor.
  *
  * @param {Document} page
  */

@@ -1,4 +1,4 @@
-/** The lines between days, the line above new messages, and the grouping of messages of one sender. */
+/** Lines between days and above new messages, and groups of one sender's messages. */
 
 import { byId } from "./dom.js";
 import { messageId, nextMessage, previousMessage, readMessage } from "./messages.js";
@@ -24,11 +24,7 @@ export function continues(previous, next) {
   );
 }
 
-/**
- * Puts a line between days, and takes the name from a message that continues the one above.
- *
- * @param {HTMLElement} element
- */
+/** @param {HTMLElement} element */
 export function arrange(element) {
   const previous = previousMessage(element);
   const message = readMessage(element);
@@ -54,10 +50,9 @@ function dayLine(at) {
 }
 
 /**
- * Puts the line "New messages" above a message, unless a line stands already above others that are unread.
+ * Unless the line is above unread messages already.
  *
- * @param {HTMLElement} message
- * @param {number} readUpTo  the id of the newest message that was read
+ * @type {(message: HTMLElement, readUpTo: number) => void}
  */
 export function insertNewDivider(message, readUpTo) {
   const present = byId("new-messages");

@@ -1,5 +1,3 @@
-/** The composer: keys, drafts, the switch for private notes, and the room that is left. */
-
 /** @import { Page } from "./types" */
 
 import { byId, field, find } from "./dom.js";
@@ -8,19 +6,19 @@ import { startMentions } from "./mentions.js";
 import { TypingNotifier } from "./typing.js";
 
 const MAX_CHARACTERS = 10_000; // as on the server
-const NEAR_MAX = 1_000; // characters left, from which on the number is shown
+const NEAR_MAX = 1_000;
 
 /**
- * Whether a key press sends the message. An Enter that ends an input method's composition does not.
+ * Not with an Enter that ends an input method's composition.
  *
- * @param {Pick<KeyboardEvent, "key" | "shiftKey" | "isComposing" | "keyCode">} event
+ * @param {KeyboardEvent} event
  */
 export function sends(event, isTouch = false) {
   return event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229 && !isTouch;
 }
 
 /**
- * "950 characters left" near the maximum, else "". Counts code points, like the server.
+ * "" while there is plenty. Counts code points, like the server.
  *
  * @param {string} text
  */

@@ -1,5 +1,3 @@
-/** The open conversation: composes the parts of its thread. */
-
 /** @import { Page, Part } from "./types" */
 
 import { startComposer } from "./composer.js";

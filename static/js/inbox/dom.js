@@ -1,13 +1,9 @@
-/** Lookups in the DOM, with the types of what the templates contain. */
+/** Lookups of elements that the templates always have. */
 
 /** @type {import("./types").ById} */
 export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
-/**
- * The first match, for a selector that always has one.
- *
- * @type {import("./types").Find}
- */
+/** @type {import("./types").Find} */
 export const find = (/** @type {ParentNode} */ root, /** @type {string} */ selector) => /** @type {any} */ (root.querySelector(selector));
 
 /** @type {(root: ParentNode, selector: string) => HTMLElement[]} */
@@ -16,18 +12,10 @@ export const findAll = (root, selector) => [.../** @type {NodeListOf<HTMLElement
 /** @type {(root: ParentNode) => HTMLElement[]} */
 export const children = (root) => /** @type {HTMLElement[]} */ ([...root.children]);
 
-/**
- * The event's target, or the ancestor of it that matches.
- *
- * @type {(event: Event, selector: string) => HTMLElement | null}
- */
+/** @type {(event: Event, selector: string) => HTMLElement | null} */
 export const closest = ({ target }, selector) => /** @type {Element} */ (target).closest(selector);
 
-/**
- * The content of a template, ready to be inserted.
- *
- * @param {HTMLTemplateElement} template
- */
+/** @param {HTMLTemplateElement} template */
 export const clone = ({ content }) => /** @type {HTMLElement} */ (document.importNode(content, true).firstElementChild);
 
 /** @type {(form: HTMLFormElement, name: string) => any} */

@@ -5,7 +5,7 @@ export class Drafts {
   #prefix;
 
   /**
-   * @param {Storage} storage  may refuse (full, or forbidden): drafts are a convenience
+   * @param {Storage} storage  may throw
    * @param {number | string} user
    */
   constructor(storage, user) {
@@ -13,11 +13,7 @@ export class Drafts {
     this.#prefix = `rtapp.draft.${user}.`;
   }
 
-  /**
-   * A note comes back as a note, never as a reply.
-   *
-   * @param {number | string} conversation
-   */
+  /** @param {number | string} conversation */
   read(conversation) {
     try {
       const { content, private: isPrivate } = JSON.parse(this.#storage.getItem(this.#prefix + conversation) ?? "null") ?? {};
@@ -33,11 +29,11 @@ export class Drafts {
       if (content.trim() === "") this.#storage.removeItem(this.#prefix + conversation);
       else this.#storage.setItem(this.#prefix + conversation, JSON.stringify({ content, private: isPrivate }));
     } catch {
-      // Without storage, it lasts as long as the page.
+      // A draft is a convenience.
     }
   }
 
-  /** Removes all drafts of the user, who signs out: the next user of the browser must not find them. */
+  /** At sign-out: the next user of the browser must not find them. */
   clear() {
     for (const key of Object.keys(this.#storage)) {
       if (key.startsWith(this.#prefix)) this.#storage.removeItem(key);

@@ -1,4 +1,4 @@
-/** Editing and deleting a message in place. Without script, its link leads to a form. */
+/** Editing and deleting in place. Without script, the link leads to a form. */
 
 /** @import { Page } from "./types" */
 
@@ -57,11 +57,7 @@ function open(message, page) {
   text.focus();
 }
 
-/**
- * Asks for confirmation at the first click; true at the second.
- *
- * @param {HTMLElement} button
- */
+/** @param {HTMLElement} button */
 function isConfirmed(button) {
   if ("sure" in button.dataset) return true;
   button.dataset.sure = "";

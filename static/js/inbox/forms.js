@@ -1,4 +1,4 @@
-/** Forms with `data-post` are sent without leaving the page. What they change arrives on the stream. */
+/** Forms with `data-post` are sent without leaving the page. */
 
 /** @import { Page, Part } from "./types" */
 
@@ -7,13 +7,7 @@ import { uuid } from "./uuid.js";
 
 const TIMEOUT = 20_000;
 
-/**
- * Posts a form's fields. Returns the answer, or an error message for the user.
- *
- * @param {string} url
- * @param {URLSearchParams} fields
- * @returns {Promise<{answer?: any, problem?: string}>}
- */
+/** @type {(url: string, fields: URLSearchParams) => Promise<{answer?: any, problem?: string}>} */
 export async function post(url, fields) {
   try {
     const answer = await fetch(url, {
@@ -70,11 +64,7 @@ function done(form, answer) {
   find(menu, "summary").focus();
 }
 
-/**
- * Marks the pressed button of a menu whose value has changed.
- *
- * @param {HTMLElement} value
- */
+/** @param {HTMLElement} value */
 function press({ id, dataset }) {
   const value = id === "thread-status" ? dataset.status : id === "thread-assignee" ? dataset.assignee : undefined;
   if (value === undefined) return;

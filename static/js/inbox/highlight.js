@@ -1,10 +1,6 @@
-const DURATION = 2_000; // ms, longer than any of the animations
+const DURATION = 2_000; // ms, longer than its animations
 
-/**
- * Marks elements as new for a moment.
- *
- * @param {HTMLElement[]} elements
- */
+/** @param {HTMLElement[]} elements */
 export function highlight(elements) {
   elements.forEach((element) => element.classList.add("just-arrived"));
   setTimeout(() => elements.forEach((element) => element.classList.remove("just-arrived")), DURATION);

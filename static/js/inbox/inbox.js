@@ -1,4 +1,4 @@
-/** The inbox page. Applies the fragments of the streams, and notifies the parts of the page. types.d.ts has both. */
+/** The inbox page: applies fragments, and notifies its parts. */
 
 /** @import { Page, Part } from "./types" */
 
@@ -45,7 +45,7 @@ function start() {
 
 /** @type {(indicator: Indicator) => Page} */
 function createPage(indicator) {
-  const data = /** @type {Page & DOMStringMap} */ (document.body.dataset);
+  const data = /** @type {any} */ (document.body.dataset);
   const { account, user } = data;
   const cursor = document.querySelector('meta[name="stream-cursor"]')?.getAttribute("content") ?? "";
   return {
@@ -72,7 +72,7 @@ function notify(arrived) {
   parts.forEach((part) => part.changed?.(arrived));
 }
 
-/** A page that is fetched now may be older than the fragments that arrive meanwhile: they are applied again after it. */
+/** A page that is fetched now may be older than what arrives meanwhile. */
 function record() {
   /** @type {string[]} */
   const fragments = [];
@@ -104,7 +104,7 @@ function subscribe({ connector, account, conversation }, indicator) {
 }
 
 /**
- * Missed events can't be replayed: the page reloads, and keeps drafts. It asks first during an edit, or soon after a reload.
+ * Reloads, but not during an edit, nor twice in a row. Drafts are kept.
  *
  * @param {Indicator} indicator
  */
@@ -118,8 +118,7 @@ function reload(indicator) {
   }
 }
 
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let alertTimer;
+let alertTimer = 0;
 
 /** @param {string} text */
 function showAlert(text) {

@@ -1,17 +1,12 @@
-/** Shows whether the page is live, how far it is behind, and since when it is not live. */
+/** Shows whether the page is live. */
 
 import { byId, find } from "./dom.js";
 
-const MIN_LAG = 3; // s, worth showing
+const MIN_LAG = 3; // s
 /** @type {Record<string, string>} */
 const WORDS = { connecting: "Connecting…", live: "Live", late: "Behind", reconnecting: "Reconnecting…", offline: "Offline" };
 
-/**
- * The detail after the word: by how much the page is behind, or for how long it receives nothing. In seconds.
- *
- * @param {string} state
- * @param {{lag?: number, seconds?: number}} numbers
- */
+/** @type {(state: string, numbers: {lag?: number, seconds?: number}) => string} */
 export function detail(state, { lag = 0, seconds = 0 }) {
   if (state === "late") return `by ${Math.round(lag)} s`;
   if (isInterrupted(state)) return seconds >= 3 ? `for ${duration(seconds)}` : "";

@@ -1,4 +1,4 @@
-/** Commands of single keys. They can be switched off (WCAG 2.2, 2.1.4). */
+/** Single keys. They can be switched off (WCAG 2.2, 2.1.4). */
 
 /** @import { Page } from "./types" */
 
@@ -13,16 +13,14 @@ const COMMANDS = {
 const FIELDS = "input, textarea, select, [contenteditable]";
 
 /**
- * The command of a key that was pressed in `target`; undefined without one.
- *
- * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "isComposing">} event
+ * @param {KeyboardEvent} event
  * @param {{inField: boolean, inList: boolean}} target
  */
 export function commandOf({ key, ctrlKey, metaKey, altKey, isComposing }, target, isOn = true) {
   if (ctrlKey || metaKey || altKey || isComposing) return undefined;
   if (key === "Escape") return "leave";
   if (!isOn || target.inField) return undefined;
-  if (key.startsWith("Arrow") && !target.inList) return undefined; // outside of the list, arrows scroll
+  if (key.startsWith("Arrow") && !target.inList) return undefined; // they scroll
   return Object.hasOwn(COMMANDS, key) ? COMMANDS[key] : undefined;
 }
 

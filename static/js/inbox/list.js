@@ -1,4 +1,4 @@
-/** The conversation list: which rows are in the view, their order, and what depends on the user. */
+/** The conversation list. */
 
 /** @import { Page, Part } from "./types" */
 
@@ -6,8 +6,7 @@ import { byId, children, find, findAll } from "./dom.js";
 import { loadMore } from "./paging.js";
 
 /**
- * Whether a conversation is in the view. Only the server can search: with `q`, listed rows stay or go by the rest of the
- * view, and none is added.
+ * Only the server can search: with `q`, listed rows stay or go by the rest of the view, and none is added.
  *
  * @param {{status?: string, assignee?: string, inbox?: string, isListed: boolean}} row
  * @param {{status: string, assignee: string, inbox: string, q: string, user: string}} view
@@ -39,13 +38,13 @@ export function startList(page) {
     if (!belongs({ ...row.dataset, isListed }, view)) return remove(row);
     place(list, row);
     const hasMore = scroller.querySelector(":scope > .more") !== null;
-    if (hasMore && row === list.lastElementChild) remove(row); // it belongs among the rows that are not loaded
+    if (hasMore && row === list.lastElementChild) remove(row); // its place is further down, not loaded
   };
   /** @param {Document} loaded */
   const insert = (loaded) => {
     const rows = findAll(loaded, "#conversations > .row").filter(({ id }) => !document.getElementById(id));
     rows.forEach((row) => place(list, row));
-    isLoading = true; // the server has decided that they are in the view
+    isLoading = true; // the server has chosen them
     const numbers = loaded.getElementById("unread-numbers");
     page.notify(numbers ? [numbers, ...rows] : rows);
     isLoading = false;
@@ -77,7 +76,7 @@ function mark(row, { conversation, viewQuery }) {
 }
 
 /**
- * Moves a row to its place, by the latest activity, unless it is there.
+ * By the latest activity.
  *
  * @type {(list: HTMLElement, row: HTMLElement) => void}
  */

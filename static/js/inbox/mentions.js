@@ -4,18 +4,14 @@ import { byId, children } from "./dom.js";
 
 const MAX_NAMES = 6;
 
-/**
- * The mention before the caret: the position of its @ and the text after it; null without one.
- *
- * @type {(text: string, caret: number) => {from: number, query: string} | null}
- */
+/** @type {(text: string, caret: number) => {from: number, query: string} | null} */
 export function mentionAt(text, caret) {
   const match = /(?<![\p{L}\p{N}_])@([\p{L}\p{N}_'-]*(?: [\p{L}\p{N}_'-]*)?)$/u.exec(text.slice(0, caret));
   return match ? { from: match.index, query: match[1] } : null;
 }
 
 /**
- * The names of which one word begins with the query.
+ * By the beginning of a word.
  *
  * @type {(names: string[], query: string) => string[]}
  */
@@ -81,7 +77,7 @@ export function startMentions(text, isNote) {
   const keys = { ArrowDown: () => choose(chosen + 1), ArrowUp: () => choose(chosen - 1), Enter: accept, Tab: accept, Escape: close };
   return {
     /**
-     * Handles a key of the open list. Returns whether it did.
+     * Handles a key of the open list.
      *
      * @param {KeyboardEvent} event
      */

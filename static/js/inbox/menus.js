@@ -1,4 +1,4 @@
-/** Menus are `details`. They close when the focus or a click goes elsewhere, and at Escape. */
+/** Menus are `details`, closed by a click or focus elsewhere, and by Escape. */
 
 import { find } from "./dom.js";
 

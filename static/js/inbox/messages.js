@@ -1,4 +1,4 @@
-/** The elements of messages. The list also has lines between days and above new messages. */
+/** The messages in the list, which also has lines between them. */
 
 import { children, find } from "./dom.js";
 
@@ -12,11 +12,7 @@ export function messagesIn(list) {
   return children(list).filter((element) => element.matches(".message"));
 }
 
-/**
- * The id of the newest message in the list, 0 if there is none.
- *
- * @param {HTMLElement} list
- */
+/** @param {HTMLElement} list */
 export function newestId(list) {
   let last = list.lastElementChild;
   while (last && !last.matches(".message")) last = last.previousElementSibling;

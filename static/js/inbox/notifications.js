@@ -1,5 +1,3 @@
-/** Notifications: the menu, the number on it and in the title; in the background, a sound or a desktop notification. */
-
 /** @import { Page, Part } from "./types" */
 
 import { byId, children, closest, find } from "./dom.js";
@@ -7,14 +5,10 @@ import { post } from "./forms.js";
 import { setting } from "./settings.js";
 import { show } from "./unread.js";
 
-const LOCK = "rtapp visible"; // each visible tab holds it, shared
-const LOCK_DURATION = 10_000; // ms in which no other tab shows the same: hidden tabs are slow
+const LOCK = "rtapp visible"; // shared by the visible tabs
+const LOCK_DURATION = 10_000; // ms; hidden tabs are slow
 
-/**
- * The page's title with the number of unread notifications.
- *
- * @type {(title: string, count: number) => string}
- */
+/** @type {(title: string, count: number) => string} */
 export function titled(title, count) {
   const plain = title.replace(/^\(\d+\+?\) /, "");
   return count > 0 ? `(${count > 99 ? "99+" : count}) ${plain}` : plain;
@@ -27,7 +21,7 @@ export function titled(title, count) {
 export function startNotifications(page) {
   const list = byId("notifications");
   const badge = byId("notification-count");
-  const unlisted = Number(badge.dataset.count) - list.querySelectorAll(".unread").length; // unread, but too old for the list
+  const unlisted = Number(badge.dataset.count) - list.querySelectorAll(".unread").length;
   const unread = () => children(list).filter(isUnread);
 
   const count = () => {
@@ -35,7 +29,6 @@ export function startNotifications(page) {
     show(badge, number);
     document.title = titled(document.title, number);
   };
-  /** A notification of the conversation in sight counts as read. */
   const readInSight = () => {
     if (document.visibilityState !== "visible") return;
     unread().filter(({ dataset }) => dataset.conversation === page.conversation).forEach(markRead);
@@ -51,7 +44,7 @@ export function startNotifications(page) {
   count();
   readInSight();
   return {
-    /** Marks a replayed notification, which must not be shown twice. */
+    /** A replayed one must not be shown twice. */
     carry: (old, incoming) => {
       if (old.matches(".notification")) incoming.dataset.replayed = "";
     },
@@ -88,7 +81,7 @@ function holdLockWhileVisible() {
 }
 
 /**
- * Notifies only if no tab is visible, and in one of the tabs.
+ * If no tab is visible, in one of them.
  *
  * @param {HTMLElement} item
  */

@@ -1,8 +1,6 @@
-/**
- * Messages on their way to the server: shown at once, and removed when the stream brings them, recognised by `client_id`. A
- * message that could not be sent stays, with a way to try again.
- */
+/** Messages on their way: shown until the stream brings their `client_id`, or offered to be sent again. */
 
+/** @import { ActionError } from "../connector/connector" */
 /** @import { OutgoingMessage, Page, Part } from "./types" */
 
 import { byId, clone, find, findAll } from "./dom.js";
@@ -15,7 +13,7 @@ export class Outgoing {
   #store;
   /** @type {Map<string, {message: OutgoingMessage, element: HTMLElement}>} by `client_id` */
   #unsettled = new Map();
-  #queue = Promise.resolve(); // one request after the other, so that the messages arrive in order
+  #queue = Promise.resolve(); // so that they arrive in order
 
   /** @param {Page} page */
   constructor(page) {
@@ -60,7 +58,7 @@ export class Outgoing {
         await this.#page.connector.perform(`conversation:${this.#page.conversation}`, "messages", message);
         show(element, "sent", this.#page.isLive() ? "Sent" : "Sent. It takes its place when the connection is back.");
       } catch (error) {
-        show(element, "failed", "Not sent", reasonOf(/** @type {import("../connector/connector").ActionError} */ (error)));
+        show(element, "failed", "Not sent", reasonOf(/** @type {ActionError} */ (error)));
       }
     });
   }
@@ -94,14 +92,14 @@ function show(element, state, text, why = "") {
   find(element, "[data-why]").textContent = why;
 }
 
-/** @param {import("../connector/connector").ActionError} error */
+/** @param {ActionError} error */
 function reasonOf({ status, message }) {
   if (status === 0) return "No answer from the server. Sent again, it arrives once.";
   if (status === 401) return "You are signed out; sign in again in another tab.";
   return message;
 }
 
-/** The messages of this tab, kept through a reload. */
+/** Survives a reload. */
 class Store {
   #key;
 
@@ -125,7 +123,7 @@ class Store {
       if (messages.length > 0) sessionStorage.setItem(this.#key, JSON.stringify(messages));
       else sessionStorage.removeItem(this.#key);
     } catch {
-      // Without storage, they last as long as the page.
+      // They last as long as the page.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Loads the next page when the end comes near by scrolling: the page of a link, which also works without script. */
+/** Loads the page of a link when it is scrolled near. The link works without script. */
 
 import { find } from "./dom.js";
 
@@ -8,10 +8,10 @@ const TIMEOUT = 20_000; // ms
 
 /**
  * @param {object} options
- * @param {HTMLElement} options.scroller                 contains the link's paragraph
- * @param {string} [options.place]                       selects that paragraph, here and on the loaded page
- * @param {import("./types").Page["record"]} options.record
- * @param {(loaded: Document, isLast: boolean) => void} options.insert  moves what was loaded to where it belongs
+ * @param {HTMLElement} options.scroller
+ * @param {string} [options.place]  selects the link's paragraph, here and on the loaded page
+ * @param {() => () => void} options.record
+ * @param {(loaded: Document, isLast: boolean) => void} options.insert
  */
 export function loadMore({ scroller, place = ".more", record, insert }) {
   const more = scroller.querySelector(place);
@@ -27,7 +27,7 @@ export function loadMore({ scroller, place = ".more", record, insert }) {
     const loaded = await fetchPage(link.href);
     isLoading = false;
     more.removeAttribute("aria-busy");
-    if (loaded === null) setTimeout(observeAgain, RETRY_DELAY); // the link works meanwhile
+    if (loaded === null) setTimeout(observeAgain, RETRY_DELAY);
     else if (more.isConnected) take(loaded);
     replay();
   };
@@ -40,7 +40,7 @@ export function loadMore({ scroller, place = ".more", record, insert }) {
     observeAgain();
   };
   const observer = new IntersectionObserver((entries) => entries.at(-1)?.isIntersecting && load(), { root: scroller, rootMargin: AHEAD });
-  /** Calls the observer even if the link has stayed in sight. */
+  /** Even if it has stayed in sight. */
   const observeAgain = () => {
     observer.unobserve(more);
     observer.observe(more);
@@ -58,7 +58,7 @@ export function loadMore({ scroller, place = ".more", record, insert }) {
 }
 
 /**
- * Fetches and parses a page, without running or loading what is in it. Returns null if that fails.
+ * Returns null if that fails. The document runs and loads nothing.
  *
  * @param {string} url
  */

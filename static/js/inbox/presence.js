@@ -1,4 +1,4 @@
-/** Dots beside names. The registry #present has the users that are online; a snapshot fills it, changes alter it. */
+/** Dots beside names, from the registry #present. */
 
 /** @import { Page, Part } from "./types" */
 
@@ -30,7 +30,6 @@ export function startPresence({ user }) {
 
   return {
     changed: (arrived) => arrived.forEach((element) => findAll(element, "[data-presence]").forEach(mark)),
-    /** Without a connection, presence is not up to date. */
     disconnected: () => {
       statuses = new Map();
       registry.replaceChildren();
@@ -47,7 +46,7 @@ function show(dot, status) {
   }
   dot.dataset.status = status;
   dot.title = status;
-  if (dot.ariaHidden === "true") return; // where each line would repeat it
+  if (dot.ariaHidden === "true") return; // or each line repeats it
   dot.setAttribute("role", "img");
   dot.setAttribute("aria-label", dot.title);
 }

@@ -1,4 +1,4 @@
-/** Sends the server the newest message that was read, once it has been in sight for a moment. */
+/** Sends how far the thread was read, once that has been in sight for a moment. */
 
 /** @import { Page, Part } from "./types" */
 
@@ -13,8 +13,7 @@ export class Reading {
   #list;
   #scrolling;
   #upTo;
-  /** @type {ReturnType<typeof setTimeout> | null} */
-  #timer = null;
+  #timer = 0;
 
   /**
    * @param {Page} page
@@ -30,7 +29,6 @@ export class Reading {
     document.addEventListener("visibilitychange", this.changed);
   }
 
-  /** The id of the newest message that was read. */
   get upTo() {
     return this.#upTo;
   }
@@ -40,13 +38,13 @@ export class Reading {
   }
 
   changed = () => {
-    if (this.isBeingRead() && newestId(this.#list) > this.#upTo) this.#timer ??= setTimeout(() => this.#send(), IN_SIGHT);
+    if (this.isBeingRead() && newestId(this.#list) > this.#upTo) this.#timer ||= setTimeout(() => this.#send(), IN_SIGHT);
   };
 
   connected = this.changed;
 
   async #send() {
-    this.#timer = null;
+    this.#timer = 0;
     const id = newestId(this.#list);
     if (!this.isBeingRead() || id <= this.#upTo) return;
     const before = this.#upTo;
@@ -54,7 +52,7 @@ export class Reading {
     try {
       await this.#page.connector.perform(`conversation:${this.#page.conversation}`, "read", { message_id: id });
     } catch {
-      this.#upTo = before; // it is sent again with the next message or scroll
+      this.#upTo = before; // the next occasion is soon
     }
   }
 }

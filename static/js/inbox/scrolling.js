@@ -1,6 +1,6 @@
 /**
- * The thread's scroll position. At the bottom, it follows the newest message; elsewhere, it stays at what is being read.
- * The thread is laid out from its end (column-reverse): `scrollTop` is 0 at the bottom, and negative above.
+ * Follows the newest message at the bottom, and stays at what is read elsewhere. The thread is laid out from its end
+ * (column-reverse): `scrollTop` is 0 at the bottom, negative above.
  */
 
 /** @import { Part } from "./types" */
@@ -14,10 +14,10 @@ export class Scrolling {
   #list;
   #scroller = byId("thread-scroll");
   #button = byId("newer");
-  #top = 0; // as last measured: reading it forces a layout, which must not happen for each event
+  #top = 0; // as last measured, which forces a layout: not for each event
   #wasAtBottom = true;
   /** @type {number | null} */
-  #height = null; // before the changes since the last frame
+  #height = null; // before the changes of this frame
   #isCorrectionDue = false;
   #isInserting = false;
   #hasMissed = false;
@@ -53,18 +53,12 @@ export class Scrolling {
     this.#updateButton();
   }
 
-  /** Offers the way to a new message that is out of sight. */
   miss() {
     this.#hasMissed = true;
     this.#updateButton();
   }
 
-  /**
-   * Runs `insert`, which adds loaded messages.
-   *
-   * @param {() => void} insert
-   * @param {boolean} isBelow  whether it adds below what is being read
-   */
+  /** @type {(insert: () => void, isBelow: boolean) => void} */
   keepPosition(insert, isBelow) {
     this.#correct();
     this.#height = this.#scroller.scrollHeight;
@@ -89,11 +83,11 @@ export class Scrolling {
       this.#correctInNextFrame();
       this.miss();
     } else if (!this.#isCorrectionDue) {
-      this.#height = null; // the change is above, where the distance from the end stays the same
+      this.#height = null; // above, where the distance from the end stays
     }
   }
 
-  /** Once a frame, because the correction forces a layout. */
+  /** Not at once, because it forces a layout. */
   #correctInNextFrame() {
     if (!this.#isCorrectionDue) requestAnimationFrame(() => this.#isCorrectionDue && this.#correct());
     this.#isCorrectionDue = true;

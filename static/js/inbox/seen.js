@@ -1,4 +1,4 @@
-/** The mark "Seen" at the newest reply that the customer has read. #contact-read has how far that is. */
+/** The mark "Seen" at the newest reply that the customer has read, from the registry #contact-read. */
 
 import { byId, clone, find } from "./dom.js";
 import { messageId } from "./messages.js";
@@ -25,7 +25,7 @@ export function startSeen(list) {
 }
 
 /**
- * The newest reply up to the id `upTo`. The customer sees no notes, and "Seen" means nothing at a deleted message.
+ * Neither a note nor a deleted message.
  *
  * @type {(list: HTMLElement, upTo: number) => HTMLElement | null}
  */

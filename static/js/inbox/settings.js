@@ -1,5 +1,3 @@
-/** The settings of this browser, in the menu of the user's name. */
-
 import { byId } from "./dom.js";
 
 const DEFAULTS = { desktop: false, sound: false, keys: true };

@@ -1,11 +1,9 @@
-/** Snoozing: when a conversation wakes, in the user's own time. */
-
 import { byId, closest, find } from "./dom.js";
 
 const MORNING = 9; // o'clock
 
 /**
- * `hours`: in three hours; `tomorrow`, `week` (next Monday): in the morning.
+ * In the user's own time: in three `hours`, `tomorrow` morning, or next `week`, on Monday morning.
  *
  * @param {string | undefined} kind
  */
@@ -26,7 +24,7 @@ export function startSnooze() {
   if (!form) return;
   form.addEventListener("click", (event) => {
     const button = closest(event, "[data-snooze]");
-    // Computed at the click: the page may have been open for hours.
+    // At the click: the page may have been open for hours.
     button?.setAttribute("value", wakeTime(button.dataset.snooze).toISOString());
   });
   const other = byId("snooze-until");

@@ -1,5 +1,3 @@
-/** The thread: places messages that arrive, and loads earlier, later and the newest ones. */
-
 /** @import { Page, Part } from "./types" */
 
 import { arrange, insertNewDivider } from "./arrangement.js";
@@ -8,7 +6,7 @@ import { highlight } from "./highlight.js";
 import { messageId, messagesIn, newestId, nextMessage } from "./messages.js";
 import { fetchPage, loadMore } from "./paging.js";
 
-const SILENCE = 500; // ms after loading, until a screen reader announces messages again
+const SILENCE = 500; // ms
 
 /** @implements {Part} */
 export class Thread {
@@ -45,14 +43,13 @@ export class Thread {
     this.#scroller.focus({ preventScroll: true });
   }
 
-  /** Scrolls to the newest message, which may have to be loaded. */
   async toLatest() {
     if (!this.#hasNewest) await this.#loadNewest();
     this.#scrolling.measure();
     if (this.#hasNewest) this.#scrolling.toBottom();
   }
 
-  /** False in a thread that was opened at an old message: between its last and the newest there is a gap. */
+  /** False in a thread that was opened at an old message, as long as there is a gap before the newest. */
   get #hasNewest() {
     return this.#list.dataset.newest === "true";
   }
@@ -147,7 +144,7 @@ export class Thread {
     this.#insert(messages, () => this.#list.append(...messages), true);
   }
 
-  /** Replaces the thread by its newest page. The gap may be long: it is loaded by scrolling up. */
+  /** Replaces the thread: the gap may be long. */
   async #loadNewest() {
     const path = `${location.pathname}${this.#page.viewQuery}`;
     const replay = this.#page.record();
@@ -172,7 +169,7 @@ export class Thread {
   }
 
   /**
-   * Inserts loaded messages, which must neither move what is being read nor be announced as new.
+   * Neither moves what is read, nor lets a screen reader announce it.
    *
    * @type {(messages: HTMLElement[], insert: () => void, isBelow?: boolean) => void}
    */
@@ -192,7 +189,7 @@ export class Thread {
 }
 
 /**
- * Fetches the content of a message that was too long for an event (16 KiB).
+ * Fetches a content that was too long for an event.
  *
  * @type {(message: HTMLElement, page: Page) => Promise<void>}
  */
@@ -205,6 +202,6 @@ async function complete(message, { conversation }) {
     find(message, ".content").textContent = messages[0].content;
     delete message.dataset.truncated;
   } catch {
-    // It stays marked as truncated, until a reload.
+    // It stays marked, until a reload.
   }
 }

@@ -1,10 +1,10 @@
-/** Times in the reader's zone and language, updated while the page stays open. */
+/** Times in the user's zone and language. */
 
 import { findAll } from "./dom.js";
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
-/** @type {Map<string, Intl.DateTimeFormat>} one costs more to create than a hundred uses */
+/** @type {Map<string, Intl.DateTimeFormat>} creating one costs more than a hundred uses */
 const formats = new Map();
 
 /** @typedef {(date: Date, now?: Date, locale?: string) => string} Label */
@@ -22,11 +22,7 @@ export function clockLabel(date, now, locale) {
   return format(locale, { hour: "2-digit", minute: "2-digit" }).format(date);
 }
 
-/**
- * "Today", "Yesterday", or the date.
- *
- * @type {Label}
- */
+/** @type {Label} */
 export function dayLabel(date, now = new Date(), locale) {
   const days = Math.round(daysBetween(date, now));
   if (days === 0 || days === 1) {
@@ -37,7 +33,7 @@ export function dayLabel(date, now = new Date(), locale) {
 }
 
 /**
- * The shortest label: minutes, the time today, the weekday this week, else the date.
+ * Minutes, the time today, the weekday this week, else the date.
  *
  * @type {Label}
  */
@@ -51,11 +47,7 @@ export function recentLabel(date, now = new Date(), locale) {
   return format(locale, { day: "numeric", month: "short", ...yearUnlessThis(date, now) }).format(date);
 }
 
-/**
- * The day and the time of a moment to come.
- *
- * @type {Label}
- */
+/** @type {Label} */
 export function momentLabel(date, now = new Date(), locale) {
   const clock = clockLabel(date, now, locale);
   if (sameDay(date, now)) return clock;
@@ -86,11 +78,7 @@ function midnight(date) {
 const LABELS = { clock: clockLabel, day: dayLabel, recent: recentLabel, moment: momentLabel };
 const MOVING = 'time[data-show="recent"], time[data-show="day"]';
 
-/**
- * Writes the times in each of `roots`.
- *
- * @param {ParentNode[]} roots
- */
+/** @param {ParentNode[]} roots */
 export function showTimes(roots, selector = "time[data-show]") {
   const now = new Date();
   for (const root of roots) {

@@ -1,18 +1,12 @@
-/** Typing: the line above the composer, and the notifications to others. */
-
 /** @import { Page, Part } from "./types" */
 
 import { byId, children, find } from "./dom.js";
 import { together } from "./viewers.js";
 
 const REPEAT_INTERVAL = 3_000; // ms; the server's lease expires after 8 s
-const ANNOUNCE_DELAY = 1_000; // ms that the line must stand until a screen reader announces it
+const ANNOUNCE_DELAY = 1_000; // ms, for screen readers: not each coming and going
 
-/**
- * "Ada is typing…"; "" without typists.
- *
- * @param {{name: string, private: boolean}[]} typists
- */
+/** @param {{name: string, private: boolean}[]} typists */
 export function typingLine(typists) {
   if (typists.length === 0) return "";
   const note = typists.every((typist) => typist.private) ? " a note" : "";
@@ -27,8 +21,7 @@ export function startTyping({ user }) {
   const registry = byId("typing");
   const line = byId("typing-line");
   const text = find(line, "[data-text]");
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
+  let timer = 0;
 
   const read = () => {
     const others = children(registry).filter(({ dataset }) => dataset.user !== user);
@@ -44,27 +37,20 @@ export function startTyping({ user }) {
   return { disconnected: () => registry.replaceChildren() };
 }
 
-/** Sends `{typing, private}` when it changes, and repeats it while the user types. */
+/** Sends changes of `{typing, private}`, and repeats it while the user types. */
 export class TypingNotifier {
   #send;
   #now;
   /** @type {{private: boolean, at: number} | null} */
-  #last = null; // what was sent, while others take the user for typing
+  #last = null; // as long as others see the user typing
 
-  /**
-   * @param {(data: {typing: boolean, private: boolean}) => void} send
-   * @param {() => number} now  ms
-   */
+  /** @param {(data: {typing: boolean, private: boolean}) => void} send */
   constructor(send, now = () => Date.now()) {
     this.#send = send;
     this.#now = now;
   }
 
-  /**
-   * Called when the text has changed.
-   *
-   * @type {(text: string, isPrivate: boolean) => void}
-   */
+  /** @type {(text: string, isPrivate: boolean) => void} */
   typed(text, isPrivate) {
     if (text.trim() === "") return this.stop();
     const isDue = this.#last === null || this.#last.private !== isPrivate || this.#now() - this.#last.at >= REPEAT_INTERVAL;
@@ -80,7 +66,7 @@ export class TypingNotifier {
     this.#send({ typing: false, private: isPrivate });
   }
 
-  /** Called when the message was sent, which ends the typing for others. */
+  /** The message ends the typing for others. */
   sent() {
     this.#last = null;
   }

@@ -1,4 +1,4 @@
-/** Unread numbers on rows and views. They come as one element, with the page and with each `unread.changed`. */
+/** Unread numbers on rows and views, from the registry #unread. */
 
 import { byId, find, findAll } from "./dom.js";
 
@@ -35,11 +35,7 @@ function markRow(row) {
   row.toggleAttribute("data-unread", count > 0);
 }
 
-/**
- * Puts a number on a badge; 0 hides it.
- *
- * @type {(badge: HTMLElement, count: number) => void}
- */
+/** @type {(badge: HTMLElement, count: number) => void} */
 export function show(badge, count) {
   badge.hidden = count === 0;
   badge.textContent = count > 99 ? "99+" : String(count || "");

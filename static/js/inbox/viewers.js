@@ -1,4 +1,4 @@
-/** Other viewers of a conversation, on its row and above its thread. The registry #viewing has them. */
+/** Other viewers of a conversation, on its row and above its thread, from the registry #viewing. */
 
 /** @import { Page, Part } from "./types" */
 
@@ -44,11 +44,7 @@ function fill(place, avatars) {
   place.replaceChildren(...avatars.map((avatar) => avatar.cloneNode(true)));
 }
 
-/**
- * "Ada", "Ada and Kevin", "Ada, Kevin and 2 others".
- *
- * @param {string[]} names
- */
+/** @param {string[]} names */
 export function together(names) {
   if (names.length <= 2) return names.join(" and ");
   if (names.length === 3) return `${names[0]}, ${names[1]} and ${names[2]}`;

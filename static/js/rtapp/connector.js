@@ -1,2 +1,2 @@
-/** The connector's former address, for pages that import it from here. */
+/** Former address. */
 export * from "../connector/connector.js";

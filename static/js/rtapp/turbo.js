@@ -1,2 +1,2 @@
-/** The former address of connector/turbo.js, for pages that import it from here. */
+/** Former address. */
 export * from "../connector/turbo.js";
