@@ -63,7 +63,7 @@ export class Connection {
     return this.#deadline ? Math.max(0, this.#deadline.at - this.#options.now()) : PROBE_TIMEOUT;
   }
 
-  /** No message follows. */
+  /** Delivers no further message. */
   close() {
     this.#ended = true;
     this.#release();
@@ -111,8 +111,8 @@ export class Connection {
     onMessage("stream.reset", (event) => this.#notify({ type: "reset", reason: parse(event).reason, id: event.lastEventId }));
     onMessage("stream.closed", (event) => this.#closed(parse(event)));
     for (const name of ["message", ...Object.keys(CALLBACKS)]) {
-      // Without an id, an event has the previous one: "lastEventId … the last event ID string of the event source"
-      // (WHATWG HTML, 9.2.6).
+      // An event without an id has the previous one: "lastEventId … the last event ID string of the event source"
+      // (WHATWG HTML, 9.2.6). It is not covered by it.
       onMessage(name, (event, before) => {
         const id = event.lastEventId === before ? "" : event.lastEventId;
         this.#notify({ type: "event", name, data: event.data, id });

@@ -1,6 +1,6 @@
 /** Owns the connection of all tabs: opened for the union of their streams, from the oldest of their cursors. */
 
-/** @import { ConnectionMessage, Closed, FollowerMessage, FromFollower, Handlers, LeaderMessage, LeaderOptions, Open, Timers, Want } from "./types" */
+/** @import { ConnectionMessage, Closed, FromFollower, Handlers, LeaderMessage, LeaderOptions, Open, Timers, Want } from "./types" */
 
 import { Connection, HEARTBEAT } from "./connection.js";
 import { compare, oldest } from "./cursor.js";
@@ -178,7 +178,7 @@ export class Leader {
     if (reason === "signed_out" || status === 401) {
       this.#end({ status: 401, reason: "signed_out" });
     } else if (reason !== "forbidden" && status === undefined) {
-      this.#end({ reason }); // of a newer server
+      this.#end({ reason }); // a reason of a newer server
     } else {
       this.#probeEach(reason, status);
     }
@@ -200,7 +200,7 @@ export class Leader {
     if (refused.some(([, answer]) => answer === 401)) {
       this.#end({ status: 401, reason: "signed_out" });
     } else if (refused.length === 0 && status === 400) {
-      this.#end({ status, reason }); // only together
+      this.#end({ status, reason }); // refused only together
     } else {
       for (const [stream, answer] of refused) this.#refuse(stream, answer);
       const delay = refused.length > 0 ? 0 : backoff(this.#failures++, this.#options.random);

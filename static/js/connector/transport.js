@@ -1,5 +1,6 @@
 /** How a tab reaches its leader: over a BroadcastChannel, or directly. docs/connector.md has the states of a tab. */
 
+/** @import { Follower } from "./follower.js" */
 /** @import { FollowerMessage, FromFollower, FromLeader, LeaderMessage, Receiver, Transport, TransportOptions, Timers } from "./types" */
 
 import { Leader } from "./leader.js";
@@ -43,7 +44,7 @@ export class DirectTransport {
 
   /**
    * @param {TransportOptions} options
-   * @param {import("./follower.js").Follower} follower
+   * @param {Follower} follower
    */
   constructor(options, follower) {
     this.#options = { settle: 0, ...options };
@@ -81,14 +82,14 @@ export class SharedTransport {
   #channel = null;
   /** @type {Receiver | null} */
   #leader = null;
-  #membership = new AbortController(); // holds all locks
+  #membership = new AbortController(); // its abort releases all locks
   #isPresent = false;
   #overdue = 0;
 
   /**
    * @param {string} name
    * @param {TransportOptions} options
-   * @param {import("./follower.js").Follower} follower
+   * @param {Follower} follower
    */
   constructor(name, options, follower) {
     this.#name = `rtapp ${VERSION} ${name}`;
@@ -123,7 +124,7 @@ export class SharedTransport {
 
   /** @param {FollowerMessage} message */
   send(message) {
-    if (!this.#isPresent) return; // it begins with `want`
+    if (!this.#isPresent) return; // once present, it sends `want`
     const sent = { ...message, tab: this.#tab };
     if (this.#leader) this.#leader.receive(sent);
     else this.#channel?.postMessage(sent);

@@ -1,4 +1,4 @@
-/** @import { Page } from "./types" */
+/** @import { Composer, Page } from "./types" */
 
 import { byId, field, find } from "./dom.js";
 import { Drafts } from "./drafts.js";
@@ -27,11 +27,7 @@ export function roomLeft(text) {
   return left <= NEAR_MAX ? `${left} character${left === 1 ? "" : "s"} left` : "";
 }
 
-/**
- * @param {Page} page
- * @param {import("./outgoing.js").Outgoing} outgoing
- * @param {import("./thread.js").Thread} thread
- */
+/** @type {(page: Page, outgoing: import("./outgoing.js").Outgoing, thread: import("./thread.js").Thread) => Composer | null} */
 export function startComposer(page, outgoing, thread) {
   /** @type {HTMLFormElement | null} */
   const form = document.querySelector("form#composer");
@@ -91,7 +87,6 @@ export function startComposer(page, outgoing, thread) {
   byId("keys").hidden = touch.matches;
   refresh();
   return {
-    /** @param {boolean} isPrivate */
     write: (isPrivate) => {
       note.checked = isPrivate;
       refresh();

@@ -1,4 +1,4 @@
-/** @import { Page, Part } from "./types" */
+/** @import { Composer, Page, Part } from "./types" */
 
 import { startComposer } from "./composer.js";
 import { byId } from "./dom.js";
@@ -10,10 +10,7 @@ import { startSeen } from "./seen.js";
 import { Thread } from "./thread.js";
 import { startTyping } from "./typing.js";
 
-/**
- * @param {Page} page
- * @returns {{parts: Part[], composer: ReturnType<typeof startComposer>}}
- */
+/** @type {(page: Page) => {parts: Part[], composer: Composer | null}} */
 export function startConversation(page) {
   const list = byId("messages");
   if (!list) return { parts: [], composer: null };

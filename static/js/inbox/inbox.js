@@ -1,6 +1,6 @@
 /** The inbox page: applies fragments, and notifies its parts. */
 
-/** @import { Page, Part } from "./types" */
+/** @import { Indicator, Page, Part } from "./types" */
 
 import { connect } from "../connector/connector.js";
 import { apply } from "../connector/turbo.js";
@@ -22,8 +22,6 @@ import { startViewers } from "./viewers.js";
 
 const RELOAD_INTERVAL = 30_000; // ms
 const ALERT_DURATION = 8_000; // ms
-
-/** @typedef {ReturnType<typeof startIndicator>} Indicator */
 
 /** @type {Part[]} */
 const parts = [];

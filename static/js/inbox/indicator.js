@@ -24,6 +24,7 @@ function duration(seconds) {
   return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
 }
 
+/** @returns {import("./types").Indicator} */
 export function startIndicator() {
   const place = byId("live");
   const notice = byId("notice");
@@ -64,12 +65,10 @@ export function startIndicator() {
     warn,
     connected: () => show("live"),
     disconnected: () => show(navigator.onLine ? "reconnecting" : "offline"),
-    /** @param {number} seconds */
     ping: (seconds) => {
       lag = seconds;
       show(lag >= MIN_LAG ? "late" : "live");
     },
-    /** @param {{reason: string}} closing */
     ended: ({ reason }) => {
       if (reason === "signed_out") {
         show("ended", "Signed out. ");

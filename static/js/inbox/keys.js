@@ -1,6 +1,6 @@
 /** Single keys. They can be switched off (WCAG 2.2, 2.1.4). */
 
-/** @import { Page } from "./types" */
+/** @import { Composer, Page } from "./types" */
 
 import { byId, closest, findAll } from "./dom.js";
 import { setting } from "./settings.js";
@@ -20,14 +20,11 @@ export function commandOf({ key, ctrlKey, metaKey, altKey, isComposing }, target
   if (ctrlKey || metaKey || altKey || isComposing) return undefined;
   if (key === "Escape") return "leave";
   if (!isOn || target.inField) return undefined;
-  if (key.startsWith("Arrow") && !target.inList) return undefined; // they scroll
+  if (key.startsWith("Arrow") && !target.inList) return undefined; // arrows scroll there
   return Object.hasOwn(COMMANDS, key) ? COMMANDS[key] : undefined;
 }
 
-/**
- * @param {Page} page
- * @param {{write: (isPrivate: boolean) => void} | null} composer
- */
+/** @type {(page: Page, composer: Composer | null) => void} */
 export function startKeys(page, composer) {
   /** @type {Record<string, () => unknown>} a command that returns false leaves the key to the browser */
   const commands = {

@@ -1,6 +1,6 @@
 /** The conversation list. */
 
-/** @import { Page, Part } from "./types" */
+/** @import { Page, Part, Row, View } from "./types" */
 
 import { byId, children, find, findAll } from "./dom.js";
 import { loadMore } from "./paging.js";
@@ -8,8 +8,7 @@ import { loadMore } from "./paging.js";
 /**
  * Only the server can search: with `q`, listed rows stay or go by the rest of the view, and none is added.
  *
- * @param {{status?: string, assignee?: string, inbox?: string, isListed: boolean}} row
- * @param {{status: string, assignee: string, inbox: string, q: string, user: string}} view
+ * @type {(row: Row, view: View) => boolean}
  */
 export function belongs(row, view) {
   if (view.q && !row.isListed) return false;

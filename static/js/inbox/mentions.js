@@ -1,10 +1,12 @@
 /** Completes @names of colleagues in a private note. Mentioned colleagues are notified. */
 
+/** @import { Mention } from "./types" */
+
 import { byId, children } from "./dom.js";
 
 const MAX_NAMES = 6;
 
-/** @type {(text: string, caret: number) => {from: number, query: string} | null} */
+/** @type {(text: string, caret: number) => Mention} */
 export function mentionAt(text, caret) {
   const match = /(?<![\p{L}\p{N}_])@([\p{L}\p{N}_'-]*(?: [\p{L}\p{N}_'-]*)?)$/u.exec(text.slice(0, caret));
   return match ? { from: match.index, query: match[1] } : null;
@@ -29,7 +31,7 @@ export function matching(names, query) {
 export function startMentions(text, isNote) {
   const list = byId("mentions");
   const names = children(byId("people")).map(({ textContent }) => textContent ?? "");
-  /** @type {ReturnType<typeof mentionAt>} */
+  /** @type {Mention} */
   let mention = null;
   let chosen = 0;
 

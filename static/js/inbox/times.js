@@ -1,13 +1,13 @@
 /** Times in the user's zone and language. */
 
+/** @import { Label, Part } from "./types" */
+
 import { findAll } from "./dom.js";
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 /** @type {Map<string, Intl.DateTimeFormat>} creating one costs more than a hundred uses */
 const formats = new Map();
-
-/** @typedef {(date: Date, now?: Date, locale?: string) => string} Label */
 
 /** @type {(locale: string | undefined, options: Intl.DateTimeFormatOptions) => Intl.DateTimeFormat} */
 function format(locale, options) {
@@ -95,7 +95,7 @@ function showTime(time, now) {
   if (!time.title) time.title = format(undefined, { dateStyle: "full", timeStyle: "short" }).format(date);
 }
 
-/** @returns {import("./types").Part} */
+/** @returns {Part} */
 export function startTimes() {
   showTimes([document]);
   setInterval(() => showTimes([document], MOVING), MINUTE / 2);

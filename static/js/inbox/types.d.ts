@@ -41,6 +41,47 @@ export interface Part {
   disconnected?(): void;
 }
 
+/** Shows whether the page is live. */
+export interface Indicator extends Part {
+  readonly isLive: boolean;
+  warn(text: string): void;
+  ping(lag: number): void;
+  ended(closing: { status?: number; reason: string }): void;
+}
+
+export interface Composer {
+  /** Focuses the text of a reply or of a private note. */
+  write(isPrivate: boolean): void;
+}
+
+/** What the conversation list shows; "" shows all. */
+export interface View {
+  status: string;
+  assignee: string;
+  inbox: string;
+  q: string;
+  user: string;
+}
+
+/** A row's data. `isListed`: it was in the list before the change. */
+export interface Row {
+  status?: string;
+  assignee?: string;
+  inbox?: string;
+  isListed: boolean;
+}
+
+export interface Typist {
+  name: string;
+  private: boolean;
+}
+
+/** A mention before the caret: the position of its @, and the text after it. */
+export type Mention = { from: number; query: string } | null;
+
+/** A time as text, in the locale's words. */
+export type Label = (date: Date, now?: Date, locale?: string) => string;
+
 /** A message on its way to the server. */
 export interface OutgoingMessage {
   content: string;

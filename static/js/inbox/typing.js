@@ -1,4 +1,4 @@
-/** @import { Page, Part } from "./types" */
+/** @import { Page, Part, Typist } from "./types" */
 
 import { byId, children, find } from "./dom.js";
 import { together } from "./viewers.js";
@@ -6,7 +6,7 @@ import { together } from "./viewers.js";
 const REPEAT_INTERVAL = 3_000; // ms; the server's lease expires after 8 s
 const ANNOUNCE_DELAY = 1_000; // ms, for screen readers: not each coming and going
 
-/** @param {{name: string, private: boolean}[]} typists */
+/** @param {Typist[]} typists */
 export function typingLine(typists) {
   if (typists.length === 0) return "";
   const note = typists.every((typist) => typist.private) ? " a note" : "";
