@@ -1,57 +1,67 @@
-/** What connector.js offers. docs/connector.md shows how it is used. */
+/** The public interface of connector.js. docs/connector.md shows its use. */
 
 export interface ConnectOptions {
-  /** For whom the page was rendered. Without it (or `account`) the page's connection is its own: nobody else's events are ever heard. */
+  /** The user that the page was rendered for. Without it (or `account`) the page has a connection of its own. */
   user?: number | string;
-  /** Whose streams: all of them are of one account. */
+  /** The account of all streams. */
   account?: number | string;
-  /** The page's `stream-cursor`: nothing that follows it is missed. Default: from now on. */
+  /** The page's `stream-cursor`: everything after it is delivered. Default: from now on. */
   cursor?: string;
-  /** `json` brings data to the callbacks, `turbo` fragments to `onFragment`, `html` fragments to the callbacks (and is not shared). */
+  /** `json` calls the callbacks with data, `turbo` calls `onFragment`, `html` calls the callbacks with fragments (and is not shared). */
   format?: "json" | "turbo" | "html";
   /** Default `/streams`. */
   url?: string;
-  /** Whether tabs share a connection. Default: wherever Web Locks and BroadcastChannel exist. */
+  /** Whether tabs share a connection. Default: where Web Locks and BroadcastChannel exist. */
   share?: boolean;
-  /** Default: `<meta name="csrf-token">`, looked up with each action. */
+  /** Default: `<meta name="csrf-token">`, read with each action. */
   csrf?: string;
 
-  /** Heartbeats of silence until a link counts as dead. Default 2.5. */
+  /** Heartbeats of silence after which a link counts as dead. Default 2.5. */
   patience?: number;
-  /** ms before the first new attempt, doubled with each, and at most. Default 1 000 and 30 000. */
+  /** ms before the first new attempt; each further attempt doubles it. Default 1 000. */
   firstDelay?: number;
+  /** The longest delay, ms. Default 30 000. */
   longestDelay?: number;
-  /** ms in which changes of several tabs are waited for. Default 50. */
+  /** ms in which the changes of several tabs are collected. Default 50. */
   settle?: number;
-  /** ms until a stream that no tab wants any more is given up. Default 30 000. */
+  /** ms until a stream that no tab wants is closed. Default 30 000. */
   linger?: number;
-  /** ms by which a leading tab may be late before it is asked, and again before it is replaced. Default 3 000. */
+  /** ms by which a leading tab may be late, until it is asked, and again until it is replaced. Default 3 000. */
   grace?: number;
 }
 
 export function connect(options: ConnectOptions): Connector;
 
 export interface Connector {
+  /**
+   * Subscribes to a stream from `cursor` on; by default, from the connector's.
+   * Throws RangeError for more than 32 streams, and Error after `disconnect()`.
+   */
   subscribe(stream: string, callbacks: Callbacks, options?: { cursor?: string }): Subscription;
-  /** Posts an action: `perform("conversation:42", "messages", {content: "Hi"})`. Throws ActionError. */
+  /**
+   * Posts an action: `perform("conversation:42", "messages", {content: "Hi"})`. Returns the parsed answer, null for 204.
+   * Throws ActionError, and TypeError for a name or an action that has no address. Sent once; if it stays unanswered
+   * (no network, 502, 503, 504) and the data has a `client_id`, up to three times.
+   */
   perform<Answer = unknown>(stream: string, action: string, data?: object): Promise<Answer>;
-  /** Ends every subscription; no callback is called any more. */
+  /** Ends every subscription. No callback is called afterwards. */
   disconnect(): void;
 }
 
 export interface Subscription {
   readonly stream: string;
-  /** Everything up to here has been heard. */
+  /** The last event that was received, or was in the page. */
   readonly cursor: string;
   unsubscribe(): void;
   perform<Answer = unknown>(action: string, data?: object): Promise<Answer>;
 }
 
-/** What the server refused, or did not answer (`status` 0). */
+/** The server refused an action, or did not answer. */
 export class ActionError extends Error {
+  /** The HTTP status; 0 without an answer. */
   readonly status: number;
   readonly problem: Problem | null;
-  /** ms */
+  /** ms that the server asks to wait. */
   readonly retryAfter?: number;
 }
 
@@ -65,17 +75,17 @@ export interface Problem {
 }
 
 export interface Callbacks {
-  /** The stream is live: everything since the cursor is arriving. Again after each interruption. */
+  /** The stream is live: everything after the cursor follows. Called again after each interruption. */
   onConnected?(info: { resumed: boolean }): void;
-  /** Once per interruption; it comes back by itself. `network`, `silence`, `away`, or what `stream.closed` said. */
+  /** Called once per interruption. The connection recovers by itself. `network`, `silence`, `away`, or the reason of `stream.closed`. */
   onDisconnected?(info: { reason: string }): void;
-  /** What was missed can't be replayed: fetch the state again. */
+  /** Missed events can't be replayed: fetch the state again. */
   onReset?(info: { reason?: string }): void;
-  /** The server refused the stream: 401 (sign in again), 404 (not there, or not for you), 400. */
+  /** The server refused the stream: 401 (sign in again), 404 (missing, or not for this user), 400. */
   onRejected?(info: { status: number; reason: string }): void;
-  /** It will not come back. The last callback of a subscription that the server ended. */
+  /** The server ended the subscription for good. The last callback. */
   onClosed?(info: { status?: number; reason: string }): void;
-  /** The server's heartbeat. `lag`: seconds by which it may be behind, 0 when it is sure not to be. */
+  /** The server's heartbeat. `lag`: seconds by which the stream may be behind, 0 if it is not. */
   onPing?(info: { lag: number }): void;
   /** In the `turbo` format, every event: a `<turbo-stream>` element as text. */
   onFragment?(html: string, meta: { id: string; stream?: string }): void;
@@ -124,7 +134,7 @@ export interface Message {
   created_at: string;
   updated_at: string;
   version: number;
-  /** The content was too long for an event: fetch the rest. */
+  /** The content was too long for an event: fetch the message. */
   truncated?: true;
 }
 
