@@ -41,8 +41,13 @@ from rtapp.validation import Text
 
 from .unread import unread_of
 
-# All of them are loaded at once, and not one after the other as they name one another.
-MODULES = sorted(file.stem for file in (RESOURCES / "static/js/rtapp").glob("*.js"))
+# The page's scripts, preloaded together: the browser need not parse one to find the next.
+SCRIPTS = RESOURCES / "static/js"
+MODULES = sorted(
+    str(file.relative_to(SCRIPTS))
+    for name in ("connector", "inbox")
+    for file in (SCRIPTS / name).glob("*.js")
+)
 NOTIFICATIONS = 20  # shown in the menu
 EARLIER = 5  # conversations with the same contact
 
