@@ -18,7 +18,7 @@ from . import pages
 from . import ratelimits
 from . import streams
 from .config import BODY_LIMIT
-from .config import CHECKOUT
+from .config import RESOURCES
 from .config import Settings
 from .events.announcements import Announcements
 from .events.outbox import Relay
@@ -29,7 +29,7 @@ from .events.rendering import day
 from .events.rendering import initials
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
-from .realtime.hub import Hub
+from .realtime.engine import Engine
 from .reopener import Reopener
 from .unread.notifier import UnreadNotifier
 from .validation import IdConverter
@@ -42,7 +42,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     `settings` default to the environment's. Raises SettingsError.
     """
     settings = settings or Settings.from_environ()
-    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app = Flask(
+        __name__,
+        template_folder=str(RESOURCES / "templates"),
+        static_folder=str(RESOURCES / "static"),
+    )
     app.config.from_mapping(
         PRODUCTION=settings.production,
         SECRET_KEY=settings.secret_key,
@@ -67,7 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     extensions.db.init_app(app)
-    extensions.migrate.init_app(app, extensions.db, directory=str(CHECKOUT / "migrations"))
+    extensions.migrate.init_app(app, extensions.db, directory=str(RESOURCES / "migrations"))
     extensions.login_manager.init_app(app)
     extensions.csrf.init_app(app)
     if settings.database_url.startswith("sqlite"):
@@ -84,7 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["embedded_redis"] = None if settings.redis_url else embedded
     app.extensions["broker"] = broker
-    app.extensions["hub"] = Hub(
+    app.extensions["engine"] = Engine(
         broker,
         Renderer(app),
         partial(streams.authorise_again, app),

@@ -16,8 +16,8 @@ from rtapp.config import Settings
 from rtapp.events.outbox import Relay
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.embedded_redis import EmbeddedRedisError
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
-from rtapp.realtime.hub import Hub
 from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import max_requests
 from rtapp.realtime.limits import raise_descriptor_limit
@@ -55,7 +55,7 @@ def serve(app: Flask) -> None:
 
 def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     prepare_database(app, settings)
-    hub: Hub = app.extensions["hub"]
+    engine: Engine = app.extensions["engine"]
     relay: Relay = app.extensions["relay"]
     reopener: Reopener = app.extensions["reopener"]
     raise_descriptor_limit()
@@ -75,7 +75,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
             f"rtapp: can't listen on {settings.host}:{settings.port} ({error.strerror}). "
             "Set HOST and PORT to a free address."
         )
-    hub.start()
+    engine.start()
     relay.start()
     reopener.start()
     freeze_garbage_collector()
@@ -88,11 +88,11 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     if keeper is not None:
         keeper.kill()
     server.close()  # accepts nobody any more; requests under way go on
-    hub.drain()
+    engine.drain()
     server.stop(timeout=5)
     reopener.stop()
     relay.stop()
-    hub.stop()
+    engine.stop()
 
 
 def prepare_database(app: Flask, settings: Settings) -> None:

@@ -1,11 +1,11 @@
-"""gunicorn's gevent worker, with streams handed to the hub. Named in gunicorn.conf.py."""
+"""gunicorn's gevent worker, with streams handed to the engine. Named in gunicorn.conf.py."""
 
 from gunicorn.workers.ggevent import GeventPyWSGIWorker
 from gunicorn.workers.ggevent import PyWSGIHandler
 
 from rtapp.events.outbox import Relay
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
-from rtapp.realtime.hub import Hub
 from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import raise_descriptor_limit
 from rtapp.reopener import Reopener
@@ -21,18 +21,18 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
     wsgi_handler = Handler
 
     def run(self) -> None:
-        hub: Hub = self.wsgi.extensions["hub"]
+        engine: Engine = self.wsgi.extensions["engine"]
         relay: Relay = self.wsgi.extensions["relay"]
         reopener: Reopener = self.wsgi.extensions["reopener"]
         raise_descriptor_limit()
-        hub.start()
+        engine.start()
         relay.start()
         reopener.start()
         freeze_garbage_collector()
         try:
             super().run()  # until told to end: then it has stopped accepting, and requests are over
         finally:
-            hub.drain()
+            engine.drain()
             reopener.stop()
             relay.stop()
-            hub.stop()
+            engine.stop()

@@ -111,18 +111,18 @@ def app(database_url: str, redis: EmbeddedRedis, tmp_path: Path, reuse: Reuse) -
     app = create_app(settings(tmp_path, database_url, redis.url))
     reuse.templates_of(app)
     app.extensions["broker"].redis.flushall()
-    app.extensions["hub"].start()
+    app.extensions["engine"].start()
     app.extensions["relay"].start()
     yield app
     app.extensions["relay"].stop()
-    app.extensions["hub"].stop()
+    app.extensions["engine"].stop()
     app.extensions["broker"].redis.close()
     reuse.give_back(app)
 
 
 @pytest.fixture
 def hub(app):
-    return app.extensions["hub"]
+    return app.extensions["engine"]
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def no_broadcasts(app: Flask) -> Callable[[], AbstractContextManager[None]]:
 @pytest.fixture
 def verify_action(app: Flask) -> Callable[..., AbstractContextManager[dict[ApiClient, list[str]]]]:
     """`with verify_action(conversation_id, *readers)`: state + events == fresh state, for each
-    reader (an `ApiClient`), over what happens inside. Gives who heard which events, filled at the end.
+    reader (an `ApiClient`), over the block. Gives the events that each received, filled at the end.
 
     `state=` takes a subclass of State that knows more than this application shows by itself.
     """

@@ -91,9 +91,9 @@ def test_a_lost_stop_ends_by_itself(kevin, thread, hub):
     eventually(lambda: hub.broker.redis.zcard(leases) == 1)
     ((member, ends),) = hub.broker.redis.zrange(leases, 0, -1, withscores=True)
     assert 7_000 < ends - hub.broker.now_ms() <= 8_000
-    (due,) = (at for place, at in hub.leases._due.items() if "typing:conv" in place.group.name)
+    (due,) = (at for key, at in hub.leases._due.items() if "typing:conv" in key.group.name)
     hub.broker.redis.zadd(leases, {member: hub.broker.now_ms() - 1})
-    hub.leases.work(due)  # what `run` does by itself at that time
+    hub.leases.flush(due)  # what `run` does by itself at that time
     assert thread.ephemeral("typing")["is_typing"] is False
 
 
@@ -164,8 +164,8 @@ def test_what_one_may_not_see_one_does_not_type_in(grace, nobody, thread, broker
 
 
 def test_without_redis_typing_is_answered_and_lost(kevin, app, monkeypatch):
-    hub = app.extensions["hub"]
-    monkeypatch.setattr(hub.leases, "_hub", None)  # whatever it would do fails
+    hub = app.extensions["engine"]
+    monkeypatch.setattr(hub.leases, "_broker", None)  # whatever it would do fails
     typing(kevin)
 
 

@@ -11,7 +11,7 @@ def test_alive_is_not_ready(app, nobody, redis):
         assert nobody.get("/readyz").status_code == 503
     finally:
         redis.start()
-    app.extensions["hub"].draining = True
+    app.extensions["engine"].draining = True
     assert nobody.get("/readyz").status_code == 503
 
 

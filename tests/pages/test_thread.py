@@ -160,5 +160,5 @@ def test_no_cache_keeps_what_is_somebodys(kevin, nobody):
     for answer in (kevin.page("/conversations/1"), kevin.get("/conversations/1"),
                    kevin.get("/conversations/999"), nobody.get("/me")):  # fmt: skip
         assert answer.headers["Cache-Control"] == "no-store"
-    with nobody.get("/static/js/rtapp/connector.js") as ours:
+    with nobody.get("/static/js/connector/connector.js") as ours:
         assert (ours.headers["Cache-Control"], "ETag" in ours.headers) == ("no-cache", True)

@@ -241,10 +241,10 @@ def test_pages_are_given_an_element_with_the_numbers(kevin):
 
 def test_a_lost_pubsub_connection_is_made_up_for(kevin, ada, hub):
     with listening(kevin) as his:
-        before, connections = his.conversations["1"], hub.listening.lost
+        before, connections = his.conversations["1"], hub.topics.generation
         assert hub.broker.redis.client_kill_filter(_type="pubsub") == 1
         ada.send(1, "while nobody listens")
-        eventually(lambda: hub.listening.lost > connections)
+        eventually(lambda: hub.topics.generation > connections)
         his.become(c1=before + 1)
         his.agree()
 

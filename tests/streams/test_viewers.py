@@ -33,7 +33,7 @@ def test_who_only_passes_through_is_not_announced(ada, kevin, hub):
     passing = kevin.stream("/streams/conversations/1")
     passing.named("stream.open")
     passing.close()
-    eventually(lambda: len(hub) == 1)
+    eventually(lambda: len(hub.hub) == 1)
     staying = kevin.stream("/streams/conversations/1")
     assert names(thread.ephemeral("conversation.viewers")) == ["Ada", "Kevin"]
     assert thread.raw.count("conversation.viewers") == 2 * 2  # as event and in its data
@@ -67,7 +67,7 @@ def test_who_just_came_is_not_told_to_whom_it_was_assigned_before(app, ada, kevi
     assert answer.status_code == 200
     while names(thread.ephemeral("conversation.viewers")) != ["Ada"]:
         pass
-    eventually(lambda: not hub.leases._settling)
+    eventually(lambda: not hub.leases._joining)
     ada.post("/conversations/2/assignee", {"assignee_id": kevin.id})
     while his.next().event != "conversation.updated":
         pass

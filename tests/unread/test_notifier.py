@@ -33,9 +33,9 @@ def read_all(who, conversation):
 def second_app(app, database_url, redis, tmp_path):
     """Another process, as far as streams go: with a hub of its own."""
     second = create_app(settings(tmp_path, database_url, redis.url))
-    second.extensions["hub"].start()
+    second.extensions["engine"].start()
     yield second
-    second.extensions["hub"].stop()
+    second.extensions["engine"].stop()
     second.extensions["broker"].redis.close()
     with second.app_context():
         db.engine.dispose()
@@ -103,7 +103,7 @@ def test_what_is_on_no_first_page_is_named_if_its_events_are_replayed(app, kevin
 def test_more_than_is_kept_to_be_looked_at_has_all_counted_anew(kevin, ada, monkeypatch):
     with listening(kevin) as his:
         before = his.conversations["1"]
-        monkeypatch.setattr(notifier, "HEARD_LIMIT", 0)
+        monkeypatch.setattr(notifier, "MAX_DELIVERIES", 0)
         ada.send(1, "too much")
         his.become(c1=before + 1)
         assert len(his.heard[-1]["conversations"]) > 1
@@ -121,7 +121,7 @@ def test_nothing_is_kept_of_whoever_left(kevin, hub, monkeypatch):
 def test_whoever_left_is_not_counted_for_and_is_told_when_they_come_back(app, kevin, ada, hub):
     with listening(kevin):
         pass
-    eventually(lambda: len(hub) == 0)
+    eventually(lambda: len(hub.hub) == 0)
     ada.send(1, "while you were away")
     assert outbox_drained(app)
     with listening(kevin) as his:
@@ -165,7 +165,7 @@ def test_a_slow_reader_is_told_the_last_numbers(kevin, ada, hub):
     """Whoever is not live is left alone, and told when they are."""
     with listening(kevin) as his:
         before = his.conversations["1"]
-        for subscriber in hub.subscribers():
-            hub.catch_up(subscriber)
+        for subscriber in hub.hub.subscribers():
+            hub.hub.catch_up(subscriber)
         ada.send(1, "meanwhile")
         his.become(c1=before + 1)
