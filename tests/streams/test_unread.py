@@ -8,10 +8,11 @@ from rtapp.models import User
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.unread.notifier import PAUSE
-from tests.support import eventually
-from tests.support import outbox_drained
-from tests.unread.numbers import listening
-from tests.world import sees_assigned
+
+from ..support import eventually
+from ..support import outbox_drained
+from ..unread.numbers import listening
+from ..world import sees_assigned
 
 # Conversation 1 is in Kevin's inbox, his and open; 2 is nobody's; 7 is Grace's, in hers.
 

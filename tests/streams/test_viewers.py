@@ -1,5 +1,5 @@
-from tests.support import eventually
-from tests.world import sees_assigned
+from ..support import eventually
+from ..world import sees_assigned
 
 
 def names(data):
