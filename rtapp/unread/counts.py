@@ -1,7 +1,7 @@
 """Unread messages and conversations of a user, counted from the rows.
 
-Unread is what somebody else wrote in a conversation, notes included, after the message up to which
-the user has read it; neither what was deleted nor what the thread says by itself (activity).
+A message is unread if somebody else wrote it, notes included, after the user's read marker. Deleted
+messages and activity never are.
 """
 
 from collections.abc import Collection
