@@ -89,6 +89,13 @@ def test_the_lines_of_a_document_are_short(document):
     assert list(too_long(document.read_text())) == []
 
 
+def test_the_files_that_the_readme_names_exist():
+    readme = (ROOT / "README.md").read_text()
+    named = re.findall(r"`((?:rtapp|static|bin|docs)/[\w/.-]+\.\w+)`", readme)
+    assert len(named) >= 7
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
 def test_each_decision_has_its_own_heading():
     decisions = headings(ROOT / "docs/decisions.md")
     assert len(decisions) > 80

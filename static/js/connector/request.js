@@ -52,7 +52,7 @@ export async function probe(url, fetch = globalThis.fetch) {
 }
 
 /**
- * In milliseconds.
+ * Milliseconds, or undefined.
  *
  * @param {Response} answer
  */

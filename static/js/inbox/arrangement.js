@@ -50,7 +50,7 @@ function dayLine(at) {
 }
 
 /**
- * Unless the line is above unread messages already.
+ * Moves the line, unless it is above unread messages.
  *
  * @type {(message: HTMLElement, readUpTo: number) => void}
  */

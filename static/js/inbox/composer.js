@@ -9,7 +9,7 @@ const MAX_CHARACTERS = 10_000; // as on the server
 const NEAR_MAX = 1_000;
 
 /**
- * Not with an Enter that ends an input method's composition.
+ * Whether a key sends the message. An Enter that ends an input method's composition does not.
  *
  * @param {KeyboardEvent} event
  */
@@ -18,7 +18,7 @@ export function sends(event, isTouch = false) {
 }
 
 /**
- * "" while there is plenty. Counts code points, like the server.
+ * The characters left, "" if there are many. Counts code points, like the server.
  *
  * @param {string} text
  */

@@ -20,3 +20,8 @@ export const clone = ({ content }) => /** @type {HTMLElement} */ (document.impor
 
 /** @type {(form: HTMLFormElement, name: string) => any} */
 export const field = (form, name) => form.elements.namedItem(name);
+
+/** @param {Element | null} [element] */
+export function focus(element) {
+  /** @type {HTMLElement | null | undefined} */ (element)?.focus({ preventScroll: true });
+}

@@ -2,7 +2,7 @@
 
 /** @import { Page } from "./types" */
 
-import { byId, clone, closest, field, find } from "./dom.js";
+import { byId, clone, closest, field, find, focus } from "./dom.js";
 import { post } from "./forms.js";
 import { messageId } from "./messages.js";
 
@@ -30,7 +30,7 @@ function open(message, page) {
   const close = () => {
     message.removeAttribute("data-editing");
     edit.remove();
-    /** @type {HTMLElement | null} */ (message.querySelector(".change"))?.focus({ preventScroll: true });
+    focus(message.querySelector(".change"));
   };
 
   form.action = `/messages/${id}`;

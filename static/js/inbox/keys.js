@@ -2,7 +2,7 @@
 
 /** @import { Composer, Page } from "./types" */
 
-import { byId, closest, findAll } from "./dom.js";
+import { byId, closest, findAll, focus } from "./dom.js";
 import { setting } from "./settings.js";
 
 /** @type {Record<string, string>} */
@@ -67,6 +67,6 @@ function leaveField() {
   const field = /** @type {HTMLElement} */ (document.activeElement);
   if (!field.matches(FIELDS)) return false;
   field.blur();
-  byId("thread-scroll")?.focus({ preventScroll: true });
+  focus(byId("thread-scroll"));
   return true;
 }

@@ -1,8 +1,6 @@
-/** The conversation list. */
-
 /** @import { Page, Part, Row, View } from "./types" */
 
-import { byId, children, find, findAll } from "./dom.js";
+import { byId, children, find, findAll, focus } from "./dom.js";
 import { loadMore } from "./paging.js";
 
 /**
@@ -43,7 +41,7 @@ export function startList(page) {
   const insert = (loaded) => {
     const rows = findAll(loaded, "#conversations > .row").filter(({ id }) => !document.getElementById(id));
     rows.forEach((row) => place(list, row));
-    isLoading = true; // the server has chosen them
+    isLoading = true; // the server chose them
     const numbers = loaded.getElementById("unread-numbers");
     page.notify(numbers ? [numbers, ...rows] : rows);
     isLoading = false;
@@ -75,16 +73,16 @@ function mark(row, { conversation, viewQuery }) {
 }
 
 /**
- * By the latest activity.
+ * Moves a row to its place, by the latest activity.
  *
  * @type {(list: HTMLElement, row: HTMLElement) => void}
  */
 function place(list, row) {
   const next = children(list).find((other) => other !== row && isOlder(other.dataset, row.dataset)) ?? null;
   if (row.parentElement === list && row.nextElementSibling === next) return;
-  const focused = row.contains(document.activeElement) ? document.activeElement : null;
+  const focused = document.activeElement;
   list.insertBefore(row, next);
-  /** @type {HTMLElement | null} */ (focused)?.focus({ preventScroll: true });
+  if (row.contains(focused)) focus(focused);
 }
 
 /** @type {(one: DOMStringMap, other: DOMStringMap) => boolean} */
@@ -96,8 +94,7 @@ function isOlder({ at = "", conversation }, other) {
 /** @param {HTMLElement} row */
 function remove(row) {
   if (row.contains(document.activeElement)) {
-    const neighbour = row.nextElementSibling ?? row.previousElementSibling;
-    if (neighbour) find(neighbour, "a").focus({ preventScroll: true });
+    focus((row.nextElementSibling ?? row.previousElementSibling)?.querySelector("a"));
   }
   row.remove();
 }

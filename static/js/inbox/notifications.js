@@ -44,7 +44,7 @@ export function startNotifications(page) {
   count();
   readInSight();
   return {
-    /** A replayed one must not be shown twice. */
+    /** A replayed notification must not be shown twice. */
     carry: (old, incoming) => {
       if (old.matches(".notification")) incoming.dataset.replayed = "";
     },
@@ -81,7 +81,7 @@ function holdLockWhileVisible() {
 }
 
 /**
- * If no tab is visible, in one of them.
+ * Notifies in one tab, if none is visible.
  *
  * @param {HTMLElement} item
  */

@@ -1,4 +1,4 @@
-/** Messages on their way: shown until the stream brings their `client_id`, or offered to be sent again. */
+/** Messages on their way: shown until the stream brings their `client_id`. */
 
 /** @import { ActionError } from "../connector/connector" */
 /** @import { OutgoingMessage, Page, Part } from "./types" */

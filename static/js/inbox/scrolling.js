@@ -87,7 +87,7 @@ export class Scrolling {
     }
   }
 
-  /** Not at once, because it forces a layout. */
+  /** Once per frame, because it forces a layout. */
   #correctInNextFrame() {
     if (!this.#isCorrectionDue) requestAnimationFrame(() => this.#isCorrectionDue && this.#correct());
     this.#isCorrectionDue = true;

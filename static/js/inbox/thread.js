@@ -1,7 +1,7 @@
 /** @import { Page, Part } from "./types" */
 
 import { arrange, insertNewDivider } from "./arrangement.js";
-import { byId, find, findAll } from "./dom.js";
+import { byId, find, findAll, focus } from "./dom.js";
 import { highlight } from "./highlight.js";
 import { messageId, messagesIn, newestId, nextMessage } from "./messages.js";
 import { fetchPage, loadMore } from "./paging.js";
@@ -40,7 +40,7 @@ export class Thread {
 
   async #jump() {
     await this.toLatest();
-    this.#scroller.focus({ preventScroll: true });
+    focus(this.#scroller);
   }
 
   async toLatest() {
@@ -169,7 +169,7 @@ export class Thread {
   }
 
   /**
-   * Neither moves what is read, nor lets a screen reader announce it.
+   * Keeps what is being read in place, and the screen reader silent.
    *
    * @type {(messages: HTMLElement[], insert: () => void, isBelow?: boolean) => void}
    */
