@@ -1,4 +1,7 @@
-"""`python app.py` serves rtapp; `app:app` is the WSGI application."""
+"""`python app.py` serves rtapp; `app:app` is the WSGI application.
+
+An installed package has this module as `rtapp_wsgi`, and its `main` as the command `rtapp`.
+"""
 
 from gevent import monkey
 
@@ -12,7 +15,12 @@ try:
 except SettingsError as error:
     raise SystemExit(f"rtapp: {error}") from None
 
-if __name__ == "__main__":
+
+def main() -> None:
     from rtapp.server import serve
 
     serve(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ from . import pages
 from . import ratelimits
 from . import streams
 from .config import BODY_LIMIT
-from .config import CHECKOUT
+from .config import RESOURCES
 from .config import Settings
 from .events.announcements import Announcements
 from .events.outbox import Relay
@@ -29,7 +29,7 @@ from .events.rendering import day
 from .events.rendering import initials
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
-from .realtime.hub import Hub
+from .realtime.engine import Engine
 from .reopener import Reopener
 from .unread.notifier import UnreadNotifier
 from .validation import IdConverter
@@ -37,12 +37,16 @@ from .validation import refuse_cut_body
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application, everything bound, nothing started: see server.py for what runs beside it.
+    """Return the application, with everything bound and nothing started: see server.py for that.
 
     `settings` default to the environment's. Raises SettingsError.
     """
     settings = settings or Settings.from_environ()
-    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    app = Flask(
+        __name__,
+        template_folder=str(RESOURCES / "templates"),
+        static_folder=str(RESOURCES / "static"),
+    )
     app.config.from_mapping(
         PRODUCTION=settings.production,
         SECRET_KEY=settings.secret_key,
@@ -53,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=settings.production,
         PERMANENT_SESSION_LIFETIME=timedelta(seconds=auth.SIGNED_IN_FOR),
-        SESSION_REFRESH_EACH_REQUEST=False,  # the session's row ends then, whatever is asked until
+        SESSION_REFRESH_EACH_REQUEST=False,  # the session's row ends then in any case
         SESSION_PROTECTION=None,  # the address of a phone changes while it stays signed in
         WTF_CSRF_CHECK_DEFAULT=False,  # auth.py decides which requests need a token
         WTF_CSRF_TIME_LIMIT=None,  # a page stays open all day
@@ -67,7 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     extensions.db.init_app(app)
-    extensions.migrate.init_app(app, extensions.db, directory=str(CHECKOUT / "migrations"))
+    extensions.migrate.init_app(app, extensions.db, directory=str(RESOURCES / "migrations"))
     extensions.login_manager.init_app(app)
     extensions.csrf.init_app(app)
     if settings.database_url.startswith("sqlite"):
@@ -84,7 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["embedded_redis"] = None if settings.redis_url else embedded
     app.extensions["broker"] = broker
-    app.extensions["hub"] = Hub(
+    app.extensions["engine"] = Engine(
         broker,
         Renderer(app),
         partial(streams.authorise_again, app),
@@ -107,7 +111,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def prepare_sqlite(connection: DBAPIConnection, record: object) -> None:
-    """Readers don't wait for writers, writers wait for one another (https://sqlite.org/wal.html)."""
+    """Let readers not wait for writers; writers wait for one another (https://sqlite.org/wal.html)."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
@@ -117,8 +121,8 @@ def prepare_sqlite(connection: DBAPIConnection, record: object) -> None:
 
 
 def add_security_headers(response: Response) -> Response:
-    """Nothing runs on a page but our own files, and nobody frames it. What is somebody's is kept
-    by no cache: going back, a browser would show the JSON that a script had from the page's URL."""
+    """Allow a page our own files only, and no framing. Forbid caching: on going back, a browser
+    would show the JSON that a script had fetched from the page's URL."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
     if response.mimetype == "text/html":

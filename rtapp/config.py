@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parent
+INSTALLED = (PACKAGE / "templates").is_dir()
+# The folder of templates/, static/ and migrations/: a wheel has them inside the package.
+RESOURCES = PACKAGE if INSTALLED else CHECKOUT
+DEFAULT_INSTANCE = (Path.cwd() if INSTALLED else CHECKOUT) / "instance"
 
 BODY_LIMIT = 1024 * 1024  # bytes of a request body; over it 413
 CONTENT_LIMIT = 10_000  # characters of a message
@@ -70,7 +75,7 @@ class Settings:
             for name in ("SECRET_KEY", "REDIS_URL"):
                 if not environ.get(name):
                     raise SettingsError(f"RTAPP_ENV=production needs {name} to be set.")
-        instance = Path(environ.get("RTAPP_INSTANCE") or CHECKOUT / "instance").resolve()
+        instance = Path(environ.get("RTAPP_INSTANCE") or DEFAULT_INSTANCE).resolve()
         instance.mkdir(parents=True, exist_ok=True)
         return cls(
             env=env,

@@ -1,38 +1,38 @@
-"""gunicorn's gevent worker, with streams handed to the hub. Named in gunicorn.conf.py."""
+"""gunicorn's gevent worker, with the hand-off of streams. Named in gunicorn.conf.py."""
 
 from gunicorn.workers.ggevent import GeventPyWSGIWorker
 from gunicorn.workers.ggevent import PyWSGIHandler
 
 from rtapp.events.outbox import Relay
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
-from rtapp.realtime.hub import Hub
 from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import raise_descriptor_limit
 from rtapp.reopener import Reopener
 
 
 class Handler(HandOffHandler, PyWSGIHandler):  # type: ignore[misc]
-    """Our hand-off, gunicorn's access log."""
+    """Our hand-off, with gunicorn's access log."""
 
 
 class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
-    """Each worker has a hub, a relay and a reopener of its own; Redis connects them."""
+    """Each worker has an engine, a relay and a reopener of its own; Redis connects them."""
 
     wsgi_handler = Handler
 
     def run(self) -> None:
-        hub: Hub = self.wsgi.extensions["hub"]
+        engine: Engine = self.wsgi.extensions["engine"]
         relay: Relay = self.wsgi.extensions["relay"]
         reopener: Reopener = self.wsgi.extensions["reopener"]
         raise_descriptor_limit()
-        hub.start()
+        engine.start()
         relay.start()
         reopener.start()
         freeze_garbage_collector()
         try:
-            super().run()  # until told to end: then it has stopped accepting, and requests are over
+            super().run()  # returns when it has stopped accepting, and requests are over
         finally:
-            hub.drain()
+            engine.drain()
             reopener.stop()
             relay.stop()
-            hub.stop()
+            engine.stop()

@@ -54,13 +54,13 @@ def test_an_account_stream_goes_on_with_what_is_allowed_now(app, ada, kevin):
         change(app, remove_from_inbox, kevin)
         heard = heard_until(stream, max(seen), "conversation.removed")
         assert {id for name, id in heard if name == "conversation.removed"} == seen
-        hub = app.extensions["hub"]
-        eventually(lambda: all(len(s.topics) == 1 for s in hub.subscribers()))
+        hub = app.extensions["engine"]
+        eventually(lambda: all(len(s.topics) == 1 for s in hub.hub.subscribers()))
         ada.send(2, "not heard")
         assert outbox_drained(app)
         ada.post("/conversations/8/assignee", {"assignee_id": None})
         change(app, add_to_inbox, kevin)
-        eventually(lambda: all(len(s.topics) == 2 for s in hub.subscribers()))
+        eventually(lambda: all(len(s.topics) == 2 for s in hub.hub.subscribers()))
         ada.send(3, "heard again")
         heard = [said for said in heard_until(stream, 3) if said[0] != "conversation.removed"]
     # He is told to fetch again before he hears anything: no event tells what was there before.
@@ -79,7 +79,7 @@ def test_a_stream_with_other_topics_replays_nothing_of_what_they_had_before(app,
         with app.app_context():  # behind everyone's back: no event tells of it
             own_membership(kevin).sees = "assigned"
             db.session.commit()
-        hub._revocation.recheck(hub.subscribers())
+        hub.revocation.recheck(hub.hub.subscribers())
         heard = heard_until(stream, None, "stream.reset")
         ada.post("/conversations/2/assignee", {"assignee_id": kevin.id})
         heard += heard_until(stream, 2)
@@ -182,8 +182,8 @@ def test_a_lost_control_message_is_made_up_for_by_the_sweep(app, ada, kevin, hub
         row = db.session.scalars(select(InboxMember).where(InboxMember.user_id == kevin.id)).one()
         db.session.delete(row)
         db.session.commit()
-    assert len(hub) == 1
-    hub._revocation.recheck(hub.subscribers())
+    assert len(hub.hub) == 1
+    hub.revocation.recheck(hub.hub.subscribers())
     assert envelope(stream.named("stream.closed"))["reason"] == "forbidden"
     assert stream.ended()
 

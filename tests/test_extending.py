@@ -118,5 +118,5 @@ def test_without_its_entry_the_event_can_not_be_made(copy, tmp_path):
     shutil.copytree(copy, less)
     catalogue = less / "rtapp/events/catalogue.py"
     shutil.copy(ROOT / "rtapp/events/catalogue.py", catalogue)
-    said = run(less, "pytest", "tests/test_handover.py", "-q", "-k", "sqlite and colleagues")
+    said = run(less, "pytest", "tests/test_handover.py", "-q", "-k", "sqlite and colleague")
     assert "handover.requested is not in the catalogue" in said, said[-3000:]

@@ -160,12 +160,12 @@ def test_a_token_ends(app, maria):
 def test_a_visitors_streams_are_asked_about_again(app, maria, hub):
     with open_stream(maria, "conversation:1") as stream:
         stream.named("stream.open")
-        hub._revocation.recheck(hub.subscribers())
-        assert len(hub) == 1
+        hub.revocation.recheck(hub.hub.subscribers())
+        assert len(hub.hub) == 1
         with app.app_context():  # it is another customer's now
             db.session.get(Conversation, 1).contact_id = 2
             db.session.commit()
-        hub._revocation.recheck(hub.subscribers())
+        hub.revocation.recheck(hub.hub.subscribers())
         assert envelope(stream.named("stream.closed"))["reason"] == "forbidden"
         assert stream.ended()
 
@@ -175,7 +175,7 @@ def test_a_contact_and_a_user_of_the_same_id_count_apart(app, ada, maria, hub):
     app.config["STREAMS_PER_USER"] = 1
     with open_stream(ada, "conversation:1"), open_stream(maria, "conversation:1"):
         assert maria.get("/streams/conversations/1").status_code == 429
-    eventually(lambda: len(hub) == 0)
+    eventually(lambda: len(hub.hub) == 0)
 
 
 def test_the_command_prints_a_visitors_token_and_nothing_else(app, other):

@@ -8,12 +8,12 @@ from typing import Any
 from rtapp import clock
 from rtapp.realtime.announcer import Announcer
 from rtapp.realtime.broker import Topic
+from rtapp.realtime.burst import Ephemeral
 from rtapp.realtime.group import GroupDiff
 from rtapp.realtime.group import Kind
 from rtapp.realtime.group import Snapshot
 from rtapp.realtime.group import Transition
 from rtapp.realtime.presence import PRESENCE
-from rtapp.realtime.subscriber import Ephemeral
 from rtapp.realtime.typing import TYPING
 
 from . import audience

@@ -20,7 +20,7 @@ from rtapp.events import outbox
 from rtapp.extensions import db
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import EvictingRedis
-from rtapp.realtime.hub import Hub
+from rtapp.realtime.engine import Engine
 
 bp = Blueprint("health", __name__)
 
@@ -37,9 +37,9 @@ def alive() -> dict[str, str]:
 def ready() -> dict[str, str]:
     """Whether to send traffic here: database and Redis answer, Redis is one that keeps what it is
     given, and nobody is asked to leave."""
-    hub: Hub = current_app.extensions["hub"]
+    engine: Engine = current_app.extensions["engine"]
     broker: Broker = current_app.extensions["broker"]
-    if hub.draining:
+    if engine.draining:
         raise Unavailable("This process is shutting down.")
     try:
         db.session.execute(text("SELECT 1"))

@@ -1,1 +1,1 @@
-"""The engine: from a published event to the bytes on every socket. Knows no model and no Flask."""
+"""The engine: from a published event to the bytes on every socket. It imports no model."""

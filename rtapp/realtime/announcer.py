@@ -1,23 +1,23 @@
-"""How what changes in groups is told: the engine knows leases, whoever uses it knows events."""
+"""The events that announce groups: the engine has leases, the application has events."""
 
 from .broker import Topic
+from .burst import Ephemeral
 from .group import GroupDiff
 from .group import Kind
 from .group import Snapshot
-from .subscriber import Ephemeral
 
 
 class Announcer:
     """Turns groups into ephemeral events. This one has none; override all three."""
 
     def kinds(self, topic: Topic) -> tuple[Kind, ...]:
-        """Which kinds of groups are announced on the topic."""
+        """Return the kinds of groups that are announced on the topic."""
         return ()
 
     def announce(self, topic: Topic, kind: Kind, diff: GroupDiff) -> list[Ephemeral]:
-        """The events that tell of a change, for whoever knows what was before."""
+        """Return the events of a change, for clients that have the state before it."""
         return []
 
     def snapshot(self, topic: Topic, kind: Kind, snapshot: Snapshot) -> list[Ephemeral]:
-        """The events that tell all there is, for whoever may know nothing, or something old."""
+        """Return the events of the whole state, for clients with no state or an old one."""
         return []

@@ -1,4 +1,4 @@
-"""Redis as the engine uses it: publish to a log and a channel at once, read a log, listen.
+"""Redis as the engine uses it: publish to a log and a channel at once, read a log, subscribe.
 
 Every key of an account carries the same hash tag (`rt:{7}:…`), so that its scripts run on one shard
 of a Redis Cluster. A topic's log and its channel have the same name.
@@ -25,21 +25,21 @@ from .group import Snapshot
 from .high_water_marks import HighWaterMark
 from .high_water_marks import HighWaterMarks
 from .high_water_marks import Load
-from .listener import Listener
+from .pubsub_connection import PubSubConnection
 
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
 LOG_LIMIT = 10_000  # entries a topic's log keeps, about; older ones are trimmed
 READ_LIMIT = 64  # entries per topic in one reading: at most about 1 MiB of bodies
-CONNECTIONS = 50  # commands under way at once; more wait for their turn
+MAX_CONNECTIONS = 50  # commands under way at once; more wait for their turn
 COMMAND_TIMEOUT = 5  # s until a silent Redis counts as away
 
-CONTROL = "rt:control"  # the channel on which every hub hears which streams to authorise again
+CONTROL = "rt:control"  # the channel that names streams for every process to authorise again
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
 class Topic(NamedTuple):
-    """What is published to and subscribed to: a name within an account."""
+    """A name within an account, to publish and subscribe to."""
 
     account_id: int
     name: str
@@ -50,7 +50,7 @@ class Topic(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A durable event as Redis has it. `previous` is the entry before it in the same topic."""
+    """A durable event, as logged. `previous` is the entry before it in the same topic."""
 
     cursor: Cursor
     previous: tuple[int, int]
@@ -59,14 +59,14 @@ class Message(NamedTuple):
 
 
 class Announcement(NamedTuple):
-    """What was said on a topic of a group's changes: no log has it, and it has no cursor."""
+    """The published change of a group of the topic. It has no log entry and no cursor."""
 
     kind: str
     diff: GroupDiff
 
 
 class GroupChanges(NamedTuple):
-    """What is to happen in a group: (what, holder, connection, value or grace in ms) for each."""
+    """Changes to a group: (operation, holder, connection, value or grace in ms) for each."""
 
     account_id: int
     group: Group
@@ -74,9 +74,9 @@ class GroupChanges(NamedTuple):
 
 
 class Publication(NamedTuple):
-    """A durable event on its way out, with a body for each (topic name, body), in that order.
+    """A durable event to publish, with a body for each topic (name, body), in that order.
 
-    `key` names it for idempotency: published twice with one key, it goes out once.
+    `key` makes it idempotent: an event is published once per key.
     """
 
     key: str
@@ -85,15 +85,15 @@ class Publication(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Logs and groups as of one moment: where the account stands and, per topic, the next messages.
+    """Logs and groups as of one moment: the account's position and, per topic, the next messages.
 
-    `complete` is False when there is more after these messages than one reading returns; `whole` is
-    False when Redis has evicted some of it.
+    `complete` is False when the logs have more than one reading returns; `intact` is False when
+    Redis has evicted a part of them.
     """
 
     position: Cursor
     now_ms: int
-    whole: bool
+    intact: bool
     topics: list[list[Message]]
     snapshots: list[Snapshot]
 
@@ -102,7 +102,7 @@ class Reading(NamedTuple):
         return all(len(messages) < READ_LIMIT for messages in self.topics)
 
     def merged(self) -> list[Message]:
-        """The messages of all topics in their total order, as far as all topics were read."""
+        """Return the messages in their total order, up to where all topics have been read."""
         messages = sorted(message for topic in self.topics for message in topic)
         cut = [topic[-1].cursor for topic in self.topics if len(topic) >= READ_LIMIT]
         if not cut:
@@ -111,20 +111,20 @@ class Reading(NamedTuple):
 
 
 class EvictingRedis(RedisError):
-    """This Redis is not one to keep events in; the text says why and what to do."""
+    """This Redis may evict events; the text says why and what to do."""
 
 
 class Broker:
     """One per process. Every method may raise RedisError when Redis is away or refuses.
 
-    Redis is told what is `known` of an account with each call about it; see there for `recall`,
-    which without a database knows nothing.
+    Each call about an account passes its high-water mark to Redis, whose scripts begin a new epoch
+    if their data is behind it. `load_newest`: see high_water_marks.py; the default has none.
     """
 
     def __init__(self, url: str, load_newest: Load = lambda _: None):
         pool = BlockingConnectionPool.from_url(
             url,
-            max_connections=CONNECTIONS,
+            max_connections=MAX_CONNECTIONS,
             timeout=COMMAND_TIMEOUT,
             protocol=2,
             socket_timeout=COMMAND_TIMEOUT,
@@ -140,14 +140,15 @@ class Broker:
     def publish(
         self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str | bytes]]
     ) -> bool:
-        """Publishes one event. Returns whether it went out now: see `publish_all`."""
+        """Publish one event. Return whether it was published now: see `publish_all`."""
         return bool(self.publish_all(account_id, [Publication(key, event, tuple(bodies))]))
 
     def publish_all(self, account_id: int, events: Iterable[Publication]) -> int:
-        """Publishes events of one account in their order. Returns how many went out now.
+        """Publish events of one account in their order. Return how many were published now; the
+        others had been published before.
 
         Saving an event to the logs of its topics and publishing it are one atomic step. Raises
-        ResponseError if Redis refuses one: then those before it have gone out, and no later one.
+        ResponseError if Redis refuses one: those before it are published, it and the rest are not.
         """
         keys = self._keys(account_id)
         args: list[str | bytes | int] = [*self._args(account_id), RETENTION_MS, LOG_LIMIT]
@@ -159,7 +160,7 @@ class Broker:
         return int(published)
 
     def takes_events(self) -> bool:
-        """Whether Redis, as it is now, publishes anything at all: an event to a topic of nobody."""
+        """Return whether Redis publishes at all now: tried with an event without subscribers."""
         try:
             return self.publish(0, secrets.token_hex(16), "probe", [("probe", "")])
         except RedisError:
@@ -168,11 +169,11 @@ class Broker:
     def read(
         self, account_id: int, names: Sequence[str], after: Cursor, groups: Sequence[Group] = ()
     ) -> Reading:
-        """The messages of the topics `names` after `after`, up to READ_LIMIT of each, and who is in
-        the groups."""
-        places = (name for group in groups for name in (group.name, group.topic))
-        epoch, now, last, newest, whole, logs, snapshots = self._read(
-            keys=[*self._keys(account_id), *channels(account_id, (*names, *places))],
+        """Return the messages of the topics `names` after `after`, up to READ_LIMIT of each, and
+        the members of the groups."""
+        group_names = (name for group in groups for name in (group.name, group.topic))
+        epoch, now, last, newest, intact, logs, snapshots = self._read(
+            keys=[*self._keys(account_id), *channels(account_id, (*names, *group_names))],
             args=[
                 *self._args(account_id),
                 after.entry,
@@ -185,18 +186,18 @@ class Broker:
         self.high_water_marks.merge(
             account_id, HighWaterMark(position, Cursor(position.epoch, *pair(newest)))
         )
-        messages = [[logged(position, *entry) for entry in log] for log in logs]
+        messages = [[decode_entry(position.epoch, *entry) for entry in log] for log in logs]
         snapshots = [Snapshot.parse(*snapshot) for snapshot in snapshots]
-        return Reading(position, int(now), bool(whole), messages, snapshots)
+        return Reading(position, int(now), bool(intact), messages, snapshots)
 
     def position(self, account_id: int) -> Cursor:
-        """A cursor up to which everything published in the account has been published by now."""
+        """Return a cursor that is not before any event published in the account so far."""
         return self.read(account_id, (), Cursor("none", 0, 0)).position
 
     def change_groups(
         self, batch: Sequence[GroupChanges], now_ms: int | None = None
     ) -> list[GroupDiff]:
-        """Makes the changes and sweeps the groups, all in one pipeline. `now_ms`: Redis's clock."""
+        """Make the changes and sweep the groups, in one pipeline. `now_ms` replaces its clock."""
         try:
             diffs = self._change_groups(batch, now_ms)
         except NoScriptError:  # before anything was changed: this Redis is a new one
@@ -205,34 +206,34 @@ class Broker:
         return [GroupDiff.parse(text) for text in diffs]
 
     def _change_groups(self, batch: Sequence[GroupChanges], now_ms: int | None) -> list[bytes]:
-        """Not by `self._change`: in a pipeline, it asks each time whether Redis has the script."""
+        """Without `self._change`: in a pipeline, it checks each time that Redis has the script."""
         now = "" if now_ms is None else now_ms
         with self.redis.pipeline(transaction=False) as pipeline:
-            for account_id, group, wanted in batch:
+            for account_id, group, changes in batch:
                 keys = channels(account_id, (group.name, group.topic))
-                flat = (word for change in wanted for word in change)
+                flat = (word for change in changes for word in change)
                 args = (now, *group.behaviour, *flat)
                 pipeline.evalsha(self._change.sha, len(keys), *keys, *args)
             diffs: list[bytes] = pipeline.execute()
             return diffs
 
     def now_ms(self) -> int:
-        """Redis's own clock in Unix milliseconds (`TIME`)."""
+        """Return Redis's clock in Unix milliseconds (`TIME`)."""
         seconds, microseconds = self.redis.time()
         return seconds * 1000 + microseconds // 1000
 
-    def recheck(self, whose: int | str) -> None:
-        """Tells every hub to authorise open streams again: a user's, by id, or all of a name."""
-        self.redis.publish(CONTROL, whose)
+    def recheck(self, name: int | str) -> None:
+        """Have every process authorise open streams again: those of a user id, or of a stream."""
+        self.redis.publish(CONTROL, name)
 
-    def listener(self) -> Listener:
-        """A pub/sub connection. Raises EvictingRedis as `refuse_eviction` does."""
+    def connect_pubsub(self) -> PubSubConnection:
+        """Open a pub/sub connection. Raises EvictingRedis as `refuse_eviction` does."""
         self.refuse_eviction()
-        return Listener(self.redis.connection_pool)
+        return PubSubConnection(self.redis.connection_pool)
 
     def refuse_eviction(self) -> None:
-        """Raises EvictingRedis if Redis, when its memory is full, would drop what clients are still
-        to be told. What is evicted all the same is noticed: this says it before it happens."""
+        """Raise EvictingRedis if Redis would evict keys when its memory is full, and with them
+        events that are not yet delivered. An eviction is detected anyway: this is the warning."""
         try:
             memory = self.redis.info("memory")
         except NoPermissionError:
@@ -264,14 +265,14 @@ def pair(entry: bytes) -> tuple[int, int]:
     return int(ms), int(n)
 
 
-def logged(known: Cursor, entry: bytes, fields: list[bytes]) -> Message:
-    """A log entry, as `read.lua` returns it, in the epoch of `known`."""
+def decode_entry(epoch: str, entry: bytes, fields: list[bytes]) -> Message:
+    """Decode a log entry of the epoch, as `read.lua` returns it."""
     _, previous, _, event, _, body = fields
-    return Message(Cursor(known.epoch, *pair(entry)), pair(previous), event.decode(), body)
+    return Message(Cursor(epoch, *pair(entry)), pair(previous), event.decode(), body)
 
 
-def heard(payload: bytes) -> Message | Announcement:
-    """A pub/sub payload, as `publish.lua` and `group.lua` make it."""
+def decode_push(payload: bytes) -> Message | Announcement:
+    """Decode a pub/sub payload, as `publish.lua` and `group.lua` make it."""
     if payload.startswith(b"~ "):
         _, kind, diff = payload.split(b" ", 2)
         return Announcement(kind.decode(), GroupDiff.parse(diff))

@@ -1,62 +1,135 @@
-"""A topic as this process hears it: how far, by whom, and what was said lately that no log has."""
+"""A topic as this process receives it: its position, and its recent ephemeral events.
+
+Invariant: every live subscriber has each event up to `position`, all of one epoch. While `position`
+is None, no subscriber is live. Only this class assigns its fields.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from enum import Enum
 
+from .broker import Message
 from .broker import Topic
+from .burst import Ephemeral
 from .cursor import Cursor
+from .subscriber import Subscriber
 
-if TYPE_CHECKING:
-    from .subscriber import Ephemeral
-    from .subscriber import Subscriber
+MAX_RECENT = 64  # ephemeral events kept of a topic
 
-RECENT = 64  # ephemeral events of a topic that are kept
+
+class Advance(Enum):
+    """What a message is to the live subscribers."""
+
+    NEXT = "next"  # the event that they need next
+    SEEN = "seen"  # they have it
+    GAP = "gap"  # they miss one before it
+
+
+class Readiness(Enum):
+    """Whether a subscriber that has read up to a cursor may go live."""
+
+    READY = "ready"
+    BEHIND = "behind"  # the topic is not subscribed to, or a newer message has been received
+    OTHER_EPOCH = "other_epoch"  # the cursor or the position is of a lost epoch
 
 
 class Channel:
-    """A topic that this process listens to. `position` is the newest message heard on it.
+    """A topic that this process has subscribed to in Redis, or is about to.
 
-    Invariant: every live subscriber of it has everything up to `position`, in one epoch; there is
-    none while `position` is None. Ephemeral events, which no log has, are numbered by the hub; the
-    newest are kept for whoever was not live just then.
+    Ephemeral events have no log entry. They are numbered in this process, and the newest are kept
+    for subscribers that were not live when they were received.
     """
 
     __slots__ = (
-        "_forgotten",
+        "_dropped_seq",
         "_recent",
-        "confirmed",
         "name",
         "observed",
         "position",
+        "subscribed",
         "subscribers",
         "topic",
     )  # fmt: skip
 
     def __init__(self, topic: Topic, observed: bool = False):
         self.topic = topic
-        self.observed = observed  # whether the hub's observer is told of what goes by
         self.name = topic.channel.encode()
+        self.observed = observed  # whether deliveries are reported to the observer
         self.subscribers: set[Subscriber] = set()
-        self.position: Cursor | None = None
-        self.confirmed = False  # whether Redis has said that it will tell us of it
+        self.subscribed = False  # whether Redis has confirmed the subscription
+        self.position: Cursor | None = None  # the newest message received
         self._recent: deque[tuple[int, Ephemeral]] | None = None
-        self._forgotten = 0
+        self._dropped_seq = 0
 
-    def remember(self, number: int, ephemeral: Ephemeral) -> None:
+    def add(self, subscriber: Subscriber) -> None:
+        self.subscribers.add(subscriber)
+
+    def remove(self, subscriber: Subscriber) -> None:
+        self.subscribers.discard(subscriber)
+
+    def confirm(self) -> bool:
+        """Redis has confirmed the subscription. Return whether that is new."""
+        fresh = not self.subscribed
+        self.subscribed = True
+        return fresh
+
+    def invalidate(self, seq: int) -> None:
+        """The connection is lost: messages may be missed, and ephemeral events up to `seq`."""
+        self.subscribed = False
+        self.position = None
+        self._recent, self._dropped_seq = None, seq
+
+    # Durable events
+
+    def advance(self, message: Message) -> Advance:
+        """Move the position to a received message; never back within an epoch.
+
+        A GAP moves it as well: then the caller must have every subscriber catch up.
+        """
+        position = self.position
+        if position is None:
+            self.position = message.cursor
+            return Advance.NEXT
+        if message.cursor.epoch == position.epoch:
+            if message.cursor <= position:
+                return Advance.SEEN
+            if message.previous <= position[1:]:
+                self.position = message.cursor
+                return Advance.NEXT
+        self.position = message.cursor
+        return Advance.GAP
+
+    def readiness(self, cursor: Cursor) -> Readiness:
+        """Compare a subscriber's cursor with what has been received."""
+        if not self.subscribed:
+            return Readiness.BEHIND
+        if self.position is None:
+            return Readiness.READY
+        if self.position.epoch != cursor.epoch:
+            return Readiness.OTHER_EPOCH
+        return Readiness.BEHIND if self.position > cursor else Readiness.READY
+
+    def went_live(self, cursor: Cursor) -> None:
+        """A subscriber that is READY at `cursor` is live from here on."""
+        if self.position is None:
+            self.position = cursor
+
+    def drop_position(self) -> None:
+        """Have the next reading tell the epoch. The caller has every subscriber catch up."""
+        self.position = None
+
+    # Ephemeral events
+
+    def record(self, seq: int, ephemeral: Ephemeral) -> None:
         if self._recent is None:
             self._recent = deque()
-        elif len(self._recent) == RECENT:
-            self._forgotten, _ = self._recent.popleft()
-        self._recent.append((number, ephemeral))
+        elif len(self._recent) == MAX_RECENT:
+            self._dropped_seq, _ = self._recent.popleft()
+        self._recent.append((seq, ephemeral))
 
-    def forget(self, number: int) -> None:
-        """What was said up to `number` may not have been heard here."""
-        self._recent, self._forgotten = None, number
-
-    def since(self, number: int) -> list[tuple[int, Ephemeral]] | None:
-        """The ephemeral events after `number`, or None if not all of them are known."""
-        if self._forgotten > number:
+    def since(self, seq: int) -> list[tuple[int, Ephemeral]] | None:
+        """Return the ephemeral events after `seq`, or None if some of them were dropped."""
+        if self._dropped_seq > seq:
             return None
-        return [pair for pair in self._recent or () if pair[0] > number]
+        return [pair for pair in self._recent or () if pair[0] > seq]

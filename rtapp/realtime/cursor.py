@@ -1,4 +1,4 @@
-"""Where a client stands in an account's events. Pure."""
+"""Cursors: positions in the order of an account's events. Pure."""
 
 import re
 from typing import NamedTuple
@@ -7,15 +7,15 @@ PATTERN = re.compile(r"([A-Za-z0-9]{1,16})-([0-9]{1,15})-([0-9]{1,9})", re.ASCII
 
 
 class MalformedCursor(ValueError):
-    """Not a cursor that rtapp ever gave out."""
+    """The text is no cursor that rtapp ever issued."""
 
 
 class Cursor(NamedTuple):
     """`epoch-ms-n`: the log's epoch, Redis's clock in milliseconds, and a count within one.
 
     Cursors of one epoch are totally ordered. Epochs are numbers of one length, the later one the
-    greater; but what a cursor says of another epoch is void, so whoever asks what a client has
-    checks the epoch first.
+    greater. A cursor of another epoch proves nothing about what a client has: compare the epochs
+    first.
     """
 
     epoch: str
@@ -24,7 +24,7 @@ class Cursor(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """Raises MalformedCursor. The text has at most 42 characters of `[A-Za-z0-9-]`."""
+        """Parse at most 42 characters of `[A-Za-z0-9-]`. Raises MalformedCursor."""
         match = PATTERN.fullmatch(text)
         if match is None:
             raise MalformedCursor(
@@ -35,13 +35,13 @@ class Cursor(NamedTuple):
 
     @property
     def entry(self) -> str:
-        """The same position as the id of a Redis stream entry, `ms-n`."""
+        """The position as the id of a Redis stream entry, `ms-n`."""
         return f"{self.ms}-{self.n}"
 
     def __str__(self) -> str:
         return f"{self.epoch}-{self.ms}-{self.n}"
 
 
-# What a page carries when Redis is away as it is rendered: of no epoch, so the stream that opens
-# from it is reset and the page fetches again. Not knowing is said, never guessed.
+# The cursor of a page that is rendered while Redis is away. It is of no epoch, so that the stream
+# that starts from it is reset and the page fetches again.
 NOWHERE = Cursor("none", 0, 0)

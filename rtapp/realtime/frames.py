@@ -1,26 +1,45 @@
-"""The frames that the hub sends: control events, and each message in the format asked for."""
+"""The frames of streams: control events, and each message in the format of its stream."""
 
 import json
 import logging
 import random
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from . import sse
 from .broker import Message
+from .burst import Burst
+from .burst import Ephemeral
+from .burst import Position
 from .cursor import Cursor
-from .subscriber import CLOSINGS
-from .subscriber import Ephemeral
 
 FORMATS = ("json", "html", "turbo")
 HEARTBEAT = 15  # s between two pings of a stream
-RETRY_MS = (
-    1_000,
-    3_000,
-)  # a native EventSource waits this long; spread, so that not all come at once
-RESET = "stream.reset"  # published under this name, a message resets the streams that hear it
-RENDER_CACHE_SIZE = 4_096  # fragments kept: a replay to many clients renders each event once
+# How long a native EventSource waits until it reconnects; spread, so that not all come at once.
+RETRY_MS = (1_000, 3_000)
+RESET = "stream.reset"  # published under this name, a message resets the streams that receive it
+RENDER_CACHE_SIZE = 4_096  # fragments: a replay to many clients renders each event once
+
+
+class Closing(NamedTuple):
+    """The fields of `stream.closed`: `retry_after` in ms, before jitter."""
+
+    reconnect: bool
+    retry_after: int = 0
+
+
+# Every reason for which the hub closes a stream. "gone" is the peer's own doing.
+CLOSINGS = {
+    "forbidden": Closing(reconnect=False),
+    "signed_out": Closing(reconnect=False),
+    "lifetime": Closing(reconnect=True, retry_after=1_000),
+    "shutdown": Closing(reconnect=True, retry_after=2_000),
+    "too_slow": Closing(reconnect=True, retry_after=5_000),
+    "gone": Closing(reconnect=True),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +52,7 @@ class Frames:
         self._render = lru_cache(RENDER_CACHE_SIZE)(render)
 
     def ephemeral(self, ephemeral: Ephemeral, format: str) -> bytes:
-        """Its frame; empty where it shows nothing."""
+        """Return its frame; empty where the event shows nothing in the format."""
         if format == "json":
             return b"event: %b\ndata: %b\n\n" % (ephemeral.event.encode(), ephemeral.body)
         try:
@@ -46,7 +65,7 @@ class Frames:
         return sse.frame(data, ephemeral.event if format == "html" else None)
 
     def message(self, message: Message, format: str) -> tuple[Cursor, bytes]:
-        """A message as its cursor and its frame. Where it shows nothing, its id still moves."""
+        """Return a message's cursor and frame. An event that shows nothing still has its id."""
         if message.event == RESET:
             return message.cursor, reset("history_lost", message.cursor)
         id = str(message.cursor)
@@ -60,11 +79,22 @@ class Frames:
         try:
             data = self._render(format, message.event, message.body)
         except Exception:
-            # A broken template must not stop the others' deliveries. The client refetches.
+            # A broken template must not stop other deliveries. The client fetches again.
             logger.exception("Rendering %s as %s failed", message.event, format)
             return message.cursor, reset("history_lost", message.cursor)
         # Turbo's stream source listens to `message` only, which is an event without a name.
         return message.cursor, sse.frame(data, message.event if format == "html" else None, id)
+
+    def burst(self, events: Iterable[tuple[Position, Message | Ephemeral]], format: str) -> Burst:
+        """Return the frames of events, each with the position to which it moves a subscriber."""
+        return Burst(
+            [
+                (position, self.ephemeral(event, format))
+                if isinstance(event, Ephemeral)
+                else self.message(event, format)
+                for position, event in events
+            ]
+        )
 
 
 def retry() -> bytes:

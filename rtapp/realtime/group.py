@@ -1,7 +1,7 @@
-"""Groups of leases: who is present, who is typing, who is looking at something. Pure.
+"""Groups of leases: who is present, who is typing, who views a conversation. Pure.
 
-A holder is in a group as long as one of its leases lasts. What changes is announced by the script
-that changes it (scripts/group.lua), exactly once however many processes there are.
+A holder is a member of a group as long as one of its leases lasts. The script that changes a group
+(scripts/group.lua) announces the change: once, however many processes there are.
 """
 
 import json
@@ -11,12 +11,15 @@ from typing import NamedTuple
 
 
 class Kind(NamedTuple):
-    """How leases of a kind behave; all times in seconds.
+    """The rules of a kind of leases; all times in seconds.
 
-    A lease lasts `lasts` unless it is renewed. A stream begins to hold once it has been open for
-    `settles`, and when it is closed its lease lasts `grace` more: loading a page is no departure.
-    `whole`: an announcement also tells of the other holders of the same thing.
-    Where not `by_stream`, an action takes the lease, and the holder's last stream gives it back.
+    `lasts`: a lease expires after this time unless it is renewed.
+    `grace`: time left to the lease of a stream that is closed, because loading a page is no
+    departure.
+    `join_delay`: time for which a stream must be open before it takes its lease.
+    `include_siblings`: an announcement also has the other holders with the same first part.
+    `held_by_connection`: an open stream holds the lease. Where not, an action takes the lease, and
+    the close of the holder's last stream releases it.
     """
 
     name: str
@@ -29,7 +32,7 @@ class Kind(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The leases of one kind on one topic, where they are announced."""
+    """The leases of one kind on one topic, which announces them."""
 
     kind: Kind
     topic: str
@@ -40,7 +43,7 @@ class Group(NamedTuple):
 
     @property
     def behaviour(self) -> list[str]:
-        """As the scripts take it."""
+        """The arguments of the scripts."""
         kind = self.kind
         return [
             kind.name,
@@ -51,9 +54,9 @@ class Group(NamedTuple):
 
 
 class LeaseSpec(NamedTuple):
-    """What an open stream holds in groups of one kind: it is `holder` there, as `value`.
+    """The leases of an open stream in groups of one kind: `holder` is a member there, as `value`.
 
-    `holder` has no white space; what stands before a slash in it says of what.
+    `holder` has no white space; the part before a slash names what it is a holder of.
     """
 
     kind: Kind
@@ -66,7 +69,7 @@ class LeaseSpec(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """A holder came ("" before), went ("" after), or is in the group as something else."""
+    """A holder has joined ("" before), left ("" after), or has another value."""
 
     holder: str
     before: str
@@ -74,8 +77,8 @@ class Transition(NamedTuple):
 
 
 class GroupDiff(NamedTuple):
-    """What a group's script tells: the ms until the next lease runs out (-1: there is none), what
-    has changed, and who else is there (holder → value)."""
+    """A group's change: the ms until its next lease expires (-1: there is none), the transitions,
+    and the siblings of the changed holders (holder → value)."""
 
     next_expiry_ms: int
     transitions: list[Transition]
@@ -84,13 +87,13 @@ class GroupDiff(NamedTuple):
     @classmethod
     def parse(cls, text: bytes) -> "GroupDiff":
         diff = json.loads(text)
-        # Lua's empty table is both a list and an object, and arrives as an object.
+        # Lua has one empty table for lists and objects; cjson encodes it as an object.
         transitions = [Transition(*change) for change in diff["changes"]]
         return cls(int(diff["ends_in"]), transitions, dict(diff["beside"] or ()))
 
 
 class Snapshot(NamedTuple):
-    """Who is in a group (holder → value), and who has left it within the last minute."""
+    """The members of a group (holder → value), and those who left it within the last minute."""
 
     next_expiry_ms: int
     present: Mapping[str, str]

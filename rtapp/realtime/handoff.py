@@ -1,9 +1,9 @@
-"""From a response to a socket that the hub owns.
+"""The hand-off: from a response to a socket that the hub owns.
 
 A view authorises and returns an `EventStream`. Our handler for gevent's pywsgi then detaches the
-connection's socket and gives it to the hub, and the request ends: nothing of it stays. Under any
+connection's socket and passes it to the hub, and the request ends without a remainder. Under any
 other WSGI server, over TLS and in the test client, the hub writes into one end of a `socketpair`
-and the response iterates over the other. The hub sees one kind of sink.
+and the response iterates over the other. The hub always writes to a socket.
 """
 
 import socket
@@ -21,19 +21,19 @@ from gevent.ssl import SSLSocket
 from .hub import Hub
 from .subscriber import Subscription
 
-# In the WSGI environ: how to give a stream the connection itself, where the server can.
+# In the WSGI environ: passes the connection to a stream, where the server supports that.
 HAND_OFF = "rtapp.hand_off"
 
 HEAD_LIMIT = 20.0  # s for a request's line and headers, and for the next request to begin
 REQUEST_LIMIT = 60.0  # s for the rest of a request: a slow body, and our answer
-SEND_BUFFER = 64 * 1024  # bytes that the kernel keeps for a slow reader: the log keeps the rest
+SEND_BUFFER = 64 * 1024  # bytes that the kernel buffers for a slow reader: the log has the rest
 UNANSWERED_LIMIT = 60_000  # ms for which sent data may stay unacknowledged (RFC 5482)
 
 StartResponse = Callable[..., Any]
 
 
 class EventStream(Response):
-    """A 200 answer of `text/event-stream` that never ends by itself."""
+    """A 200 answer of `text/event-stream` without an end."""
 
     def __init__(self, hub: Hub, subscription: Subscription):
         super().__init__(
@@ -65,12 +65,12 @@ class EventStream(Response):
         return Readable(theirs)
 
     def take_over(self, connection: socket.socket, head: bytes = b"") -> None:
-        """Gives the hub the connection; the object that held it is empty afterwards."""
+        """Pass the connection to the hub; the socket object is detached afterwards."""
         connection.setblocking(False)
         self._hub.open(connection.detach(), self._subscription, head)
 
     def head(self) -> bytes:
-        """The status line and headers of HTTP/1.1, for a body that ends with the connection."""
+        """Return the head of an HTTP/1.1 response whose body ends with the connection."""
         lines = [f"HTTP/1.1 {self.status}", *(f"{k}: {v}" for k, v in self.headers.to_wsgi_list())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
@@ -90,7 +90,7 @@ class Readable:
 
 
 class HandOffHandler(WSGIHandler):
-    """gevent's request handler, and how a stream leaves it. `server.py` and gunicorn use it."""
+    """gevent's request handler with the hand-off. `server.py` and gunicorn use it."""
 
     _stream: EventStream | None = None
     _timer: Any
@@ -103,7 +103,7 @@ class HandOffHandler(WSGIHandler):
         super().handle()
 
     def handle_one_request(self) -> Any:
-        """As the base, within limits of time: pywsgi alone waits for a slow client for ever."""
+        """Handle a request within limits of time: pywsgi waits for a slow client for ever."""
         self._limit_to(HEAD_LIMIT)
         try:
             return super().handle_one_request()
@@ -115,8 +115,8 @@ class HandOffHandler(WSGIHandler):
         self._timer.start(self._give_up)
 
     def _give_up(self) -> None:
-        """Ends whatever waits for the client, wherever: an exception would end one wait, and pywsgi
-        then reads what is left of the body."""
+        """End every wait for the client. An exception would end one wait, and pywsgi would then
+        read the rest of the body."""
         try:
             self.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -135,18 +135,18 @@ class HandOffHandler(WSGIHandler):
         self.start_response(stream.status, stream.headers.to_wsgi_list())
 
     def process_result(self) -> None:
-        """Runs when the application has returned: its request and database session are over."""
+        """Called when the application has returned: its request and database session are over."""
         stream, self._stream = self._stream, None
         if stream is None:
             super().process_result()
             return
         self.close_connection = True
-        limit_what_waits(self.socket)
+        limit_buffering(self.socket)
         stream.take_over(self.socket, stream.head())
 
 
-def limit_what_waits(connection: gevent_socket) -> None:
-    """Bounds the kernel's memory for a slow reader, and its patience with one who vanished."""
+def limit_buffering(connection: gevent_socket) -> None:
+    """Bound the kernel's memory for a slow reader, and its waiting for a vanished one."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     if connection.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_LIMIT)

@@ -1,4 +1,4 @@
-"""The high-water mark of each account in this process: by it a Redis that lost data is recognised."""
+"""High-water marks of accounts in this process, by which a Redis that lost data is detected."""
 
 from __future__ import annotations
 

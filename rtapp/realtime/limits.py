@@ -1,15 +1,15 @@
-"""How many sockets this process may hold, how many of them may be streams; and its memory."""
+"""Limits of the process: its descriptors, the share of streams in them, and its collector."""
 
 import gc
 import resource
 
-# Of the descriptors, an eighth is kept for requests, Redis and the database: when streams are
-# refused, everything else goes on.
+# An eighth of the descriptors is reserved for requests, Redis and the database: they go on when
+# streams are refused.
 SHARE_OF_STREAMS = 7 / 8
 
 
 def raise_descriptor_limit() -> None:
-    """Lets the process open as many descriptors as it may ask for (setrlimit(2))."""
+    """Raise the soft limit of descriptors to the hard limit (setrlimit(2))."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -25,9 +25,9 @@ def max_requests() -> int:
 
 
 def freeze_garbage_collector() -> None:
-    """What is there once everything has started stays for good, and need not be looked through.
+    """Exclude all objects that exist after start-up from garbage collection.
 
-    Otherwise each full collection takes 80 ms, for which nobody is served
+    Otherwise each full collection takes 80 ms, in which nothing is served
     (https://docs.python.org/3/library/gc.html#gc.freeze).
     """
     gc.collect()

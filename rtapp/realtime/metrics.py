@@ -1,22 +1,20 @@
-"""What the engine counts, in Prometheus' terms. Exposed at `/metrics`."""
+"""The engine's Prometheus metrics, exposed at `/metrics`."""
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from prometheus_client import Counter
 from prometheus_client import Gauge
 from prometheus_client import Histogram
 
-if TYPE_CHECKING:
-    from .subscriber import Mark
+from .burst import Position
 
 OPEN_STREAMS = Gauge("rtapp_open_streams", "Streams open now.", multiprocess_mode="livesum")
 DELIVERIES = Counter("rtapp_deliveries", "Event frames written to sockets.")
 BYTES = Counter("rtapp_sent_bytes", "Bytes of event frames, once per socket.")
 CATCH_UPS = Counter("rtapp_catch_ups", "Times a live stream fell back to the log.")
 GAPS = Counter("rtapp_gaps", "Times a topic's message did not follow the one before.")
-RESETS = Counter("rtapp_resets", "Streams told that they can't be resumed.", ["reason"])
+RESETS = Counter("rtapp_resets", "Streams reset because they can't be resumed.", ["reason"])
 CLOSED = Counter("rtapp_closed_streams", "Streams closed.", ["reason"])
 RECONNECTS = Counter("rtapp_redis_reconnects", "Times the pub/sub connection was made again.")
 OUTBOX = Gauge(
@@ -32,11 +30,11 @@ LAG = Histogram(
 )
 
 
-def fanned_out(marks: "Sequence[Mark]", payload: int, sockets: int) -> None:
-    """Counts a fan-out of that many events, together `payload` bytes, to that many sockets."""
-    DELIVERIES.inc(len(marks) * sockets)
+def fanned_out(positions: Sequence[Position], payload: int, sockets: int) -> None:
+    """Count a fan-out of events at `positions`, in all `payload` bytes, to so many sockets."""
+    DELIVERIES.inc(len(positions) * sockets)
     BYTES.inc(payload)
     now_ms = time.time() * 1000
-    for mark in marks:
-        if not isinstance(mark, int):
-            LAG.observe(max(0.0, now_ms - mark.ms) / 1000)
+    for position in positions:
+        if not isinstance(position, int):
+            LAG.observe(max(0.0, now_ms - position.ms) / 1000)

@@ -1,37 +1,44 @@
-"""Whoever counts by what goes by: the hub tells them in passing, and waits for nothing."""
+"""An observer of deliveries: it counts by what the streams receive, and sends them the counts."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .broker import Message
 from .broker import Topic
-from .subscriber import Ephemeral
+from .burst import Ephemeral
 from .subscriber import Subscriber
 
-if TYPE_CHECKING:
-    from .hub import Hub
+
+class LiveStreams(Protocol):
+    """The live streams of this process, as an observer may use them."""
+
+    def any_live(self, topic: Topic) -> bool:
+        """Return whether a live stream is subscribed to the topic."""
+
+    def push(self, topic: Topic, event: Ephemeral) -> None:
+        """Write an event to the topic's live streams. It is neither logged nor numbered."""
 
 
 class Observer:
-    """Is told of the topics that it observes. This one observes none; override all.
+    """Called for the topics that it observes. This one observes none; override all.
 
-    Deliveries wait until `heard` and `went_live` return: they may take note, and no more. What
-    there is to do is done by `run`, a greenlet that the hub starts and ends.
+    Deliveries wait until `delivered` and `went_live` return: they must not block. The work is done
+    in `run`, a greenlet that the engine starts and ends.
     """
 
     def observes(self, topic: Topic) -> bool:
         return False
 
-    def heard(
-        self, subscribers: Collection[Subscriber], said: Iterable[Message | Ephemeral]
+    def delivered(
+        self, subscribers: Collection[Subscriber], events: Iterable[Message | Ephemeral]
     ) -> None:
-        """Some or all of these were sent this, as it was published or to catch up."""
+        """Called for each delivery, live or by replay, to some or all of these subscribers."""
 
     def went_live(self, subscriber: Subscriber) -> None:
-        """It has been sent all that was published, and may have missed what no log has."""
+        """Called when a stream goes live: it may have missed what was pushed before."""
 
-    def run(self, hub: Hub) -> None:
-        """To push what is to be said with `hub.push`, to those who are live."""
+    def run(self, streams: LiveStreams) -> None:
+        """Push the results of the observation, until killed."""

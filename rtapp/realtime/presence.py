@@ -1,4 +1,4 @@
-"""Presence: a user is there as long as one of their presence streams is open, on any device.
+"""Presence: a user is present as long as one of their presence streams is open, on any device.
 
 The holder is the user's id; its value is the status that they chose.
 """
@@ -7,17 +7,17 @@ from .group import Group
 from .group import Kind
 from .group import LeaseSpec
 
-# Three renewals may be lost before a lease runs out; a page may take ten seconds to load.
+# Three renewals may be lost before a lease expires; a page may take ten seconds to load.
 PRESENCE = Kind("presence", lasts=45, grace=10, renewed=True)
 TOPIC = "presence"
 GROUP = Group(PRESENCE, TOPIC)
 
 
 def lease(user_id: int, status: str) -> LeaseSpec:
-    """What a presence stream of the user holds."""
+    """Return the lease of a user's presence stream."""
     return LeaseSpec(PRESENCE, (TOPIC,), str(user_id), status)
 
 
 def choice(user_id: int, status: str) -> tuple[str, str, str, str]:
-    """The change that has a user who is present be there as `status` from now on."""
+    """Return the operation that changes the status of a user who is present."""
     return "change", str(user_id), "-", status

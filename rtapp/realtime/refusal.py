@@ -1,7 +1,7 @@
-"""Redis answered a publication with an error: is it Redis's state, or what was published?
+"""Classify an error with which Redis refused a publication: Redis's state, or the publication.
 
-What is Redis's state passes, and the publication must wait for it. What lies in the publication
-never passes, and must not keep the others waiting.
+A state passes, and the publication must wait for that. An error of the publication never passes,
+and must not keep the others waiting.
 """
 
 import re
@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import ResponseError
 from redis.exceptions import TryAgainError
 
-# What redis-py makes of the codes that it knows, taking the code out of the text.
+# The classes that redis-py has for codes; it takes the code out of the text.
 STATES = (
     AskError,  # and MovedError
     ClusterDownError,  # and MasterDownError
@@ -35,13 +35,14 @@ WRONG_TYPE = re.compile(r"\bWRONGTYPE\b")
 
 
 def is_state(error: Exception) -> bool | None:
-    """True: Redis is away or in no state to publish. False: it is the publication. None: unknown.
+    """Return True if Redis is away or in no state to publish, False if the publication is at fault,
+    None if that is unknown.
 
     https://redis.io/docs/latest/develop/reference/protocol-spec/ (simple errors): the first word of
-    an error is its code, and codes other than ERR are meant to be told apart by clients.
+    an error is its code, and codes other than ERR let clients distinguish errors.
     """
     if not isinstance(error, RedisError):
-        return isinstance(error, OSError | MemoryError)  # else it could not even be encoded
+        return isinstance(error, OSError | MemoryError)  # else it could not be encoded
     if isinstance(error, DataError) or WRONG_TYPE.search(str(error)):
         return False
     if not isinstance(error, ResponseError) or isinstance(error, STATES):

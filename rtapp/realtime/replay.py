@@ -1,15 +1,12 @@
-"""Catching up: subscribers that stand at the same place in the same logs are served together.
+"""Catching up: subscribers at the same position in the same logs are served together.
 
-One reading of the log and one joined payload serve a whole group, so that ten thousand clients
-that come back after a deploy cost a few readings and one write each.
+One reading of the log and one joined payload serve a whole group, so that ten thousand clients that
+reconnect after a deploy cost a few readings and one write each.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from typing import TYPE_CHECKING
-from typing import NamedTuple
 
 import gevent
 from gevent.event import Event
@@ -17,215 +14,235 @@ from redis.exceptions import RedisError
 
 from . import frames
 from . import metrics
+from .announcer import Announcer
 from .broker import RETENTION_MS
+from .broker import Broker
 from .broker import Message
 from .broker import Reading
-from .channel import Channel
+from .burst import Burst
+from .burst import Ephemeral
+from .catch_up_queue import CatchUpKey
+from .catch_up_queue import CatchUpQueue
 from .cursor import NOWHERE
 from .cursor import Cursor
+from .frames import Frames
 from .group import Group
+from .hub import Hub
+from .leases import Leases
+from .observer import Observer
 from .scheduling import yield_to_loop
-from .subscriber import Burst
-from .subscriber import Ephemeral
 from .subscriber import State
 from .subscriber import Subscriber
+from .topics import Topics
 
-if TYPE_CHECKING:
-    from .hub import Hub
-
+WORKERS = 4  # groups whose readings may be under way at once
 RETRY_DELAY = 0.5  # s until a failed reading is tried again
 SUBSCRIBERS_PER_TURN = 50  # served before others get a turn: a few milliseconds
 
 logger = logging.getLogger(__name__)
 
 
-class Place(NamedTuple):
-    """Where in which logs: subscribers that stand there are read for together."""
-
-    account_id: int
-    channels: tuple[Channel, ...]
-    cursor: Cursor | None
-
-
 class Replay:
-    WORKERS = 4  # groups whose readings may be under way at once
+    """`run` takes groups from the queue; the engine runs WORKERS of it. `ready` is set when the
+    queue has one."""
 
-    def __init__(self, hub: Hub):
+    def __init__(
+        self,
+        broker: Broker,
+        hub: Hub,
+        topics: Topics,
+        leases: Leases,
+        frames: Frames,
+        announcer: Announcer,
+        observer: Observer,
+        queue: CatchUpQueue,
+        ready: Event,
+    ):
+        self._broker = broker
         self._hub = hub
-        self._groups: dict[Place, list[Subscriber]] = {}
-        self._order: deque[Place] = deque()
-        self._being_read: set[Place] = set()
-        self._taken: set[Subscriber] = set()  # waiting in a group, or being served
-        self._work = Event()
-
-    def add(self, subscriber: Subscriber) -> None:
-        """Has a subscriber served, unless it is about to be: then whoever serves it looks again."""
-        if subscriber in self._taken:
-            return
-        self._taken.add(subscriber)
-        place = Place(subscriber.subscription.account_id, subscriber.topics, subscriber.cursor)
-        if place not in self._groups:
-            self._groups[place] = []
-            if place not in self._being_read:
-                self._queue(place)
-        self._groups[place].append(subscriber)
-
-    def _queue(self, place: Place) -> None:
-        self._order.append(place)
-        self._work.set()
+        self._topics = topics
+        self._leases = leases
+        self._frames = frames
+        self._announcer = announcer
+        self._observer = observer
+        self._queue = queue
+        self._ready = ready
 
     def run(self) -> None:
         while True:
-            self._work.wait()
-            if not self._order:
-                self._work.clear()
+            self._ready.wait()
+            taken = self._queue.take()
+            if taken is None:
+                self._ready.clear()
                 continue
-            place = self._order.popleft()
-            group = self._groups.pop(place)
-            self._being_read.add(place)  # whoever comes here meanwhile waits, and shares the next
+            key, group = taken
             try:
-                self._serve(place, group)
+                self._serve(key, group)
             except (RedisError, OSError) as error:
                 logger.warning("Reading the log failed (%s); trying again", error)
                 gevent.sleep(RETRY_DELAY)
             finally:
-                self._being_read.discard(place)
-                if place in self._groups:
-                    self._queue(place)
+                self._queue.done(key, group)
                 for subscriber in group:
-                    self._release(subscriber)
+                    if subscriber.state is State.CATCHING_UP:
+                        self._hub.catch_up(subscriber)
             yield_to_loop()
 
-    def _release(self, subscriber: Subscriber) -> None:
-        self._taken.discard(subscriber)
-        if subscriber.state is State.CATCHING_UP:
-            self._hub.catch_up(subscriber)
-
-    def _serve(self, place: Place, group: list[Subscriber]) -> None:
-        self._hub.leases.arrive(group)  # so that whoever asks who is there is there
-        served = Serving(self._hub, place, snapshot=any(s.missed() is None for s in group))
+    def _serve(self, key: CatchUpKey, group: list[Subscriber]) -> None:
+        self._leases.acquire(group)  # first: the snapshot has the group's own leases
+        snapshot = any(self._topics.missed(subscriber) is None for subscriber in group)
+        batch = self._read(key, snapshot)
         for number, subscriber in enumerate(group, start=1):
-            if self._may_be_served(subscriber, place):
+            if self._is_unchanged(subscriber, key):
                 format = subscriber.subscription.format
-                burst = served.burst(format) if served.messages else None
-                if self._begin(subscriber, served) and (
+                burst = batch.burst(format) if batch.messages else None
+                if self._open(subscriber, batch) and (
                     burst is None or self._hub.send(subscriber, burst)
                 ):
-                    self._finish(subscriber, served)
+                    self._advance(subscriber, batch)
             if number % SUBSCRIBERS_PER_TURN == 0:
                 yield_to_loop()
-        if served.messages and any(channel.observed for channel in place.channels):
-            self._hub.observer.heard(group, served.messages)
+        if batch.messages and self._topics.observed(key.topics):
+            self._observer.delivered(group, batch.messages)
 
-    def _may_be_served(self, subscriber: Subscriber, place: Place) -> bool:
-        """Whether it is still as it was when the reading began: others had their turns since."""
-        return (
-            subscriber.state is State.CATCHING_UP
-            and subscriber.topics == place.channels
-            and subscriber.cursor == place.cursor
-            and subscriber not in self._hub.sockets.stalled
+    def _read(self, key: CatchUpKey, snapshot: bool) -> CatchUpBatch:
+        # A change between the snapshot and the subscription in Redis would be missed.
+        snapshot = snapshot and self._topics.subscribed(key.topics)
+        generation, seq = self._topics.generation, self._topics.ephemeral_seq
+        groups = [
+            (topic, Group(kind, topic.name))
+            for topic in (key.topics if snapshot else ())
+            for kind in self._announcer.kinds(topic)
+        ]
+        reading = self._broker.read(
+            key.account_id,
+            [topic.name for topic in key.topics] if key.cursor else [],
+            key.cursor or NOWHERE,
+            [group for _, group in groups],
+        )
+        state: list[Ephemeral] = []
+        for (topic, group), members in zip(groups, reading.snapshots, strict=True):
+            self._leases.schedule_expiry(key.account_id, group, members.next_expiry_ms)
+            state += self._announcer.snapshot(topic, group.kind, members)
+        return CatchUpBatch(
+            self._frames, key.cursor, reading, state if snapshot else None, generation, seq
         )
 
-    def _begin(self, subscriber: Subscriber, served: Serving) -> bool:
-        """Says where the stream continues from, where that is not known to the client."""
+    def _is_unchanged(self, subscriber: Subscriber, key: CatchUpKey) -> bool:
+        """Whether it is still as it was when the reading began: others have had turns since."""
+        return (
+            subscriber.state is State.CATCHING_UP
+            and CatchUpKey.of(subscriber) == key
+            and not self._hub.is_blocked(subscriber)
+        )
+
+    def _open(self, subscriber: Subscriber, batch: CatchUpBatch) -> bool:
+        """Send where the stream continues, if the client does not have it."""
         control = b""
         if not subscriber.opened:
-            resumed = subscriber.cursor is not None and not served.lost
-            # Before a reset it is the asked one again: cut between the two, a client must not come
-            # back with a cursor that hides what was lost.
-            at = subscriber.cursor if served.lost and subscriber.cursor else served.start
+            resumed = subscriber.cursor is not None and not batch.lost
+            # Before a reset this is the client's own cursor again: a client that is cut between the
+            # two must not reconnect with a cursor that hides the loss.
+            at = subscriber.cursor if batch.lost and subscriber.cursor else batch.start
             control += frames.opened(subscriber.subscription.streams, resumed, at)
-            subscriber.opened = True
-        if served.lost:
-            metrics.RESETS.labels(served.lost).inc()
-            control += frames.reset(served.lost, served.start)
-            subscriber.told = -1  # whoever begins anew is told everything
-        subscriber.cursor = served.start
+            subscriber.open()
+        if batch.lost:
+            metrics.RESETS.labels(batch.lost).inc()
+            control += frames.reset(batch.lost, batch.start)
+            subscriber.reset_to(batch.start)
+        else:
+            subscriber.start_at(batch.start)
         return not control or self._hub.push(subscriber, control)
 
-    def _finish(self, subscriber: Subscriber, served: Serving) -> None:
-        if not (served.lost or served.reading.complete):
+    def _advance(self, subscriber: Subscriber, batch: CatchUpBatch) -> None:
+        if not (batch.lost or batch.reading.complete):
             return
-        # All that its topics held up to there has been written to it.
-        subscriber.cursor = max(subscriber.cursor or NOWHERE, served.reading.position)
-        # What was published while the pub/sub connection was lost, nobody has heard: then only
-        # a reading that began afterwards is up to date.
-        if served.connection == self._hub.listening.lost and self._inform(subscriber, served):
-            self._hub.go_live(subscriber)
+        # It has all messages of its topics up to this position.
+        subscriber.advance(batch.reading.position)
+        # Messages that were published while the pub/sub connection was lost reached no process:
+        # only a reading that began afterwards is current.
+        current = batch.generation == self._topics.generation
+        if not (current and self._send_snapshot(subscriber, batch)):
+            return
+        if self._hub.go_live(subscriber) and self._topics.observed(subscriber.topics):
+            self._observer.went_live(subscriber)
 
-    def _inform(self, subscriber: Subscriber, served: Serving) -> bool:
-        """Tells it of the ephemeral state. Returns whether the stream has taken it whole."""
-        missed = subscriber.missed()
-        if missed is None and served.has_snapshot:
-            # Whether sent or kept as its rest: it will have it.
-            subscriber.told = served.said
-            snapshot = served.snapshot(subscriber.subscription.format)
+    def _send_snapshot(self, subscriber: Subscriber, batch: CatchUpBatch) -> bool:
+        """Send the ephemeral state, or the ephemeral events that it missed. Return whether the
+        stream has taken all of it."""
+        missed = self._topics.missed(subscriber)
+        if missed is None and batch.has_snapshot:
+            # Written, or kept as unsent bytes: the stream will have it.
+            subscriber.snapshot_sent(batch.seq)
+            snapshot = batch.snapshot(subscriber.subscription.format)
             if snapshot and not self._hub.push(subscriber, snapshot):
                 return False
-            missed = subscriber.missed()
+            missed = self._topics.missed(subscriber)
         if missed is None:
-            return False  # it is released, and read for again
-        burst = self._hub.delivery.burst(missed, subscriber.subscription.format)
+            return False  # it is queued again, and read for again
+        burst = self._frames.burst(missed, subscriber.subscription.format)
         return not burst.payload or self._hub.send(subscriber, burst)
 
 
-class Serving:
-    """What one reading has for all subscribers at a place, encoded once per format."""
+class CatchUpBatch:
+    """A reading's result for all subscribers of a group, encoded once per format.
 
-    def __init__(self, hub: Hub, place: Place, snapshot: bool):
-        account_id, channels, cursor = place
-        self._hub = hub
-        # What changes between a snapshot and Redis telling us of the topic, nobody would hear.
-        self.has_snapshot = snapshot and all(channel.confirmed for channel in channels)
-        self.connection, self.said = hub.listening.lost, hub.delivery.said
-        names = [channel.topic.name for channel in channels] if cursor else []
-        groups = [
-            (channel.topic, Group(kind, channel.topic.name))
-            for channel in (channels if self.has_snapshot else ())
-            for kind in hub.announcer.kinds(channel.topic)
-        ]
-        self.reading = hub.broker.read(
-            account_id, names, cursor or NOWHERE, [group for _, group in groups]
-        )
-        self.lost = why_lost(cursor, self.reading) if cursor else None
-        self.start = self.reading.position if self.lost or cursor is None else cursor
-        self.messages = [] if self.lost else since_reset(self.reading.merged())
-        self._state: list[Ephemeral] = []
-        for (topic, group), state in zip(groups, self.reading.snapshots, strict=True):
-            hub.leases.heard(account_id, group, state.next_expiry_ms)
-            self._state += hub.announcer.snapshot(topic, group.kind, state)
+    `state` is the ephemeral state with all events up to `seq`, or None if it was not read.
+    `generation` is that of the pub/sub connection when the reading began.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        cursor: Cursor | None,
+        reading: Reading,
+        state: list[Ephemeral] | None,
+        generation: int,
+        seq: int,
+    ):
+        self._frames = frames
+        self.reading = reading
+        self.generation, self.seq = generation, seq
+        self.lost = why_lost(cursor, reading) if cursor else None
+        self.start = reading.position if self.lost or cursor is None else cursor
+        self.messages = [] if self.lost else since_reset(reading.merged())
+        self._state = state
         self._bursts: dict[str, Burst] = {}
         self._snapshots: dict[str, bytes] = {}
 
+    @property
+    def has_snapshot(self) -> bool:
+        return self._state is not None
+
     def burst(self, format: str) -> Burst:
         if format not in self._bursts:
-            self._bursts[format] = self._hub.delivery.burst(
-                [(m.cursor, m) for m in self.messages], format
+            self._bursts[format] = self._frames.burst(
+                [(message.cursor, message) for message in self.messages], format
             )
         return self._bursts[format]
 
     def snapshot(self, format: str) -> bytes:
         if format not in self._snapshots:
             self._snapshots[format] = b"".join(
-                self._hub.frames.ephemeral(event, format) for event in self._state
+                self._frames.ephemeral(event, format) for event in self._state or ()
             )
         return self._snapshots[format]
 
 
 def since_reset(messages: list[Message]) -> list[Message]:
-    """Without what came before a reset, after which the client fetches again anyway: it may be of
-    what they were not to see until the reset told them of other rights."""
+    """Leave out what precedes a reset, after which the client fetches again anyway: it may be
+    events that the principal was not allowed to receive before its rights changed."""
     resets = [n for n, message in enumerate(messages) if message.event == frames.RESET]
     return messages[resets[-1] :] if resets else messages
 
 
 def why_lost(cursor: Cursor, reading: Reading) -> str | None:
-    """The reason for which `reading` is not provably all that followed `cursor`, or None.
+    """Return the reason for which `reading` is not provably all that followed `cursor`, or None.
 
-    A log forgets from its oldest end. Each message names the one before it in its topic, so the
-    first one after the cursor proves that nothing was trimmed in between; no message at all proves
+    A log is trimmed from its oldest end. Each message names the one before it in its topic, so the
+    first one after the cursor proves that nothing was trimmed in between. No message at all proves
     it too as long as the cursor is younger than the retention, because the newest entry of a log
-    outlives that, unless Redis has evicted it: then the reading is not whole.
+    outlives that, unless Redis has evicted it: then the reading is not intact.
     """
     if cursor.epoch != reading.position.epoch:
         return "unknown_cursor"
@@ -233,7 +250,7 @@ def why_lost(cursor: Cursor, reading: Reading) -> str | None:
         return "unknown_cursor"  # of a future that this log never had
     if reading.now_ms - cursor.ms > RETENTION_MS:
         return "history_lost"
-    if not reading.whole:
+    if not reading.intact:
         return "history_lost"
     if any(topic and topic[0].previous > cursor[1:] for topic in reading.topics):
         return "history_lost"

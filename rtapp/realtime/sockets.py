@@ -1,11 +1,11 @@
-"""The sockets of all open streams, watched: for a hang-up, and for room for what is unsent."""
+"""The sockets of all open streams, watched for a hang-up and for room to write."""
 
 from __future__ import annotations
 
 import os
 import selectors
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -14,22 +14,25 @@ from gevent import monkey
 from .subscriber import State
 from .subscriber import Subscriber
 
-if TYPE_CHECKING:
-    from .hub import Hub
-
 # gevent replaces selectors.DefaultSelector with its own; this is the kernel's, as one descriptor
 # that gevent's loop watches.
 KernelSelector: Any = monkey.get_original("selectors", "DefaultSelector")
 
+Callback = Callable[[Subscriber], object]
+
 
 class Sockets:
-    def __init__(self, hub: Hub):
-        self._hub = hub
-        self.stalled: dict[Subscriber, float] = {}  # since when its socket has taken nothing
+    def __init__(self) -> None:
+        self.blocked: dict[Subscriber, float] = {}  # since when the socket has taken nothing
         self._selector = KernelSelector()
         self._watcher: Any = None
+        self._on_gone: Callback = lambda _: None
+        self._on_drained: Callback = lambda _: None
 
-    def start(self) -> None:
+    def start(self, on_gone: Callback, on_drained: Callback) -> None:
+        """Watch the sockets. Calls `on_gone` at a hang-up, `on_drained` when a blocked socket has
+        taken all unsent bytes."""
+        self._on_gone, self._on_drained = on_gone, on_drained
         self._watcher = gevent.get_hub().loop.io(self._selector.fileno(), 1)
         self._watcher.start(self._ready)
 
@@ -48,16 +51,15 @@ class Sockets:
     def add(self, subscriber: Subscriber) -> None:
         self._selector.register(subscriber.fd, selectors.EVENT_READ, subscriber)
 
-    def discard(self, subscriber: Subscriber) -> None:
+    def remove(self, subscriber: Subscriber) -> None:
         self._selector.unregister(subscriber.fd)
-        self.stalled.pop(subscriber, None)
+        self.blocked.pop(subscriber, None)
 
-    def stall(self, subscriber: Subscriber) -> None:
-        """To be called when the socket has not taken all: what remains leaves when it can."""
-        self.stalled.setdefault(subscriber, time.monotonic())
+    def block(self, subscriber: Subscriber) -> None:
+        """The socket has not taken all: write its unsent bytes when there is room."""
+        self.blocked.setdefault(subscriber, time.monotonic())
         both = selectors.EVENT_READ | selectors.EVENT_WRITE
         self._selector.modify(subscriber.fd, both, subscriber)
-        self._hub.catch_up(subscriber)
 
     def _ready(self) -> None:
         for key, events in self._selector.select(0):
@@ -68,25 +70,25 @@ class Sockets:
                 self._flush(subscriber)
 
     def _read(self, subscriber: Subscriber) -> None:
-        """A client has nothing more to say: either it hung up, or what it sends is dropped."""
+        """Find a hang-up. Bytes that a client sends after its request are dropped."""
         try:
-            said = os.read(subscriber.fd, 4096)
+            data = os.read(subscriber.fd, 4096)
         except BlockingIOError:
             return
         except OSError:
-            said = b""
-        if not said:
-            self._hub.close(subscriber, "gone")
+            data = b""
+        if not data:
+            self._on_gone(subscriber)
 
     def _flush(self, subscriber: Subscriber) -> None:
         try:
-            whole = subscriber.flush()
+            complete = subscriber.flush()
         except OSError:
-            self._hub.close(subscriber, "gone")
+            self._on_gone(subscriber)
             return
-        if whole:
-            del self.stalled[subscriber]
+        if complete:
+            del self.blocked[subscriber]
             self._selector.modify(subscriber.fd, selectors.EVENT_READ, subscriber)
-            self._hub.catch_up(subscriber)
+            self._on_drained(subscriber)
         else:
-            self.stalled[subscriber] = time.monotonic()
+            self.blocked[subscriber] = time.monotonic()

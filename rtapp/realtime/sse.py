@@ -1,4 +1,4 @@
-"""The wire format of Server-Sent Events, written. Pure: text in, bytes out.
+"""Encode Server-Sent Events. Pure: text in, bytes out.
 
 Grammar: WHATWG HTML, "9.2.5 Parsing an event stream" and "9.2.6 Interpreting an event stream".
 """
@@ -12,7 +12,7 @@ UNSAFE_IN_FIELD = re.compile(r"[\r\n\x00]")
 
 
 def frame(data: str | None, event: str | None = None, id: str | None = None) -> bytes:
-    """One event as UTF-8 bytes, blank line included.
+    """Return one event as UTF-8 bytes, blank line included.
 
     `data` may hold any text; None writes no data field, so that no event fires but the last event
     id still moves. Raises ValueError if `event` or `id` holds CR, LF or NUL, which would end the
@@ -30,7 +30,7 @@ def frame(data: str | None, event: str | None = None, id: str | None = None) -> 
 
 
 def retry(milliseconds: int) -> bytes:
-    """Sets the client's reconnection time. "If the field value consists of only ASCII digits"."""
+    """Return a block with the reconnection time: "only ASCII digits" (9.2.6)."""
     if milliseconds < 0:
         raise ValueError(f"retry must not be negative, got {milliseconds}")
     return f"retry: {milliseconds}\n\n".encode()

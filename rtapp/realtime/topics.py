@@ -1,67 +1,96 @@
-"""Which topics this process listens to, and who in it has subscribed to each."""
+"""The topics of this process: which are subscribed to in Redis, and the subscribers of each."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
 
 from .broker import Topic
+from .burst import Ephemeral
 from .channel import Channel
+from .pubsub import PubSub
 from .subscriber import Subscriber
-
-if TYPE_CHECKING:
-    from .hub import Hub
 
 
 class Topics:
-    def __init__(self, hub: Hub):
-        self._hub = hub
+    def __init__(self, pubsub: PubSub, observes: Callable[[Topic], bool]):
+        self._pubsub = pubsub
+        self._observes = observes
         self.channels: dict[bytes, Channel] = {}
-        self.idle: dict[Channel, float] = {}  # since when nobody has subscribed to it
+        self.idle: dict[Channel, float] = {}  # channels without subscribers, and since when
+        self.ephemeral_seq = 0  # the number of the newest ephemeral event
+        self.generation = 0  # counts lost connections: a reading from before one is not current
 
-    def join(self, subscriber: Subscriber, topics: tuple[Topic, ...]) -> None:
-        """Has the subscriber hear these, and nothing else."""
-        self.part(subscriber)
-        fresh = [name for topic in topics if (name := topic.channel.encode()) not in self.channels]
-        subscriber.topics = tuple(self._channel(topic) for topic in topics)
-        for channel in subscriber.topics:
-            channel.subscribers.add(subscriber)
+    # Subscribers
+
+    def join(self, subscriber: Subscriber) -> None:
+        """Add the subscriber to its topics' channels; subscribe in Redis where a channel is new."""
+        fresh = []
+        for topic in subscriber.topics:
+            channel = self.channel(topic)
+            if channel is None:
+                channel = Channel(topic, self._observes(topic))
+                self.channels[channel.name] = channel
+                fresh.append(channel.name)
+            channel.add(subscriber)
             self.idle.pop(channel, None)
-        if fresh:  # last, because others may have their turns meanwhile
-            self._hub.listening.command("SUBSCRIBE", *fresh)
+        if fresh:  # last: sending may yield
+            self._pubsub.command("SUBSCRIBE", *fresh)
 
     def part(self, subscriber: Subscriber) -> None:
-        for channel in subscriber.topics:
-            channel.subscribers.discard(subscriber)
+        """Remove the subscriber from its topics' channels."""
+        for channel in self.of(subscriber.topics):
+            channel.remove(subscriber)
             if not channel.subscribers:
                 self.idle[channel] = time.monotonic()
 
-    def _channel(self, topic: Topic) -> Channel:
-        name = topic.channel.encode()
-        if name not in self.channels:
-            self.channels[name] = Channel(topic, self._hub.observer.observes(topic))
-        return self.channels[name]
-
-    def confirm(self, name: bytes) -> None:
-        """Redis has said that it will tell us of the topic from now on."""
-        channel = self.channels.get(name)
-        if channel is not None and not channel.confirmed:
-            channel.confirmed = True
-            self.catch_up(channel)
-
-    def doubt(self) -> None:
-        """Something may have been said on every topic that nobody here has heard."""
-        said = self._hub.delivery.number()
-        for channel in self.channels.values():
-            channel.confirmed = False
-            channel.position = None
-            channel.forget(said)
-
-    def catch_up(self, channel: Channel) -> None:
-        for subscriber in tuple(channel.subscribers):
-            self._hub.catch_up(subscriber)
-
-    def leave(self, channel: Channel) -> None:
-        """Stops listening to a topic that nobody has subscribed to."""
+    def drop(self, channel: Channel) -> None:
+        """Unsubscribe in Redis from a topic without subscribers."""
         del self.channels[channel.name], self.idle[channel]
-        self._hub.listening.command("UNSUBSCRIBE", channel.name)
+        self._pubsub.command("UNSUBSCRIBE", channel.name)
+
+    # Channels
+
+    def channel(self, topic: Topic) -> Channel | None:
+        return self.channels.get(topic.channel.encode())
+
+    def of(self, topics: Iterable[Topic]) -> Iterator[Channel]:
+        """The channels of the topics that have one."""
+        for topic in topics:
+            if (channel := self.channel(topic)) is not None:
+                yield channel
+
+    def subscribed(self, topics: Iterable[Topic]) -> bool:
+        """Return whether Redis has confirmed the subscription of each."""
+        channels = (self.channel(topic) for topic in topics)
+        return all(channel is not None and channel.subscribed for channel in channels)
+
+    def observed(self, topics: Iterable[Topic]) -> bool:
+        return any(channel.observed for channel in self.of(topics))
+
+    def confirm(self, name: bytes) -> Channel | None:
+        """Redis has confirmed a subscription. Return the channel if it was waiting for that."""
+        channel = self.channels.get(name)
+        return channel if channel is not None and channel.confirm() else None
+
+    def invalidate(self) -> None:
+        """The pub/sub connection is lost: on every topic something may have been missed."""
+        self.generation += 1
+        seq = self.next_seq()
+        for channel in self.channels.values():
+            channel.invalidate(seq)
+
+    # Ephemeral events
+
+    def next_seq(self) -> int:
+        self.ephemeral_seq += 1
+        return self.ephemeral_seq
+
+    def missed(self, subscriber: Subscriber) -> list[tuple[int, Ephemeral]] | None:
+        """Return the ephemeral events that it does not have, or None if it needs a snapshot."""
+        parts = [channel.since(subscriber.last_seq) for channel in self.of(subscriber.topics)]
+        if any(part is None for part in parts):
+            return None
+        return sorted(pair for part in parts if part for pair in part)

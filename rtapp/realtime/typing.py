@@ -1,6 +1,6 @@
-"""Typing: someone is, until they stop, send, leave, or have not said so again for a while.
+"""Typing: it lasts until its holder stops, sends, leaves, or has not submitted it for a while.
 
-The holder is `user:<id>` or `contact:<id>`; its value is what an announcement tells of them.
+The holder is `user:<id>` or `contact:<id>`; its value is the content of the announcement.
 """
 
 from functools import lru_cache
@@ -8,21 +8,24 @@ from functools import lru_cache
 from .group import Kind
 from .group import LeaseSpec
 
-LEASE_CACHE_SIZE = 10_000  # the tabs of a user that show one thread have one and the same
+LEASE_CACHE_SIZE = 10_000  # a user's tabs with one thread share one spec
 
-# Clients say it again every few seconds while one types.
+# Clients submit it again every few seconds during typing.
 TYPING = Kind("typing", lasts=8, held_by_connection=False)
 
 
 @lru_cache(LEASE_CACHE_SIZE)
 def lease(topics: tuple[str, ...], holder: str) -> LeaseSpec:
-    """What whoever has a stream of the thread may be typing, and stops to when they leave."""
+    """Return the lease that an action may take for `holder` while a stream of the thread is open,
+    and that the close of the holder's last stream releases."""
     return LeaseSpec(TYPING, topics, holder, "")
 
 
 def started(holder: str, value: str) -> tuple[str, str, str, str]:
+    """Return the operation that starts or prolongs typing."""
     return "hold", holder, "-", value
 
 
 def stopped(holder: str) -> tuple[str, str, str, str]:
+    """Return the operation that ends typing."""
     return "release", holder, "-", "0"

@@ -1,7 +1,7 @@
-"""Viewers: who has a conversation open. Told on the thread, and on the lists that show it.
+"""Viewers: the users who have a conversation open. Its thread and its lists receive them.
 
-The holder is `<conversation>/<user>`; its value is the user's name. Whoever only passes through a
-conversation is not announced.
+The holder is `<conversation>/<user>`; its value is the user's name. A user who only passes through
+a conversation is not announced.
 """
 
 from functools import lru_cache
@@ -9,12 +9,12 @@ from functools import lru_cache
 from .group import Kind
 from .group import LeaseSpec
 
-LEASE_CACHE_SIZE = 10_000  # the tabs of a user that show one conversation hold one and the same
+LEASE_CACHE_SIZE = 10_000  # a user's tabs with one conversation share one spec
 
 VIEWERS = Kind("viewers", lasts=45, grace=3, join_delay=1, renewed=True, include_siblings=True)
 
 
 @lru_cache(LEASE_CACHE_SIZE)
 def lease(topics: tuple[str, ...], conversation_id: int, user_id: int, name: str) -> LeaseSpec:
-    """What a stream of the conversation holds on the conversation's and the lists' topics."""
+    """Return the lease of a conversation's stream, on the topics of its thread and its lists."""
     return LeaseSpec(VIEWERS, topics, f"{conversation_id}/{user_id}", name)

@@ -4,7 +4,7 @@ from rtapp.events import control
 from rtapp.extensions import db
 from rtapp.models import Membership
 from rtapp.realtime import presence
-from rtapp.realtime.hub import Hub
+from rtapp.realtime.engine import Engine
 
 
 def choose_status(membership: Membership, status: str) -> None:
@@ -16,6 +16,6 @@ def choose_status(membership: Membership, status: str) -> None:
         membership.status = status
         control.recheck(membership.user_id)  # open streams would renew what they were opened as
         db.session.commit()
-    hub: Hub = current_app.extensions["hub"]
+    engine: Engine = current_app.extensions["engine"]
     change = presence.choice(membership.user_id, status)
-    hub.leases.say(membership.account_id, presence.GROUP, change)
+    engine.announce(membership.account_id, presence.GROUP, change)

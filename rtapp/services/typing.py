@@ -8,8 +8,8 @@ from rtapp.events import audience
 from rtapp.events import presenters
 from rtapp.models import Principal
 from rtapp.realtime import typing
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.group import Group
-from rtapp.realtime.hub import Hub
 from rtapp.realtime.typing import TYPING
 
 
@@ -26,7 +26,7 @@ def tell_typing(
     started = typing.started(holder, json.dumps({"name": principal.name, "private": private}))
     stopped = typing.stopped(holder)
     heard_by = audience.of_typing(conversation_id, private) if is_typing else ()
-    hub: Hub = current_app.extensions["hub"]
+    engine: Engine = current_app.extensions["engine"]
     for topic in audience.of_typing(conversation_id, private=False):
         change = started if topic in heard_by else stopped
-        hub.leases.say(account_id, Group(TYPING, topic), change)
+        engine.announce(account_id, Group(TYPING, topic), change)

@@ -20,6 +20,7 @@ from rtapp.models import Principal
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.cursor import MalformedCursor
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.frames import FORMATS
 from rtapp.realtime.group import LeaseSpec
 from rtapp.realtime.handoff import EventStream
@@ -62,8 +63,8 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     refuse_another(principal)
     format = asked_format()
     cursor = asked_cursor()
-    hub: Hub = current_app.extensions["hub"]
-    refuse_too_many(hub, listener_id(principal))
+    engine: Engine = current_app.extensions["engine"]
+    refuse_too_many(engine.hub, listener_id(principal))
     streams = tuple(f"{kind}:{id}" for kind, id in names)
     account_id, topics, leases = allowed_to(principal, streams)
     subscription = Subscription(
@@ -77,7 +78,7 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
         address=request.remote_addr or "",
         leases=leases,
     )
-    return EventStream(hub, subscription)
+    return EventStream(engine.hub, subscription)
 
 
 def listener_id(principal: Principal) -> int:
@@ -88,8 +89,7 @@ def listener_id(principal: Principal) -> int:
 def allowed_to(
     principal: Principal, names: tuple[str, ...]
 ) -> tuple[int, tuple[Topic, ...], tuple[LeaseSpec, ...]]:
-    """The account of the named streams, all the topics that make them up for this principal, and what
-    they hold.
+    """Return the account of the named streams, their topics for this principal, and their leases.
 
     Raises NotFound if they may not hear one of them, BadRequest if they are of two accounts.
     """

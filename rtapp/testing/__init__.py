@@ -27,17 +27,17 @@ from .broadcasts import broadcasts_to as _broadcasts_to
 from .broadcasts import no_broadcasts as _no_broadcasts
 from .clients import ApiClient
 from .clients import CustomerClient
-from .clients import eventually
 from .clients import outbox_drained
 from .state import State
 from .state import events_since
 from .state import verified
-from .stream import PATIENCE
 from .stream import Ended
 from .stream import Stream
 from .subscription import Event
 from .subscription import Subscription
 from .subscription import client
+from .waiting import PATIENCE
+from .waiting import eventually
 
 __all__ = [
     "PATIENCE",
@@ -97,7 +97,7 @@ def no_broadcasts(app: Flask) -> Callable[[], AbstractContextManager[None]]:
 @pytest.fixture
 def verify_action(app: Flask) -> Callable[..., AbstractContextManager[dict[ApiClient, list[str]]]]:
     """`with verify_action(conversation_id, *readers)`: state + events == fresh state, for each
-    reader (an `ApiClient`), over what happens inside. Gives who heard which events, filled at the end.
+    reader (an `ApiClient`), over the block. Gives the events that each received, filled at the end.
 
     `state=` takes a subclass of State that knows more than this application shows by itself.
     """

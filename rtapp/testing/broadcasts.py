@@ -15,12 +15,12 @@ from redis.client import PubSub
 from rtapp.realtime.broker import Announcement
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
-from rtapp.realtime.broker import heard
-from rtapp.realtime.hub import Hub
+from rtapp.realtime.broker import decode_push
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.leases import KINDS
 
 from .clients import outbox_drained
-from .stream import PATIENCE
+from .waiting import PATIENCE
 
 
 class Broadcast(NamedTuple):
@@ -55,8 +55,8 @@ def no_broadcasts(app: Flask) -> Iterator[None]:
     with BroadcastRecorder(app) as listening:
         yield
         assert outbox_drained(app)
-        hub: Hub = app.extensions["hub"]
-        hub.leases.work(time.monotonic())
+        engine: Engine = app.extensions["engine"]
+        engine.leases.flush(time.monotonic())
         listening.until_now()
         assert listening.said == [], f"said was {listening.said}"
 
@@ -66,7 +66,7 @@ class BroadcastRecorder:
 
     def __init__(self, app: Flask):
         self.said: list[Broadcast] = []
-        self._hub: Hub = app.extensions["hub"]
+        self._engine: Engine = app.extensions["engine"]
         self._broker: Broker = app.extensions["broker"]
 
     def __enter__(self) -> "BroadcastRecorder":
@@ -110,10 +110,10 @@ class BroadcastRecorder:
         return str(channel)
 
     def _broadcasts(self, topic: Topic, payload: bytes) -> Iterator[Broadcast]:
-        message = heard(payload)
+        message = decode_push(payload)
         if isinstance(message, Announcement):
             kind = KINDS[message.kind]
-            bodies = [e.body for e in self._hub.announcer.announce(topic, kind, message.diff)]
+            bodies = [e.body for e in self._engine.announcer.announce(topic, kind, message.diff)]
         else:
             bodies = [message.body]
         for body in map(json.loads, bodies):

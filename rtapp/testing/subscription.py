@@ -13,11 +13,11 @@ from httpx_sse import ServerSentEvent
 from rtapp import auth
 from rtapp.models import Contact
 from rtapp.models import User
-from rtapp.realtime.hub import Hub
+from rtapp.realtime.engine import Engine
 
 from .clients import ApiClient
-from .stream import PATIENCE
 from .stream import Stream
+from .waiting import PATIENCE
 
 
 class Event(NamedTuple):
@@ -53,9 +53,9 @@ class Subscription:
     @property
     def topics(self) -> list[str]:
         """The names of the topics that the hub now delivers to it: none if it is not open."""
-        hub: Hub = self.who.app.extensions["hub"]
-        open = self.confirmed and self._subscriber in hub.subscribers()
-        return [topic.name for topic in self._subscriber.heard_topics()] if open else []
+        engine: Engine = self.who.app.extensions["engine"]
+        open = self.confirmed and self._subscriber in engine.hub.subscribers()
+        return [topic.name for topic in self._subscriber.topics] if open else []
 
     def next_event(self, timeout: float = PATIENCE) -> Event:
         """The next event, durable, ephemeral, `stream.reset` or `stream.closed`.
@@ -86,8 +86,8 @@ class Subscription:
         self.last_id = ""
 
     def _open(self) -> None:
-        hub: Hub = self.who.app.extensions["hub"]
-        before = set(hub.subscribers())
+        engine: Engine = self.who.app.extensions["engine"]
+        before = set(engine.hub.subscribers())
         asked = [("stream", name) for name in self.names]
         if self.last_id:
             asked.append(("last_event_id", self.last_id))
@@ -96,7 +96,9 @@ class Subscription:
         if self.rejected is not None:
             return
         (self._subscriber,) = (
-            s for s in hub.subscribers() if s not in before and s.subscription.streams == self.names
+            s
+            for s in engine.hub.subscribers()
+            if s not in before and s.subscription.streams == self.names
         )
         self._stream = Stream(answer)
         opened = self.next_event()

@@ -1,1 +1,1 @@
-"""What each user has not read yet: counted from the rows, kept up as events go by, and told."""
+"""Unread counts of each user: queried from the rows, kept current by events, and pushed."""

@@ -38,7 +38,7 @@ class CappedIdSet:
 
     @property
     def exact(self) -> bool:
-        """Whether `count` is right. A capped set that has lost too many ids must be queried again."""
+        """Whether `count` is right. A capped set that lost too many ids must be queried again."""
         return len(self._ids) >= MAX_COUNT or not self._capped
 
     def put(self, id: int, counted: bool) -> None:

@@ -1,12 +1,12 @@
-"""Telling users how much they have not read: `unread.changed` on their account streams.
+"""The unread notifier: sends `unread.changed` on the account streams of this process.
 
-Every process tells the streams that it holds, by what it hears on their topics: whatever changes a
-number is followed by an event there. The numbers are state, not history: nothing is replayed, and
-a stream that goes live is told what there is now.
+It observes the deliveries to account streams, because an event there follows each change of a
+number. The numbers are state, not history: they are not replayed, and a stream that goes live
+receives the present ones.
 
-What an event may have changed is one conversation, so only that is counted again, for everyone
-concerned at once. What stands in whole views is counted when somebody's stream goes live, and kept
-up from then on.
+An event concerns one conversation, so only that one is counted again, for all its readers at once.
+The sets behind the numbers of whole views are queried when a stream goes live, and kept current
+from then on.
 """
 
 import json
@@ -28,23 +28,22 @@ from rtapp.events import audience
 from rtapp.events import presenters
 from rtapp.realtime.broker import Message
 from rtapp.realtime.broker import Topic
+from rtapp.realtime.burst import Ephemeral
 from rtapp.realtime.frames import RESET
-from rtapp.realtime.hub import Hub
+from rtapp.realtime.observer import LiveStreams
 from rtapp.realtime.observer import Observer
-from rtapp.realtime.subscriber import Ephemeral
-from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscriber
 
 from . import counts
 from .capped_id_set import CappedIdSet
 from .counts import UnreadState
 
-PAUSE = 0.5  # s between two tellings of one user: the first is at once, the last is right
-READERS_AT_ONCE = 50  # told in one round; those who wait for the views of a new stream come last
-TOLD_AT_ONCE = 500  # conversations in one event: some KiB
-HEARD_LIMIT = 10_000  # messages kept while the database does not answer; more, and all is counted
-RETRY_DELAY = 1.0  # s until a database that failed is asked again
-SWEEP = 60.0  # s between two looks for readers whose streams are gone
+PAUSE = 0.5  # s between two notifications of a reader: the first is at once, the last is right
+READERS_AT_ONCE = 50  # notified in one round; those whose views must be queried come last
+MAX_CONVERSATIONS = 500  # conversations in one event: some KiB
+MAX_DELIVERIES = 10_000  # kept while the database does not answer; beyond, all is counted again
+RETRY_DELAY = 1.0  # s until a database that failed is queried again
+SWEEP = 60.0  # s between two sweeps of readers without streams
 
 logger = logging.getLogger(__name__)
 
@@ -63,26 +62,26 @@ class Recipient(NamedTuple):
 
     @property
     def topic(self) -> Topic:
-        """Their own, to which all their account streams of this account listen, and no other."""
+        """The user's own topic, which all their account streams of this account have."""
         return Topic(self.account_id, audience.of_unread(self.user_id))
 
 
 class Reader:
-    """What is to be told to a recipient, when, and what stands in their views."""
+    """What is due to a recipient, when, and the conversations that count in their views."""
 
-    __slots__ = ("anew", "changed", "due", "id_sets")
+    __slots__ = ("changed", "due", "id_sets", "recount")
 
     def __init__(self) -> None:
-        self.anew = True  # whether all is to be counted, because something may have been missed
+        self.recount = True  # whether the views must be queried: events may have been missed
         self.changed: set[int] = set()  # conversations whose numbers may have changed
         self.due = 0.0
         self.id_sets: dict[str, CappedIdSet] = {}
 
-    def put(self, id: int, unread_state: UnreadState | None) -> int:
-        """Takes note of how a conversation stands. Returns how much of it is unread."""
+    def put(self, id: int, state: UnreadState | None) -> int:
+        """Count a conversation in the views of its state. Return its number of unread messages."""
         for view, id_set in self.id_sets.items():
-            id_set.put(id, unread_state is not None and view in unread_state.views)
-        return unread_state.unread if unread_state is not None else 0
+            id_set.put(id, counted=state is not None and view in state.views)
+        return state.unread if state is not None else 0
 
 
 class UnreadNotifier(Observer):
@@ -90,181 +89,162 @@ class UnreadNotifier(Observer):
 
     def __init__(self, app: Flask):
         self._app = app
-        self._heard: list[tuple[Collection[Subscriber], Iterable[Message | Ephemeral]]] = []
+        self._deliveries: list[tuple[Collection[Subscriber], Iterable[Message | Ephemeral]]] = []
+        self._overflowed = False  # whether deliveries were dropped
         self._readers: dict[Recipient, Reader] = {}
-        self._waiting: dict[Recipient, Reader] = {}  # those of them who are to be told something
-        self._lost = False  # whether there was more to hear than is kept
+        self._waiting: dict[Recipient, Reader] = {}  # those that are due a notification
         self._woken = Event()
-        self._swept = time.monotonic()
+        self._swept_at = time.monotonic()
 
     def observes(self, topic: Topic) -> bool:
         return audience.is_of_lists(topic.name)
 
-    def heard(
-        self, subscribers: Collection[Subscriber], said: Iterable[Message | Ephemeral]
+    def delivered(
+        self, subscribers: Collection[Subscriber], events: Iterable[Message | Ephemeral]
     ) -> None:
-        if len(self._heard) < HEARD_LIMIT:
-            self._heard.append((subscribers, said))
+        if len(self._deliveries) < MAX_DELIVERIES:
+            self._deliveries.append((subscribers, events))
         else:
-            self._lost = True
+            self._overflowed = True
         self._woken.set()
 
     def went_live(self, subscriber: Subscriber) -> None:
-        self._wait(Recipient.of(subscriber)).anew = True
+        self._enqueue(Recipient.of(subscriber)).recount = True
         self._woken.set()
 
-    def run(self, hub: Hub) -> None:
+    def run(self, streams: LiveStreams) -> None:
         while True:
-            self._woken.wait(self._pause())
+            self._woken.wait(self._idle_for())
             self._woken.clear()
             began = time.monotonic()
             try:
-                self._sort()
-                self._sweep(hub)
-                self._tell(hub, self._due())
+                self._assign_deliveries()
+                self._sweep(streams)
+                self._notify(streams, self._due())
                 # Others get at least as much of the time, however much there is to count.
                 gevent.sleep(time.monotonic() - began)
             except SQLAlchemyError as error:
-                logger.warning("What is unread can't be counted (%s); trying again", error)
+                logger.warning("Unread numbers can't be counted (%s); trying again", error)
                 gevent.sleep(RETRY_DELAY)
             except Exception:
-                logger.exception("What is unread can't be told; trying again")
+                logger.exception("Unread numbers can't be pushed; trying again")
                 gevent.sleep(RETRY_DELAY)
 
-    def _pause(self) -> float:
-        """s until somebody is due, if nothing happens before."""
+    def _idle_for(self) -> float:
+        """Seconds until a reader is due."""
         due = min((reader.due for reader in self._waiting.values()), default=None)
         return SWEEP if due is None else max(0, due - time.monotonic())
 
-    def _wait(self, recipient: Recipient) -> Reader:
+    def _enqueue(self, recipient: Recipient) -> Reader:
         reader = self._readers.get(recipient)
         if reader is None:
             reader = self._readers[recipient] = Reader()
         self._waiting[recipient] = reader
         return reader
 
-    def _sort(self) -> None:
-        """Who is concerned by what was heard."""
-        if self._lost:
-            self._lost = False
+    def _assign_deliveries(self) -> None:
+        """Enqueue the recipients of the deliveries, with the conversations that have changed."""
+        if self._overflowed:
+            self._overflowed = False
             for recipient in self._readers:
-                self._wait(recipient).anew = True
-        heard, self._heard = self._heard, []
-        gathered: dict[int, tuple[Collection[Subscriber], Concern]] = {}
-        for subscribers, said in heard:
-            _, concern = gathered.setdefault(id(subscribers), (subscribers, Concern()))
-            concern.add(said)
-        for subscribers, concern in gathered.values():
-            if concern.changed or concern.anew:
+                self._enqueue(recipient).recount = True
+        deliveries, self._deliveries = self._deliveries, []
+        gathered: dict[int, tuple[Collection[Subscriber], Changes]] = {}
+        for subscribers, events in deliveries:
+            _, changes = gathered.setdefault(id(subscribers), (subscribers, Changes()))
+            changes.add(events)
+        for subscribers, changes in gathered.values():
+            if changes.conversations or changes.recount:
                 for recipient in {Recipient.of(subscriber) for subscriber in subscribers}:
-                    reader = self._wait(recipient)
-                    reader.changed |= concern.changed
-                    reader.anew |= concern.anew
+                    reader = self._enqueue(recipient)
+                    reader.changed |= changes.conversations
+                    reader.recount |= changes.recount
 
-    def _sweep(self, hub: Hub) -> None:
-        if time.monotonic() - self._swept > SWEEP:
-            self._swept = time.monotonic()
+    def _sweep(self, streams: LiveStreams) -> None:
+        if time.monotonic() - self._swept_at > SWEEP:
+            self._swept_at = time.monotonic()
             for recipient in list(self._readers):
-                if recipient not in self._waiting and not streams_of(hub, recipient):
+                if recipient not in self._waiting and not streams.any_live(recipient.topic):
                     del self._readers[recipient]
 
     def _due(self) -> list[Recipient]:
         now = time.monotonic()
         due = [recipient for recipient, reader in self._waiting.items() if reader.due <= now]
-        due.sort(key=lambda recipient: self._waiting[recipient].anew)
+        due.sort(key=lambda recipient: self._waiting[recipient].recount)
         return due[:READERS_AT_ONCE]
 
-    def _tell(self, hub: Hub, recipients: Iterable[Recipient]) -> None:
-        """Counts for these recipients, and tells them. Should it fail, they go on waiting."""
+    def _notify(self, streams: LiveStreams, recipients: Iterable[Recipient]) -> None:
+        """Count for these recipients, and push the numbers. After a failure they stay due."""
         with self._app.app_context():
-            for (_, ids), group in self._gathered(hub, recipients).items():
-                unread_states = counts.unread_states(
-                    [recipient.user_id for recipient in group], ids
-                )
+            for (_, ids), group in self._grouped(streams, recipients).items():
+                states = counts.unread_states([recipient.user_id for recipient in group], ids)
                 for recipient in group:
-                    self._tell_one(hub, recipient, ids, unread_states)
+                    self._notify_one(streams, recipient, ids, states)
                 gevent.sleep(0)
 
-    def _gathered(
-        self, hub: Hub, recipients: Iterable[Recipient]
+    def _grouped(
+        self, streams: LiveStreams, recipients: Iterable[Recipient]
     ) -> dict[tuple[int, frozenset[int]], list[Recipient]]:
-        """The recipients by account and by the conversations that are to be counted for them."""
+        """The recipients by account and by the conversations to count for them."""
         groups: dict[tuple[int, frozenset[int]], list[Recipient]] = {}
         for recipient in recipients:
             reader = self._waiting[recipient]
-            if not streams_of(hub, recipient):
+            if not streams.any_live(recipient.topic):
                 del self._waiting[recipient], self._readers[recipient]
                 continue
-            if reader.anew:
-                reader.anew = False  # and again, if something is missed from here on
+            if reader.recount:
+                reader.recount = False  # before the query: what is missed from here on sets it
                 try:
                     reader.id_sets = counts.id_sets(*recipient)
                     reader.changed.update(counts.newest(*recipient))
                 except Exception:
-                    reader.anew = True
+                    reader.recount = True
                     raise
                 gevent.sleep(0)
-            ids = frozenset(islice(reader.changed, TOLD_AT_ONCE))
+            ids = frozenset(islice(reader.changed, MAX_CONVERSATIONS))
             groups.setdefault((recipient.account_id, ids), []).append(recipient)
         return groups
 
-    def _tell_one(
+    def _notify_one(
         self,
-        hub: Hub,
+        streams: LiveStreams,
         recipient: Recipient,
         ids: Iterable[int],
-        unread_states: Mapping[tuple[int, int], UnreadState],
+        states: Mapping[tuple[int, int], UnreadState],
     ) -> None:
         reader = self._waiting[recipient]
-        numbers = {id: reader.put(id, unread_states.get((recipient.user_id, id))) for id in ids}
+        numbers = {id: reader.put(id, states.get((recipient.user_id, id))) for id in ids}
         if not all(id_set.exact for id_set in reader.id_sets.values()):
             reader.id_sets = counts.id_sets(*recipient)
         views = {view: id_set.count for view, id_set in reader.id_sets.items()}
-        push(hub, recipient, presenters.unread(numbers, views))
+        data = {"account_id": recipient.account_id, **presenters.unread(numbers, views)}
+        event = announcements.ephemeral(recipient.topic, "unread.changed", data)
+        streams.push(recipient.topic, event)
         reader.changed.difference_update(ids)
         reader.due = time.monotonic() + PAUSE
-        if not reader.changed and not reader.anew:
+        if not reader.changed and not reader.recount:
             del self._waiting[recipient]
 
 
-class Concern:
-    """What messages say of conversations whose numbers they may have changed."""
+class Changes:
+    """The conversations whose numbers may have changed with some events."""
 
     def __init__(self) -> None:
-        self.changed: set[int] = set()
-        self.anew = False
+        self.conversations: set[int] = set()
+        self.recount = False  # whether the events do not name all of them
 
-    def add(self, said: Iterable[Message | Ephemeral]) -> None:
-        for message in said:
+    def add(self, events: Iterable[Message | Ephemeral]) -> None:
+        for message in events:
             if not isinstance(message, Message):
                 continue
             if message.event == RESET:
-                self.anew = True
+                self.recount = True
             elif message.event.startswith("conversation."):
                 try:
                     envelope = json.loads(message.body)
-                    # A thread that shares the connection also says what others have read.
+                    # A thread on the same connection also receives what others have read.
                     if envelope["stream"].startswith("account:"):
-                        self.changed.add(int(envelope["data"]["id"]))
+                        self.conversations.add(int(envelope["data"]["id"]))
                 except (ValueError, KeyError, TypeError):
                     logger.exception("%s is not as it was made here", message.event)
-                    self.anew = True
-
-
-def streams_of(hub: Hub, recipient: Recipient) -> list[Subscriber]:
-    """The recipient's account streams that are live: the others are told when they are."""
-    channel = hub.channels.get(recipient.topic.channel.encode())
-    subscribers = channel.subscribers if channel is not None else ()
-    return [subscriber for subscriber in subscribers if subscriber.state is State.LIVE]
-
-
-def push(hub: Hub, recipient: Recipient, numbers: Mapping[str, object]) -> None:
-    data = {"account_id": recipient.account_id, **numbers}
-    event = announcements.ephemeral(recipient.topic, "unread.changed", data)
-    frames: dict[str, bytes] = {}
-    for subscriber in streams_of(hub, recipient):
-        format = subscriber.subscription.format
-        if format not in frames:
-            frames[format] = hub.frames.ephemeral(event, format)
-        if subscriber.state is State.LIVE and frames[format]:
-            hub.push(subscriber, frames[format])
+                    self.recount = True

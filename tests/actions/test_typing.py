@@ -91,9 +91,9 @@ def test_typing_without_an_end_expires_with_its_lease(kevin, thread, hub):
     eventually(lambda: hub.broker.redis.zcard(leases) == 1)
     ((member, ends),) = hub.broker.redis.zrange(leases, 0, -1, withscores=True)
     assert 7_000 < ends - hub.broker.now_ms() <= 8_000
-    (due,) = (at for place, at in hub.leases._due.items() if "typing:conv" in place.group.name)
+    (due,) = (at for key, at in hub.leases._due.items() if "typing:conv" in key.group.name)
     hub.broker.redis.zadd(leases, {member: hub.broker.now_ms() - 1})
-    hub.leases.work(due)  # what `run` does by itself at that time
+    hub.leases.flush(due)  # what `run` does by itself at that time
     assert thread.ephemeral("typing")["is_typing"] is False
 
 
@@ -168,8 +168,8 @@ def test_typing_is_refused_without_access_to_the_conversation(grace, nobody, thr
 
 
 def test_typing_is_accepted_when_the_leases_are_not_reachable(kevin, app, monkeypatch):
-    hub = app.extensions["hub"]
-    monkeypatch.setattr(hub.leases, "_hub", None)  # whatever it would do fails
+    hub = app.extensions["engine"]
+    monkeypatch.setattr(hub.leases, "_broker", None)  # every use of it fails
     typing(kevin)
 
 

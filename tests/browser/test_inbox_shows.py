@@ -120,7 +120,7 @@ def test_what_is_old_or_ticks_is_not_read_out(window, writer):
 def test_the_modules_leave_nothing_in_the_global_scope(window):
     added = window("kevin").evaluate("""async () => {
       const before = new Set(Reflect.ownKeys(globalThis));
-      const {connect} = await import("/static/js/rtapp/connector.js");
+      const {connect} = await import("/static/js/connector/connector.js");
       connect({account: 1, user: 2}).subscribe("account:1", {});
       return [typeof connect, ...Reflect.ownKeys(globalThis).filter((key) => !before.has(key))];
     }""")

@@ -23,7 +23,7 @@ def test_kevins_dot_typing_line_and_avatar_appear_and_go(window):
     kevin.locator("#composer textarea").press_sequentially("I will")
     expect(line).to_contain_text("Kevin is typing…")
     expect(line).to_be_visible()
-    expect(ada.locator("#said")).to_have_text("Kevin is typing…")
+    expect(ada.locator("#announcement")).to_have_text("Kevin is typing…")
     expect(kevin.locator("#typing li")).to_have_count(1)  # it hears of itself
     expect(kevin.locator("#typing-line")).to_be_hidden()
     kevin.fill("#composer textarea", "")

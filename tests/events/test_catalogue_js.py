@@ -8,8 +8,8 @@ import pytest
 from rtapp.events import catalogue
 
 ROOT = Path(__file__).parents[2]
-TABLE = ROOT / "static/js/rtapp/catalogue.js"
-DECLARATIONS = ROOT / "static/js/rtapp/connector.d.ts"
+TABLE = ROOT / "static/js/connector/catalogue.js"
+DECLARATIONS = ROOT / "static/js/connector/connector.d.ts"
 ROW = re.compile(r'^  "([a-z_.]+)": "(on[A-Za-z]+)",$', re.MULTILINE)
 
 # Callbacks for events that the server does not publish yet. Remove an event once it does.

@@ -242,7 +242,9 @@ def wrong_type(app, broker):
 def unencodable(app, broker):
     with app.app_context():
         row = db.session.scalars(
-            select(OutboxEvent).where(OutboxEvent.event == "message.created")
+            select(OutboxEvent)
+            .where(OutboxEvent.event == "message.created")
+            .order_by(OutboxEvent.id)
         ).first()
         row.data = {**row.data, "content": "\ud800"}
         db.session.commit()

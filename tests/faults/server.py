@@ -224,13 +224,13 @@ def in_process(folder: Path, demo: Demo, redis: RedisServer) -> Iterator[Flask]:
             secret_key=(folder / "secret_key").read_text().strip(),
         )
     )
-    app.extensions["hub"].start()
+    app.extensions["engine"].start()
     app.extensions["relay"].start()
     try:
         yield app
     finally:
         app.extensions["relay"].stop()
-        app.extensions["hub"].stop()
+        app.extensions["engine"].stop()
         app.extensions["broker"].redis.close()
         with app.app_context():
             db.session.remove()

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from rtapp.realtime import presence
-from rtapp.realtime.broker import heard
+from rtapp.realtime.broker import decode_push
 
 from .reader import ACCOUNT
 from .reader import Reader
@@ -53,7 +53,7 @@ class Announced:
     def _listen(self):
         for message in self._pubsub.listen():
             if message["type"] == "message":
-                self.changes += heard(message["data"]).told.changes
+                self.changes += decode_push(message["data"]).diff.transitions
 
     def arrivals(self, user_id):
         return [c for c in self.changes if c.holder == str(user_id) and not c.before]

@@ -14,7 +14,7 @@ from rtapp.realtime import replay
 from rtapp.realtime.broker import SCRIPTS
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
-from rtapp.realtime.hub import Hub
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.scheduling import yield_to_loop
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
@@ -29,7 +29,9 @@ CLOCK = "local time = {redis.call('GET', 'clock'), '0'}"  # in s, in place of Re
 
 @pytest.fixture
 def hub(redis):
-    hub = Hub(Broker(redis.url), lambda format, event, body: "", lambda subscription: subscription)
+    hub = Engine(
+        Broker(redis.url), lambda format, event, body: "", lambda subscription: subscription
+    )
     hub.start()
     yield hub
     hub.stop()
@@ -43,7 +45,9 @@ class Peer:
         ours, self.socket = socket.socketpair()
         ours.setblocking(False)
         self.socket.setblocking(False)
-        self.subscriber = hub.open(ours.detach(), Subscription(1, ("a",), (TOPIC,), cursor=cursor))
+        self.subscriber = hub.hub.open(
+            ours.detach(), Subscription(1, ("a",), (TOPIC,), cursor=cursor)
+        )
         self._got = b""
 
     @property
@@ -85,14 +89,14 @@ def test_a_reconnect_between_a_reading_and_going_live_hides_nothing(hub, redis, 
     since = hub.broker.position(1)
     peers += [Peer(hub, since) for _ in range(replay.SUBSCRIBERS_PER_TURN + 10)]
     assert held.wait(5)
-    (channel,) = hub.channels.values()
+    (channel,) = hub.topics.channels.values()
     assert redis.cut_pubsub() == 1
-    eventually(lambda: not channel.confirmed, "the cut is noticed")
+    eventually(lambda: not channel.subscribed, "the cut is noticed")
     publish(hub, 1)
-    eventually(lambda: channel.confirmed, "the connection is made again")
+    eventually(lambda: channel.subscribed, "the connection is made again")
     go_on.set()
     eventually(lambda: all(p.live for p in peers), "all have caught up")
-    hub._heartbeat.ping({p.subscriber for p in peers})  # an id that says: up to here, all is told
+    hub.heartbeat.ping({p.subscriber for p in peers})  # an id that says: up to here, all is told
     deaf = [p for p in peers if not p.heard(1)]
     for peer in peers:
         peer.socket.close()
@@ -147,7 +151,7 @@ def test_an_event_after_the_clock_stepped_back_is_not_taken_for_an_old_one(redis
     publish(hub, 0)
     eventually(lambda: peer.heard(0), "events arrive")
     redis.client.set("clock", now + 10)
-    hub._heartbeat.ping({peer.subscriber})
+    hub.heartbeat.ping({peer.subscriber})
     told = peer.subscriber.cursor
     assert told.ms // 1000 >= now + 9
     redis.client.set("clock", now + 5)

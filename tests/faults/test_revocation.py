@@ -101,7 +101,7 @@ def committed_removal(server: Server) -> float | None:
 def test_a_sweep_closes_what_is_not_allowed_any_more(redis, demo, tmp_path):
     """The same, with the sweep's work done at once, in this process."""
     with in_process(tmp_path, demo, redis) as app:
-        hub = app.extensions["hub"]
+        hub = app.extensions["engine"]
         client = app.test_client()
 
         def listen(who: str):
@@ -110,14 +110,14 @@ def test_a_sweep_closes_what_is_not_allowed_any_more(redis, demo, tmp_path):
 
         responses = [listen("Kevin"), listen("Ada")]
         assert [r.status_code for r in responses] == [200, 200]
-        hub._revocation.recheck(hub.subscribers())
-        assert len(hub) == 2  # allowed as before
+        hub.revocation.recheck(hub.hub.subscribers())
+        assert len(hub.hub) == 2  # allowed as before
         with sqlite3.connect(tmp_path / "rtapp.sqlite3") as database:
             database.execute("DELETE FROM inbox_members WHERE inbox_id = 1 AND user_id = 2")
         database.close()
-        assert len(hub) == 2
-        hub._revocation.recheck(hub.subscribers())
-        assert len(hub) == 1
+        assert len(hub.hub) == 2
+        hub.revocation.recheck(hub.hub.subscribers())
+        assert len(hub.hub) == 1
         kevins = b"".join(responses[0].response)
         assert b'event: stream.closed\ndata: {"reason": "forbidden", "reconnect": false' in kevins
         for response in responses:

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { roomLeft, sends } from "../../static/js/rtapp/composer.js";
-import { Drafts } from "../../static/js/rtapp/drafts.js";
-import { matching, mentionAt } from "../../static/js/rtapp/mentions.js";
-import { Teller, typingLine } from "../../static/js/rtapp/typing.js";
+import { roomLeft, sends } from "../../static/js/inbox/composer.js";
+import { Drafts } from "../../static/js/inbox/drafts.js";
+import { matching, mentionAt } from "../../static/js/inbox/mentions.js";
+import { TypingNotifier, typingLine } from "../../static/js/inbox/typing.js";
 
-test("Enter sends", () => {
+test("Enter sends the message", () => {
   assert.ok(sends({ key: "Enter" }));
 });
 
-test("Shift+Enter, an input method's Enter, other keys, and Enter on a touch screen do not", () => {
+test("Shift+Enter, an input method's Enter, another key, and Enter on a touch screen send nothing", () => {
   assert.ok(!sends({ key: "Enter", shiftKey: true }));
   assert.ok(!sends({ key: "Enter", isComposing: true }));
   assert.ok(!sends({ key: "Enter", keyCode: 229 }));
@@ -20,7 +20,7 @@ test("Shift+Enter, an input method's Enter, other keys, and Enter on a touch scr
 
 // ---- room
 
-test("what is left of 10 000 characters is said when it is little", () => {
+test("the composer shows the characters left when 1000 or fewer of 10 000 are left", () => {
   assert.equal(roomLeft("x".repeat(8_999)), "");
   assert.equal(roomLeft("x".repeat(9_000)), "1000 characters left");
   assert.equal(roomLeft("x".repeat(9_999)), "1 character left");
@@ -35,14 +35,14 @@ function storage(entries = {}) {
   return entries;
 }
 
-test("a draft comes back as what it was, a note as a note", () => {
+test("a draft of a note is restored as a note", () => {
   const drafts = new Drafts(storage(), 7);
   drafts.write(1, { content: "Hi", private: true });
   assert.deepEqual(drafts.read(1), { content: "Hi", private: true });
   assert.deepEqual(drafts.read(2), { content: "", private: false });
 });
 
-test("another user has other drafts, and an emptied one is gone", () => {
+test("drafts are kept per user, and an empty draft is removed", () => {
   const kept = storage();
   new Drafts(kept, 7).write(1, { content: "Hi", private: false });
   assert.equal(new Drafts(kept, 8).read(1).content, "");
@@ -50,15 +50,15 @@ test("another user has other drafts, and an emptied one is gone", () => {
   assert.deepEqual(Object.keys(kept), []);
 });
 
-test("who signs out leaves none of theirs", () => {
+test("clear() removes the user's drafts and keeps those of others", () => {
   const kept = storage({ "rtapp.draft.8.1": "{}" });
   const drafts = new Drafts(kept, 7);
   drafts.write(1, { content: "Hi", private: false });
-  drafts.forget();
+  drafts.clear();
   assert.deepEqual(Object.keys(kept), ["rtapp.draft.8.1"]);
 });
 
-test("a storage that refuses or has been tampered with is no draft", () => {
+test("a storage that throws or holds invalid data yields an empty draft", () => {
   const refuses = { getItem: () => { throw new Error("no"); }, setItem: () => { throw new Error("full"); } };
   new Drafts(refuses, 7).write(1, { content: "Hi", private: false });
   assert.equal(new Drafts(refuses, 7).read(1).content, "");
@@ -69,20 +69,20 @@ test("a storage that refuses or has been tampered with is no draft", () => {
 
 // ---- mentions
 
-test("a mention is what follows the last @ before the caret", () => {
+test("a mention is the text between the last @ and the caret", () => {
   assert.deepEqual(mentionAt("Ask @Ad", 7), { from: 4, query: "Ad" });
   assert.deepEqual(mentionAt("@", 1), { from: 0, query: "" });
   assert.deepEqual(mentionAt("@Ada Lo", 7), { from: 0, query: "Ada Lo" });
   assert.deepEqual(mentionAt("(@Zoë", 5), { from: 1, query: "Zoë" });
 });
 
-test("an address, a word without @, and what is three words long are none", () => {
+test("an email address, a word without @, and a text of three words are no mention", () => {
   assert.equal(mentionAt("me@ada", 6), null);
   assert.equal(mentionAt("Ada", 3), null);
   assert.equal(mentionAt("@Ada is here", 12), null);
 });
 
-test("names fit by the beginning of a word, in any case", () => {
+test("a name matches by the beginning of one of its words, ignoring case", () => {
   const names = ["Ada Lovelace", "Grace Hopper", "Kevin"];
   assert.deepEqual(matching(names, "lo"), ["Ada Lovelace"]);
   assert.deepEqual(matching(names, "GRACE h"), ["Grace Hopper"]);
@@ -92,45 +92,45 @@ test("names fit by the beginning of a word, in any case", () => {
 
 // ---- typing
 
-function teller() {
-  const said = [];
+function setUp() {
+  const sent = [];
   const clock = { now: 0 };
-  return { said, clock, teller: new Teller((data) => said.push(data), () => clock.now) };
+  return { sent, clock, notifier: new TypingNotifier((data) => sent.push(data), () => clock.now) };
 }
 
-test("typing is said at once and then once in three seconds", () => {
-  const { said, clock, teller: one } = teller();
-  for (clock.now = 0; clock.now < 6_500; clock.now += 100) one.typed("text", false);
-  assert.deepEqual(said, Array(3).fill({ typing: true, private: false }));
+test("typing is sent at once, and repeated every three seconds", () => {
+  const { sent, clock, notifier } = setUp();
+  for (clock.now = 0; clock.now < 6_500; clock.now += 100) notifier.typed("text", false);
+  assert.deepEqual(sent, Array(3).fill({ typing: true, private: false }));
 });
 
-test("emptying the field ends it, once", () => {
-  const { said, teller: one } = teller();
-  one.typed(" ", false);
-  assert.deepEqual(said, []);
-  one.typed("t", true);
-  one.typed("", true);
-  one.stop();
-  assert.deepEqual(said, [{ typing: true, private: true }, { typing: false, private: true }]);
+test("an emptied field sends the end of typing once", () => {
+  const { sent, notifier } = setUp();
+  notifier.typed(" ", false);
+  assert.deepEqual(sent, []);
+  notifier.typed("t", true);
+  notifier.typed("", true);
+  notifier.stop();
+  assert.deepEqual(sent, [{ typing: true, private: true }, { typing: false, private: true }]);
 });
 
-test("a reply that becomes a note is said at once", () => {
-  const { said, teller: one } = teller();
-  one.typed("t", false);
-  one.typed("t", true);
-  assert.deepEqual(said.at(-1), { typing: true, private: true });
+test("a reply that becomes a note is sent at once", () => {
+  const { sent, notifier } = setUp();
+  notifier.typed("t", false);
+  notifier.typed("t", true);
+  assert.deepEqual(sent.at(-1), { typing: true, private: true });
 });
 
-test("what was sent needs no end, and the next word is said at once", () => {
-  const { said, teller: one } = teller();
-  one.typed("t", false);
-  one.sent();
-  one.stop();
-  one.typed("n", false);
-  assert.deepEqual(said.map(({ typing }) => typing), [true, true]);
+test("a sent message needs no end of typing, and the next word is sent at once", () => {
+  const { sent, notifier } = setUp();
+  notifier.typed("t", false);
+  notifier.sent();
+  notifier.stop();
+  notifier.typed("n", false);
+  assert.deepEqual(sent.map(({ typing }) => typing), [true, true]);
 });
 
-test("the line names who types, and says when they all write notes", () => {
+test("the typing line names the typists, and says \"a note\" when all of them write notes", () => {
   const [ada, kevin, grace, zoe] = ["Ada", "Kevin", "Grace", "Zoe"].map((name) => ({ name, private: false }));
   assert.equal(typingLine([]), "");
   assert.equal(typingLine([ada]), "Ada is typing…");

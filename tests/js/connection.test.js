@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Connection, HEARTBEAT } from "../../static/js/rtapp/connection.js";
-import { askWhy, backoff, streamUrl } from "../../static/js/rtapp/request.js";
-import { FakeEventSource, FakeTimers, answered, cursorIn } from "./fakes.js";
+import { Connection, HEARTBEAT } from "../../static/js/connector/connection.js";
+import { backoff, probe, streamUrl } from "../../static/js/connector/request.js";
+import { FakeEventSource, FakeTimers, settled, cursorIn } from "./fakes.js";
 
 const DEAD = 2.5 * HEARTBEAT;
 
-function given(options = {}) {
-  const heard = [];
+function setUp(options = {}) {
+  const received = [];
   const timers = new FakeTimers();
-  FakeEventSource.made = [];
+  FakeEventSource.instances = [];
   const connection = new Connection(
     {
       streams: ["account:1", "conversation:3"],
@@ -20,14 +20,14 @@ function given(options = {}) {
       timers,
       now: timers.wallClock,
       random: () => 0.5,
-      ask: async () => ({ status: 503 }),
+      probe: async () => ({ status: 503 }),
       ...options,
     },
-    (message) => heard.push(message),
+    (message) => received.push(message),
   );
-  const told = () => heard.filter(({ type, reason }) => type !== "wait" || reason);
-  const types = () => told().map(({ type }) => type).filter((type, i, all) => type !== "wait" || all[i - 1] !== "wait");
-  return { connection, timers, told, types, sources: FakeEventSource.made, last: () => FakeEventSource.made.at(-1) };
+  const delivered = () => received.filter(({ type, reason }) => type !== "wait" || reason);
+  const types = () => delivered().map(({ type }) => type).filter((type, i, all) => type !== "wait" || all[i - 1] !== "wait");
+  return { connection, timers, delivered, types, sources: FakeEventSource.instances, last: () => FakeEventSource.instances.at(-1) };
 }
 
 // ---- the address
@@ -41,7 +41,7 @@ test("the address names every stream, the format and the cursor", () => {
   assert.equal(url.searchParams.get("last_event_id"), "e-1-0");
 });
 
-test("the address says for whom, where that is known", () => {
+test("the address names the user if there is one", () => {
   assert.match(streamUrl({ streams: ["account:1"], user: 7 }), /[?&]user=7(&|$)/);
   assert.doesNotMatch(streamUrl({ streams: ["account:1"] }), /user/);
 });
@@ -53,11 +53,11 @@ test("without a cursor the address has no last_event_id", () => {
 // ---- the cursor
 
 for (const name of ["stream.open", "stream.ping", "stream.reset", "message"]) {
-  test(`the cursor of a ${name} is carried into the rebuilt address`, () => {
-    const { connection, timers, sources, last } = given();
+  test(`the cursor of a ${name} is in the address of the next connection`, () => {
+    const { connection, timers, sources, last } = setUp();
     assert.equal(cursorIn(last()), "e-1-0");
 
-    last().hear(name, {}, "e-2-0");
+    last().emit(name, {}, "e-2-0");
     timers.pass(DEAD);
 
     assert.equal(sources.length, 2);
@@ -66,111 +66,111 @@ for (const name of ["stream.open", "stream.ping", "stream.reset", "message"]) {
   });
 }
 
-test("an event without an id has none, though a browser shows the last there was", () => {
-  const { told, last } = given();
-  last().hear("stream.open", {}, "e-2-0");
-  last().hear("typing", {}, "e-2-0");
-  last().hear("message.created", {}, "e-3-0");
-  last().hear("message", {}, "e-3-0");
+test("an event without an id is delivered with an empty id, though lastEventId has the previous one", () => {
+  const { delivered, last } = setUp();
+  last().emit("stream.open", {}, "e-2-0");
+  last().emit("typing", {}, "e-2-0");
+  last().emit("message.created", {}, "e-3-0");
+  last().emit("message", {}, "e-3-0");
 
-  assert.deepEqual(told().filter(({ type }) => type === "event").map(({ id }) => id), ["", "e-3-0", ""]);
+  assert.deepEqual(delivered().filter(({ type }) => type === "event").map(({ id }) => id), ["", "e-3-0", ""]);
 });
 
-test("an event without an id leaves the cursor where it was", () => {
-  const { connection, last } = given();
+test("an event without an id does not change the cursor", () => {
+  const { connection, last } = setUp();
 
-  last().hear("stream.ping", { lag: 0 }, "");
+  last().emit("stream.ping", { lag: 0 }, "");
 
   assert.equal(connection.cursor, "e-1-0");
 });
 
-test("what a source that was given up still has to say is not heard", () => {
-  const { connection, timers, sources, types } = given();
+test("events of a released source are ignored", () => {
+  const { connection, timers, sources, types } = setUp();
   timers.pass(DEAD);
   assert.equal(sources.length, 2);
 
-  sources[0].hear("message", "late", "e-0-9");
+  sources[0].emit("message", "late", "e-0-9");
 
   assert.equal(connection.cursor, "e-1-0");
   assert.ok(!types().includes("event"));
 });
 
-// ---- what is told
+// ---- messages
 
-test("an unnamed event goes to onMessage with its data and id", () => {
-  const { told, last } = given();
+test("an unnamed event is delivered as `message` with its data and id", () => {
+  const { delivered, last } = setUp();
 
-  last().hear("message", "<turbo-stream></turbo-stream>", "e-2-0");
+  last().emit("message", "<turbo-stream></turbo-stream>", "e-2-0");
 
-  assert.deepEqual(told(), [{ type: "event", name: "message", data: "<turbo-stream></turbo-stream>", id: "e-2-0" }]);
+  assert.deepEqual(delivered(), [{ type: "event", name: "message", data: "<turbo-stream></turbo-stream>", id: "e-2-0" }]);
 });
 
-test("a named event goes to onEvent with its name", () => {
-  const { told, last } = given({ format: "json" });
+test("a named event is delivered with its name", () => {
+  const { delivered, last } = setUp({ format: "json" });
 
-  last().hear("typing", '{"event":"typing"}');
+  last().emit("typing", '{"event":"typing"}');
 
-  assert.deepEqual(told(), [{ type: "event", name: "typing", data: '{"event":"typing"}', id: "" }]);
+  assert.deepEqual(delivered(), [{ type: "event", name: "typing", data: '{"event":"typing"}', id: "" }]);
 });
 
-test("open, ping and reset tell what they say", () => {
-  const { told, last } = given();
+test("stream.open, stream.ping and stream.reset are delivered with their fields", () => {
+  const { delivered, last } = setUp();
 
-  last().hear("stream.open", { resumed: true, heartbeat: 15 }, "e-1-0");
-  last().hear("stream.ping", { lag: 4 });
-  last().hear("stream.reset", { reason: "history_lost" }, "e-9-0");
+  last().emit("stream.open", { resumed: true, heartbeat: 15 }, "e-1-0");
+  last().emit("stream.ping", { lag: 4 });
+  last().emit("stream.reset", { reason: "history_lost" }, "e-9-0");
 
-  assert.deepEqual(told(), [
+  assert.deepEqual(delivered(), [
     { type: "open", from: "e-1-0", resumed: true, id: "e-1-0" },
     { type: "ping", lag: 4, id: "" },
     { type: "reset", reason: "history_lost", id: "e-9-0" },
   ]);
 });
 
-test("an open says from where on everything follows: the cursor that was asked for", () => {
-  const { told, last } = given();
+test("`from` of an open is the requested cursor", () => {
+  const { delivered, last } = setUp();
 
-  last().hear("stream.open", { resumed: false }, "e-7-0"); // a reset follows
+  last().emit("stream.open", { resumed: false }, "e-7-0"); // a reset follows
 
-  assert.equal(told()[0].from, "e-1-0");
+  assert.equal(delivered()[0].from, "e-1-0");
 });
 
-test("without a cursor it follows from where the server begins", () => {
-  const { told, last } = given({ cursor: "" });
+test("`from` of an open without a requested cursor is the server's", () => {
+  const { delivered, last } = setUp({ cursor: "" });
 
-  last().hear("stream.open", { resumed: false }, "e-7-0");
+  last().emit("stream.open", { resumed: false }, "e-7-0");
 
-  assert.equal(told()[0].from, "e-7-0");
+  assert.equal(delivered()[0].from, "e-7-0");
 });
 
-test("a control event that is not JSON does no harm", () => {
-  const { told, last } = given();
+test("a control event that is not JSON is delivered with defaults", () => {
+  const { delivered, last } = setUp();
 
-  last().hear("stream.ping", "{");
+  last().emit("stream.ping", "{");
 
-  assert.deepEqual(told(), [{ type: "ping", lag: 0, id: "" }]);
+  assert.deepEqual(delivered(), [{ type: "ping", lag: 0, id: "" }]);
 });
 
 // ---- the watchdog
 
 test("silence for two and a half heartbeats rebuilds the connection", () => {
-  const { timers, sources, types } = given();
-  sources[0].hear("stream.open", { heartbeat: 15 });
+  const { timers, sources, types } = setUp();
+  sources[0].emit("stream.open", { heartbeat: 15 });
 
   timers.pass(DEAD);
 
-  assert.ok(sources[0].wasClosed);
+  assert.ok(sources[0].isClosed);
   assert.deepEqual(types(), ["open", "wait"]);
   assert.equal(sources.length, 2);
 });
 
-test("anything heard in time keeps the connection", () => {
-  const { timers, sources, types } = given();
-  sources[0].hear("stream.open", { heartbeat: 15 });
+test("any event in time keeps the connection", () => {
+  const { timers, sources, types } = setUp();
+  sources[0].emit("stream.open", { heartbeat: 15 });
 
   for (let beats = 0; beats < 10; beats++) {
     timers.pass(DEAD - 1);
-    sources[0].hear("stream.ping", { lag: 0 });
+    sources[0].emit("stream.ping", { lag: 0 });
   }
 
   assert.equal(sources.length, 1);
@@ -178,29 +178,29 @@ test("anything heard in time keeps the connection", () => {
 });
 
 test("the server's heartbeat sets the watchdog", () => {
-  const { timers, sources } = given();
-  sources[0].hear("stream.open", { heartbeat: 4 });
+  const { timers, sources } = setUp();
+  sources[0].emit("stream.open", { heartbeat: 4 });
 
   timers.pass(9_999);
-  assert.ok(!sources[0].wasClosed);
+  assert.ok(!sources[0].isClosed);
   timers.pass(1);
-  assert.ok(sources[0].wasClosed);
+  assert.ok(sources[0].isClosed);
 });
 
 for (const heartbeat of [0, -1, "soon", null, undefined]) {
-  test(`a heartbeat of ${heartbeat} leaves the default`, () => {
-    const { timers, sources } = given();
-    sources[0].hear("stream.open", { heartbeat });
+  test(`a heartbeat of ${heartbeat} is ignored`, () => {
+    const { timers, sources } = setUp();
+    sources[0].emit("stream.open", { heartbeat });
 
     timers.pass(DEAD - 1);
-    assert.ok(!sources[0].wasClosed);
+    assert.ok(!sources[0].isClosed);
     timers.pass(1);
-    assert.ok(sources[0].wasClosed);
+    assert.ok(sources[0].isClosed);
   });
 }
 
-test("a connection that never opens is rebuilt too", () => {
-  const { timers, sources } = given();
+test("a connection that never opens is rebuilt", () => {
+  const { timers, sources } = setUp();
 
   timers.pass(DEAD);
 
@@ -209,25 +209,25 @@ test("a connection that never opens is rebuilt too", () => {
 
 // ---- errors
 
-test("while the browser reconnects by itself, its source is left alone", () => {
-  const { sources, types, timers } = given();
-  sources[0].hear("stream.open", { heartbeat: 15 });
+test("a source that the browser reconnects is kept", () => {
+  const { sources, types, timers } = setUp();
+  sources[0].emit("stream.open", { heartbeat: 15 });
 
   sources[0].fail(0);
   sources[0].fail(0);
   timers.pass(5_000);
-  sources[0].hear("stream.open", { heartbeat: 15 });
+  sources[0].emit("stream.open", { heartbeat: 15 });
 
   assert.equal(sources.length, 1);
   assert.deepEqual(types(), ["open", "wait", "open"]);
 });
 
-test("a source that ended for good is rebuilt from the last cursor", async () => {
-  const { sources, timers, last, types } = given();
-  sources[0].hear("message", "x", "e-5-0");
+test("a closed source is replaced after the back-off, from the last cursor", async () => {
+  const { sources, timers, last, types } = setUp();
+  sources[0].emit("message", "x", "e-5-0");
 
   sources[0].fail(2);
-  await answered();
+  await settled();
   assert.equal(sources.length, 1, "not before the back-off");
   timers.pass(1_000);
 
@@ -237,24 +237,24 @@ test("a source that ended for good is rebuilt from the last cursor", async () =>
 });
 
 for (const [status, reason] of [[401, "signed_out"], [403, "forbidden"], [404, "forbidden"], [400, "rejected"]]) {
-  test(`a refusal with ${status} ends it: ${reason}`, async () => {
-    const { sources, timers, told } = given({ ask: async () => ({ status }) });
+  test(`a refusal with ${status} ends the connection with reason ${reason}`, async () => {
+    const { sources, timers, delivered } = setUp({ probe: async () => ({ status }) });
 
     sources[0].fail(2);
-    await answered();
+    await settled();
     timers.pass(600_000);
 
     assert.equal(sources.length, 1);
-    assert.deepEqual(told().at(-1), { type: "closed", reason, status });
+    assert.deepEqual(delivered().at(-1), { type: "closed", reason, status });
   });
 }
 
 for (const status of [0, 200, 408, 429, 500, 502, 503]) {
-  test(`an answer of ${status} does not end it`, async () => {
-    const { sources, timers, types } = given({ ask: async () => ({ status }) });
+  test(`an answer of ${status} does not end the connection`, async () => {
+    const { sources, timers, types } = setUp({ probe: async () => ({ status }) });
 
     sources[0].fail(2);
-    await answered();
+    await settled();
     timers.pass(1_000);
 
     assert.equal(sources.length, 2);
@@ -262,23 +262,23 @@ for (const status of [0, 200, 408, 429, 500, 502, 503]) {
   });
 }
 
-test("Retry-After is waited for", async () => {
-  const { sources, timers } = given({ ask: async () => ({ status: 429, retryAfter: 20_000 }) });
+test("the connection waits for Retry-After", async () => {
+  const { sources, timers } = setUp({ probe: async () => ({ status: 429, retryAfter: 20_000 }) });
 
   sources[0].fail(2);
-  await answered();
+  await settled();
   timers.pass(19_999);
   assert.equal(sources.length, 1);
   timers.pass(1);
   assert.equal(sources.length, 2);
 });
 
-test("an answer that comes after close() changes nothing", async () => {
-  const { connection, sources, timers, types } = given({ ask: async () => ({ status: 401 }) });
+test("an answer after close() is ignored", async () => {
+  const { connection, sources, timers, types } = setUp({ probe: async () => ({ status: 401 }) });
 
   sources[0].fail(2);
   connection.close();
-  await answered();
+  await settled();
   timers.pass(600_000);
 
   assert.equal(sources.length, 1);
@@ -287,23 +287,23 @@ test("an answer that comes after close() changes nothing", async () => {
 
 // ---- stream.closed
 
-test("closed without return stops for good and says why", () => {
-  const { sources, timers, told } = given();
+test("stream.closed with reconnect: false ends the connection with its reason", () => {
+  const { sources, timers, delivered } = setUp();
 
-  sources[0].hear("stream.closed", { reason: "forbidden", reconnect: false, retry_after: 0 });
+  sources[0].emit("stream.closed", { reason: "forbidden", reconnect: false, retry_after: 0 });
   timers.pass(600_000);
 
-  assert.ok(sources[0].wasClosed);
+  assert.ok(sources[0].isClosed);
   assert.equal(sources.length, 1);
-  assert.deepEqual(told(), [{ type: "closed", reason: "forbidden" }]);
+  assert.deepEqual(delivered(), [{ type: "closed", reason: "forbidden" }]);
 });
 
-test("closed with return comes back after retry_after, from the cursor", () => {
-  const { sources, timers, types, last } = given();
-  sources[0].hear("message", "x", "e-7-0");
+test("stream.closed with reconnect: true reopens after retry_after, from the cursor", () => {
+  const { sources, timers, types, last } = setUp();
+  sources[0].emit("message", "x", "e-7-0");
 
-  sources[0].hear("stream.closed", { reason: "shutdown", reconnect: true, retry_after: 3_000 });
-  assert.ok(sources[0].wasClosed, "or the browser would come back too early");
+  sources[0].emit("stream.closed", { reason: "shutdown", reconnect: true, retry_after: 3_000 });
+  assert.ok(sources[0].isClosed, "or the browser would come back too early");
   timers.pass(2_999);
   assert.equal(sources.length, 1);
   timers.pass(1);
@@ -313,10 +313,10 @@ test("closed with return comes back after retry_after, from the cursor", () => {
   assert.deepEqual(types(), ["event", "wait"]);
 });
 
-test("closed without a usable retry_after falls back to the back-off", () => {
-  const { sources, timers } = given();
+test("stream.closed without a valid retry_after reopens after the back-off", () => {
+  const { sources, timers } = setUp();
 
-  sources[0].hear("stream.closed", "not JSON");
+  sources[0].emit("stream.closed", "not JSON");
   assert.equal(sources.length, 1);
   timers.pass(1_000);
 
@@ -325,29 +325,29 @@ test("closed without a usable retry_after falls back to the back-off", () => {
 
 // ---- close and retry
 
-test("close() is final and silent", () => {
-  const { connection, sources, timers, told } = given();
+test("close() ends the connection and delivers nothing", () => {
+  const { connection, sources, timers, delivered } = setUp();
 
   connection.close();
-  sources[0].hear("message", "x", "e-9-0");
+  sources[0].emit("message", "x", "e-9-0");
   connection.retry();
   timers.pass(600_000);
 
   assert.equal(sources.length, 1);
-  assert.deepEqual(told(), []);
+  assert.deepEqual(delivered(), []);
 });
 
-test("retry() ends the waiting", () => {
-  const { connection, sources } = given();
-  sources[0].hear("stream.closed", { reason: "shutdown", reconnect: true, retry_after: 60_000 });
+test("retry() ends the delay", () => {
+  const { connection, sources } = setUp();
+  sources[0].emit("stream.closed", { reason: "shutdown", reconnect: true, retry_after: 60_000 });
 
   connection.retry();
 
   assert.equal(sources.length, 2);
 });
 
-test("retry() leaves a connection alone that does not wait", () => {
-  const { connection, sources } = given();
+test("retry() does nothing without a delay", () => {
+  const { connection, sources } = setUp();
 
   connection.retry();
 
@@ -362,7 +362,7 @@ test("the back-off doubles up to thirty seconds", () => {
   ]);
 });
 
-test("the jitter stays within the upper half", () => {
+test("the back-off's jitter stays within the upper half", () => {
   for (let attempt = 0; attempt < 12; attempt++) {
     const ceiling = backoff(attempt, () => 1);
     assert.equal(backoff(attempt, () => 0), ceiling / 2);
@@ -373,25 +373,25 @@ test("the jitter stays within the upper half", () => {
   }
 });
 
-test("one failure after the other waits longer, and an open starts again", () => {
-  const { sources, timers, last } = given({ random: () => 0 });
+test("each failure doubles the delay, and an open resets it", () => {
+  const { sources, timers, last } = setUp({ random: () => 0 });
   const waits = () => {
-    last().hear("stream.closed", "no delay given");
+    last().emit("stream.closed", "no delay given");
     const [before, start] = [sources.length, timers.now];
     while (sources.length === before) timers.pass(50);
     return timers.now - start;
   };
 
   assert.deepEqual([waits(), waits(), waits()], [500, 1_000, 2_000]);
-  last().hear("stream.open", { heartbeat: 15 });
+  last().emit("stream.open", { heartbeat: 15 });
   assert.equal(waits(), 500);
 });
 
 // ---- sleep
 
-test("after a sleep it reconnects as soon as it is woken", () => {
-  const { connection, sources, timers, types } = given();
-  sources[0].hear("stream.open", { heartbeat: 15 });
+test("wake() after a sleep reconnects", () => {
+  const { connection, sources, timers, types } = setUp();
+  sources[0].emit("stream.open", { heartbeat: 15 });
 
   timers.sleep(3_600_000);
   assert.equal(sources.length, 1, "timers have stood still");
@@ -401,9 +401,9 @@ test("after a sleep it reconnects as soon as it is woken", () => {
   assert.deepEqual(types(), ["open", "wait"]);
 });
 
-test("being woken in time changes nothing", () => {
-  const { connection, sources, timers } = given();
-  sources[0].hear("stream.open", { heartbeat: 15 });
+test("wake() before the deadline changes nothing", () => {
+  const { connection, sources, timers } = setUp();
+  sources[0].emit("stream.open", { heartbeat: 15 });
 
   timers.pass(DEAD - 1);
   connection.wake();
@@ -411,9 +411,9 @@ test("being woken in time changes nothing", () => {
   assert.equal(sources.length, 1);
 });
 
-test("being woken ends a back-off that should be over, and no other", () => {
-  const { connection, sources, timers } = given();
-  sources[0].hear("stream.closed", { reconnect: true, retry_after: 10_000 });
+test("wake() ends an overdue back-off, and no other", () => {
+  const { connection, sources, timers } = setUp();
+  sources[0].emit("stream.closed", { reconnect: true, retry_after: 10_000 });
 
   connection.wake();
   assert.equal(sources.length, 1);
@@ -422,40 +422,40 @@ test("being woken ends a back-off that should be over, and no other", () => {
   assert.equal(sources.length, 2);
 });
 
-test("due says within which time it will have something to tell", () => {
-  const { connection, sources, timers } = given();
-  sources[0].hear("stream.open", { heartbeat: 4 });
+test("`due` is the time until the next message at the latest", () => {
+  const { connection, sources, timers } = setUp();
+  sources[0].emit("stream.open", { heartbeat: 4 });
   assert.equal(connection.due, 10_000);
 
   timers.pass(3_000);
   assert.equal(connection.due, 7_000);
-  sources[0].hear("stream.closed", { reconnect: true, retry_after: 2_000 });
+  sources[0].emit("stream.closed", { reconnect: true, retry_after: 2_000 });
   assert.equal(connection.due, 2_000);
 });
 
-// ---- asking why
+// ---- the probe
 
-test("askWhy tells status and Retry-After, and lets go of the body", async () => {
+test("probe returns status and Retry-After, and aborts the body", async () => {
   let signal;
   const fetch = async (url, options) => {
     signal = options.signal;
     return new Response("", { status: 429, headers: { "Retry-After": "7" } });
   };
 
-  assert.deepEqual(await askWhy("/streams", fetch), { status: 429, retryAfter: 7_000 });
+  assert.deepEqual(await probe("/streams", fetch), { status: 429, retryAfter: 7_000 });
   assert.ok(signal.aborted);
 });
 
-test("askWhy without a usable Retry-After has none", async () => {
+test("probe ignores a Retry-After that is not in seconds", async () => {
   for (const headers of [{}, { "Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT" }]) {
-    const answer = await askWhy("/streams", async () => new Response("", { status: 503, headers }));
+    const answer = await probe("/streams", async () => new Response("", { status: 503, headers }));
     assert.deepEqual(answer, { status: 503, retryAfter: undefined });
   }
 });
 
-test("askWhy without an answer tells 0", async () => {
+test("probe returns status 0 without an answer", async () => {
   const fetch = async () => {
     throw new TypeError("network");
   };
-  assert.deepEqual(await askWhy("/streams", fetch), { status: 0 });
+  assert.deepEqual(await probe("/streams", fetch), { status: 0 });
 });

@@ -1,14 +1,14 @@
-/** What stands in for a browser in tests of pure logic. */
+/** Fakes of the browser's EventSource and timers, which a test drives. */
 
-/** An EventSource that the test speaks for. */
+/** An EventSource without a server: the test emits its events. */
 export class FakeEventSource {
-  static made = [];
+  static instances = [];
   readyState = 0;
   listeners = {};
 
   constructor(url) {
     this.url = url;
-    FakeEventSource.made.push(this);
+    FakeEventSource.instances.push(this);
   }
 
   addEventListener(name, listener) {
@@ -17,10 +17,10 @@ export class FakeEventSource {
 
   close() {
     this.readyState = 2;
-    this.wasClosed = true;
+    this.isClosed = true;
   }
 
-  hear(name, data = {}, lastEventId = "") {
+  emit(name, data = {}, lastEventId = "") {
     const text = typeof data === "string" ? data : JSON.stringify(data);
     for (const listener of this.listeners[name] ?? []) listener({ data: text, lastEventId });
   }
@@ -31,7 +31,7 @@ export class FakeEventSource {
   }
 }
 
-/** Timers that run when the test says that time has passed; `sleep` is time that they don't notice. */
+/** Timers that run when the test calls `pass`. Time of `sleep` passes on the wall clock alone. */
 export class FakeTimers {
   now = 0;
   slept = 0;
@@ -76,8 +76,8 @@ export class FakeTimers {
   }
 }
 
-/** After everything that is already promised. */
-export const answered = () => new Promise((resolve) => setImmediate(resolve));
+/** Resolves after all pending promises. */
+export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 export const cursorIn = (source) => new URL(source.url, "http://x").searchParams.get("last_event_id");
 export const streamsIn = (source) => new URL(source.url, "http://x").searchParams.getAll("stream");

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { detail } from "../../static/js/rtapp/indicator.js";
-import { commandOf } from "../../static/js/rtapp/keys.js";
-import { belongs } from "../../static/js/rtapp/list.js";
-import { titled } from "../../static/js/rtapp/notifications.js";
-import { wakeTime } from "../../static/js/rtapp/snooze.js";
+import { detail } from "../../static/js/inbox/indicator.js";
+import { commandOf } from "../../static/js/inbox/keys.js";
+import { belongs } from "../../static/js/inbox/list.js";
+import { titled } from "../../static/js/inbox/notifications.js";
+import { wakeTime } from "../../static/js/inbox/snooze.js";
 
 // ---- which rows a view shows
 
 const everything = { status: "", assignee: "", inbox: "", q: "", user: "7" };
 const row = { status: "open", assignee: "7", inbox: "1", isListed: false };
 
-test("each part of a view has to fit", () => {
+test("a row belongs to a view if status, assignee and inbox match", () => {
   assert.ok(belongs(row, everything));
   assert.ok(belongs(row, { ...everything, status: "open", assignee: "me", inbox: "1" }));
   assert.ok(belongs(row, { ...everything, assignee: "7" }));
@@ -24,7 +24,7 @@ test("each part of a view has to fit", () => {
   assert.ok(!belongs({ ...row, assignee: "" }, { ...everything, assignee: "me" }));
 });
 
-test("a search keeps what it found, as long as the view has it, and adds nothing", () => {
+test("a search keeps listed rows that match the rest of the view, and adds none", () => {
   assert.ok(!belongs(row, { ...everything, q: "lamp" }));
   assert.ok(belongs({ ...row, isListed: true }, { ...everything, q: "lamp" }));
   assert.ok(!belongs({ ...row, isListed: true }, { ...everything, q: "lamp", status: "pending" }));
@@ -34,7 +34,7 @@ test("a search keeps what it found, as long as the view has it, and adds nothing
 
 const page = { inField: false, inList: false };
 
-test("single keys are commands outside of fields", () => {
+test("single keys are commands, except in fields and with modifiers", () => {
   assert.equal(commandOf({ key: "j" }, page), "next");
   assert.equal(commandOf({ key: "?" }, page), "help");
   assert.equal(commandOf({ key: "j" }, { ...page, inField: true }), undefined);
@@ -42,12 +42,12 @@ test("single keys are commands outside of fields", () => {
   assert.equal(commandOf({ key: "toString" }, page), undefined);
 });
 
-test("arrows move in the list and scroll elsewhere", () => {
+test("arrow keys are commands in the list only", () => {
   assert.equal(commandOf({ key: "ArrowDown" }, { ...page, inList: true }), "next");
   assert.equal(commandOf({ key: "ArrowDown" }, page), undefined);
 });
 
-test("switched off, only Escape is left", () => {
+test("with single keys switched off, only Escape is a command", () => {
   assert.equal(commandOf({ key: "j" }, page, false), undefined);
   assert.equal(commandOf({ key: "Escape" }, page, false), "leave");
 });
@@ -63,9 +63,9 @@ test("a snooze ends in three hours, tomorrow morning, or on Monday morning", () 
   assert.deepEqual(wakeTime("week", new Date(2026, 10, 22, 8, 0)), new Date(2026, 10, 23, 9, 0)); // from a Sunday
 });
 
-// ---- what is said of the connection
+// ---- the indicator and the title
 
-test("how late, and for how long it has been deaf", () => {
+test("the indicator's detail is the lag, or the time since the interruption", () => {
   assert.equal(detail("late", { lag: 4.4 }), "by 4 s");
   assert.equal(detail("reconnecting", { seconds: 2 }), "");
   assert.equal(detail("reconnecting", { seconds: 12.7 }), "for 12 s");
@@ -73,7 +73,7 @@ test("how late, and for how long it has been deaf", () => {
   assert.equal(detail("live", { seconds: 999 }), "");
 });
 
-test("the title carries the number of what is addressed to one, once", () => {
+test("the title has the number of unread notifications once", () => {
   assert.equal(titled("Acme", 3), "(3) Acme");
   assert.equal(titled("(3) Acme", 4), "(4) Acme");
   assert.equal(titled("(99+) Acme", 0), "Acme");

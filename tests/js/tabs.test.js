@@ -1,73 +1,73 @@
-/** A leader and its members, without locks and channels: what is said between them. */
+/** A leader and its followers, and the messages between them, without locks and channels. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Leader } from "../../static/js/rtapp/leader.js";
-import { Member } from "../../static/js/rtapp/member.js";
-import { FakeEventSource, FakeTimers, answered, cursorIn, streamsIn } from "./fakes.js";
+import { Follower } from "../../static/js/connector/follower.js";
+import { Leader } from "../../static/js/connector/leader.js";
+import { FakeEventSource, FakeTimers, settled, cursorIn, streamsIn } from "./fakes.js";
 
 const CALLBACKS = ["Connected", "Disconnected", "Reset", "Rejected", "Closed", "Ping", "Fragment", "MessageCreated", "Typing"];
 
-/** Tabs of one browser: `tab(name)` opens one, `lead()` makes a new leader as when the old one has gone. */
-function given({ ask = async () => ({ status: 200 }), ...options } = {}) {
+/** Tabs of one browser. `tab(name)` opens one, `lead()` replaces the leader. */
+function setUp({ probe = async () => ({ status: 200 }), ...options } = {}) {
   const timers = new FakeTimers();
   const tabs = new Map();
-  const asked = [];
+  const probed = [];
   let leader;
   let term = 0;
-  FakeEventSource.made = [];
+  FakeEventSource.instances = [];
 
-  const askAndNote = async (url) => {
+  const recordProbe = async (url) => {
     const stream = new URL(url, "http://x").searchParams.getAll("stream").join();
-    asked.push(stream);
-    return ask(stream);
+    probed.push(stream);
+    return probe(stream);
   };
   const lead = () => {
     leader?.close();
     const mine = ++term;
-    const post = (message) => tabs.forEach((tab) => tab.member.hear({ ...structuredClone(message), term: mine }));
-    const common = { EventSource: FakeEventSource, timers, now: timers.wallClock, random: () => 0.5, ask: askAndNote };
+    const post = (message) => tabs.forEach((tab) => tab.follower.receive({ ...structuredClone(message), term: mine }));
+    const common = { EventSource: FakeEventSource, timers, now: timers.wallClock, random: () => 0.5, probe: recordProbe };
     leader = new Leader({ url: "/streams", format: "json", ...common, ...options }, post);
     leader.start();
   };
   const tab = (name) => {
-    const member = new Member((message) => leader.hear(structuredClone({ ...message, tab: name })));
-    const heard = [];
-    tabs.set(name, { member });
+    const follower = new Follower((message) => leader.receive(structuredClone({ ...message, tab: name })));
+    const received = [];
+    tabs.set(name, { follower });
     const subscribe = (stream, cursor = "e-1-0") => {
-      const note = (callback) => (...values) => heard.push([callback, stream, ...values]);
-      const subscription = { stream, cursor, callbacks: Object.fromEntries(CALLBACKS.map((c) => [`on${c}`, note(c)])) };
-      member.add(subscription);
+      const record = (callback) => (...values) => received.push([callback, stream, ...values]);
+      const subscription = { stream, cursor, callbacks: Object.fromEntries(CALLBACKS.map((c) => [`on${c}`, record(c)])) };
+      follower.add(subscription);
       return subscription;
     };
     const close = () => {
       tabs.delete(name);
-      leader.hear({ type: "bye", tab: name });
+      leader.receive({ type: "bye", tab: name });
     };
-    return { member, heard, subscribe, close, names: () => heard.map(([callback]) => callback) };
+    return { follower, received, subscribe, close, names: () => received.map(([callback]) => callback) };
   };
   const settle = async () => {
-    await answered();
+    await settled();
     timers.pass(50);
-    await answered();
+    await settled();
   };
   lead();
-  return { tab, lead, settle, timers, asked, sources: FakeEventSource.made, source: () => FakeEventSource.made.at(-1) };
+  return { tab, lead, settle, timers, probed, sources: FakeEventSource.instances, source: () => FakeEventSource.instances.at(-1) };
 }
 
-const open = (source, id = cursorIn(source), fields = {}) => source.hear("stream.open", { resumed: true, heartbeat: 15, ...fields }, id);
+const open = (source, id = cursorIn(source), fields = {}) => source.emit("stream.open", { resumed: true, heartbeat: 15, ...fields }, id);
 
-function say(source, stream, id, content = id) {
-  source.hear("message.created", { event: "message.created", stream, timestamp: 1, data: { content } }, id);
+function emitMessage(source, stream, id, content = id) {
+  source.emit("message.created", { event: "message.created", stream, timestamp: 1, data: { content } }, id);
 }
 
-const contents = ({ heard }) => heard.filter(([name]) => name === "MessageCreated").map(([, , { content }]) => content);
+const contents = ({ received }) => received.filter(([name]) => name === "MessageCreated").map(([, , { content }]) => content);
 
 // ---- the union
 
-test("all tabs' streams are on one connection, and each tab hears its own", async () => {
-  const { tab, settle, sources, source } = given();
+test("one connection has the streams of all tabs, and each tab receives its own", async () => {
+  const { tab, settle, sources, source } = setUp();
   const [one, two] = [tab("one"), tab("two")];
   one.subscribe("account:1");
   one.subscribe("conversation:1");
@@ -78,54 +78,54 @@ test("all tabs' streams are on one connection, and each tab hears its own", asyn
   assert.equal(sources.length, 1);
   assert.deepEqual(streamsIn(source()), ["account:1", "conversation:1", "conversation:2"]);
   open(source());
-  say(source(), "conversation:1", "e-2-0", "for one");
-  say(source(), "conversation:2", "e-3-0", "for two");
+  emitMessage(source(), "conversation:1", "e-2-0", "for one");
+  emitMessage(source(), "conversation:2", "e-3-0", "for two");
 
   assert.deepEqual(contents(one), ["for one"]);
   assert.deepEqual(contents(two), ["for two"]);
   assert.deepEqual(one.names().slice(0, 2), ["Connected", "Connected"]);
 });
 
-test("a callback hears the data, and what the envelope says", async () => {
-  const { tab, settle, source } = given();
+test("a callback receives the data and the envelope's other fields", async () => {
+  const { tab, settle, source } = setUp();
   const one = tab("one");
   one.subscribe("conversation:1");
   await settle();
   open(source());
 
-  say(source(), "conversation:1", "e-2-0", "Hi");
+  emitMessage(source(), "conversation:1", "e-2-0", "Hi");
 
   const meta = { id: "e-2-0", event: "message.created", stream: "conversation:1", timestamp: 1 };
-  assert.deepEqual(one.heard.at(-1), ["MessageCreated", "conversation:1", { content: "Hi" }, meta]);
+  assert.deepEqual(one.received.at(-1), ["MessageCreated", "conversation:1", { content: "Hi" }, meta]);
 });
 
-test("a fragment goes to the stream that it names, and one that names none to all", async () => {
-  const { tab, settle, source } = given({ format: "turbo" });
+test("a fragment is delivered to its stream's subscriptions, and one without data-stream to all", async () => {
+  const { tab, settle, source } = setUp({ format: "turbo" });
   const [one, two] = [tab("one"), tab("two")];
   one.subscribe("conversation:1");
   two.subscribe("conversation:2");
   await settle();
   open(source());
 
-  source().hear("message", '<turbo-stream action="append" target="m" data-stream="conversation:1"></turbo-stream>', "e-2-0");
+  source().emit("message", '<turbo-stream action="append" target="m" data-stream="conversation:1"></turbo-stream>', "e-2-0");
   assert.equal(one.names().filter((name) => name === "Fragment").length, 1);
   assert.equal(two.names().filter((name) => name === "Fragment").length, 0);
-  source().hear("message", '<turbo-stream action="append" target="m"></turbo-stream>', "e-3-0");
+  source().emit("message", '<turbo-stream action="append" target="m"></turbo-stream>', "e-3-0");
   assert.equal(two.names().filter((name) => name === "Fragment").length, 1);
 });
 
-test("a mistake in one tab's callback keeps nobody else from hearing", async (t) => {
+test("an exception in a tab's callback is reported and does not disturb other tabs", async (t) => {
   const reported = t.mock.method(console, "error", () => {});
-  const { tab, settle, source } = given();
+  const { tab, settle, source } = setUp();
   const [one, two] = [tab("one"), tab("two")];
   one.subscribe("conversation:1").callbacks.onMessageCreated = () => {
-    throw new Error("a mistake in the page");
+    throw new Error("a bug in the page");
   };
   two.subscribe("conversation:1");
   await settle();
   open(source());
 
-  say(source(), "conversation:1", "e-2-0");
+  emitMessage(source(), "conversation:1", "e-2-0");
 
   assert.deepEqual(contents(two), ["e-2-0"]);
   assert.equal(reported.mock.callCount(), 1);
@@ -133,54 +133,54 @@ test("a mistake in one tab's callback keeps nobody else from hearing", async (t)
 
 // ---- joining later
 
-test("a tab whose page is as new as the connection is told who is there, and no event twice", async () => {
-  const { tab, settle, sources, source } = given();
+test("a tab whose page is newer than the connection reopens it for its snapshots, and receives no event twice", async () => {
+  const { tab, settle, sources, source } = setUp();
   tab("one").subscribe("conversation:1");
   await settle();
   open(source());
-  say(source(), "conversation:1", "e-5-0");
+  emitMessage(source(), "conversation:1", "e-5-0");
   const two = tab("two");
   two.subscribe("conversation:1", "e-6-0");
   await settle();
 
-  assert.equal(sources.length, 2, "it begins again, with who types and who looks");
+  assert.equal(sources.length, 2, "it reopens, and sends typing and viewers");
   open(source(), "e-5-0");
   assert.deepEqual(two.names(), ["Connected"]);
-  say(source(), "conversation:1", "e-6-0", "in the page");
-  say(source(), "conversation:1", "e-7-0", "new");
+  emitMessage(source(), "conversation:1", "e-6-0", "in the page");
+  emitMessage(source(), "conversation:1", "e-7-0", "new");
   assert.deepEqual(contents(two), ["new"]);
 });
 
-test("an older page gets what it misses, and nobody hears anything twice", async () => {
-  const { tab, settle, sources, source } = given();
+test("an older page receives what it misses, and no tab receives an event twice", async () => {
+  const { tab, settle, sources, source } = setUp();
   const one = tab("one");
   one.subscribe("conversation:1");
   await settle();
   open(source());
-  say(source(), "conversation:1", "e-5-0");
+  emitMessage(source(), "conversation:1", "e-5-0");
   const two = tab("two");
   two.subscribe("conversation:1", "e-3-0");
-  await answered();
-  say(source(), "conversation:1", "e-6-0");
+  await settled();
+  emitMessage(source(), "conversation:1", "e-6-0");
   assert.deepEqual(contents(two), [], "not before what is older");
   await settle();
 
   assert.equal(sources.length, 2);
-  assert.ok(sources[0].wasClosed);
+  assert.ok(sources[0].isClosed);
   assert.equal(cursorIn(source()), "e-3-0");
   open(source());
-  for (const id of ["e-5-0", "e-6-0", "e-7-0"]) say(source(), "conversation:1", id);
+  for (const id of ["e-5-0", "e-6-0", "e-7-0"]) emitMessage(source(), "conversation:1", id);
   assert.deepEqual(contents(one), ["e-5-0", "e-6-0", "e-7-0"]);
   assert.deepEqual(contents(two), ["e-5-0", "e-6-0", "e-7-0"]);
   assert.ok(!one.names().includes("Disconnected"));
 });
 
-test("a stream that is new to the connection is asked for from where it is", async () => {
-  const { tab, settle, source } = given();
+test("a stream that is new to the connection is requested from the connection's cursor", async () => {
+  const { tab, settle, source } = setUp();
   tab("one").subscribe("conversation:1");
   await settle();
   open(source());
-  say(source(), "conversation:1", "e-5-0");
+  emitMessage(source(), "conversation:1", "e-5-0");
   tab("two").subscribe("conversation:2", "e-9-0");
   await settle();
 
@@ -188,16 +188,16 @@ test("a stream that is new to the connection is asked for from where it is", asy
   assert.deepEqual(streamsIn(source()), ["conversation:1", "conversation:2"]);
 });
 
-test("tabs that come together cost one reopening", async () => {
-  const { tab, settle, sources } = given();
+test("tabs that open together cost one connection", async () => {
+  const { tab, settle, sources } = setUp();
   for (let i = 1; i <= 9; i++) tab(`tab ${i}`).subscribe(`conversation:${i}`);
   await settle();
 
   assert.equal(sources.length, 1);
 });
 
-test("a page from before Redis lost its memory starts over, alone", async () => {
-  const { tab, settle, sources, source } = given();
+test("a page with a cursor of another epoch resets alone", async () => {
+  const { tab, settle, sources, source } = setUp();
   const one = tab("one");
   one.subscribe("conversation:1");
   await settle();
@@ -211,16 +211,16 @@ test("a page from before Redis lost its memory starts over, alone", async () => 
   assert.ok(!one.names().includes("Reset"));
 });
 
-test("a reset reaches every tab, which goes on from there", async () => {
-  const { tab, settle, source } = given();
+test("a reset is delivered to every tab, which continues from its cursor", async () => {
+  const { tab, settle, source } = setUp();
   const [one, two] = [tab("one"), tab("two")];
   one.subscribe("conversation:1");
   two.subscribe("conversation:2");
   await settle();
   open(source(), "f-9-0", { resumed: false });
 
-  source().hear("stream.reset", { reason: "unknown_cursor" }, "f-9-0");
-  say(source(), "conversation:1", "f-10-0");
+  source().emit("stream.reset", { reason: "unknown_cursor" }, "f-9-0");
+  emitMessage(source(), "conversation:1", "f-10-0");
 
   for (const tab of [one, two]) assert.equal(tab.names().filter((name) => name === "Reset").length, 1);
   assert.deepEqual(contents(one), ["f-10-0"]);
@@ -228,8 +228,8 @@ test("a reset reaches every tab, which goes on from there", async () => {
 
 // ---- leaving
 
-test("a stream that nobody wants any more is given up, but not at once", async () => {
-  const { tab, settle, timers, sources, source } = given();
+test("an unwanted stream is closed after it has lingered", async () => {
+  const { tab, settle, timers, sources, source } = setUp();
   tab("one").subscribe("conversation:1");
   const two = tab("two");
   two.subscribe("conversation:2");
@@ -238,7 +238,7 @@ test("a stream that nobody wants any more is given up, but not at once", async (
 
   two.close();
   timers.pass(14_000);
-  source().hear("stream.ping", { lag: 0 });
+  source().emit("stream.ping", { lag: 0 });
   timers.pass(15_999);
   assert.equal(sources.length, 1);
   timers.pass(1);
@@ -247,8 +247,8 @@ test("a stream that nobody wants any more is given up, but not at once", async (
   assert.deepEqual(streamsIn(source()), ["conversation:1"]);
 });
 
-test("who comes back in time finds its stream", async () => {
-  const { tab, settle, timers, sources, source } = given();
+test("a tab that returns during the linger finds its stream", async () => {
+  const { tab, settle, timers, sources, source } = setUp();
   tab("one").subscribe("conversation:1");
   const two = tab("two");
   two.subscribe("conversation:2");
@@ -260,14 +260,14 @@ test("who comes back in time finds its stream", async () => {
   tab("two again").subscribe("conversation:2");
   await settle();
   open(source());
-  source().hear("stream.ping", { lag: 0 });
+  source().emit("stream.ping", { lag: 0 });
   timers.pass(30_000);
 
-  assert.equal(sources.length, 2, "told who is there, and not given up");
+  assert.equal(sources.length, 2, "reopened once for the snapshots, and not closed");
 });
 
-test("with the last tab the connection goes", async () => {
-  const { tab, settle, timers, source } = given();
+test("the connection closes after the last tab", async () => {
+  const { tab, settle, timers, source } = setUp();
   const one = tab("one");
   one.subscribe("conversation:1");
   await settle();
@@ -276,14 +276,14 @@ test("with the last tab the connection goes", async () => {
   one.close();
   timers.pass(30_000);
 
-  assert.ok(source().wasClosed);
+  assert.ok(source().isClosed);
 });
 
-test("a connection has room for 32 streams, and who has none is told", async () => {
-  const { tab, settle, source } = given();
+test("a tab whose streams exceed 32 on the connection receives `full`", async () => {
+  const { tab, settle, source } = setUp();
   const [one, two] = [tab("one"), tab("two")];
   const full = [];
-  two.member.hear = (message) => message.type === "full" && full.push(message.tab);
+  two.follower.receive = (message) => message.type === "full" && full.push(message.tab);
   for (let i = 1; i <= 31; i++) one.subscribe(`conversation:${i}`);
   await settle();
   two.subscribe("conversation:40");
@@ -296,13 +296,13 @@ test("a connection has room for 32 streams, and who has none is told", async () 
 
 // ---- taking over
 
-test("a new leader begins where the tab stands that has heard least", async () => {
-  const { tab, lead, settle, sources, source } = given();
+test("a new leader starts at the oldest cursor of all tabs", async () => {
+  const { tab, lead, settle, sources, source } = setUp();
   const [one, two] = [tab("one"), tab("two")];
   one.subscribe("conversation:1");
   await settle();
   open(source());
-  say(source(), "conversation:1", "e-5-0");
+  emitMessage(source(), "conversation:1", "e-5-0");
   two.subscribe("conversation:2", "e-8-0");
   await settle();
   open(source());
@@ -310,16 +310,16 @@ test("a new leader begins where the tab stands that has heard least", async () =
   lead();
   await settle();
 
-  assert.ok(sources.slice(0, -1).every(({ wasClosed }) => wasClosed));
+  assert.ok(sources.slice(0, -1).every(({ isClosed }) => isClosed));
   assert.equal(cursorIn(source()), "e-5-0");
   open(source());
-  say(source(), "conversation:1", "e-6-0");
+  emitMessage(source(), "conversation:1", "e-6-0");
   assert.deepEqual(contents(one), ["e-5-0", "e-6-0"]);
-  assert.ok(!one.names().includes("Disconnected"), "nothing was amiss");
+  assert.ok(!one.names().includes("Disconnected"), "no interruption");
 });
 
-test("a leader that was replaced is not listened to", async () => {
-  const { tab, lead, settle, source } = given();
+test("messages of a replaced leader are ignored", async () => {
+  const { tab, lead, settle, source } = setUp();
   const one = tab("one");
   one.subscribe("conversation:1");
   await settle();
@@ -328,16 +328,16 @@ test("a leader that was replaced is not listened to", async () => {
   await settle();
   open(source());
 
-  one.member.hear({ type: "event", term: 1, name: "message.created", data: "{}", id: "e-9-0" });
-  one.member.hear({ type: "wait", term: 1, reason: "network" });
+  one.follower.receive({ type: "event", term: 1, name: "message.created", data: "{}", id: "e-9-0" });
+  one.follower.receive({ type: "wait", term: 1, reason: "network" });
 
   assert.deepEqual(one.names(), ["Connected"]);
 });
 
 // ---- interruptions
 
-test("an interruption is told once in every tab, and its end", async () => {
-  const { tab, settle, source } = given();
+test("an interruption and its end are delivered once to every tab", async () => {
+  const { tab, settle, source } = setUp();
   const [one, two] = [tab("one"), tab("two")];
   one.subscribe("conversation:1");
   two.subscribe("conversation:2");
@@ -351,8 +351,8 @@ test("an interruption is told once in every tab, and its end", async () => {
   for (const tab of [one, two]) assert.deepEqual(tab.names(), ["Connected", "Disconnected", "Connected"]);
 });
 
-test("a tab that comes during an interruption is told so", async () => {
-  const { tab, settle, source } = given();
+test("a tab that opens during an interruption receives onDisconnected", async () => {
+  const { tab, settle, source } = setUp();
   tab("one").subscribe("conversation:1");
   await settle();
   open(source());
@@ -364,8 +364,8 @@ test("a tab that comes during an interruption is told so", async () => {
   assert.deepEqual(two.names(), ["Disconnected"]);
 });
 
-test("what the browser resumed after, while nothing was shown of it, counts as heard", async () => {
-  const { tab, settle, sources, source } = given({ format: "turbo" });
+test("a resumed connection advances the cursor past ids without data", async () => {
+  const { tab, settle, sources, source } = setUp({ format: "turbo" });
   const one = tab("one");
   const subscription = one.subscribe("conversation:1");
   await settle();
@@ -380,22 +380,22 @@ test("what the browser resumed after, while nothing was shown of it, counts as h
   assert.match(source().url, /last_event_id=e-4-0/);
 });
 
-test("but not when what lies between was lost", async () => {
-  const { tab, settle, source } = given();
+test("a connection that did not resume leaves the cursor to the reset", async () => {
+  const { tab, settle, source } = setUp();
   const subscription = tab("one").subscribe("conversation:1");
   await settle();
 
   open(source(), "e-4-0", { resumed: false });
   assert.equal(subscription.cursor, "e-1-0");
-  source().hear("stream.reset", { reason: "history_lost" }, "e-4-0");
+  source().emit("stream.reset", { reason: "history_lost" }, "e-4-0");
   assert.equal(subscription.cursor, "e-4-0");
 });
 
 // ---- refusals
 
-test("one refused stream does not take the others down", async () => {
-  const ask = async (stream) => ({ status: stream.includes("conversation:2") ? 404 : 200 });
-  const { tab, settle, asked, source } = given({ ask });
+test("one refused stream does not end the others", async () => {
+  const probe = async (stream) => ({ status: stream.includes("conversation:2") ? 404 : 200 });
+  const { tab, settle, probed, source } = setUp({ probe });
   const [one, two] = [tab("one"), tab("two")];
   one.subscribe("conversation:1");
   two.subscribe("conversation:2");
@@ -403,38 +403,38 @@ test("one refused stream does not take the others down", async () => {
   source().fail(2);
   await settle();
 
-  assert.deepEqual(asked, ["conversation:1,conversation:2", "conversation:1", "conversation:2"]);
+  assert.deepEqual(probed, ["conversation:1,conversation:2", "conversation:1", "conversation:2"]);
   assert.deepEqual(streamsIn(source()), ["conversation:1"]);
   open(source());
-  assert.deepEqual(two.heard.slice(-2), [
+  assert.deepEqual(two.received.slice(-2), [
     ["Rejected", "conversation:2", { status: 404, reason: "forbidden" }],
     ["Closed", "conversation:2", { status: 404, reason: "forbidden" }],
   ]);
   assert.equal(one.names().at(-1), "Connected");
 });
 
-test("a stream that is taken away on the way is found out, too", async () => {
-  const ask = async (stream) => ({ status: stream === "conversation:2" ? 404 : 200 });
-  const { tab, settle, source } = given({ ask });
+test("a stream that is forbidden while it is open is probed and refused", async () => {
+  const probe = async (stream) => ({ status: stream === "conversation:2" ? 404 : 200 });
+  const { tab, settle, source } = setUp({ probe });
   const one = tab("one");
   one.subscribe("conversation:1");
   one.subscribe("conversation:2");
   await settle();
   open(source());
-  say(source(), "conversation:1", "e-5-0");
+  emitMessage(source(), "conversation:1", "e-5-0");
 
-  source().hear("stream.closed", { reason: "forbidden", reconnect: false });
+  source().emit("stream.closed", { reason: "forbidden", reconnect: false });
   await settle();
 
   assert.deepEqual(streamsIn(source()), ["conversation:1"]);
   assert.equal(cursorIn(source()), "e-5-0");
-  assert.ok(one.heard.some(([name, stream]) => name === "Rejected" && stream === "conversation:2"));
-  assert.ok(!one.heard.some(([name, stream]) => name === "Rejected" && stream === "conversation:1"));
+  assert.ok(one.received.some(([name, stream]) => name === "Rejected" && stream === "conversation:2"));
+  assert.ok(!one.received.some(([name, stream]) => name === "Rejected" && stream === "conversation:1"));
 });
 
-test("when nothing is refused by itself it is tried again, later and later", async () => {
-  const ask = async (stream) => ({ status: stream.includes(",") ? 404 : 200 });
-  const { tab, settle, timers, sources, source } = given({ ask });
+test("a refusal that no single stream explains is retried with back-off", async () => {
+  const probe = async (stream) => ({ status: stream.includes(",") ? 404 : 200 });
+  const { tab, settle, timers, sources, source } = setUp({ probe });
   const one = tab("one");
   one.subscribe("conversation:1");
   one.subscribe("conversation:2");
@@ -442,7 +442,7 @@ test("when nothing is refused by itself it is tried again, later and later", asy
   for (const wait of [750, 1_500, 3_000]) {
     const before = sources.length;
     source().fail(2);
-    await answered();
+    await settled();
     timers.pass(wait - 1);
     assert.equal(sources.length, before);
     timers.pass(1);
@@ -453,10 +453,10 @@ test("when nothing is refused by itself it is tried again, later and later", asy
 
 for (const [how, refuse] of [
   ["an answer of 401", (source) => source.fail(2)],
-  ["stream.closed", (source) => source.hear("stream.closed", { reason: "signed_out", reconnect: false })],
+  ["stream.closed", (source) => source.emit("stream.closed", { reason: "signed_out", reconnect: false })],
 ]) {
-  test(`signed out by ${how}: every tab is told, and nobody asks again`, async () => {
-    const { tab, settle, timers, sources, source } = given({ ask: async () => ({ status: 401 }) });
+  test(`signed out by ${how}: every tab is rejected, and no request follows`, async () => {
+    const { tab, settle, timers, sources, source } = setUp({ probe: async () => ({ status: 401 }) });
     const [one, two] = [tab("one"), tab("two")];
     one.subscribe("conversation:1");
     two.subscribe("conversation:2");
@@ -467,34 +467,34 @@ for (const [how, refuse] of [
     timers.pass(600_000);
 
     assert.equal(sources.length, 1);
-    for (const { heard } of [one, two]) {
-      assert.deepEqual(heard.slice(-2).map(([name, , { status }]) => [name, status]), [["Rejected", 401], ["Closed", 401]]);
+    for (const { received } of [one, two]) {
+      assert.deepEqual(received.slice(-2).map(([name, , { status }]) => [name, status]), [["Rejected", 401], ["Closed", 401]]);
     }
   });
 }
 
 // ---- at random
 
-test("whatever opens, closes and breaks: every tab hears exactly what follows its page", async () => {
+test("in 200 random histories of tabs, leaders and connections, every tab receives exactly the events after its page", async () => {
   for (let seed = 1; seed <= 200; seed++) await atRandom(random(seed), seed);
 });
 
-/** The log of a server, tabs on it, and things that happen. */
+/** One random history: a server's log, tabs, and actions on both. */
 async function atRandom(next, seed) {
-  const { tab, lead, settle, source } = given();
+  const { tab, lead, settle, source } = setUp();
   const log = [];
   const tabs = [];
   const at = { source: null, position: 0 };
   const pick = (list) => list[Math.floor(next() * list.length)];
   const serve = (most = Infinity) => {
     const present = source();
-    if (present === undefined || present.wasClosed) return;
+    if (present === undefined || present.isClosed) return;
     if (present !== at.source) {
       Object.assign(at, { source: present, position: Number(cursorIn(present).split("-")[1]) });
       open(present);
     }
-    for (; at.position < log.length && most > 0 && !present.wasClosed; at.position++, most--) {
-      if (streamsIn(present).includes(log[at.position])) say(present, log[at.position], `e-${at.position + 1}-0`, at.position + 1);
+    for (; at.position < log.length && most > 0 && !present.isClosed; at.position++, most--) {
+      if (streamsIn(present).includes(log[at.position])) emitMessage(present, log[at.position], `e-${at.position + 1}-0`, at.position + 1);
     }
   };
   const happen = [
@@ -516,7 +516,7 @@ async function atRandom(next, seed) {
       closing.close();
     },
     () => next() < 0.3 && lead(),
-    () => source()?.hear("stream.closed", { reconnect: true, retry_after: 0 }),
+    () => source()?.emit("stream.closed", { reconnect: true, retry_after: 0 }),
     settle,
     settle,
   ];
@@ -525,9 +525,9 @@ async function atRandom(next, seed) {
     await settle();
     serve();
   }
-  for (const { heard, from, streams } of tabs.filter(({ isOpen }) => isOpen)) {
+  for (const { received, from, streams } of tabs.filter(({ isOpen }) => isOpen)) {
     const expected = log.flatMap((stream, i) => (i >= from && streams.includes(stream) ? [i + 1] : []));
-    assert.deepEqual(contents({ heard }), expected, `seed ${seed}`);
+    assert.deepEqual(contents({ received }), expected, `seed ${seed}`);
   }
 }
 

@@ -1,9 +1,11 @@
-"""connector.d.ts says what connector.js is, read by the TypeScript compiler."""
+"""The TypeScript compiler checks the connector's declarations and the types of all modules."""
 
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,13 @@ import pytest
 from tests import npm
 
 ROOT = Path(__file__).parents[2]
-CONNECTOR = ROOT / "static/js/rtapp/connector.js"
+SCRIPTS = ROOT / "static/js"
+CONNECTOR = SCRIPTS / "connector/connector.js"
 DOCS = ROOT / "docs/connector.md"
 
 USES = """
-import { ActionError, connect, type Connector, type Message } from "/static/js/rtapp/connector.js";
+import { ActionError, connect } from "/static/js/connector/connector.js";
+import type { Connector, Message } from "/static/js/connector/connector.js";
 
 const connector: Connector = connect({ user: 7, account: "1", cursor: "e-1-0", format: "json" });
 const thread = connector.subscribe("conversation:42", {
@@ -35,7 +39,7 @@ thread.unsubscribe();
 connector.disconnect();
 """
 
-IMPORT = 'import { connect } from "/static/js/rtapp/connector.js";'
+IMPORT = 'import { connect } from "/static/js/connector/connector.js";'
 MISUSES = """
 connect({ format: "xml" });
 connect({ patient: 1 });
@@ -44,53 +48,118 @@ connect({}).subscribe("account:1", { onMessageCreated: (message) => message.text
 connect({}).subscribe("account:1", {}).cursor = "e-1-0";
 """.strip().splitlines()
 
+# What stands in a module, and a mistake in its place.
+MISTAKES = {
+    "connector/leader.js": ("this.#connection?.due", "this.#connection.due"),
+    "connector/transport.js": ('  wake: "follower",', '  wakes: "follower",'),
+    "connector/connector.js": ("cursor = this.#options.cursor", "cursor = 1"),
+    "inbox/thread.js": ("dataset.truncated) complete", "data.truncated) complete"),
+    "inbox/conversation.js": ('byId("messages")', 'byId("massages")'),
+}
+
+Compiler = Callable[..., str]
+
 
 @pytest.fixture
-def compiled(tmp_path):
-    """`compiled(source)`: what tsc has to say against it."""
+def tsc(tmp_path: Path) -> Compiler:
+    """`tsc(files, **options)`: the compiler's output, with strict checks."""
     modules = npm.installed("typescript@5.9.3")
 
-    def compiled(source: str) -> str:
-        (tmp_path / "uses.ts").write_text(source)
-        options = {
+    def tsc(files: Sequence[Path], *arguments: str, **options: object) -> str:
+        common = {
             "strict": True,
             "noEmit": True,
             "target": "es2022",
             "module": "es2022",
             "moduleResolution": "bundler",
             "types": [],
-            "paths": {"/static/*": [f"{ROOT}/static/*"]},
+            "skipDefaultLibCheck": True,
         }
-        config = {"compilerOptions": options, "files": ["uses.ts"]}
+        config = {"compilerOptions": common | options, "files": [str(file) for file in files]}
         (tmp_path / "tsconfig.json").write_text(json.dumps(config))
-        command = ["node", str(modules / "typescript/bin/tsc"), "-p", str(tmp_path)]
+        compiler = str(modules / "typescript/bin/tsc")
+        command = ["node", compiler, "-p", str(tmp_path), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=100).stdout
+
+    return tsc
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, tsc: Compiler) -> Callable[[str], str]:
+    """`compiled(source)`: the errors in a page's TypeScript."""
+
+    def compiled(source: str) -> str:
+        uses = tmp_path / "uses.ts"
+        uses.write_text(source)
+        return tsc([uses], paths={"/static/*": [f"{ROOT}/static/*"]})
 
     return compiled
 
 
-def test_what_is_declared_can_be_used_so(compiled):
+def checked(tsc: Compiler, scripts: Path, *arguments: str) -> str:
+    """The errors in all modules below `scripts`."""
+    modules = sorted(scripts.rglob("*.js"))
+    library = ["es2023", "dom", "dom.iterable"]
+    return tsc(modules, *arguments, allowJs=True, checkJs=True, lib=library)
+
+
+def test_every_module_type_checks_strictly(tsc):
+    output = checked(tsc, SCRIPTS, "--listFiles")
+    assert "error TS" not in output, output
+    assert not {str(module) for module in SCRIPTS.rglob("*.js")} - set(output.splitlines())
+
+
+def test_no_module_switches_type_checks_off():
+    for module in SCRIPTS.rglob("*.js"):
+        assert not re.search(r"@ts-(nocheck|ignore|expect-error)", module.read_text()), module
+
+
+def test_planted_type_errors_are_found(tsc, tmp_path):
+    scripts = tmp_path / "js"
+    shutil.copytree(SCRIPTS, scripts)
+    for name, (right, wrong) in MISTAKES.items():
+        source = (scripts / name).read_text()
+        assert right in source, f"{name} no longer has {right}"
+        (scripts / name).write_text(source.replace(right, wrong, 1))
+    found = re.findall(r"js/(\w+/\w+\.js)\(.*: error TS", checked(tsc, scripts))
+    assert set(found) == MISTAKES.keys()
+
+
+def test_the_connector_imports_nothing_from_the_inbox():
+    imports = re.compile(r'(?:from |import\()"(.+?)"')
+    files = [*(SCRIPTS / "connector").glob("*.js"), *(SCRIPTS / "connector").glob("*.ts")]
+    imported = {(file.name, name) for file in files for name in imports.findall(file.read_text())}
+    assert imported
+    assert {(file, name) for file, name in imported if not re.match(r"\./[\w.]+$", name)} == set()
+
+
+def test_the_declared_interface_can_be_used(compiled):
     assert compiled(USES) == ""
 
 
-def test_misuses_are_found(compiled):
+def test_the_former_address_of_the_connector_has_the_same_interface(compiled):
+    assert compiled(USES.replace("js/connector/", "js/rtapp/")) == ""
+
+
+def test_misuses_of_the_connector_are_type_errors(compiled):
     errors = compiled("\n".join([IMPORT, *MISUSES]))
     lines = {int(line) for line in re.findall(r"uses\.ts\((\d+),", errors)}
     assert lines == set(range(2, 2 + len(MISUSES))), errors
 
 
-def test_the_examples_of_the_documentation_compile(compiled):
+def test_the_examples_in_the_documentation_compile(compiled):
     examples = re.findall(r"^```js\n(.*?)^```$", DOCS.read_text(), re.MULTILINE | re.DOTALL)
     assert examples
     for example in examples:
         assert compiled(example) == ""
 
 
-def test_what_is_exported_is_what_is_declared():
+@pytest.mark.parametrize("module", [CONNECTOR, SCRIPTS / "rtapp/connector.js"])
+def test_the_connector_exports_what_its_declarations_declare(module):
     node = shutil.which("node")
     if node is None:
         pytest.skip("SKIPPED: there is no node to load the connector")
-    script = f"console.log(Object.keys(await import({json.dumps(str(CONNECTOR))})).sort().join())"
+    script = f"console.log(Object.keys(await import({json.dumps(str(module))})).sort().join())"
     command = [node, "--input-type=module", "-e", script]
     exported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     declarations = CONNECTOR.with_suffix(".d.ts").read_text()

@@ -11,7 +11,7 @@ def test_a_process_without_redis_or_draining_is_alive_but_not_ready(app, nobody,
         assert nobody.get("/readyz").status_code == 503
     finally:
         redis.start()
-    app.extensions["hub"].draining = True
+    app.extensions["engine"].draining = True
     assert nobody.get("/readyz").status_code == 503
 
 

@@ -165,5 +165,5 @@ def test_pages_and_json_are_not_stored_by_caches_and_static_files_are_revalidate
     for answer in (kevin.page("/conversations/1"), kevin.get("/conversations/1"),
                    kevin.get("/conversations/999"), nobody.get("/me")):  # fmt: skip
         assert answer.headers["Cache-Control"] == "no-store"
-    with nobody.get("/static/js/rtapp/connector.js") as ours:
+    with nobody.get("/static/js/connector/connector.js") as ours:
         assert (ours.headers["Cache-Control"], "ETag" in ours.headers) == ("no-cache", True)

@@ -18,7 +18,7 @@ from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.broker import pair
 from rtapp.realtime.cursor import Cursor
-from rtapp.realtime.hub import Hub
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 
@@ -110,7 +110,7 @@ class Segment:
 class Reader:
     """A client with a small buffer, that comes back from the last id it has read."""
 
-    def __init__(self, hub: Hub, log: Log, topics: list[str], format: str):
+    def __init__(self, hub: Engine, log: Log, topics: list[str], format: str):
         self.hub, self.log, self.topics, self.format = hub, log, topics, format
         self.asked: Cursor | None = None
         self.last_id: Cursor | None = None
@@ -121,7 +121,7 @@ class Reader:
     def __repr__(self) -> str:
         told = {event for segment in self.segments for event in segment.events}
         missing = [e for e in self.expected(self.segments[-1]) if e not in told]
-        stalled = ", stalled" if self.subscriber in self.hub.sockets.stalled else ""
+        stalled = ", stalled" if self.subscriber in self.hub.sockets.blocked else ""
         return f"<Reader of {self.topics}: {self.subscriber.state}{stalled}, lacks {missing}>"
 
     def open(self, cursor: Cursor | None = None) -> None:
@@ -138,7 +138,7 @@ class Reader:
         self._text = codecs.getincrementaldecoder("utf-8")()
         self._lines, self._decoder = SSELineDecoder(), SSEDecoder()
         topics = tuple(Topic(self.log.account_id, topic) for topic in self.topics)
-        self.subscriber = self.hub.open(
+        self.subscriber = self.hub.hub.open(
             ours.detach(),
             Subscription(
                 self.log.account_id, tuple(self.topics), topics, self.format, cursor=self.asked

@@ -7,14 +7,14 @@ import pytest
 from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.stateful import invariant
 
-from rtapp.realtime import delivery
+from rtapp.realtime import fan_out
 from rtapp.realtime import heartbeat
 from rtapp.realtime import hub as hub_module
-from rtapp.realtime import listening
+from rtapp.realtime import pubsub
 from rtapp.realtime import replay
 from rtapp.realtime import revocation
 from rtapp.realtime.embedded_redis import EmbeddedRedis
-from rtapp.realtime.hub import Hub
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.scheduling import yield_to_loop
 from rtapp.realtime.subscriber import Subscriber
 
@@ -32,8 +32,8 @@ from .wire import Wire
 ACCOUNT = 1
 PATIENCE = 3000  # rounds in which everyone has everything
 YIELDING = {
-    listening: "turn",
-    delivery: "turn",
+    pubsub: "turn",
+    fan_out: "turn",
     replay: "turn",
     heartbeat: "beat",
     revocation: "sweep",
@@ -64,9 +64,9 @@ def step_by_step(monkeypatch):
         monkeypatch.setattr(module, "gevent", gevent, raising=False)  # to be so again afterwards
         monkeypatch.setattr(module, "yield_to_loop", yield_to_loop, raising=False)
     monkeypatch.setattr(hub_module, "Subscriber", Numbered)
-    monkeypatch.setattr(delivery, "WRITES_PER_TURN", 1)
+    monkeypatch.setattr(fan_out, "WRITES_PER_TURN", 1)
     monkeypatch.setattr(replay, "SUBSCRIBERS_PER_TURN", 1)
-    monkeypatch.setattr(heartbeat, "PATIENCE", 0)
+    monkeypatch.setattr(heartbeat, "POSITION_TIMEOUT", 0)
     monkeypatch.setattr(heartbeat, "BARRIER_TIMEOUT", 1000)
 
 
@@ -84,7 +84,7 @@ class Stepped(RuleBasedStateMachine):
         self.relay.redis.flushall()
         self.clock = Clock(self.relay, ACCOUNT)
         broker = HeldBroker(self.server.url, self.relay.high_water_marks.newest, self.wire)
-        self.hub = Hub(broker, render, lambda s: s)
+        self.hub = Engine(broker, render, lambda s: s)
         self.hub.start()
         self.log = Log(ACCOUNT)
         self.numbers = itertools.count()
@@ -105,8 +105,8 @@ class Stepped(RuleBasedStateMachine):
         self.log.goes_on_in(self.relay.position(ACCOUNT).epoch)
 
     def ping(self, patient: bool) -> None:
-        heartbeat.PATIENCE = 1000 if patient else 0
-        self.pings.append(gevent.spawn(self.hub._heartbeat.ping, set(self.hub.subscribers())))
+        heartbeat.POSITION_TIMEOUT = 1000 if patient else 0
+        self.pings.append(gevent.spawn(self.hub.heartbeat.ping, set(self.hub.hub.subscribers())))
         self.wire.settle()
 
     def one_round(self) -> None:

@@ -1,7 +1,7 @@
 import gevent
 import pytest
 
-from rtapp.realtime.broker import CONNECTIONS
+from rtapp.realtime.broker import MAX_CONNECTIONS
 from rtapp.realtime.broker import READ_LIMIT
 from rtapp.realtime.broker import RETENTION_MS
 from rtapp.realtime.broker import Broker
@@ -93,7 +93,7 @@ def test_listening_anew_is_possible_as_often_as_the_connection_is_lost(broker):
     most = broker.redis.connection_pool.max_connections
     assert most < 1_000, "then this shows nothing"
     for _ in range(most + 1):
-        listener = broker.listener()
+        listener = broker.connect_pubsub()
         listener.send("PING", "here")
         assert listener.read()  # an answer
         listener.close()
@@ -220,6 +220,6 @@ def test_an_epoch_that_another_process_began_is_gone_on_in(broker, afterwards):
 
 def test_more_commands_at_once_than_connections_wait_for_their_turn(broker):
     """A crowd is not "Redis is away"."""
-    asked = [gevent.spawn(broker.position, 1) for _ in range(3 * CONNECTIONS)]
+    asked = [gevent.spawn(broker.position, 1) for _ in range(3 * MAX_CONNECTIONS)]
     gevent.joinall(asked, timeout=10, raise_error=True)
     assert all(greenlet.value is not None for greenlet in asked)

@@ -20,10 +20,10 @@ from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import GroupChanges
 from rtapp.realtime.broker import Topic
-from rtapp.realtime.channel import RECENT
+from rtapp.realtime.channel import MAX_RECENT
 from rtapp.realtime.cursor import NOWHERE
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.group import Group
-from rtapp.realtime.hub import Hub
 from rtapp.realtime.presence import PRESENCE
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
@@ -40,14 +40,14 @@ STEPS = 120
 class Reader:
     """Knows only what its stream says, and may be slow to take it."""
 
-    def __init__(self, hub: Hub):
+    def __init__(self, hub: Engine):
         ours, self.socket = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         ours.setblocking(False)
         self.socket.setblocking(False)
         topics = (Topic(ACCOUNT, THREAD), Topic(ACCOUNT, presence.TOPIC))
-        self.subscriber = hub.open(ours.detach(), Subscription(ACCOUNT, ("x",), topics))
+        self.subscriber = hub.hub.open(ours.detach(), Subscription(ACCOUNT, ("x",), topics))
         self.online: dict[str, str] = {}
         self.typing: set[int] = set()
         self.viewers: list[int] = []
@@ -88,7 +88,7 @@ class Reader:
 
 @pytest.fixture
 def hub(broker):
-    hub = Hub(broker, lambda *_: None, lambda s: s, Announcements())
+    hub = Engine(broker, lambda *_: None, lambda s: s, Announcements())
     hub.start()
     yield hub
     hub.stop()
@@ -123,7 +123,7 @@ def test_everyone_ends_up_knowing_who_is_there(hub, broker, seed):
     readers = [Reader(hub)]
     published = cuts = 0
     for step in range(STEPS):
-        for _ in range(chance.choice((1, 1, 5, RECENT + 5))):
+        for _ in range(chance.choice((1, 1, 5, MAX_RECENT + 5))):
             change(broker, chance)
         if chance.random() < 0.3:
             published += 1
@@ -160,7 +160,7 @@ def test_a_short_absence_is_made_up_for_without_a_snapshot(hub, broker):
     eventually(lambda: reader.read(100_000) and reader.snapshots == 1)
     eventually(lambda: reader.subscriber.state is State.LIVE)
     change_of = [("hold", "7", "a", "online")]
-    hub.catch_up(reader.subscriber)
+    hub.hub.catch_up(reader.subscriber)
     broker.change_groups([GroupChanges(ACCOUNT, presence.GROUP, change_of)])
     eventually(lambda: reader.read(100_000) or reader.online == {"7": "online"})
     eventually(lambda: reader.online == {"7": "online"} or reader.read(100_000))
@@ -172,19 +172,19 @@ def test_others_have_turns_while_leases_are_renewed_and_who_closes_meanwhile_is_
     hub, broker, monkeypatch
 ):
     monkeypatch.setattr(leases, "RENEWED_PER_TURN", 2)
-    leases = (presence.lease(7, "online"),)
+    lease_specs = (presence.lease(7, "online"),)
     streams = []
     for _ in range(6):
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         topics = (Topic(ACCOUNT, presence.TOPIC),)
-        subscription = Subscription(ACCOUNT, ("x",), topics, leases=leases)
-        streams.append((hub.open(ours.detach(), subscription), theirs))
+        subscription = Subscription(ACCOUNT, ("x",), topics, leases=lease_specs)
+        streams.append((hub.hub.open(ours.detach(), subscription), theirs))
     key = f"rt:{{{ACCOUNT}}}:presence:{presence.TOPIC}:leases"
     eventually(lambda: broker.redis.zcard(key) == len(streams))
     last, _ = streams[-1]
-    assert hub.subscribers()[-1] is last, "then it is renewed before its turn"
-    gevent.spawn(hub.close, last, "forbidden")
+    assert hub.hub.subscribers()[-1] is last, "then it is renewed before its turn"
+    gevent.spawn(hub.hub.close, last, "forbidden")
     renewed = hub.leases._renewals()
     assert last.state is State.CLOSED, "others have no turns"
     connections = [int(change[2].split(".")[1]) for _, change in renewed]
@@ -197,9 +197,9 @@ def test_a_long_absence_is_not(hub, broker):
     reader = Reader(hub)
     eventually(lambda: reader.read(100_000) and reader.snapshots == 1)
     chance = random.Random(1)
-    for _ in range(40 * RECENT):
+    for _ in range(40 * MAX_RECENT):
         change(broker, chance)
-    eventually(lambda: reader.subscriber in hub.sockets.stalled)
+    eventually(lambda: reader.subscriber in hub.sockets.blocked)
 
     def caught_up() -> bool:
         reader.read(100_000)

@@ -9,7 +9,7 @@ from rtapp.realtime import presence
 from rtapp.realtime import typing
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import GroupChanges
-from rtapp.realtime.broker import heard
+from rtapp.realtime.broker import decode_push
 from rtapp.realtime.cursor import NOWHERE
 from rtapp.realtime.group import Group
 from rtapp.realtime.group import Transition
@@ -46,7 +46,7 @@ class Clocked:
         if not diff.transitions:
             assert message is None
         else:
-            assert heard(message["data"]).diff == diff
+            assert decode_push(message["data"]).diff == diff
         return diff.transitions
 
     def present(self) -> dict[str, str]:

@@ -7,12 +7,12 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from rtapp.realtime import delivery
+from rtapp.realtime import fan_out
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
+from rtapp.realtime.engine import Engine
 from rtapp.realtime.hub import LIFETIME
-from rtapp.realtime.hub import Hub
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 
@@ -25,7 +25,7 @@ BODY = '{"n":%d,"text":"%s"}'
 def hub(redis):
     broker = Broker(redis.url)
     broker.redis.flushall()
-    hub = Hub(broker, lambda format, event, body: f"<{format}>", lambda s: s)
+    hub = Engine(broker, lambda format, event, body: f"<{format}>", lambda s: s)
     hub.start()
     yield hub
     hub.stop()
@@ -41,7 +41,7 @@ class Reader:
         ours.setblocking(False)
         names = tuple(Topic(1, name) for name in topics or ("a",))
         subscription = Subscription(1, topics or ("a",), names, **more)
-        self.subscriber = hub.open(ours.detach(), subscription)
+        self.subscriber = hub.hub.open(ours.detach(), subscription)
         self.got = b""
 
     def numbers(self):
@@ -68,8 +68,8 @@ def test_a_reader_that_stops_reading_misses_nothing_and_delays_nobody(hub):
     for n in range(300):
         publish(hub, n, size=1000)
     assert eventually(lambda: quick.numbers() == list(range(300)))
-    assert slow.subscriber in hub.sockets.stalled
-    assert len(slow.subscriber.rest) < 2000  # of one frame at most
+    assert slow.subscriber in hub.sockets.blocked
+    assert len(slow.subscriber.unsent) < 2000  # of one frame at most
     assert eventually(lambda: slow.numbers() == list(range(300)))
     eventually(lambda: live(slow))
     slow.socket.close()
@@ -81,10 +81,10 @@ def test_a_reader_that_never_reads_is_closed(hub):
     eventually(lambda: live(never))
     for n in range(100):
         publish(hub, n, size=1000)
-    eventually(lambda: never.subscriber in hub.sockets.stalled)
-    hub._heartbeat.tick(time.monotonic() + 29)
+    eventually(lambda: never.subscriber in hub.sockets.blocked)
+    hub.heartbeat.tick(time.monotonic() + 29)
     assert never.subscriber.state is State.CATCHING_UP
-    hub._heartbeat.tick(time.monotonic() + 31)
+    hub.heartbeat.tick(time.monotonic() + 31)
     assert never.subscriber.state is State.CLOSED
     never.socket.close()
 
@@ -94,26 +94,26 @@ def test_a_gap_is_found_and_mended(hub):
     eventually(lambda: live(reader))
     publish(hub, 0)
     eventually(lambda: reader.numbers() == [0])
-    channel = next(iter(hub.channels.values()))
+    channel = next(iter(hub.topics.channels.values()))
     gone = channel.name
-    del hub.channels[gone]  # the next message is not heard
+    del hub.topics.channels[gone]  # the next message is not heard
     publish(hub, 1)
     eventually(lambda: hub.broker.redis.xlen(gone) == 2)
     gevent.sleep(0)
     assert hub.barrier(5)
-    hub.channels[gone] = channel
+    hub.topics.channels[gone] = channel
     publish(hub, 2)
     eventually(lambda: reader.numbers() == [0, 1, 2])
     reader.socket.close()
 
 
 def test_a_stream_of_several_topics_opens_just_as_the_pubsub_connection_breaks(hub):
-    eventually(lambda: hub.listening._listener is not None)
-    connections = hub.listening.lost
-    hub.listening._listener._socket.shutdown(socket.SHUT_RDWR)  # nobody has noticed yet
+    eventually(lambda: hub.pubsub._connection is not None)
+    connections = hub.topics.generation
+    hub.pubsub._connection._socket.shutdown(socket.SHUT_RDWR)  # nobody has noticed yet
     reader = Reader(hub, "a", "b")
     eventually(lambda: live(reader))
-    assert hub.listening.lost == connections + 1
+    assert hub.topics.generation == connections + 1
     assert len(hub.broker.redis.client_list(_type="pubsub")) == 1  # none was made beside it
     for n, topic in enumerate("ab"):
         publish(hub, n, topic)
@@ -166,18 +166,18 @@ def test_who_comes_after_lost_data_hides_the_loss_from_nobody(hub):
 
 def test_who_went_live_in_a_new_epoch_hears_nothing_of_the_old_one(hub, monkeypatch):
     """A message that goes out to many is written in turns; an epoch may end between two of them."""
-    monkeypatch.setattr(delivery, "WRITES_PER_TURN", 1)
+    monkeypatch.setattr(fan_out, "WRITES_PER_TURN", 1)
     hub.broker.redis.flushall()
     readers = [Reader(hub), Reader(hub)]
     eventually(lambda: all(live(r) for r in readers))
     before = readers[0].subscriber.cursor.epoch
     held, go_on = Event(), Event()
-    monkeypatch.setattr(delivery, "yield_to_loop", lambda: held.set() or go_on.wait())
+    monkeypatch.setattr(fan_out, "yield_to_loop", lambda: held.set() or go_on.wait())
     publish(hub, 0)
     assert held.wait(5)
     (second,) = [reader for reader in readers if not reader.numbers()]
     hub.broker.redis.flushall()
-    hub.catch_up(second.subscriber)
+    hub.hub.catch_up(second.subscriber)
     eventually(lambda: live(second) and second.subscriber.cursor.epoch != before)
     go_on.set()
     assert hub.barrier(5)
@@ -194,11 +194,11 @@ def test_other_topics_are_a_reset_also_if_they_change_back_during_a_reading(hub,
     eventually(lambda: live(reader))
     held, go_on, read = Event(), Event(), hub.broker.read
     monkeypatch.setattr(hub.broker, "read", lambda *a: held.set() or (go_on.wait() and read(*a)))
-    hub.catch_up(reader.subscriber)
+    hub.hub.catch_up(reader.subscriber)
     assert held.wait(5)
     before = reader.subscriber.subscription
     for topics in ((Topic(1, "b"),), (Topic(1, "a"),)):
-        hub.change(reader.subscriber, replace(before, topics=topics))
+        hub.hub.change(reader.subscriber, replace(before, topics=topics))
     go_on.set()
     assert eventually(lambda: b"event: stream.reset" in (reader.numbers() or reader.got))
     eventually(lambda: live(reader))
@@ -234,7 +234,7 @@ def test_a_ping_moves_the_cursor_of_a_quiet_stream(hub):
     reader = Reader(hub)
     eventually(lambda: live(reader))
     before = reader.subscriber.cursor
-    hub._heartbeat.ping({reader.subscriber})
+    hub.heartbeat.ping({reader.subscriber})
     assert reader.subscriber.cursor >= before
     eventually(lambda: b"event: stream.ping" in (reader.numbers() or reader.got))
     assert b'data: {"lag": 0}' in reader.got
@@ -246,7 +246,7 @@ def test_a_stream_that_has_lived_long_enough_is_asked_to_come_back(hub):
     eventually(lambda: live(old) and live(young))
     assert LIFETIME[0] < old.subscriber.expires - time.monotonic() < LIFETIME[1]
     old.subscriber.expires = time.monotonic()
-    hub._heartbeat.ping({old.subscriber, young.subscriber})
+    hub.heartbeat.ping({old.subscriber, young.subscriber})
     old.numbers()
     said = old.got.split(b"event: stream.closed\ndata: ")[1].split(b"\n")[0]
     told = json.loads(said)
@@ -259,9 +259,9 @@ def test_a_stream_that_has_lived_long_enough_is_asked_to_come_back(hub):
 
 def test_without_redis_a_stream_is_held_and_told_so(hub, redis):
     redis.stop()
-    eventually(lambda: hub.listening._listener is None)
+    eventually(lambda: hub.pubsub._connection is None)
     reader = Reader(hub)
-    hub._heartbeat.ping({reader.subscriber})
+    hub.heartbeat.ping({reader.subscriber})
     reader.numbers()
     assert b"stream.open" not in reader.got
     assert b'data: {"lag": 0}' not in reader.got
@@ -294,15 +294,15 @@ def test_a_drain_tells_everyone_to_come_back(hub):
         reader.numbers()
         assert b'"reason": "shutdown", "reconnect": true' in reader.got
         reader.socket.close()
-    assert len(hub) == 0
+    assert len(hub.hub) == 0
 
 
 def test_topics_are_left_when_nobody_listens(hub):
     reader = Reader(hub)
     eventually(lambda: live(reader))
     reader.socket.close()
-    eventually(lambda: len(hub) == 0)
-    hub._heartbeat.tick(time.monotonic() + 1)
-    assert hub.channels  # pages navigate
-    hub._heartbeat.tick(time.monotonic() + 10)
-    assert not hub.channels
+    eventually(lambda: len(hub.hub) == 0)
+    hub.heartbeat.tick(time.monotonic() + 1)
+    assert hub.topics.channels  # pages navigate
+    hub.heartbeat.tick(time.monotonic() + 10)
+    assert not hub.topics.channels

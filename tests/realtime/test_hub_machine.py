@@ -198,7 +198,7 @@ class TheHub(Stepped):
 
     def no_progress(self, n):
         """After 5 s, topics without subscribers are left; after 30 s, stalled readers closed."""
-        self.hub._heartbeat.tick(time.monotonic() + (6, 31)[n % 2])
+        self.hub.heartbeat.tick(time.monotonic() + (6, 31)[n % 2])
 
     def time_passes(self, n):
         """Or the clock is put back."""

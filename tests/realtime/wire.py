@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from rtapp.realtime.broker import Reading
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.group import Group
-from rtapp.realtime.listener import Listener
+from rtapp.realtime.pubsub_connection import PubSubConnection
 
 from .clock import TimedBroker
 
@@ -127,15 +127,15 @@ class HeldBroker(TimedBroker):
         really = super().read
         return self._wire.wait("read", lambda: really(account_id, names, after, groups))
 
-    def listener(self) -> Any:
-        really = super().listener
+    def connect_pubsub(self) -> Any:
+        really = super().connect_pubsub
         return self._wire.wait("connect", lambda: HeldListener(self._wire, really()))
 
 
 class HeldListener:
     """A pub/sub connection: what was sent has not reached Redis, nor what it answered the hub."""
 
-    def __init__(self, wire: Wire, real: Listener):
+    def __init__(self, wire: Wire, real: PubSubConnection):
         self._wire, self._real = wire, real
         self._sent: list[tuple[str | bytes, ...]] = []
         self._arrived: deque[list[bytes]] = deque()

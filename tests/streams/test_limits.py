@@ -82,14 +82,14 @@ def test_a_head_request_opens_no_stream(ada, hub):
     answer = ada.app.test_client().head(STREAM, headers=ada.headers)
     assert answer.status_code == 200
     assert answer.content_type == "text/event-stream; charset=utf-8"
-    assert len(hub) == 0
+    assert len(hub.hub) == 0
 
 
 def test_a_refused_stream_is_not_counted_as_open(ada, grace, hub):
     assert grace.get(STREAM).status_code == 404
     assert ada.get(f"{STREAM}?format=xml").status_code == 400
-    assert len(hub) == 0
-    assert not hub.users
+    assert len(hub.hub) == 0
+    assert not hub.hub.users
 
 
 def test_more_streams_than_the_limit_of_one_address_are_refused_with_429(app, ada, kevin):

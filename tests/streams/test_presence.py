@@ -103,9 +103,9 @@ def test_an_agent_whose_stream_is_revoked_departs_without_grace(app, ada, kevin,
 
 def test_a_lost_pubsub_connection_is_followed_by_a_new_presence_snapshot(ada, kevin, present, hub):
     stream, _ = present(ada)
-    connections = hub.listening.lost
+    connections = hub.topics.generation
     assert hub.broker.redis.client_kill_filter(_type="pubsub") == 1
-    eventually(lambda: hub.listening.lost > connections)
+    eventually(lambda: hub.topics.generation > connections)
     while "online_users" not in (data := stream.ephemeral("presence_update")):
         pass
     assert data == {"online_users": {str(ada.id): "online"}}

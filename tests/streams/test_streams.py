@@ -135,7 +135,7 @@ def test_more_streams_than_the_limit_of_one_user_are_refused_with_429(app, ada, 
     assert int(refused.headers["Retry-After"]) > 0
     streams.append(kevin.stream(STREAM))  # of another user
     streams.pop(0).close()
-    eventually(lambda: app.extensions["hub"].users[ada.id] == 1)
+    eventually(lambda: app.extensions["engine"].hub.users[ada.id] == 1)
     streams.append(ada.stream(STREAM))
     for stream in streams:
         stream.close()
@@ -159,10 +159,10 @@ def test_fragments_are_escaped_and_have_the_event_ids_of_the_json_format(ada, fo
 def test_a_closed_connection_removes_its_subscriber_from_the_hub(ada, hub):
     stream = ada.stream(STREAM)
     stream.named("stream.open")
-    assert len(hub) == 1
+    assert len(hub.hub) == 1
     stream.close()
-    eventually(lambda: len(hub) == 0)
-    assert not hub.users
+    eventually(lambda: len(hub.hub) == 0)
+    assert not hub.hub.users
 
 
 def test_a_stream_opened_with_a_pages_cursor_receives_the_events_since_the_page(ada):

@@ -246,10 +246,10 @@ def test_unread_changed_is_rendered_as_an_element_with_the_counts(kevin):
 
 def test_unread_counts_are_right_after_a_lost_pubsub_connection(kevin, ada, hub):
     with follow_unread(kevin) as his:
-        before, connections = his.conversations["1"], hub.listening.lost
+        before, connections = his.conversations["1"], hub.topics.generation
         assert hub.broker.redis.client_kill_filter(_type="pubsub") == 1
         ada.send(1, "while the connection is lost")
-        eventually(lambda: hub.listening.lost > connections)
+        eventually(lambda: hub.topics.generation > connections)
         his.become(c1=before + 1)
         his.agree()
 

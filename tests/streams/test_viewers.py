@@ -33,7 +33,7 @@ def test_a_viewer_who_leaves_within_the_join_delay_is_not_published(ada, kevin, 
     passing = kevin.stream("/streams/conversations/1")
     passing.named("stream.open")
     passing.close()
-    eventually(lambda: len(hub) == 1)
+    eventually(lambda: len(hub.hub) == 1)
     staying = kevin.stream("/streams/conversations/1")
     assert names(thread.ephemeral("conversation.viewers")) == ["Ada", "Kevin"]
     assert thread.raw.count("conversation.viewers") == 2 * 2  # as event and in its data
@@ -69,7 +69,7 @@ def test_a_viewer_in_the_join_delay_is_not_published_to_the_previous_assignee(ap
     assert answer.status_code == 200
     while names(thread.ephemeral("conversation.viewers")) != ["Ada"]:
         pass
-    eventually(lambda: not hub.leases._settling)
+    eventually(lambda: not hub.leases._joining)
     ada.post("/conversations/2/assignee", {"assignee_id": kevin.id})
     while his.next().event != "conversation.updated":
         pass

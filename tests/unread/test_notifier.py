@@ -33,9 +33,9 @@ def read_all(agent, conversation):
 def second_app(app, database_url, redis, tmp_path):
     """Another application with its own hub, in place of another process."""
     second = create_app(settings(tmp_path, database_url, redis.url))
-    second.extensions["hub"].start()
+    second.extensions["engine"].start()
     yield second
-    second.extensions["hub"].stop()
+    second.extensions["engine"].stop()
     second.extensions["broker"].redis.close()
     with second.app_context():
         db.engine.dispose()
@@ -103,7 +103,7 @@ def test_a_conversation_beyond_the_first_page_is_counted_if_its_events_are_repla
 def test_unread_counts_are_recounted_when_too_many_messages_wait(kevin, ada, monkeypatch):
     with follow_unread(kevin) as his:
         before = his.conversations["1"]
-        monkeypatch.setattr(notifier, "HEARD_LIMIT", 0)
+        monkeypatch.setattr(notifier, "MAX_DELIVERIES", 0)
         ada.send(1, "too much")
         his.become(c1=before + 1)
         assert len(his.changes[-1]["conversations"]) > 1
@@ -121,7 +121,7 @@ def test_the_notifier_drops_the_state_of_users_without_streams(kevin, hub, monke
 def test_a_returning_user_receives_the_unread_counts_of_their_absence(app, kevin, ada, hub):
     with follow_unread(kevin):
         pass
-    eventually(lambda: len(hub) == 0)
+    eventually(lambda: len(hub.hub) == 0)
     ada.send(1, "while you were away")
     assert outbox_drained(app)
     with follow_unread(kevin) as his:
@@ -167,7 +167,7 @@ def test_a_subscriber_that_catches_up_receives_the_last_unread_counts(kevin, ada
     """A subscriber that is not live is skipped until it is."""
     with follow_unread(kevin) as his:
         before = his.conversations["1"]
-        for subscriber in hub.subscribers():
-            hub.catch_up(subscriber)
+        for subscriber in hub.hub.subscribers():
+            hub.hub.catch_up(subscriber)
         ada.send(1, "meanwhile")
         his.become(c1=before + 1)

@@ -1,8 +1,8 @@
--- Shared beginning of every script: which epoch an account is in, and what was published last.
--- KEYS[1] "epoch last newest": nothing is published at or before `last` any more, `newest` is the
+-- Common beginning of every script: the epoch of an account, and its newest event.
+-- KEYS[1] "epoch last newest": no event will be published at or before `last`; `newest` is the
 -- newest event. KEYS[2] zset log → the millisecond of its newest event, of all topics in use.
--- ARGV[1], ARGV[2] the last and the newest that the caller knows of, each with its epoch ("" if none).
--- An epoch is the microsecond in which it began, or the next one after any that is known.
+-- ARGV[1], ARGV[2] the caller's high-water mark: its last and its newest, each with its epoch ("" if none).
+-- An epoch is the microsecond in which it began, or the next one after every epoch in use.
 
 local function parts(entry)
   local ms, n = string.match(entry, '^(%d+)-(%d+)$')
@@ -23,29 +23,29 @@ local function save()
   redis.call('SET', KEYS[1], table.concat({epoch, last, newest}, ' '))
 end
 
--- Whether somebody was told of something later than `entry`: then this is an old copy of the data, or
--- a server that came back without its newest writes.
-local function is_behind(known, entry)
-  local known_epoch, known_entry = string.match(known, '^(%d+) (%S+)$')
-  return known_epoch and (tonumber(epoch) < tonumber(known_epoch)
-    or (epoch == known_epoch and before(entry, known_entry)))
+-- Whether the mark is later than `entry`: then this is an old copy of the data, or a server that
+-- restarted without its newest writes.
+local function is_behind(mark, entry)
+  local mark_epoch, mark_entry = string.match(mark, '^(%d+) (%S+)$')
+  return mark_epoch and (tonumber(epoch) < tonumber(mark_epoch)
+    or (epoch == mark_epoch and before(entry, mark_entry)))
 end
 
--- What was forgotten can't be replayed: that is a new epoch, and everyone is told.
-local function has_forgotten()
+-- Lost data can't be replayed: a new epoch begins, and every stream is reset.
+local function has_lost_data()
   return not epoch or is_behind(ARGV[1], last) or is_behind(ARGV[2], newest)
     or (newest ~= '0-0' and redis.call('EXISTS', KEYS[2]) == 0)
 end
 
-if has_forgotten() then
+if has_lost_data() then
   local began = tonumber(time[1]) * 1000000 + tonumber(time[2])
   began = math.max(began, tonumber(epoch or 0) + 1)
   last, newest = last or '0-0', '0-0'
-  for _, known in ipairs({ARGV[1], ARGV[2]}) do
-    local known_epoch, known_entry = string.match(known, '^(%d+) (%S+)$')
-    if known_epoch then
-      began = math.max(began, tonumber(known_epoch) + 1)
-      last = before(last, known_entry) and known_entry or last -- nothing is ever said before that
+  for _, mark in ipairs({ARGV[1], ARGV[2]}) do
+    local mark_epoch, mark_entry = string.match(mark, '^(%d+) (%S+)$')
+    if mark_epoch then
+      began = math.max(began, tonumber(mark_epoch) + 1)
+      last = before(last, mark_entry) and mark_entry or last -- no event is published before that
     end
   end
   epoch = string.format('%.0f', began)

@@ -1,25 +1,25 @@
--- A group of leases: who is in it, by which connections, until when. Whoever comes or goes is
--- announced by the script that sees it, so that it is announced once, and in order.
---   <group>         hash  holder → value: who is in, and as what
---   <group>:leases  zset  "holder connection" → when the lease runs out, in ms
+-- A group of leases: its members, by which connections, until when. The script that changes a group
+-- announces the transitions, so that each is announced once, and in order.
+--   <group>         hash  holder → value: the members
+--   <group>:leases  zset  "holder connection" → when the lease expires, in ms
 --   <group>:counts  hash  holder → number of leases
---   <group>:gone    hash  holder → "ms value": who has left lately, and as what
---   <group>:alive   when somebody last looked after the group, in ms
+--   <group>:gone    hash  holder → "ms value": the members that left lately
+--   <group>:alive   when a script last ran for the group, in ms
 
--- A lease is renewed several times before it runs out. If nobody has looked after the group for
--- longer than this, Redis was away: then running out says nothing about the holders.
+-- A lease is renewed several times before it expires. If no script ran for the group for longer than
+-- this, Redis was away: then an expiry is no sign of a departure.
 local OUTAGE = 30000
-local GONE = 60000 -- ms for which a snapshot tells of those who left
+local GONE = 60000 -- ms for which a snapshot has the members that left
 
 local Group = {}
 Group.__index = Group
 
--- `whole`: announcements also carry all present holders with the same first part ("42/9": 42).
-function Group.at(key, channel, kind, now, ttl, renewed, whole)
+-- `include_siblings`: announcements also have all members with the same first part ("42/9": 42).
+function Group.at(key, channel, kind, now, ttl, renewed, include_siblings)
   local group = {
     key = key, leases = key .. ':leases', counts = key .. ':counts', gone = key .. ':gone',
     alive = key .. ':alive', channel = channel, kind = kind, now = now, ttl = ttl,
-    renewed = renewed, whole = whole, changes = {},
+    renewed = renewed, include_siblings = include_siblings, changes = {},
   }
   return setmetatable(group, Group)
 end
@@ -40,7 +40,7 @@ function Group:hold(holder, connection, value)
   self:put(holder, value)
 end
 
--- As hold, but what the holder is in the group as is left alone, if it is still in.
+-- As hold, but a member keeps its value.
 function Group:renew(holder, connection, value)
   self:hold(holder, connection, redis.call('HGET', self.key, holder) or value)
 end
@@ -56,7 +56,7 @@ function Group:release(holder, connection, grace)
   end
 end
 
--- What somebody who is in the group is in it as.
+-- The value of a member.
 function Group:change(holder, _, value)
   if redis.call('HEXISTS', self.key, holder) == 1 then
     self:put(holder, value)
@@ -76,10 +76,10 @@ function Group:drop(lease)
 end
 
 function Group:sweep()
-  local ran_out = redis.call('ZRANGEBYSCORE', self.leases, '-inf', string.format('%.0f', self.now))
-  local seen = tonumber(redis.call('GET', self.alive) or self.now)
-  for _, lease in ipairs(ran_out) do
-    if self.renewed and self.now - seen > OUTAGE then
+  local expired = redis.call('ZRANGEBYSCORE', self.leases, '-inf', string.format('%.0f', self.now))
+  local last_run = tonumber(redis.call('GET', self.alive) or self.now)
+  for _, lease in ipairs(expired) do
+    if self.renewed and self.now - last_run > OUTAGE then
       redis.call('ZADD', self.leases, self.now + OUTAGE, lease)
     else
       self:drop(lease)
@@ -93,27 +93,27 @@ function Group:sweep()
   end
 end
 
--- In how many ms the next lease runs out; -1 when there is none.
+-- The ms until the next lease expires; -1 when there is none.
 function Group:ends_in()
   local ends = redis.call('ZRANGE', self.leases, 0, 0, 'WITHSCORES')[2]
   return ends and math.max(0, tonumber(ends) - self.now) or -1
 end
 
-function Group:beside_the_changed()
-  local wanted, beside = {}, {}
+function Group:siblings_of_changed()
+  local wanted, siblings = {}, {}
   for _, change in ipairs(self.changes) do
     wanted[string.match(change[1], '^[^/]*')] = true
   end
   local all = redis.call('HGETALL', self.key)
   for i = 1, #all, 2 do
     if wanted[string.match(all[i], '^[^/]*')] then
-      table.insert(beside, {all[i], all[i + 1]})
+      table.insert(siblings, {all[i], all[i + 1]})
     end
   end
-  return beside
+  return siblings
 end
 
--- Announces what has changed, and returns what it announced.
+-- Announces the transitions, and returns the announcement.
 function Group:finish()
   if self.renewed and redis.call('EXISTS', self.leases) == 1 then
     redis.call('SET', self.alive, string.format('%.0f', self.now))
@@ -122,17 +122,18 @@ function Group:finish()
   for _, key in ipairs({self.key, self.leases, self.counts, self.gone, self.alive}) do
     redis.call('PEXPIRE', key, kept)
   end
-  local told = cjson.encode({
-    ends_in = self:ends_in(), changes = self.changes, beside = self.whole and self:beside_the_changed() or {},
+  local diff = cjson.encode({
+    ends_in = self:ends_in(), changes = self.changes,
+    beside = self.include_siblings and self:siblings_of_changed() or {},
   })
   if #self.changes > 0 then
-    redis.call('PUBLISH', self.channel, '~ ' .. self.kind .. ' ' .. told)
+    redis.call('PUBLISH', self.channel, '~ ' .. self.kind .. ' ' .. diff)
   end
-  return told
+  return diff
 end
 
 function Group:snapshot()
   self:sweep()
-  local told = self:finish()
-  return {told, redis.call('HGETALL', self.key), redis.call('HGETALL', self.gone)}
+  local diff = self:finish()
+  return {diff, redis.call('HGETALL', self.key), redis.call('HGETALL', self.gone)}
 end

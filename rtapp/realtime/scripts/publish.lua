@@ -2,13 +2,13 @@
 -- KEYS[3…] for each event its idempotency key, then its topics' logs (each also the name of its channel)
 -- ARGV[3] retention in ms, ARGV[4] most entries of a log; then for each event its name, how many topics
 -- it has, and a body per topic
--- Returns {epoch, the newest event, how many were published; those whose key had been seen are not}.
--- An event that fails ends the script: those before it are published, of itself and the rest nothing.
+-- Returns {epoch, the newest event, how many were published now; an event with a used key is not}.
+-- An event that fails ends the script: those before it are published, it and the rest are not.
 
 local retention, most = tonumber(ARGV[3]), ARGV[4]
 local ms, n = parts(last)
 
--- What was published last on a topic, by its log; or, should that have been evicted, at the latest.
+-- The last entry of a topic, by its log; or the latest that it can be, if the log was evicted.
 local function before_it(log, tail)
   local head = redis.call('ZSCORE', KEYS[2], log)
   local entry = tail and tail[1] or '0-0'
@@ -22,7 +22,7 @@ local key, arg, published = 3, 5, 0
 while key <= #KEYS do
   local done, event, count = KEYS[key], ARGV[arg], tonumber(ARGV[arg + 1])
   if redis.call('EXISTS', done) == 0 then
-    -- Read all before anything is written: a log of the wrong type fails here, and leaves no half event.
+    -- Read all logs before writing to one: a key of the wrong type fails here, and leaves no half event.
     local tails, previous = {}, {}
     for i = 1, count do
       tails[i] = redis.call('XREVRANGE', KEYS[key + i], '+', '-', 'COUNT', 1)[1]
@@ -53,7 +53,7 @@ while key <= #KEYS do
   end
   key, arg = key + count + 1, arg + count + 2
 end
-if published > 0 then -- and so something is left: that there is nothing would mean an eviction
+if published > 0 then -- and so the set is not empty: an empty one would mean an eviction
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0f', now - retention))
 end
 return {epoch, newest, published}

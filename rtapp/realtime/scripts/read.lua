@@ -1,12 +1,12 @@
--- What each topic's log holds after an entry, and who is in its groups, all as of one moment.
+-- The entries of topics' logs after an entry, and the members of their groups, as of one moment.
 -- ARGV[3] the entry to start after, ARGV[4] most entries per topic, ARGV[5] number of topics
 -- KEYS[3…] the topics' logs, then for each group: its key, and the log (and channel) of its topic;
--- for each group four of ARGV[6…]: kind, how long a lease lasts in ms, '1' if renewed, '1' if whole
--- Returns {epoch, now in ms, the position, the newest event, 1 if the logs are whole (0: one has lost
--- what came after the entry), logs of the topics, snapshots of the groups}.
+-- for each group four of ARGV[6…]: kind, how long a lease lasts in ms, '1' if renewed, '1' to include siblings
+-- Returns {epoch, now in ms, the position, the newest event, 1 if the logs are intact (0: one has lost
+-- entries after the given one), logs of the topics, snapshots of the groups}.
 
--- What is answered here is given to clients as a place to resume from: whatever comes later must come
--- after it, also when the clock steps back. Another event of this very millisecond may still come.
+-- Clients resume from the position that is returned here: every later event must follow it, also when
+-- the clock steps back. Another event may still be published in this millisecond.
 local proven = string.format('%.0f-0', now - 1)
 if before(last, proven) then
   last = proven
@@ -15,9 +15,9 @@ end
 
 local start, most = ARGV[3], tonumber(ARGV[4])
 
--- A log that lacks its newest event was evicted. Whether that came after the entry is to be known to the
--- millisecond, and in doubt it did.
-local function is_whole(log, read)
+-- A log without its newest event was evicted. In doubt, within a millisecond, that event came after the
+-- given entry.
+local function is_intact(log, read)
   local head = tonumber(redis.call('ZSCORE', KEYS[2], log) or 0)
   if head < parts(start) or #read == most then
     return true
@@ -26,11 +26,11 @@ local function is_whole(log, read)
   return tail and parts(tail[1]) >= head
 end
 
-local whole, logs, snapshots, topics = 1, {}, {}, tonumber(ARGV[5])
+local intact, logs, snapshots, topics = 1, {}, {}, tonumber(ARGV[5])
 for i = 1, topics do
   logs[i] = redis.call('XRANGE', KEYS[2 + i], '(' .. start, '+', 'COUNT', most)
-  if not is_whole(KEYS[2 + i], logs[i]) then
-    whole = 0
+  if not is_intact(KEYS[2 + i], logs[i]) then
+    intact = 0
   end
 end
 for i = 1, (#KEYS - 2 - topics) / 2 do
@@ -40,4 +40,4 @@ for i = 1, (#KEYS - 2 - topics) / 2 do
     ARGV[arg + 2] == '1', ARGV[arg + 3] == '1')
   snapshots[i] = group:snapshot()
 end
-return {epoch, string.format('%.0f', now), last, newest, whole, logs, snapshots}
+return {epoch, string.format('%.0f', now), last, newest, intact, logs, snapshots}

@@ -1,0 +1,161 @@
+"""The engine: composes the components, starts and stops them, and handles the pub/sub connection.
+
+Each component gets the ones below it and knows none above: docs/architecture.md has the picture.
+"""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+from gevent.event import Event
+
+from . import frames
+from . import replay
+from .announcer import Announcer
+from .broker import CONTROL
+from .broker import Broker
+from .catch_up_queue import CatchUpQueue
+from .fan_out import FanOut
+from .frames import Frames
+from .group import Group
+from .heartbeat import Heartbeat
+from .hub import Hub
+from .leases import Leases
+from .leases import Operation
+from .observer import Observer
+from .pubsub import PubSub
+from .replay import Replay
+from .revocation import Authorise
+from .revocation import Revocation
+from .sockets import Sockets
+from .topics import Topics
+
+DRAIN_PAUSE = 0.01  # s between two streams closed at the end
+DRAIN_LIMIT = 20.0  # s that a drain takes at most, with however many streams
+
+
+class Engine:
+    """One per process: the open streams, and all that keeps them live.
+
+    `render` makes fragments for the formats other than JSON; `authorise` returns what a
+    subscription is allowed now; `announcer` makes events of groups; `observer` is called for
+    deliveries. The engine imports no model and no Flask.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        render: frames.Render,
+        authorise: Authorise,
+        announcer: Announcer | None = None,
+        observer: Observer | None = None,
+    ):
+        self.draining = False
+        self.broker = broker
+        self.announcer = announcer or Announcer()
+        self.observer = observer or Observer()
+        self.frames = Frames(render)
+        self.pubsub = PubSub(broker, self)
+        self.topics = Topics(self.pubsub, self.observer.observes)
+        self.sockets = Sockets()
+        self.leases = Leases(broker, self.sockets.subscribers)
+        ready = Event()
+        queue = CatchUpQueue(ready.set)
+        self.hub = Hub(self.sockets, self.topics, self.leases, queue)
+        self.fan_out = FanOut(
+            self.hub,
+            self.topics,
+            self.leases,
+            self.frames,
+            self.announcer,
+            self.observer,
+            broker.high_water_marks,
+        )
+        self.replay = Replay(
+            broker,
+            self.hub,
+            self.topics,
+            self.leases,
+            self.frames,
+            self.announcer,
+            self.observer,
+            queue,
+            ready,
+        )
+        self.heartbeat = Heartbeat(broker, self.pubsub, self.topics, self.hub)
+        self.revocation = Revocation(self.hub, authorise)
+        self._greenlets: list[gevent.Greenlet[..., None]] = []
+
+    def start(self) -> None:
+        """Start all components, in greenlets of the calling thread's loop. Again: does nothing."""
+        if not self._greenlets:
+            self.hub.start()
+            self._greenlets = [
+                gevent.spawn(self.pubsub.run),
+                gevent.spawn(self.heartbeat.run),
+                gevent.spawn(self.revocation.run),
+                gevent.spawn(self.leases.run),
+                gevent.spawn(self.observer.run, self.fan_out),
+                *(gevent.spawn(self.replay.run) for _ in range(replay.WORKERS)),
+            ]
+
+    def drain(self) -> None:
+        """Close every stream, asking clients to reconnect elsewhere; spread over at most
+        DRAIN_LIMIT, so that they do not reconnect at once."""
+        self.draining = True
+        self.leases.renew()  # they outlive the restart
+        while streams := self.hub.subscribers():
+            due, pause = time.monotonic(), min(DRAIN_PAUSE, DRAIN_LIMIT / len(streams))
+            for subscriber in streams:
+                self.hub.close(subscriber, "shutdown")
+                due += pause
+                gevent.sleep(max(0, due - time.monotonic()))
+
+    def stop(self) -> None:
+        """Close every stream, and end what `start` began."""
+        for subscriber in self.hub.subscribers():
+            self.hub.close(subscriber, "shutdown")
+        self.revocation.stop()
+        gevent.killall(self._greenlets)
+        self._greenlets = []
+        self.pubsub.disconnect()
+        self.sockets.stop()
+
+    def barrier(self, timeout: float) -> bool:
+        """Return True once every message published before this call has been delivered, False if
+        that can't be proven within `timeout` seconds."""
+        return self.pubsub.barrier(timeout)
+
+    def announce(self, account_id: int, group: Group, operation: Operation) -> None:
+        """Change a group soon; Redis announces the change to its topic. Does not wait.
+
+        `operation` is made by presence.py, typing.py or viewers.py. It is dropped if Redis is away.
+        """
+        self.leases.submit(account_id, group, operation)
+
+    # The pub/sub connection's handler
+
+    def names(self) -> list[bytes]:
+        return [CONTROL.encode(), *self.topics.channels]
+
+    def connected(self) -> None:
+        self.leases.renew()
+
+    def subscribed(self, name: bytes) -> None:
+        channel = self.topics.confirm(name)
+        if channel is not None:
+            self.hub.catch_up_all(channel)
+
+    def messages(self, name: bytes, payloads: list[bytes]) -> None:
+        if name == CONTROL.encode():
+            for payload in payloads:
+                self.revocation.recheck_named(payload.decode())
+        elif (channel := self.topics.channels.get(name)) is not None:
+            self.fan_out.deliver(channel, payloads)
+
+    def disconnected(self) -> None:
+        self.broker.high_water_marks.invalidate()
+        self.topics.invalidate()
+        for subscriber in self.hub.subscribers():
+            self.hub.catch_up(subscriber)

@@ -1,0 +1,123 @@
+"""The process's one pub/sub connection, kept open. Its handler gets all that it receives."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
+from typing import Protocol
+
+import gevent
+from gevent.event import Event
+from redis.exceptions import RedisError
+
+from . import metrics
+from .broker import Broker
+from .pubsub_connection import PubSubConnection
+
+RECONNECT_DELAY = (0.05, 2.0)  # s: the first, and the longest; doubled at each failure
+MAX_NAMES = 1000  # topics in one command
+
+logger = logging.getLogger(__name__)
+
+
+class Handler(Protocol):
+    """Gets what the connection receives, in the order in which Redis sends. May yield."""
+
+    def names(self) -> list[bytes]:
+        """Return the channels to subscribe to on a new connection."""
+
+    def connected(self) -> None:
+        """A connection is open; the subscriptions follow."""
+
+    def subscribed(self, name: bytes) -> None:
+        """Redis has confirmed a subscription."""
+
+    def messages(self, name: bytes, payloads: list[bytes]) -> None:
+        """Messages of one channel that arrived in a row."""
+
+    def disconnected(self) -> None:
+        """The connection is lost: messages may be missed from here until `subscribed`."""
+
+
+class PubSub:
+    def __init__(self, broker: Broker, handler: Handler):
+        self._broker = broker
+        self._handler = handler
+        self._connection: PubSubConnection | None = None
+        self._pongs: dict[bytes, Event] = {}
+
+    def run(self) -> None:
+        delay, longest = RECONNECT_DELAY
+        while True:
+            try:
+                connection = self._broker.connect_pubsub()
+                try:
+                    self._subscribe(connection)
+                    delay, _ = RECONNECT_DELAY
+                    while True:
+                        self._receive(connection.read())
+                finally:
+                    self.disconnect()
+                    connection.close()
+            except (RedisError, OSError) as error:
+                logger.warning("Not listening to Redis (%s); trying again in %.2f s", error, delay)
+                gevent.sleep(delay)
+                delay = min(delay * 2, longest)
+
+    def _subscribe(self, connection: PubSubConnection) -> None:
+        self._connection = connection
+        self._handler.connected()
+        metrics.RECONNECTS.inc()
+        names = self._handler.names()
+        for start in range(0, len(names), MAX_NAMES):
+            connection.send("SUBSCRIBE", *names[start : start + MAX_NAMES])
+
+    def _receive(self, replies: Iterable[list[bytes]]) -> None:
+        for kind, group in groupby(replies, key=itemgetter(0)):
+            if kind == b"message":
+                for name, row in groupby(group, key=itemgetter(1)):
+                    self._handler.messages(name, [payload for _, _, payload in row])
+            elif kind == b"subscribe":
+                for _, name, _ in group:
+                    self._handler.subscribed(name)
+            elif kind == b"pong":
+                for _, token in group:
+                    if token in self._pongs:
+                        self._pongs[token].set()
+
+    def disconnect(self) -> None:
+        self._connection = None
+        self._handler.disconnected()
+
+    def command(self, *command: str | bytes) -> None:
+        """Send on the connection, if there is one; a new one begins with all subscriptions."""
+        connection = self._connection
+        if connection is not None:
+            try:
+                connection.send(*command)
+            except (RedisError, OSError):
+                if self._connection is connection:
+                    self._connection = None  # or the next command would open it again, unread
+                connection.close()  # wakes its reader, which connects again
+
+    def barrier(self, timeout: float) -> bool:
+        """Return True once every message published before this call has been handled.
+
+        Redis answers one connection in order: the pong comes after what was published before the
+        ping (https://redis.io/docs/latest/develop/pubsub/). Returns False when Redis is away. A
+        connection that is silent for `timeout` seconds is closed.
+        """
+        connection = self._connection
+        if connection is None:
+            return False
+        token = str(time.monotonic_ns()).encode()
+        pong = self._pongs[token] = Event()
+        self.command("PING", token)
+        answered = pong.wait(timeout)
+        del self._pongs[token]
+        if not answered and self._connection is connection:
+            connection.close()
+        return answered

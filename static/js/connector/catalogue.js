@@ -1,0 +1,20 @@
+/** The callback for each event of a stream. A test compares this table with rtapp/events/catalogue.py. */
+
+/** @type {Record<string, string>} */
+export const CALLBACKS = {
+  "message.created": "onMessageCreated",
+  "message.updated": "onMessageUpdated",
+  "message.deleted": "onMessageDeleted",
+  "conversation.created": "onConversationCreated",
+  "conversation.updated": "onConversationUpdated",
+  "conversation.status_changed": "onConversationStatusChanged",
+  "conversation.assignee_changed": "onConversationAssigneeChanged",
+  "conversation.removed": "onConversationRemoved",
+  "conversation.read": "onConversationRead",
+  "conversation.viewers": "onConversationViewers",
+  "typing": "onTyping",
+  "presence_update": "onPresenceUpdate",
+  "notification.created": "onNotificationCreated",
+  "notification.read": "onNotificationRead",
+  "unread.changed": "onUnreadChanged",
+};

@@ -1,0 +1,234 @@
+/**
+ * One connection to the server. Unlike a native EventSource, it recovers from an answer other than 200, a silently dead
+ * link, sleep and a drain. It resumes from the last cursor.
+ */
+
+/** @import { Closed, ConnectionMessage, ConnectionOptions, Timers } from "./types" */
+
+import { CALLBACKS } from "./catalogue.js";
+import { PROBE_TIMEOUT, backoff, isRefusal, probe, reasonOf, streamUrl } from "./request.js";
+
+export const HEARTBEAT = 15_000;
+const PATIENCE = 2.5; // heartbeats of silence
+const CLOSED = 2; // EventSource.CLOSED
+
+export class Connection {
+  #options;
+  #deliver;
+  #cursor;
+  /** @type {EventSource | null} */
+  #source = null;
+  /** @type {{at: number, run: () => void, isBackoff: boolean, timer: any} | null} */
+  #deadline = null;
+  #heartbeat = HEARTBEAT;
+  #attempt = 0;
+  #isOpen = false;
+  /** @type {string | undefined} */
+  #interruption;
+  #ended = false;
+
+  /**
+   * @param {ConnectionOptions} options
+   * @param {(message: ConnectionMessage) => void} deliver
+   */
+  constructor(options, deliver) {
+    this.#options = {
+      patience: PATIENCE,
+      EventSource: globalThis.EventSource,
+      timers: /** @type {Timers} */ (globalThis),
+      now: Date.now,
+      random: Math.random,
+      probe,
+      ...options,
+    };
+    this.#deliver = deliver;
+    this.#cursor = options.cursor ?? "";
+    this.#open();
+  }
+
+  get cursor() {
+    return this.#cursor;
+  }
+
+  get isOpen() {
+    return this.#isOpen;
+  }
+
+  get interruption() {
+    return this.#interruption;
+  }
+
+  /** Milliseconds until the next message at the latest, if timers run. */
+  get due() {
+    return this.#deadline ? Math.max(0, this.#deadline.at - this.#options.now()) : PROBE_TIMEOUT;
+  }
+
+  /** Delivers no further message. */
+  close() {
+    this.#ended = true;
+    this.#release();
+  }
+
+  /** Ends a back-off. */
+  retry() {
+    if (this.#deadline?.isBackoff) this.#open();
+  }
+
+  /** Runs what is overdue: timers stop during sleep, and are slow in a hidden page. */
+  wake() {
+    if (this.#deadline && this.due === 0) this.#deadline.run();
+  }
+
+  #open() {
+    this.#release();
+    const url = streamUrl({ ...this.#options, cursor: this.#cursor });
+    const source = new this.#options.EventSource(url);
+    this.#source = source;
+    this.#watch();
+    this.#listen(source, url);
+    this.#notify({ type: "wait", reason: this.#interruption });
+  }
+
+  /** @type {(source: EventSource, url: string) => void} */
+  #listen(source, url) {
+    // A released source may have queued events, which come again from the cursor.
+    /** @type {(name: string, handle: (event: MessageEvent) => void) => void} */
+    const on = (name, handle) =>
+      source.addEventListener(name, (event) => {
+        if (source === this.#source) handle(/** @type {MessageEvent} */ (event));
+      });
+    /** @type {(name: string, handle: (event: MessageEvent, before: string) => void) => void} */
+    const onMessage = (name, handle) =>
+      on(name, (event) => {
+        const before = this.#cursor;
+        if (event.lastEventId) this.#cursor = event.lastEventId;
+        this.#watch();
+        handle(event, before);
+      });
+
+    onMessage("stream.open", (event, before) => this.#opened(parse(event), before, event.lastEventId));
+    onMessage("stream.ping", (event) => this.#notify({ type: "ping", lag: parse(event).lag ?? 0, id: event.lastEventId }));
+    onMessage("stream.reset", (event) => this.#notify({ type: "reset", reason: parse(event).reason, id: event.lastEventId }));
+    onMessage("stream.closed", (event) => this.#closed(parse(event)));
+    for (const name of ["message", ...Object.keys(CALLBACKS)]) {
+      // An event without an id has the previous one: "lastEventId … the last event ID string of the event source"
+      // (WHATWG HTML, 9.2.6). It is not covered by it.
+      onMessage(name, (event, before) => {
+        const id = event.lastEventId === before ? "" : event.lastEventId;
+        this.#notify({ type: "event", name, data: event.data, id });
+      });
+    }
+    on("error", () => this.#failed(source, url));
+  }
+
+  /** @type {(fields: {heartbeat?: any, resumed?: boolean}, from: string, id: string) => void} */
+  #opened({ heartbeat, resumed = false }, from, id) {
+    if (heartbeat > 0) this.#heartbeat = heartbeat * 1000;
+    this.#watch();
+    this.#attempt = 0;
+    this.#isOpen = true;
+    this.#interruption = undefined;
+    this.#notify({ type: "open", from: from || id, resumed, id });
+  }
+
+  /** @type {(fields: {reason?: string, reconnect?: boolean, retry_after?: any}) => void} */
+  #closed({ reason = "closed", reconnect, retry_after }) {
+    if (reconnect === false) {
+      this.#finish({ reason });
+    } else {
+      this.#release();
+      this.#reopenIn(retry_after >= 0 ? retry_after : this.#backoff(), reason);
+    }
+  }
+
+  /**
+   * "If the readyState is not CLOSED", the browser reconnects by itself (WHATWG HTML, 9.2.3).
+   *
+   * @type {(source: EventSource, url: string) => void}
+   */
+  #failed(source, url) {
+    this.#interrupt("network");
+    if (source.readyState === CLOSED) this.#probe(source, url);
+  }
+
+  /** @type {(source: EventSource, url: string) => Promise<void>} */
+  async #probe(source, url) {
+    this.#clearDeadline();
+    this.#notify({ type: "wait", reason: this.#interruption });
+    const { status, retryAfter = 0 } = await this.#options.probe(url);
+    if (source !== this.#source) return;
+
+    if (isRefusal(status)) {
+      this.#finish({ reason: reasonOf(status), status });
+    } else {
+      this.#release();
+      this.#reopenIn(Math.max(retryAfter, this.#backoff()), "network");
+    }
+  }
+
+  #silent() {
+    this.#interrupt("silence");
+    this.#open();
+  }
+
+  /** @type {(delay: number, reason: string) => void} */
+  #reopenIn(delay, reason) {
+    this.#setDeadline(delay, () => this.#open(), true);
+    this.#interrupt(reason);
+  }
+
+  #backoff() {
+    const { random, firstDelay, longestDelay } = this.#options;
+    return backoff(this.#attempt++, random, firstDelay, longestDelay);
+  }
+
+  /** @param {string} reason */
+  #interrupt(reason) {
+    this.#isOpen = false;
+    this.#interruption ??= reason;
+    this.#notify({ type: "wait", reason: this.#interruption });
+  }
+
+  /** @param {Omit<Closed, "type">} closing */
+  #finish(closing) {
+    this.close();
+    this.#deliver({ type: "closed", ...closing });
+  }
+
+  /** @param {ConnectionMessage} message */
+  #notify(message) {
+    if (!this.#ended) this.#deliver(message);
+  }
+
+  #watch() {
+    this.#setDeadline(this.#options.patience * this.#heartbeat, () => this.#silent());
+  }
+
+  /** @type {(delay: number, run: () => void, isBackoff?: boolean) => void} */
+  #setDeadline(delay, run, isBackoff = false) {
+    this.#clearDeadline();
+    const { timers, now } = this.#options;
+    this.#deadline = { at: now() + delay, run, isBackoff, timer: timers.setTimeout(run, delay) };
+  }
+
+  #clearDeadline() {
+    this.#options.timers.clearTimeout(this.#deadline?.timer);
+    this.#deadline = null;
+  }
+
+  #release() {
+    this.#clearDeadline();
+    this.#isOpen = false;
+    this.#source?.close();
+    this.#source = null;
+  }
+}
+
+/** @param {MessageEvent} event */
+function parse({ data }) {
+  try {
+    return JSON.parse(data) ?? {};
+  } catch {
+    return {};
+  }
+}

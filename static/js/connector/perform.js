@@ -1,0 +1,82 @@
+/** @import { Problem } from "./connector" */
+/** @import { Timers } from "./types" */
+
+import { retryAfter } from "./request.js";
+
+/** @type {Record<string, string>} */
+const PATHS = { account: "accounts", conversation: "conversations", message: "messages" };
+const TIMEOUT = 20_000;
+const DELAYS = [1_000, 3_000]; // ms
+const UNANSWERED = new Set([0, 502, 503, 504]); // perhaps performed
+
+/** connector.d.ts documents it. */
+export class ActionError extends Error {
+  /**
+   * @param {number} status
+   * @param {Problem | null} problem
+   * @param {number} [retryAfter]
+   */
+  constructor(status, problem, retryAfter) {
+    super(problem?.detail ?? problem?.title ?? (status === 0 ? "The server did not answer." : `The server answered ${status}.`));
+    this.name = "ActionError";
+    this.status = status;
+    this.problem = problem;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/**
+ * `("conversation:42", "messages")` is `/conversations/42/messages`, with "" `/conversations/42`. Throws TypeError.
+ *
+ * @type {(name: string, action: string) => string}
+ */
+export function actionUrl(name, action) {
+  const [, kind = "", id] = /^([a-z]+):(\d+)$/.exec(name) ?? [];
+  if (!Object.hasOwn(PATHS, kind)) throw new TypeError(`perform() needs account:<id>, conversation:<id> or message:<id>, not ${name}`);
+  if (!/^[a-z_]*$/.test(action)) throw new TypeError(`There is no action ${action}`);
+  return `/${PATHS[kind]}/${id}${action && "/"}${action}`;
+}
+
+/**
+ * Posts JSON. Returns the parsed answer, null for one without content. Throws ActionError. Unanswered, data with a
+ * `client_id`, by which the server recognises a repetition, is sent up to two more times.
+ *
+ * @param {string} url
+ * @param {{client_id?: string}} data
+ * @param {{csrf?: string, fetch?: typeof globalThis.fetch, timers?: Pick<Timers, "setTimeout">, delays?: number[]}} options
+ */
+export async function post(url, data, { csrf = "", fetch = globalThis.fetch, timers = globalThis, delays = DELAYS }) {
+  const retries = data.client_id ? delays : [];
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await postOnce(url, data, csrf, fetch);
+    } catch (error) {
+      if (!(error instanceof ActionError) || !UNANSWERED.has(error.status) || attempt >= retries.length) throw error;
+      const delay = error.retryAfter ?? retries[attempt];
+      await new Promise((resolve) => timers.setTimeout(() => resolve(null), delay));
+    }
+  }
+}
+
+/** @type {(url: string, data: object, csrf: string, fetch: typeof globalThis.fetch) => Promise<any>} */
+async function postOnce(url, data, csrf, fetch) {
+  const answer = await send(url, data, csrf, fetch);
+  const body = answer.status === 204 ? null : await answer.json().catch(() => null);
+  if (answer.ok) return body;
+  throw new ActionError(answer.status, body, retryAfter(answer));
+}
+
+/** @type {(url: string, data: object, csrf: string, fetch: typeof globalThis.fetch) => Promise<Response>} */
+async function send(url, data, csrf, fetch) {
+  try {
+    return await fetch(url, {
+      method: "POST",
+      headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": csrf },
+      credentials: "same-origin",
+      body: JSON.stringify(data),
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
+  } catch {
+    throw new ActionError(0, null);
+  }
+}

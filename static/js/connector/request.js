@@ -1,0 +1,78 @@
+/** @import { ProbeResult, StreamAddress } from "./types" */
+
+export const PROBE_TIMEOUT = 10_000;
+const FIRST_DELAY = 1_000;
+const LONGEST_DELAY = 30_000;
+const RETRYABLE = new Set([408, 425, 429]);
+
+/** @param {StreamAddress} address */
+export function streamUrl({ url = "/streams", streams, format = "json", user, cursor = "" }) {
+  const query = new URLSearchParams(streams.map((stream) => ["stream", stream]));
+  query.set("format", format);
+  if (user !== undefined) query.set("user", String(user));
+  if (cursor) query.set("last_event_id", cursor);
+  return `${url}?${query}`;
+}
+
+/**
+ * Milliseconds before an attempt: doubled with each up to `longest`, of which the upper half is random.
+ *
+ * @param {number} attempt  from 0
+ */
+export function backoff(attempt, random = Math.random, first = FIRST_DELAY, longest = LONGEST_DELAY) {
+  const ceiling = Math.min(longest, first * 2 ** attempt);
+  return (ceiling + random() * ceiling) / 2;
+}
+
+/**
+ * The status with which the server refuses `url`, which EventSource does not reveal.
+ *
+ * @param {string} url
+ * @returns {Promise<ProbeResult>}
+ */
+export async function probe(url, fetch = globalThis.fetch) {
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), PROBE_TIMEOUT);
+  try {
+    const answer = await fetch(url, {
+      method: "HEAD", // authorised like a GET, but opens no stream
+      headers: { Accept: "text/event-stream" },
+      cache: "no-store",
+      credentials: "same-origin",
+      redirect: "manual",
+      signal: patience.signal,
+    });
+    return { status: answer.status, retryAfter: retryAfter(answer) };
+  } catch {
+    return { status: 0 };
+  } finally {
+    clearTimeout(timer);
+    patience.abort(); // a proxy may answer a HEAD with an endless body
+  }
+}
+
+/**
+ * Milliseconds, or undefined.
+ *
+ * @param {Response} answer
+ */
+export function retryAfter({ headers }) {
+  const seconds = Number(headers.get("Retry-After") ?? NaN);
+  return seconds >= 0 ? seconds * 1000 : undefined;
+}
+
+/** @param {number} status */
+export function isRefusal(status) {
+  return status >= 400 && status < 500 && !RETRYABLE.has(status);
+}
+
+/**
+ * As in `stream.closed`.
+ *
+ * @param {number} status
+ */
+export function reasonOf(status) {
+  if (status === 401) return "signed_out";
+  if (status === 403 || status === 404) return "forbidden";
+  return "rejected";
+}

@@ -1,0 +1,119 @@
+/** Types of the connector's internals. What an application uses is in connector.d.ts. */
+
+import type { Callbacks, ConnectOptions } from "./connector";
+
+/** `globalThis`, or a clock that a test advances. Delays are in milliseconds. */
+export interface Timers {
+  setTimeout(run: () => void, delay: number): any;
+  clearTimeout(id: any): void;
+  setInterval(run: () => void, delay: number): any;
+  clearInterval(id: any): void;
+}
+
+export interface ProbeResult {
+  /** The HTTP status; 0 without an answer. */
+  status: number;
+  /** ms */
+  retryAfter?: number;
+}
+
+export interface StreamAddress {
+  url?: string;
+  streams: string[];
+  format?: "json" | "html" | "turbo";
+  /** The user that the page was rendered for. The server answers 401 if another user has signed in since. */
+  user?: number | string;
+  /** Where to resume; "" to begin with the next event. */
+  cursor?: string;
+}
+
+export interface ConnectionOptions extends StreamAddress {
+  /** Heartbeats of silence after which a link counts as dead. */
+  patience?: number;
+  /** ms before the first new attempt; each further attempt doubles it. */
+  firstDelay?: number;
+  /** ms */
+  longestDelay?: number;
+  EventSource?: typeof globalThis.EventSource;
+  timers?: Timers;
+  /** ms, of a clock that goes on while the machine sleeps. */
+  now?: () => number;
+  /** In [0, 1). */
+  random?: () => number;
+  /** Finds the status that EventSource does not reveal. */
+  probe?: (url: string) => Promise<ProbeResult>;
+}
+
+/** The options of the leader, which sets `streams` and `cursor` of its connections itself. */
+export interface LeaderOptions extends Omit<ConnectionOptions, "streams"> {
+  settle?: number;
+  linger?: number;
+}
+
+export interface TransportOptions extends LeaderOptions {
+  grace?: number;
+  /** Called when the shared connection has no room for this tab's streams. */
+  onFull?: () => void;
+}
+
+/** What connector.js holds: the application's options, and those that tests replace. */
+export type ConnectorOptions = ConnectOptions &
+  LeaderOptions & { fetch?: typeof globalThis.fetch; page?: Window };
+
+/** Everything after `from` follows. If `resumed`, there is no event between `from` and `id`. */
+export type Open = { type: "open"; from: string; resumed: boolean; id: string };
+/** Not live. `reason` is there once the connection was interrupted. */
+export type Wait = { type: "wait"; reason?: string };
+/** An event of the server; `id` is "" for one that is not replayed. */
+export type Event = { type: "event"; name: string; data: string; id: string };
+/** The server's heartbeat; `lag` in seconds. */
+export type Ping = { type: "ping"; lag: number; id: string };
+/** Missed events can't be replayed; the stream continues after `id`. */
+export type Reset = { type: "reset"; reason?: string; id: string };
+/** The last message of a connection. */
+export type Closed = { type: "closed"; reason: string; status?: number };
+export type ConnectionMessage = Open | Wait | Event | Ping | Reset | Closed;
+
+/** A stream that a tab wants. `joined`: the connection brings everything after `cursor`. */
+export interface Want {
+  stream: string;
+  cursor: string;
+  joined?: boolean;
+}
+
+/** The messages of the table in transport.js, from a follower and from the leader. */
+export type FollowerMessage = { type: "want"; streams: Want[] } | { type: "bye" } | { type: "wake" } | { type: "retry" };
+export type LeaderMessage =
+  | (Open & { streams: string[] })
+  | Exclude<ConnectionMessage, Open | Closed>
+  | { type: "refused"; stream: string; status: number; reason: string }
+  | { type: "ended"; status?: number; reason: string }
+  | { type: "full"; tab: string };
+
+/** As received: `tab` is the sender. */
+export type FromFollower = FollowerMessage & { tab: string };
+/** As received: `term` is the leader's, `due` the ms within which its next message follows. */
+export type FromLeader = LeaderMessage & { term: number; due: number };
+
+/** A handler for each kind of message. */
+export type Handlers<Message extends { type: string }> = {
+  [Kind in Message["type"]]?: (message: Extract<Message, { type: Kind }>) => void;
+};
+
+export interface Subscription extends Want {
+  callbacks: Callbacks;
+  state?: "connecting" | "live" | "interrupted";
+}
+
+/** How a tab reaches its leader. */
+export interface Transport {
+  join(): void;
+  leave(): void;
+  send(message: FollowerMessage): void;
+}
+
+/** What a transport asks of a leader, its own tab's. */
+export interface Receiver {
+  receive(message: FromFollower): void;
+  close(): void;
+}

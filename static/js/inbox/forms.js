@@ -1,0 +1,74 @@
+/** Forms with `data-post` are sent without leaving the page. */
+
+/** @import { Page, Part } from "./types" */
+
+import { field, find, findAll } from "./dom.js";
+import { uuid } from "./uuid.js";
+
+const TIMEOUT = 20_000;
+
+/** @type {(url: string, fields: URLSearchParams) => Promise<{answer?: any, problem?: string}>} */
+export async function post(url, fields) {
+  try {
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { Accept: "application/json", "X-CSRF-Token": find(document, 'meta[name="csrf-token"]').getAttribute("content") ?? "" },
+      body: fields,
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
+    const body = answer.status === 204 ? null : await answer.json().catch(() => null);
+    if (answer.ok) return { answer: body };
+    if (answer.status === 401) return { problem: "You are signed out. Sign in again." };
+    return { problem: body?.detail ?? body?.title ?? `The server refused this (${answer.status}).` };
+  } catch {
+    return { problem: "No answer from the server. Nothing may have been changed." };
+  }
+}
+
+/**
+ * @param {Page} page
+ * @returns {Part}
+ */
+export function startForms(page) {
+  document.addEventListener("submit", (event) => {
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    if (!form.matches("form[data-post]") || event.defaultPrevented) return;
+    event.preventDefault();
+    if (form.ariaBusy !== "true") submit(form, event.submitter, page);
+  });
+  return { changed: (arrived) => arrived.forEach(press) };
+}
+
+/** @type {(form: HTMLFormElement, submitter: HTMLElement | null, page: Page) => Promise<void>} */
+async function submit(form, submitter, page) {
+  form.ariaBusy = "true";
+  const clientId = field(form, "client_id");
+  if (clientId) clientId.value ||= uuid();
+  const fields = new URLSearchParams(/** @type {any} */ (new FormData(form, submitter)));
+  const { answer, problem } = await post(submitter?.getAttribute("formaction") ?? form.action, fields);
+  form.ariaBusy = null;
+  const line = form.querySelector(".problem");
+  if (line) line.textContent = problem ?? "";
+  else if (problem) page.alert(problem);
+  if (!problem) done(form, answer);
+}
+
+/** @type {(form: HTMLFormElement, answer: any) => void} */
+function done(form, answer) {
+  if ("go" in form.dataset) location.assign(`/conversations/${answer.id}`);
+  form.dispatchEvent(new Event("posted"));
+  /** @type {HTMLDetailsElement | null} */
+  const menu = form.closest("details[open]");
+  if (!menu || menu.id === "notifications-menu") return;
+  menu.open = false;
+  find(menu, "summary").focus();
+}
+
+/** @param {HTMLElement} value */
+function press({ id, dataset }) {
+  const value = id === "thread-status" ? dataset.status : id === "thread-assignee" ? dataset.assignee : undefined;
+  if (value === undefined) return;
+  for (const button of findAll(document, `details:has(#${id}) button[aria-pressed]`)) {
+    button.setAttribute("aria-pressed", String(button.getAttribute("value") === value));
+  }
+}

@@ -1,0 +1,100 @@
+/** @import { Page, Part, Row, View } from "./types" */
+
+import { byId, children, find, findAll, focus } from "./dom.js";
+import { loadMore } from "./paging.js";
+
+/**
+ * Only the server can search: with `q`, listed rows stay or go by the rest of the view, and none is added.
+ *
+ * @type {(row: Row, view: View) => boolean}
+ */
+export function belongs(row, view) {
+  if (view.q && !row.isListed) return false;
+  if (view.status && row.status !== view.status) return false;
+  if (view.inbox && row.inbox !== view.inbox) return false;
+  if (view.assignee === "none") return row.assignee === "";
+  return !view.assignee || row.assignee === (view.assignee === "me" ? view.user : view.assignee);
+}
+
+/**
+ * @param {Page} page
+ * @returns {Part}
+ */
+export function startList(page) {
+  const list = byId("conversations");
+  const scroller = /** @type {HTMLElement} */ (list.closest(".list"));
+  const view = {
+    status: page.viewStatus, assignee: page.viewAssignee, inbox: page.viewInbox, q: page.viewQ, user: page.user,
+  };
+  let isLoading = false;
+
+  /** @param {HTMLElement} row */
+  const settle = (row) => {
+    const isListed = "listed" in row.dataset;
+    delete row.dataset.listed;
+    if (!belongs({ ...row.dataset, isListed }, view)) return remove(row);
+    place(list, row);
+    const hasMore = scroller.querySelector(":scope > .more") !== null;
+    if (hasMore && row === list.lastElementChild) remove(row); // its place is further down, not loaded
+  };
+  /** @param {Document} loaded */
+  const insert = (loaded) => {
+    const rows = findAll(loaded, "#conversations > .row").filter(({ id }) => !document.getElementById(id));
+    rows.forEach((row) => place(list, row));
+    isLoading = true; // the server chose them
+    const numbers = loaded.getElementById("unread-numbers");
+    page.notify(numbers ? [numbers, ...rows] : rows);
+    isLoading = false;
+  };
+
+  loadMore({ scroller, record: page.record, insert });
+  scroller.querySelector(".search select")?.addEventListener("change", ({ target }) => {
+    /** @type {HTMLSelectElement} */ (target).form?.requestSubmit();
+  });
+  list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  return {
+    carry: (old, row) => {
+      if (old.matches(".row")) row.dataset.listed = "";
+    },
+    changed: (arrived) => {
+      for (const row of arrived.filter((element) => element.matches(".row"))) {
+        mark(row, page);
+        if (row.parentElement === list && !isLoading) settle(row);
+      }
+    },
+  };
+}
+
+/** @type {(row: HTMLElement, page: Page) => void} */
+function mark(row, { conversation, viewQuery }) {
+  const link = find(row, "a");
+  link.search = viewQuery;
+  if (row.dataset.conversation === conversation) link.setAttribute("aria-current", "page");
+}
+
+/**
+ * Moves a row to its place, by the latest activity.
+ *
+ * @type {(list: HTMLElement, row: HTMLElement) => void}
+ */
+function place(list, row) {
+  const next = children(list).find((other) => other !== row && isOlder(other.dataset, row.dataset)) ?? null;
+  if (row.parentElement === list && row.nextElementSibling === next) return;
+  const focused = document.activeElement;
+  list.insertBefore(row, next);
+  if (row.contains(focused)) focus(focused);
+}
+
+/** @type {(one: DOMStringMap, other: DOMStringMap) => boolean} */
+function isOlder({ at = "", conversation }, other) {
+  const before = other.at ?? "";
+  return at < before || (at === before && Number(conversation) < Number(other.conversation));
+}
+
+/** @param {HTMLElement} row */
+function remove(row) {
+  if (row.contains(document.activeElement)) {
+    focus((row.nextElementSibling ?? row.previousElementSibling)?.querySelector("a"));
+  }
+  row.remove();
+}

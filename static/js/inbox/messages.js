@@ -1,0 +1,43 @@
+/** The messages in the list, which also has lines between them. */
+
+import { children, find } from "./dom.js";
+
+/** @param {Element} message */
+export function messageId({ id }) {
+  return Number(id.replace("message-", ""));
+}
+
+/** @param {HTMLElement} list */
+export function messagesIn(list) {
+  return children(list).filter((element) => element.matches(".message"));
+}
+
+/** @param {HTMLElement} list */
+export function newestId(list) {
+  let last = list.lastElementChild;
+  while (last && !last.matches(".message")) last = last.previousElementSibling;
+  return last ? messageId(last) : 0;
+}
+
+/** @param {HTMLElement} message */
+export function previousMessage(message) {
+  return nearest(message, "previousElementSibling");
+}
+
+/** @param {HTMLElement} element */
+export function nextMessage(element) {
+  return nearest(element, "nextElementSibling");
+}
+
+/** @type {(element: HTMLElement, step: "previousElementSibling" | "nextElementSibling") => HTMLElement | null} */
+function nearest(element, step) {
+  let other = element[step];
+  while (other && !other.matches(".message")) other = other[step];
+  return /** @type {HTMLElement | null} */ (other);
+}
+
+/** @param {HTMLElement} message */
+export function readMessage(message) {
+  const { sender = "", type, private: isPrivate } = message.dataset;
+  return { sender, type, private: isPrivate, at: new Date(find(message, "time").dateTime) };
+}

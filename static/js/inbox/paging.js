@@ -1,0 +1,72 @@
+/** Loads the page of a link when it is scrolled near. The link works without script. */
+
+import { find } from "./dom.js";
+
+const AHEAD = "800px";
+const RETRY_DELAY = 5_000; // ms
+const TIMEOUT = 20_000; // ms
+
+/**
+ * @param {object} options
+ * @param {HTMLElement} options.scroller
+ * @param {string} [options.place]  selects the link's paragraph, here and on the loaded page
+ * @param {() => () => void} options.record
+ * @param {(loaded: Document, isLast: boolean) => void} options.insert
+ */
+export function loadMore({ scroller, place = ".more", record, insert }) {
+  const more = scroller.querySelector(place);
+  if (!more) return;
+  const link = find(more, "a");
+  let isLoading = false;
+
+  const load = async () => {
+    if (isLoading) return;
+    isLoading = true;
+    more.setAttribute("aria-busy", "true");
+    const replay = record();
+    const loaded = await fetchPage(link.href);
+    isLoading = false;
+    more.removeAttribute("aria-busy");
+    if (loaded === null) setTimeout(observeAgain, RETRY_DELAY);
+    else if (more.isConnected) take(loaded);
+    replay();
+  };
+  /** @param {Document} loaded */
+  const take = (loaded) => {
+    const next = loaded.querySelector(`.${scroller.classList[0]} ${place} a`);
+    insert(loaded, next === null);
+    if (!next) return end();
+    link.href = next.getAttribute("href") ?? "";
+    observeAgain();
+  };
+  const observer = new IntersectionObserver((entries) => entries.at(-1)?.isIntersecting && load(), { root: scroller, rootMargin: AHEAD });
+  /** Even if it has stayed in sight. */
+  const observeAgain = () => {
+    observer.unobserve(more);
+    observer.observe(more);
+  };
+  const end = () => {
+    observer.disconnect();
+    more.remove();
+  };
+  observer.observe(more);
+  link.addEventListener("click", (event) => {
+    if (event.metaKey || event.ctrlKey) return;
+    event.preventDefault();
+    load();
+  });
+}
+
+/**
+ * Returns null if that fails. The document runs and loads nothing.
+ *
+ * @param {string} url
+ */
+export async function fetchPage(url) {
+  try {
+    const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(TIMEOUT) });
+    return answer.ok && !answer.redirected ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  } catch {
+    return null;
+  }
+}

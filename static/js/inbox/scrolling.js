@@ -1,0 +1,103 @@
+/**
+ * Follows the newest message at the bottom, and stays at what is read elsewhere. The thread is laid out from its end
+ * (column-reverse): `scrollTop` is 0 at the bottom, negative above.
+ */
+
+/** @import { Part } from "./types" */
+
+import { byId, find } from "./dom.js";
+
+const NEAR_BOTTOM = 80; // px
+
+/** @implements {Part} */
+export class Scrolling {
+  #list;
+  #scroller = byId("thread-scroll");
+  #button = byId("newer");
+  #top = 0; // as last measured, which forces a layout: not for each event
+  #wasAtBottom = true;
+  /** @type {number | null} */
+  #height = null; // before the changes of this frame
+  #isCorrectionDue = false;
+  #isInserting = false;
+  #hasMissed = false;
+
+  /** @param {HTMLElement} list */
+  constructor(list) {
+    this.#list = list;
+    this.#scroller.addEventListener("scroll", () => this.measure(), { passive: true });
+    const linked = document.getElementById(location.hash.slice(1));
+    if (linked?.matches(".message")) linked.scrollIntoView({ block: "center" });
+    this.measure();
+  }
+
+  get isAtBottom() {
+    return this.#list.dataset.newest === "true" && this.#top > -NEAR_BOTTOM;
+  }
+
+  measure() {
+    this.#top = this.#scroller.scrollTop;
+    this.#updateButton();
+  }
+
+  #updateButton() {
+    if (this.isAtBottom) this.#hasMissed = false;
+    this.#button.hidden = this.isAtBottom;
+    find(this.#button, "[data-text]").textContent = this.#hasMissed ? "New messages" : "Jump to latest";
+    this.#button.classList.toggle("primary", this.#hasMissed);
+  }
+
+  toBottom() {
+    if (this.#top === 0) return;
+    this.#scroller.scrollTop = this.#top = 0;
+    this.#updateButton();
+  }
+
+  miss() {
+    this.#hasMissed = true;
+    this.#updateButton();
+  }
+
+  /** @type {(insert: () => void, isBelow: boolean) => void} */
+  keepPosition(insert, isBelow) {
+    this.#correct();
+    this.#height = this.#scroller.scrollHeight;
+    this.#isInserting = true;
+    insert();
+    this.#isInserting = false;
+    this.#isCorrectionDue = isBelow;
+    this.#correct();
+  }
+
+  beforeChange() {
+    this.#wasAtBottom = this.isAtBottom;
+    if (!this.#wasAtBottom) this.#height ??= this.#scroller.scrollHeight;
+  }
+
+  /** @param {HTMLElement[]} arrived */
+  changed(arrived) {
+    if (this.#isInserting) return;
+    if (this.#wasAtBottom) {
+      this.toBottom();
+    } else if (arrived.some((element) => element.matches("#messages > .message:last-child"))) {
+      this.#correctInNextFrame();
+      this.miss();
+    } else if (!this.#isCorrectionDue) {
+      this.#height = null; // above, where the distance from the end stays
+    }
+  }
+
+  /** Once per frame, because it forces a layout. */
+  #correctInNextFrame() {
+    if (!this.#isCorrectionDue) requestAnimationFrame(() => this.#isCorrectionDue && this.#correct());
+    this.#isCorrectionDue = true;
+  }
+
+  /** Scrolls by what was added below. */
+  #correct() {
+    if (this.#isCorrectionDue) this.#scroller.scrollTop -= this.#scroller.scrollHeight - (this.#height ?? 0);
+    this.#isCorrectionDue = false;
+    this.#height = null;
+    this.measure();
+  }
+}

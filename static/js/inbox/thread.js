@@ -1,0 +1,207 @@
+/** @import { Page, Part } from "./types" */
+
+import { arrange, insertNewDivider } from "./arrangement.js";
+import { byId, find, findAll, focus } from "./dom.js";
+import { highlight } from "./highlight.js";
+import { messageId, messagesIn, newestId, nextMessage } from "./messages.js";
+import { fetchPage, loadMore } from "./paging.js";
+
+const SILENCE = 500; // ms
+
+/** @implements {Part} */
+export class Thread {
+  #page;
+  #list;
+  #scrolling;
+  #reading;
+  #scroller = byId("thread-scroll");
+  #loadedUpTo;
+  #isLoading = false;
+
+  /**
+   * @param {Page} page
+   * @param {HTMLElement} list
+   * @param {import("./scrolling.js").Scrolling} scrolling
+   * @param {import("./reading.js").Reading} reading
+   */
+  constructor(page, list, scrolling, reading) {
+    this.#page = page;
+    this.#list = list;
+    this.#scrolling = scrolling;
+    this.#reading = reading;
+    this.#loadedUpTo = newestId(list);
+    for (const message of messagesIn(list)) {
+      arrange(message);
+      this.#markOwn(message);
+    }
+    this.#loadOnScroll();
+    byId("newer").addEventListener("click", () => this.#jump());
+  }
+
+  async #jump() {
+    await this.toLatest();
+    focus(this.#scroller);
+  }
+
+  async toLatest() {
+    if (!this.#hasNewest) await this.#loadNewest();
+    this.#scrolling.measure();
+    if (this.#hasNewest) this.#scrolling.toBottom();
+  }
+
+  /** False in a thread that was opened at an old message, as long as there is a gap before the newest. */
+  get #hasNewest() {
+    return this.#list.dataset.newest === "true";
+  }
+
+  // Arriving
+
+  /** @param {HTMLElement[]} arrived */
+  changed(arrived) {
+    for (const element of arrived) {
+      if (element.matches(".message") && element.parentElement === this.#list) this.#place(element);
+    }
+  }
+
+  /** @param {HTMLElement} message */
+  #place(message) {
+    if (!this.#isLoading && !this.#hasNewest && messageId(message) > this.#loadedUpTo) {
+      message.remove(); // it belongs below the gap
+      this.#scrolling.miss();
+      return;
+    }
+    this.#markOwn(message);
+    if (message.dataset.truncated) complete(message, this.#page);
+    if (this.#isLoading) return;
+    arrange(message);
+    const next = nextMessage(message);
+    if (next) arrange(next);
+    if (!this.#reading.isBeingRead() && this.#isNews(message)) insertNewDivider(message, this.#reading.upTo);
+  }
+
+  /** @param {HTMLElement} message */
+  #isNews(message) {
+    return message.nextElementSibling === null && message.dataset.type !== "activity" && !this.#isOwn(message);
+  }
+
+  /** @param {HTMLElement} message */
+  #isOwn({ dataset }) {
+    return dataset.sender === `user:${this.#page.user}`;
+  }
+
+  /** @param {HTMLElement} message */
+  #markOwn(message) {
+    const isOwn = this.#isOwn(message);
+    const isChangeable = (isOwn || this.#page.role === "administrator") && message.dataset.type !== "activity";
+    message.toggleAttribute("data-mine", isOwn);
+    message.toggleAttribute("data-changeable", isChangeable);
+  }
+
+  /**
+   * A deleted message keeps its place, its sender and its time.
+   *
+   * @type {(old: HTMLElement, incoming: HTMLElement) => void}
+   */
+  carry(old, incoming) {
+    if (!old.matches(".message") || !incoming.matches(".deleted:not(.message)")) return;
+    const kept = /** @type {HTMLElement} */ (old.cloneNode(true));
+    find(kept, ".content").replaceWith(find(incoming, ".content"));
+    findAll(kept, ".change, .edited, .edit, .seen").forEach((element) => element.remove());
+    incoming.replaceChildren(...kept.childNodes);
+    for (const [name, value] of Object.entries(kept.dataset)) incoming.dataset[name] ??= value;
+    incoming.classList.add("message");
+  }
+
+  // Loading
+
+  #loadOnScroll() {
+    const { record } = this.#page;
+    loadMore({ scroller: this.#scroller, record, insert: (loaded) => this.#insertEarlier(this.#missing(loaded)) });
+    loadMore({
+      scroller: this.#scroller,
+      place: ".later",
+      record,
+      insert: (loaded, isLast) => {
+        this.#insertLater(this.#missing(loaded));
+        if (isLast) this.#list.dataset.newest = "true";
+      },
+    });
+  }
+
+  /** @param {Document} loaded */
+  #missing(loaded) {
+    return messagesIn(find(loaded, "#messages")).filter(({ id }) => !document.getElementById(id));
+  }
+
+  /** @param {HTMLElement[]} messages */
+  #insertEarlier(messages) {
+    this.#insert(messages, () => this.#list.prepend(...messages));
+  }
+
+  /** @param {HTMLElement[]} messages */
+  #insertLater(messages) {
+    highlight(messages);
+    this.#insert(messages, () => this.#list.append(...messages), true);
+  }
+
+  /** Replaces the thread: the gap may be long. */
+  async #loadNewest() {
+    const path = `${location.pathname}${this.#page.viewQuery}`;
+    const replay = this.#page.record();
+    const loaded = await fetchPage(path);
+    if (loaded) {
+      this.#replaceBy(loaded);
+      history.replaceState(null, "", path);
+    } else {
+      this.#page.alert("The newest messages could not be loaded.");
+    }
+    replay();
+  }
+
+  /** @param {Document} loaded */
+  #replaceBy(loaded) {
+    findAll(this.#scroller, ".more, .later").forEach((place) => place.remove());
+    this.#list.before(...findAll(loaded, ".scroll .more"));
+    const list = find(loaded, "#messages");
+    this.#insert(messagesIn(list), () => this.#list.replaceChildren(...list.children));
+    this.#list.dataset.newest = "true";
+    this.#loadOnScroll();
+  }
+
+  /**
+   * Keeps what is being read in place, and the screen reader silent.
+   *
+   * @type {(messages: HTMLElement[], insert: () => void, isBelow?: boolean) => void}
+   */
+  #insert(messages, insert, isBelow = false) {
+    const first = messagesIn(this.#list)[0];
+    this.#isLoading = true;
+    this.#scroller.ariaLive = "off";
+    this.#scrolling.keepPosition(() => {
+      insert();
+      [...messages, first].filter((message) => message?.isConnected).forEach(arrange);
+      this.#page.notify(messages);
+    }, isBelow);
+    this.#loadedUpTo = newestId(this.#list);
+    this.#isLoading = false;
+    setTimeout(() => (this.#scroller.ariaLive = null), SILENCE);
+  }
+}
+
+/**
+ * Fetches a content that was too long for an event.
+ *
+ * @type {(message: HTMLElement, page: Page) => Promise<void>}
+ */
+async function complete(message, { conversation }) {
+  const id = messageId(message);
+  try {
+    const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
+    const { messages } = await answer.json();
+    if (messages[0]?.id !== id) return;
+    find(message, ".content").textContent = messages[0].content;
+    delete message.dataset.truncated;
+  } catch {
+    // It stays marked, until a reload.
+  }
+}

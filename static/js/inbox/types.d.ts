@@ -1,0 +1,133 @@
+/** Types of the inbox page's modules. */
+
+import type { Connector } from "../connector/connector";
+
+/** What the parts of the page share. Its strings come from the body's `data-` attributes; "" where there is none. */
+export interface Page {
+  readonly account: string;
+  /** The signed-in user's id. */
+  readonly user: string;
+  readonly role: string;
+  /** The open conversation's id. */
+  readonly conversation: string;
+  readonly viewStatus: string;
+  readonly viewAssignee: string;
+  readonly viewInbox: string;
+  readonly viewQ: string;
+  /** The view as a query string. */
+  readonly viewQuery: string;
+
+  readonly connector: Connector;
+  isLive(): boolean;
+  /** Applies a fragment. */
+  show(html: string): void;
+  /** Notifies all parts of elements that were added. */
+  notify(arrived: HTMLElement[]): void;
+  /** Records the fragments from now on. The returned function ends the recording and applies them again. */
+  record(): () => void;
+  /** Shows an error message. */
+  alert(text: string): void;
+}
+
+/** A part of the page. All methods are optional. */
+export interface Part {
+  /** Called before a fragment is applied. */
+  beforeChange?(): void;
+  /** Called with the elements that were added. */
+  changed?(arrived: HTMLElement[]): void;
+  /** Called before an element takes the place of an older one, to carry state over. */
+  carry?(old: HTMLElement, incoming: HTMLElement): void;
+  connected?(): void;
+  disconnected?(): void;
+}
+
+/** Shows whether the page is live. */
+export interface Indicator extends Part {
+  readonly isLive: boolean;
+  warn(text: string): void;
+  ping(lag: number): void;
+  ended(closing: { status?: number; reason: string }): void;
+}
+
+export interface Composer {
+  /** Focuses the text of a reply or of a private note. */
+  write(isPrivate: boolean): void;
+}
+
+/** What the conversation list shows; "" shows all. */
+export interface View {
+  status: string;
+  assignee: string;
+  inbox: string;
+  q: string;
+  user: string;
+}
+
+/** A row's data. `isListed`: it was in the list before the change. */
+export interface Row {
+  status?: string;
+  assignee?: string;
+  inbox?: string;
+  isListed: boolean;
+}
+
+export interface Typist {
+  name: string;
+  private: boolean;
+}
+
+/** A mention before the caret: the position of its @, and the text after it. */
+export type Mention = { from: number; query: string } | null;
+
+/** A time as text, in the locale's words. */
+export type Label = (date: Date, now?: Date, locale?: string) => string;
+
+/** A message on its way to the server. */
+export interface OutgoingMessage {
+  content: string;
+  private: boolean;
+  client_id: string;
+}
+
+/** The elements of the templates that modules look up. `| null`: not on every page. */
+export interface ElementsById {
+  announcement: HTMLElement;
+  "contact-read": HTMLDataElement;
+  conversations: HTMLElement;
+  "edit-message": HTMLTemplateElement;
+  keys: HTMLElement;
+  "keys-help": HTMLElement;
+  left: HTMLElement;
+  live: HTMLElement;
+  mentions: HTMLElement;
+  messages: HTMLElement | null;
+  "new-messages": HTMLElement | null;
+  newer: HTMLElement;
+  notice: HTMLElement;
+  "notification-count": HTMLElement;
+  notifications: HTMLElement;
+  people: HTMLElement;
+  present: HTMLElement;
+  search: HTMLElement;
+  seen: HTMLTemplateElement;
+  sending: HTMLElement;
+  "sending-message": HTMLTemplateElement;
+  settings: HTMLElement;
+  snooze: HTMLFormElement | null;
+  "snooze-until": HTMLFormElement;
+  "thread-scroll": HTMLElement;
+  "thread-status": HTMLElement | null;
+  "thread-viewers": HTMLElement | null;
+  toast: HTMLElement;
+  typing: HTMLElement;
+  "typing-line": HTMLElement;
+  "unread-numbers": HTMLElement;
+  viewing: HTMLElement;
+}
+
+export type ById = <Id extends keyof ElementsById>(id: Id) => ElementsById[Id];
+
+export interface Find {
+  <Tag extends keyof HTMLElementTagNameMap>(root: ParentNode, selector: Tag): HTMLElementTagNameMap[Tag];
+  (root: ParentNode, selector: string): HTMLElement;
+}

@@ -1,0 +1,52 @@
+/** Unread numbers on rows and views, from the registry #unread. */
+
+import { byId, find, findAll } from "./dom.js";
+
+/** @typedef {Record<string, number>} Numbers */
+
+/** @type {Numbers} by conversation; a missing one is unchanged */
+const conversations = {};
+/** @type {Numbers} of `mine`, `unassigned`, `all` */
+const views = {};
+
+/** @returns {import("./types").Part} */
+export function startUnread() {
+  read(byId("unread-numbers"));
+  return {
+    changed(arrived) {
+      arrived.filter((element) => element.id === "unread-numbers").forEach(read);
+      arrived.filter((element) => element.matches(".row")).forEach(markRow);
+    },
+  };
+}
+
+/** @param {HTMLElement} element */
+function read({ dataset }) {
+  Object.assign(conversations, JSON.parse(dataset.conversations ?? "{}"));
+  Object.assign(views, JSON.parse(dataset.views ?? "{}"));
+  findAll(document, "#conversations > .row").forEach(markRow);
+  for (const badge of findAll(document, ".badge[data-view]")) show(badge, views[badge.dataset.view ?? ""] ?? 0);
+}
+
+/** @param {HTMLElement} row */
+function markRow(row) {
+  const count = conversations[row.dataset.conversation ?? ""] ?? 0;
+  show(find(row, ".badge"), count);
+  row.toggleAttribute("data-unread", count > 0);
+}
+
+/** @type {(badge: HTMLElement, count: number) => void} */
+export function show(badge, count) {
+  badge.hidden = count === 0;
+  badge.textContent = count > 99 ? "99+" : String(count || "");
+  badge.dataset.count = String(count);
+  if (count > 0) badge.append(hidden(" unread"));
+}
+
+/** @param {string} text */
+function hidden(text) {
+  const span = document.createElement("span");
+  span.className = "hidden";
+  span.textContent = text;
+  return span;
+}
