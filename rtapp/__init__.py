@@ -37,7 +37,7 @@ from .validation import refuse_cut_body
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application, everything bound, nothing started: see server.py for what runs beside it.
+    """Return the application, with everything bound and nothing started: see server.py for that.
 
     `settings` default to the environment's. Raises SettingsError.
     """
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=settings.production,
         PERMANENT_SESSION_LIFETIME=timedelta(seconds=auth.SIGNED_IN_FOR),
-        SESSION_REFRESH_EACH_REQUEST=False,  # the session's row ends then, whatever is asked until
+        SESSION_REFRESH_EACH_REQUEST=False,  # the session's row ends then in any case
         SESSION_PROTECTION=None,  # the address of a phone changes while it stays signed in
         WTF_CSRF_CHECK_DEFAULT=False,  # auth.py decides which requests need a token
         WTF_CSRF_TIME_LIMIT=None,  # a page stays open all day
@@ -111,7 +111,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def prepare_sqlite(connection: DBAPIConnection, record: object) -> None:
-    """Readers don't wait for writers, writers wait for one another (https://sqlite.org/wal.html)."""
+    """Let readers not wait for writers; writers wait for one another (https://sqlite.org/wal.html)."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
@@ -121,8 +121,8 @@ def prepare_sqlite(connection: DBAPIConnection, record: object) -> None:
 
 
 def add_security_headers(response: Response) -> Response:
-    """Nothing runs on a page but our own files, and nobody frames it. What is somebody's is kept
-    by no cache: going back, a browser would show the JSON that a script had from the page's URL."""
+    """Allow a page our own files only, and no framing. Forbid caching: on going back, a browser
+    would show the JSON that a script had fetched from the page's URL."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
     if response.mimetype == "text/html":

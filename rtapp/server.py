@@ -1,4 +1,4 @@
-"""The embedded server: everything that one process needs, started and stopped in order."""
+"""The embedded server: all that one process needs, started and stopped in order."""
 
 import logging
 import signal
@@ -23,21 +23,21 @@ from rtapp.realtime.limits import max_requests
 from rtapp.realtime.limits import raise_descriptor_limit
 from rtapp.reopener import Reopener
 
-ACCEPTED_PER_TURN = 12  # connections taken before others get a turn: 0.8 ms of work each
-RESTART_DELAY = 1.0  # s between a look at the embedded Redis and the next
+ACCEPTED_PER_TURN = 12  # connections accepted before others get a turn: 0.8 ms of work each
+RESTART_DELAY = 1.0  # s between two checks of the embedded Redis
 
 logger = logging.getLogger(__name__)
 
 
 class Handler(HandOffHandler):
-    """Ours, without the line for an access log, which pywsgi makes also when there is none."""
+    """Our hand-off, without the access log's line, which pywsgi formats even if there is no log."""
 
     def log_request(self) -> None:
         pass
 
 
 def serve(app: Flask) -> None:
-    """Serves until SIGTERM or SIGINT. Exits with a message if it can't."""
+    """Serve until SIGTERM or SIGINT. Exits with a message if it can't."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings: Settings = app.extensions["settings"]
     embedded: EmbeddedRedis | None = app.extensions["embedded_redis"]
@@ -87,7 +87,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     stopped.wait()
     if keeper is not None:
         keeper.kill()
-    server.close()  # accepts nobody any more; requests under way go on
+    server.close()  # accepts no connection any more; requests under way go on
     engine.drain()
     server.stop(timeout=5)
     reopener.stop()
@@ -103,7 +103,7 @@ def prepare_database(app: Flask, settings: Settings) -> None:
 
 
 def keep(embedded: EmbeddedRedis) -> None:
-    """Starts the embedded Redis again should it have been killed: its data is on disk."""
+    """Restart the embedded Redis after it has been killed: its data is on disk."""
     while True:
         gevent.sleep(RESTART_DELAY)
         if embedded.ended():

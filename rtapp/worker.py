@@ -1,4 +1,4 @@
-"""gunicorn's gevent worker, with streams handed to the engine. Named in gunicorn.conf.py."""
+"""gunicorn's gevent worker, with the hand-off of streams. Named in gunicorn.conf.py."""
 
 from gunicorn.workers.ggevent import GeventPyWSGIWorker
 from gunicorn.workers.ggevent import PyWSGIHandler
@@ -12,11 +12,11 @@ from rtapp.reopener import Reopener
 
 
 class Handler(HandOffHandler, PyWSGIHandler):  # type: ignore[misc]
-    """Our hand-off, gunicorn's access log."""
+    """Our hand-off, with gunicorn's access log."""
 
 
 class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
-    """Each worker has a hub, a relay and a reopener of its own; Redis connects them."""
+    """Each worker has an engine, a relay and a reopener of its own; Redis connects them."""
 
     wsgi_handler = Handler
 
@@ -30,7 +30,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         reopener.start()
         freeze_garbage_collector()
         try:
-            super().run()  # until told to end: then it has stopped accepting, and requests are over
+            super().run()  # returns when it has stopped accepting, and requests are over
         finally:
             engine.drain()
             reopener.stop()

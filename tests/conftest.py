@@ -6,14 +6,10 @@ import pytest
 
 pytest.register_assert_rewrite("rtapp.testing")  # before anything imports it
 
-import itertools
 import shutil
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-import gevent
-import pgserver
-import psycopg
 from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy import delete
@@ -29,6 +25,9 @@ from rtapp.models import ReadMarker
 from rtapp.models import User
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 
+from .harness.postgres import SeededDatabase
+from .harness.postgres import seeded_database
+from .harness.reuse import Reuse
 from .support import ApiClient
 from .support import CustomerClient
 from .support import Outbox
@@ -53,14 +52,13 @@ def settings(folder: Path, database_url: str, redis_url: str) -> Settings:
 
 
 def build(app: Flask) -> None:
+    """Makes the demo, with nothing read, and passwords that are quick to check."""
     with app.app_context():
         upgrade()
         seed.seed_if_empty()
-        db.session.execute(delete(ReadMarker))  # tests begin with nothing read
+        db.session.execute(delete(ReadMarker))
         db.session.execute(update(Conversation).values(contact_read_id=None))
-        quick = generate_password_hash(
-            seed.PASSWORD, "pbkdf2:sha256:1"
-        )  # to check, as tests sign in
+        quick = generate_password_hash(seed.PASSWORD, "pbkdf2:sha256:1")
         db.session.execute(update(User).values(password_hash=quick))
         db.session.commit()
         db.session.remove()
@@ -68,7 +66,7 @@ def build(app: Flask) -> None:
 
 
 @pytest.fixture(scope="session")
-def seeded_sqlite(tmp_path_factory, redis):
+def seeded_sqlite(tmp_path_factory: pytest.TempPathFactory, redis: EmbeddedRedis) -> Path:
     """The demo in an SQLite file, made once and copied for each test."""
     folder = tmp_path_factory.mktemp("sqlite")
     build(create_app(settings(folder, f"sqlite:///{folder}/seeded.sqlite3", redis.url)))
@@ -76,68 +74,42 @@ def seeded_sqlite(tmp_path_factory, redis):
 
 
 @pytest.fixture(scope="session")
-def seeded_postgres(redis):
-    """The demo in a PostgreSQL database, made once and the template of each test's.
+def seeded_postgres(redis: EmbeddedRedis) -> Iterator[SeededDatabase]:
+    """The demo in a PostgreSQL database, made once and restored for each test."""
 
-    Not in pytest's folder: started by root, the server runs as another user, who loses sight of its
-    data when the next pytest on this machine makes that folder private again.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="rtapp-postgres-"))
-    folder.chmod(0o755)
-    server = pgserver.get_server(folder, cleanup_mode="stop")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE seeded")
-    build(create_app(settings(folder, postgres_url(server, "seeded"), redis.url)))
-    copies = PostgresCopies(server)
-    yield copies
-    copies.stop()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    def fill(url: str, folder: Path) -> None:
+        build(create_app(settings(folder, url, redis.url)))
+
+    with seeded_database(fill) as database:
+        yield database
 
 
-class PostgresCopies:
-    """A fresh copy for each test; the next is made while the test before it runs."""
-
-    def __init__(self, server: pgserver.PostgresServer):
-        self._server = server
-        self._numbers = itertools.count(2)  # those of two tests ago are dropped
-        self._next = gevent.spawn(self._make)
-
-    def next(self) -> str:
-        url = self._next.get()
-        self._next = gevent.spawn(self._make)
-        return url
-
-    def stop(self) -> None:
-        self._next.join()
-
-    def _make(self) -> str:
-        number = next(self._numbers)
-        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS test{number - 2} WITH (FORCE)")
-            connection.execute(f"CREATE DATABASE test{number} TEMPLATE seeded")
-        return postgres_url(self._server, f"test{number}")
-
-
-def postgres_url(server: pgserver.PostgresServer, name: str) -> str:
-    return server.get_uri(name).replace("postgresql://", "postgresql+psycopg://")
+@pytest.fixture(scope="session")
+def reuse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reuse]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield Reuse(tmp_path_factory.mktemp("templates"), patch)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request, tmp_path):
-    """A fresh copy of the demo, on each of the two databases."""
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The demo as it was made, on each of the two databases."""
     if request.param == "sqlite":
-        seeded = request.getfixturevalue("seeded_sqlite")
-        shutil.copy(seeded, tmp_path / "rtapp.sqlite3")
-        yield f"sqlite:///{tmp_path}/rtapp.sqlite3"
-        return
-    yield request.getfixturevalue("seeded_postgres").next()
+        seeded: Path = request.getfixturevalue("seeded_sqlite")
+        copy = seeded.with_name("rtapp.sqlite3")
+        for old in copy.parent.glob(f"{copy.name}*"):
+            old.unlink()
+        shutil.copy(seeded, copy)
+        return f"sqlite:///{copy}"
+    database: SeededDatabase = request.getfixturevalue("seeded_postgres")
+    database.restore()
+    return database.url
 
 
 @pytest.fixture
-def app(database_url, redis, tmp_path):
+def app(database_url: str, redis: EmbeddedRedis, tmp_path: Path, reuse: Reuse) -> Iterator[Flask]:
     """The application on the demo, with its hub and relay at work and an empty Redis."""
     app = create_app(settings(tmp_path, database_url, redis.url))
+    reuse.templates_of(app)
     app.extensions["broker"].redis.flushall()
     app.extensions["engine"].start()
     app.extensions["relay"].start()
@@ -145,8 +117,7 @@ def app(database_url, redis, tmp_path):
     app.extensions["relay"].stop()
     app.extensions["engine"].stop()
     app.extensions["broker"].redis.close()
-    with app.app_context():
-        db.engine.dispose()
+    reuse.give_back(app)
 
 
 @pytest.fixture

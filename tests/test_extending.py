@@ -26,10 +26,10 @@ ASKED_FOR = {
     "test_access_matrix.py::test_every_endpoint_has_a_row[sqlite]",
     "test_access_matrix.py::test_every_event_has_a_row[sqlite]",
     "test_every_action.py::test_every_durable_action_is_verified[sqlite]",
-    "events/test_protocol.py::test_each_event_is_documented_with_exactly_its_fields"
+    "events/test_protocol.py::test_the_protocol_documents_each_durable_event_with_exactly_its_fields"
     "[handover.requested]",
-    "events/test_protocol.py::test_nothing_else_is_documented",
-    "events/test_catalogue_js.py::test_every_event_has_a_callback",
+    "events/test_protocol.py::test_the_protocol_documents_no_event_outside_the_catalogue",
+    "events/test_catalogue_js.py::test_every_event_of_the_catalogue_has_a_javascript_callback",
 }
 
 

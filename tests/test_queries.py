@@ -310,8 +310,13 @@ def test_every_list_has_its_index(app, asked, index):
     statements = []
     with app.app_context():
         ada = db.session.scalars(select(Membership).where(Membership.user_id == ADA)).one()
-        event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2:4]))
+
+        def note(*args):
+            statements.append(args[2:4])
+
+        event.listen(db.engine, "before_cursor_execute", note)
         queries.conversations(ada, **asked)
+        event.remove(db.engine, "before_cursor_execute", note)
         statement, parameters = statements[-1]
         plan = db.session.connection().exec_driver_sql(
             f"EXPLAIN QUERY PLAN {statement}", parameters

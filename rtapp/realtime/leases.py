@@ -150,7 +150,7 @@ class Leases:
             try:
                 self.flush(time.monotonic())
             except (RedisError, OSError) as error:
-                logger.warning("Leases could not be told to Redis (%s)", error)
+                logger.warning("Leases could not be sent to Redis (%s)", error)
                 gevent.sleep(RETRY_DELAY)
             except Exception:
                 logger.exception("Leases could not be looked after")

@@ -39,7 +39,7 @@ def is_state(error: Exception) -> bool | None:
     None if that is unknown.
 
     https://redis.io/docs/latest/develop/reference/protocol-spec/ (simple errors): the first word of
-    an error is its code, and codes other than ERR are meant to be told apart by clients.
+    an error is its code, and codes other than ERR let clients distinguish errors.
     """
     if not isinstance(error, RedisError):
         return isinstance(error, OSError | MemoryError)  # else it could not be encoded

@@ -27,17 +27,17 @@ from .broadcasts import broadcasts_to as _broadcasts_to
 from .broadcasts import no_broadcasts as _no_broadcasts
 from .clients import ApiClient
 from .clients import CustomerClient
-from .clients import eventually
 from .clients import outbox_drained
 from .state import State
 from .state import events_since
 from .state import verified
-from .stream import PATIENCE
 from .stream import Ended
 from .stream import Stream
 from .subscription import Event
 from .subscription import Subscription
 from .subscription import client
+from .waiting import PATIENCE
+from .waiting import eventually
 
 __all__ = [
     "PATIENCE",

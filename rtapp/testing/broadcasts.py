@@ -20,7 +20,7 @@ from rtapp.realtime.engine import Engine
 from rtapp.realtime.leases import KINDS
 
 from .clients import outbox_drained
-from .stream import PATIENCE
+from .waiting import PATIENCE
 
 
 class Broadcast(NamedTuple):

@@ -1,10 +1,7 @@
-"""Requests of somebody, in process, and waiting for what must happen."""
+"""Requests of a user or a customer, in process."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
-import gevent
 from flask import Flask
 from sqlalchemy import func
 from sqlalchemy import select
@@ -16,17 +13,8 @@ from rtapp.models import Contact
 from rtapp.models import OutboxEvent
 from rtapp.models import User
 
-from .stream import PATIENCE
 from .stream import Stream
-
-
-def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """Waits until the condition holds, and returns what it returned. Fails after `patience` s."""
-    deadline = time.monotonic() + patience
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        gevent.sleep(0.005)
-    return result
+from .waiting import eventually
 
 
 def outbox_drained(app: Flask) -> bool:
@@ -36,7 +24,7 @@ def outbox_drained(app: Flask) -> bool:
         with app.app_context():
             return not db.session.scalar(select(func.count()).select_from(OutboxEvent))
 
-    return bool(eventually(nothing_waits))
+    return eventually(nothing_waits, "the outbox is empty")
 
 
 class ApiClient:

@@ -12,7 +12,8 @@ from werkzeug.test import TestResponse
 
 from rtapp.events.catalogue import EPHEMERAL
 
-PATIENCE = 5.0  # s for something that happens at once
+from .waiting import PATIENCE
+
 # Comes whenever it is due, and says only that the stream is alive.
 PING = "stream.ping"
 # What is ephemeral in `turbo` format, where no event has a name: who is there now.

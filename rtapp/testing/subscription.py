@@ -16,8 +16,8 @@ from rtapp.models import User
 from rtapp.realtime.engine import Engine
 
 from .clients import ApiClient
-from .stream import PATIENCE
 from .stream import Stream
+from .waiting import PATIENCE
 
 
 class Event(NamedTuple):

@@ -1,7 +1,7 @@
-"""What a user has not read, counted from the rows as they are now.
+"""Unread messages and conversations of a user, counted from the rows.
 
-Unread is what somebody else wrote in a conversation, notes included, after the message up to which
-the user has read it; neither what was deleted nor what the thread says by itself (activity).
+A message is unread if somebody else wrote it, notes included, after the user's read marker. Deleted
+messages and activity never are.
 """
 
 from collections.abc import Collection
@@ -30,8 +30,8 @@ from .capped_id_set import VIEWS
 from .capped_id_set import CappedIdSet
 from .capped_id_set import views_of
 
-FIRST_PAGE = 100  # conversations whose numbers are told of to whoever begins to listen
-AT_ONCE = 1_000  # numbers counted by one query: some milliseconds
+FIRST_PAGE = 100  # conversations whose numbers a stream receives when it goes live
+MAX_PER_QUERY = 1_000  # numbers counted by one query: some milliseconds
 
 READ_UP_TO = func.coalesce(ReadMarker.message_id, 0)
 UNREAD = (
@@ -50,7 +50,7 @@ COUNT = select(func.count()).select_from(CAPPED_UNREAD).scalar_subquery()
 
 
 class OneMember:
-    """The viewer's membership: their own inboxes are looked up once, and not for each row."""
+    """The viewer's membership: the inboxes of one member are queried once, not for each row."""
 
     user_id = VIEWER
     role = Membership.role
@@ -58,7 +58,7 @@ class OneMember:
 
 
 def seen(*columns: Any, member: Any = Membership) -> Select[Any]:
-    """Of conversations beside the members who see them, and how far those have read."""
+    """Select from conversations joined with the members that see them, and their read markers."""
     sees = access.sees(member, Conversation.inbox_id, Conversation.assignee_id)
     marker = and_(
         ReadMarker.user_id == Membership.user_id, ReadMarker.conversation_id == Conversation.id
@@ -71,7 +71,7 @@ def seen(*columns: Any, member: Any = Membership) -> Select[Any]:
     )
 
 
-# Statements are built once. None is asked for what a user does not see.
+# Statements are built once. None returns what its user does not see.
 STATES = seen(
     Membership.user_id,
     Conversation.id,
@@ -82,7 +82,7 @@ STATES = seen(
     Conversation.id.in_(bindparam("conversations", expanding=True)),
     Membership.user_id.in_(bindparam("users", expanding=True)),
 )
-# The last message is no activity: where that is read, so is everything, and nothing is looked up.
+# The last message is no activity: if that is read, so is everything, and no row is counted.
 UNREAD_IDS = (
     seen(Conversation.id, member=OneMember)
     .where(
@@ -109,8 +109,8 @@ assert tuple(STATEMENTS) == VIEWS
 
 
 class UnreadState(NamedTuple):
-    """How a conversation stands for a user who sees it: how many of its messages are unread, MOST
-    if there are more, and in which views it counts."""
+    """A conversation's state for a user who sees it: its number of unread messages, at most
+    MAX_COUNT, and the views in which it counts."""
 
     unread: int
     views: tuple[str, ...]
@@ -119,10 +119,10 @@ class UnreadState(NamedTuple):
 def unread_states(
     user_ids: Collection[int], conversation_ids: Iterable[int]
 ) -> dict[tuple[int, int], UnreadState]:
-    """By (user, conversation), of one account, for each user who sees the conversation."""
+    """Return the states by (user, conversation), of one account, for users who see it."""
     found: dict[tuple[int, int], UnreadState] = {}
     users, conversations = list(user_ids), list(conversation_ids)
-    step = max(1, AT_ONCE // max(1, len(users)))
+    step = max(1, MAX_PER_QUERY // max(1, len(users)))
     for start in range(0, len(conversations), step):
         asked = {"users": users, "conversations": conversations[start : start + step]}
         for row in db.session.execute(STATES, asked):
@@ -136,8 +136,8 @@ def unread_state(row: Row[Any]) -> UnreadState:
 
 
 def of_conversations(user_id: int, conversation_ids: Collection[int]) -> dict[int, int]:
-    """How many messages of each the user has not read, MOST if there are more. What they don't see
-    has none."""
+    """Return each conversation's number of unread messages, at most MAX_COUNT; 0 for one that the
+    user does not see."""
     found = unread_states([user_id], conversation_ids)
     return {
         id: found[user_id, id].unread if (user_id, id) in found else 0 for id in conversation_ids
@@ -145,7 +145,7 @@ def of_conversations(user_id: int, conversation_ids: Collection[int]) -> dict[in
 
 
 def id_sets(user_id: int, account_id: int) -> dict[str, CappedIdSet]:
-    """What stands in each view: open conversations with something unread, that the user sees."""
+    """Return each view's open conversations with unread messages that the user sees."""
     asked = {"viewer": user_id, "account": account_id}
     return {
         view: CappedIdSet(db.session.scalars(statement, asked))
@@ -154,5 +154,5 @@ def id_sets(user_id: int, account_id: int) -> dict[str, CappedIdSet]:
 
 
 def newest(user_id: int, account_id: int) -> list[int]:
-    """The conversations of the first page of the user's list."""
+    """Return the conversations on the first page of the user's list."""
     return list(db.session.scalars(NEWEST, {"viewer": user_id, "account": account_id}))

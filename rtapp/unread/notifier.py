@@ -124,10 +124,10 @@ class UnreadNotifier(Observer):
                 # Others get at least as much of the time, however much there is to count.
                 gevent.sleep(time.monotonic() - began)
             except SQLAlchemyError as error:
-                logger.warning("What is unread can't be counted (%s); trying again", error)
+                logger.warning("Unread numbers can't be counted (%s); trying again", error)
                 gevent.sleep(RETRY_DELAY)
             except Exception:
-                logger.exception("What is unread can't be told; trying again")
+                logger.exception("Unread numbers can't be pushed; trying again")
                 gevent.sleep(RETRY_DELAY)
 
     def _idle_for(self) -> float:

@@ -24,6 +24,12 @@ RUNGS = (
 )
 RUNG = {f"rtapp.realtime.{name}": n for n, row in enumerate(RUNGS) for name in row.split()}
 
+# The application reaches components through the engine, the hub and an observer's LiveStreams.
+INNER = {
+    "catch_up_queue", "channel", "fan_out", "heartbeat", "leases", "pubsub", "pubsub_connection",
+    "replay", "revocation", "sockets", "topics",
+}  # fmt: skip
+
 MUTATORS = {
     "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "insert",
     "pop", "popitem", "popleft", "remove", "setdefault", "update",
@@ -143,3 +149,42 @@ def test_a_write_to_another_components_state_is_found(statement):
 @pytest.mark.parametrize("statement", ["self.state = 1", "names.append(1)", "self._due.pop(key)"])
 def test_a_write_to_ones_own_state_is_none(statement):
     assert foreign_writes(statement) == []
+
+
+def reached_into(source: str) -> list[str]:
+    """The inner components of the engine that a module of the application imports or uses."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rtapp.realtime."):
+            found.append((node.module or "").removeprefix("rtapp.realtime."))
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("engine"):
+            found.append(node.attr)
+    return sorted(INNER.intersection(found))
+
+
+def application() -> list[Path]:
+    package = ENGINE.parent
+    return [
+        path
+        for path in sorted(package.rglob("*.py"))
+        if path.parent not in (ENGINE, package / "testing")  # the test kit flushes leases
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", application(), ids=lambda path: str(path.relative_to(ENGINE.parent))
+)
+def test_the_application_does_not_reach_into_the_engine(path):
+    assert reached_into(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from rtapp.realtime.leases import KINDS",
+        "engine.leases.submit(1, group, change)",
+        'current_app.extensions["engine"].topics\nself._engine.fan_out.deliver(c, p)',
+    ],
+)
+def test_reaching_into_the_engine_is_found(source):
+    assert reached_into(source)

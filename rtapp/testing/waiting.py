@@ -1,0 +1,44 @@
+"""Waiting for something that must happen."""
+
+import inspect
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+# Seconds after which a wait is taken for a hang. Not a bound on speed: a busy machine takes its
+# time, and only a test that fails waits this long.
+PATIENCE = 60.0
+POLL_INTERVAL = 0.01  # s
+
+T = TypeVar("T")
+
+
+def eventually(
+    condition: Callable[[], T],
+    what: str = "",
+    patience: float | None = None,
+    observed: Callable[[], object] | None = None,
+) -> T:
+    """Wait until `condition()` is true, and return its value.
+
+    Fails after `patience` seconds (PATIENCE if None). The failure names `what` did not happen (the
+    source line of `condition` if empty) and what was last observed: `observed()`, else the value
+    of `condition`.
+    """
+    limit = PATIENCE if patience is None else patience
+    deadline = time.monotonic() + limit
+    while not (result := condition()):
+        if time.monotonic() >= deadline:
+            last = observed() if observed is not None else result
+            raise AssertionError(
+                f"not within {limit:g} s: {what or _source(condition)}; last observed: {last!r}"
+            )
+        time.sleep(POLL_INTERVAL)
+    return result
+
+
+def _source(condition: Callable[[], object]) -> str:
+    try:
+        return inspect.getsource(condition).strip().splitlines()[0]
+    except (OSError, TypeError):
+        return repr(condition)

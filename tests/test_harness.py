@@ -1,0 +1,105 @@
+"""The harness: a failed helper ends its test, a wait says what did not happen, a gate holds."""
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from rtapp.testing import eventually
+
+from .harness.gate import Gate
+from .harness.supervision import HelperFailed
+from .harness.supervision import spawn
+from .harness.supervision import supervised
+
+
+def fail():
+    gevent.sleep(0)
+    raise ConnectionResetError("the other side has gone")
+
+
+WAITS = {
+    "an event": lambda: Event().wait(),
+    "a condition": lambda: eventually(lambda: False, "never", patience=100_000),
+    "a condition that takes errors of connections for no": lambda: eventually(
+        lambda: suppressed(Event().wait), "never", patience=100_000
+    ),
+}
+
+
+def suppressed(function):
+    try:
+        function()
+    except Exception:
+        return False
+
+
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+def test_a_failed_helper_ends_at_once_whatever_its_test_waits_for(wait):
+    with (
+        pytest.raises(HelperFailed, match="the other side has gone") as failure,
+        supervised(),
+    ):
+        spawn(fail)
+        wait()
+    assert isinstance(failure.value.__cause__, ConnectionResetError)
+
+
+@pytest.mark.filterwarnings("default")
+def test_without_supervision_a_failed_helper_goes_unnoticed():
+    """What the supervisor is for: the same helper, and the test waits on."""
+    ended = Event()
+    helper = gevent.spawn(fail)
+    helper.link(lambda _: ended.set())
+    assert ended.wait(60)
+    gevent.sleep(0)
+    assert isinstance(helper.exception, ConnectionResetError)
+
+
+def test_helpers_that_end_well_or_are_ended_disturb_nothing():
+    with supervised() as supervisor:
+        short = spawn(lambda: 7)
+        long = spawn(Event().wait)
+        assert short.get() == 7
+        assert not long.dead
+    assert long.dead
+    with supervised():
+        killed = supervisor.spawn(Event().wait)
+        killed.kill()
+    gevent.sleep(0)
+
+
+def test_a_helper_needs_a_supervisor():
+    with pytest.raises(AssertionError, match="inside `with supervised"):
+        spawn(fail)
+
+
+def test_waiting_says_what_did_not_happen_and_what_was_last_observed():
+    seen = []
+    with pytest.raises(AssertionError, match=r"not within 0\.05 s: three arrive; .*: \[1, 1"):
+        eventually(lambda: seen.append(1), "three arrive", 0.05, observed=lambda: seen)
+    with pytest.raises(AssertionError, match=r"lambda: len\(\[\]\).*last observed: 0"):
+        eventually(lambda: len([]), patience=0)
+
+
+def test_waiting_returns_the_value_that_the_condition_had():
+    values = iter([None, "", "there"])
+    assert eventually(lambda: next(values), "a value") == "there"
+
+
+def test_a_gate_holds_until_it_is_opened():
+    gate, passed = Gate(), []
+    with supervised():
+        helper = spawn(gate.before(passed.append), "through")
+        gate.wait_reached()
+        assert passed == []
+        gate.open()
+        helper.get()
+    assert passed == ["through"]
+    gate.close()
+    assert not gate.reached
+
+
+def test_an_open_gate_holds_nothing():
+    gate = Gate(closed=False)
+    gate()
+    assert gate.reached
