@@ -158,11 +158,11 @@ def maria(app):
 
 @pytest.fixture
 def other(app):
-    """Another account, with something of everything."""
+    """Another account, with one object of each kind."""
     return other_account(app)
 
 
 @pytest.fixture
 def outbox(app, broker):
-    """What has been said so far, to whom: for "nothing was sent"."""
+    """A snapshot of published and waiting events, to check that nothing was added."""
     return Outbox(app, broker)

@@ -1,4 +1,4 @@
-"""What the test kit has of it, under the names that our tests use."""
+"""The test kit's comparison of state and events."""
 
 from rtapp.testing import State
 from rtapp.testing import events_since

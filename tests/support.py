@@ -1,4 +1,4 @@
-"""What our tests say things with: the test kit's, and what is of use here only."""
+"""The test kit's helpers, and those that only these tests use."""
 
 import json
 from typing import Any
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class Outbox:
-    """Everything that was ever published or is waiting to be, and the rows that must not change."""
+    """A snapshot of the published events, the waiting ones, and rows that must not change."""
 
     def __init__(self, app: Flask, broker: Broker):
         self._app, self._broker = app, broker

@@ -1,4 +1,4 @@
-"""What happens as access changes. Who has which: test_access_matrix.py."""
+"""Changes of access. The access of each role: test_access_matrix.py."""
 
 import json
 from contextlib import closing
@@ -19,7 +19,7 @@ from .support import eventually
 from .support import outbox_drained
 
 
-def test_what_is_no_id_is_not_there_whatever_else_the_url_can_do(ada):
+def test_an_id_that_no_row_can_have_is_404_or_405_for_every_method(ada):
     for id in ("0", str(2**31), "9" * 5_000):
         for path in (f"/conversations/{id}", f"/conversations/{id}/messages", f"/messages/{id}"):
             for answer in (ada.get(path), ada.post(path, {"content": "Hello"})):
@@ -28,8 +28,8 @@ def test_what_is_no_id_is_not_there_whatever_else_the_url_can_do(ada):
         assert ada.post(f"/messages/{id}", {"content": "Hello"}).status_code == 404
 
 
-def test_losing_the_inbox_ends_the_stream_and_nobody_elses(app, ada, kevin):
-    his, hers = (who.stream("/streams/conversations/1") for who in (kevin, ada))
+def test_losing_the_inbox_closes_only_the_streams_of_that_agent(app, ada, kevin):
+    his, hers = (agent.stream("/streams/conversations/1") for agent in (kevin, ada))
     his.named("stream.open")
     hers.named("stream.open")
     change(app, remove_from_inbox, kevin)
@@ -44,82 +44,84 @@ def test_losing_the_inbox_ends_the_stream_and_nobody_elses(app, ada, kevin):
     hers.close()
 
 
-def test_an_account_stream_goes_on_with_what_is_allowed_now(app, ada, kevin):
+def test_an_account_stream_continues_with_the_agents_current_access(app, ada, kevin):
     seen = {c["id"] for c in kevin.get("/accounts/1/conversations").json["conversations"]}
     assert len(seen) == 6
     with closing(kevin.stream("/streams/accounts/1")) as stream:
         stream.named("stream.open")
-        ada.send(1, "heard")
-        assert heard_until(stream, 1) == [("conversation.updated", 1)]
+        ada.send(1, "with access")
+        assert events_until(stream, 1) == [("conversation.updated", 1)]
         change(app, remove_from_inbox, kevin)
-        heard = heard_until(stream, max(seen), "conversation.removed")
-        assert {id for name, id in heard if name == "conversation.removed"} == seen
+        events = events_until(stream, max(seen), "conversation.removed")
+        assert {id for name, id in events if name == "conversation.removed"} == seen
         hub = app.extensions["engine"]
         eventually(lambda: all(len(s.topics) == 1 for s in hub.hub.subscribers()))
-        ada.send(2, "not heard")
+        ada.send(2, "without access")
         assert outbox_drained(app)
         ada.post("/conversations/8/assignee", {"assignee_id": None})
         change(app, add_to_inbox, kevin)
         eventually(lambda: all(len(s.topics) == 2 for s in hub.hub.subscribers()))
-        ada.send(3, "heard again")
-        heard = [said for said in heard_until(stream, 3) if said[0] != "conversation.removed"]
-    # He is told to fetch again before he hears anything: no event tells what was there before.
-    assert heard[0] == ("stream.reset", None)
-    assert {id for _, id in heard} - {None} == {3}
+        ada.send(3, "with access again")
+        events = [e for e in events_until(stream, 3) if e[0] != "conversation.removed"]
+    # The reset comes first: no event contains the conversations that were there before.
+    assert events[0] == ("stream.reset", None)
+    assert {id for _, id in events} - {None} == {3}
 
 
-def test_a_stream_with_other_topics_replays_nothing_of_what_they_had_before(app, ada, kevin, hub):
-    """What is assigned to him he does not see as an agent of another inbox, nor once it is not."""
+def test_a_stream_with_a_new_topic_does_not_replay_that_topics_earlier_events(app, ada, kevin, hub):
+    """Conversation 1 is assigned to Kevin while he has no access to it, then unassigned."""
     ada.post("/conversations/1/assignee", {"assignee_id": kevin.id})
     change(app, remove_from_inbox, kevin)
     assert outbox_drained(app)
     with closing(kevin.stream("/streams/accounts/1")) as stream:
         stream.named("stream.open")
-        say_something_that_is_not_for(kevin, app, ada)
-        with app.app_context():  # behind everyone's back: no event tells of it
+        publish_without_access(kevin, app, ada)
+        with app.app_context():  # directly in the database: no event
             own_membership(kevin).sees = "assigned"
             db.session.commit()
         hub.revocation.recheck(hub.hub.subscribers())
-        heard = heard_until(stream, None, "stream.reset")
+        events = events_until(stream, None, "stream.reset")
         ada.post("/conversations/2/assignee", {"assignee_id": kevin.id})
-        heard += heard_until(stream, 2)
-    assert ("conversation.updated", 1) not in heard
+        events += events_until(stream, 2)
+    assert ("conversation.updated", 1) not in events
 
 
-def test_what_came_before_a_reset_is_not_replayed(app, ada, kevin):
+def test_a_resumed_stream_replays_nothing_from_before_its_reset(app, ada, kevin):
     ada.post("/conversations/1/assignee", {"assignee_id": kevin.id})
     change(app, remove_from_inbox, kevin)
     assert outbox_drained(app)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
-    say_something_that_is_not_for(kevin, app, ada)
+    publish_without_access(kevin, app, ada)
     with app.app_context():
         change_membership(own_membership(kevin), role="agent", sees="assigned")
     ada.post("/conversations/2/assignee", {"assignee_id": kevin.id})
     assert outbox_drained(app)
     with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
         assert envelope(stream.named("stream.open"))["resumed"] is True
-        heard = heard_until(stream, 2)
-    assert heard[0] == ("stream.reset", None)
-    assert ("conversation.updated", 1) not in heard
+        events = events_until(stream, 2)
+    assert events[0] == ("stream.reset", None)
+    assert ("conversation.updated", 1) not in events
 
 
-def say_something_that_is_not_for(who, app, ada):
-    """To the topic of what is assigned to them, of a conversation that they don't see then."""
-    assert who.get("/conversations/1").status_code == 404
+def publish_without_access(agent, app, ada):
+    """Publish an event of a conversation that the agent can't access to the topic of the agent."""
+    assert agent.get("/conversations/1").status_code == 404
     ada.send(1, "not for them")
     assert outbox_drained(app)
-    logged = app.extensions["broker"].redis.xrevrange(f"rt:{{1}}:assignee:{who.id}", count=1)
-    assert json.loads(logged[0][1][b"b"])["data"]["id"] == 1, "then this shows nothing"
-    with app.app_context():  # behind everyone's back: to be told of it would move their cursor on
+    logged = app.extensions["broker"].redis.xrevrange(f"rt:{{1}}:assignee:{agent.id}", count=1)
+    assert json.loads(logged[0][1][b"b"])["data"]["id"] == 1, (
+        "the event was not published to the topic of the agent"
+    )
+    with app.app_context():  # directly in the database: an event would advance their cursor
         db.session.get_one(Conversation, 1).assignee_id = None
         db.session.commit()
 
 
-def own_membership(who):
-    return db.session.scalars(select(Membership).where(Membership.user_id == who.id)).one()
+def own_membership(agent):
+    return db.session.scalars(select(Membership).where(Membership.user_id == agent.id)).one()
 
 
-def test_rights_gained_while_away_reset_the_resumed_stream(app, ada, kevin):
+def test_access_gained_while_disconnected_resets_only_that_agents_resumed_stream(app, ada, kevin):
     change(app, remove_from_inbox, kevin)
     assert outbox_drained(app)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
@@ -135,12 +137,14 @@ def test_rights_gained_while_away_reset_the_resumed_stream(app, ada, kevin):
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"), [(2, ["stream.reset"]), (6, ["conversation.removed"] * 6)]
+    ("limit", "expected"), [(2, ["stream.reset"]), (6, ["conversation.removed"] * 6)]
 )
-def test_who_loses_more_than_can_be_told_fetches_again(app, kevin, monkeypatch, told, expected):
+def test_losing_more_conversations_than_the_limit_resets_the_stream(
+    app, kevin, monkeypatch, limit, expected
+):
     from rtapp.services import change_inbox_members
 
-    monkeypatch.setattr(change_inbox_members, "TOLD", told)
+    monkeypatch.setattr(change_inbox_members, "TOLD", limit)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
     change(app, remove_from_inbox, kevin)
     assert outbox_drained(app)
@@ -149,23 +153,23 @@ def test_who_loses_more_than_can_be_told_fetches_again(app, kevin, monkeypatch, 
         assert [stream.next().event for _ in expected] == expected
 
 
-def heard_until(stream, id, name="conversation.updated"):
-    """What arrives up to this event of this conversation: names and ids."""
-    heard = []
-    while not heard or heard[-1] != (name, id):
+def events_until(stream, id, name="conversation.updated"):
+    """Return the names and ids of the events up to this event of this conversation."""
+    events = []
+    while not events or events[-1] != (name, id):
         event = stream.next()
-        heard.append((event.event, envelope(event).get("data", {}).get("id")))
-    return heard
+        events.append((event.event, envelope(event).get("data", {}).get("id")))
+    return events
 
 
-def test_what_a_member_sees_changes_beside_the_running_server(app, ada, kevin):
+def test_member_set_changes_access_on_a_running_server_and_rejects_unknown_members(app, ada, kevin):
     run = app.test_cli_runner().invoke
     with closing(kevin.stream("/streams/conversations/2")) as thread:
         thread.named("stream.open")
         done = run(args=["member", "set", "1", "Kevin@example.com", "--sees", "assigned"])
         assert (done.exit_code, done.output) == (0, "")
         assert envelope(thread.named("stream.closed"))["reason"] == "forbidden"
-    assert kevin.get("/conversations/1").status_code == 200  # which is his
+    assert kevin.get("/conversations/1").status_code == 200  # assigned to him
     with closing(kevin.stream("/streams/accounts/1")) as listed:
         listed.named("stream.open")
         assert run(args=["member", "set", "1", "kevin@example.com"]).exit_code == 0
@@ -175,10 +179,10 @@ def test_what_a_member_sees_changes_beside_the_running_server(app, ada, kevin):
     assert run(args=["member", "set", "1", "nobody@example.com"]).exit_code == 1
 
 
-def test_a_lost_control_message_is_made_up_for_by_the_sweep(app, ada, kevin, hub):
+def test_the_sweep_closes_a_stream_whose_revocation_message_was_lost(app, ada, kevin, hub):
     stream = kevin.stream("/streams/conversations/1")
     stream.named("stream.open")
-    with app.app_context():  # behind everyone's back
+    with app.app_context():  # directly in the database: no control message
         row = db.session.scalars(select(InboxMember).where(InboxMember.user_id == kevin.id)).one()
         db.session.delete(row)
         db.session.commit()
@@ -188,9 +192,9 @@ def test_a_lost_control_message_is_made_up_for_by_the_sweep(app, ada, kevin, hub
     assert stream.ended()
 
 
-def change(app, service, who):
+def change(app, service, agent):
     from rtapp.models import Inbox
     from rtapp.models import User
 
     with app.app_context():
-        service(db.session.get(Inbox, 1), db.session.get(User, who.id))
+        service(db.session.get(Inbox, 1), db.session.get(User, agent.id))

@@ -1,6 +1,6 @@
-"""Who may see, do and hear what: every endpoint and every event, for every role, in one table.
+"""The access of every role: every endpoint and every event, in one table.
 
-An endpoint or an event without a row fails here: say who may, then add it.
+An endpoint or an event without a row fails here: add a row with the access of each role.
 """
 
 from collections.abc import Callable
@@ -31,25 +31,25 @@ from .support import eventually
 from .support import outbox_drained
 from .world import other_account
 
-# That both databases give the same answers is held elsewhere.
+# Other tests cover both databases.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-# Conversation 1 is in the agent's inbox and assigned to `assigned`, who sees nothing else, though
-# a member of that inbox. `elsewhere` is an agent of the other inbox, `foreign` the administrator
-# of another account, `visitor` the customer of conversation 1.
+# Conversation 1 is in the agent's inbox and assigned to `assigned`, a member of that inbox with
+# access to assigned conversations only. `elsewhere` is an agent of the other inbox, `foreign` the
+# administrator of another account, `visitor` the customer of conversation 1.
 ROLES = ("administrator", "agent", "assigned", "elsewhere", "foreign", "nobody", "visitor")
 
 
 class World(NamedTuple):
     app: Flask
-    people: dict[str, ApiClient]
-    watcher: ApiClient  # another administrator, who is in the table nowhere
-    notification: int  # that of `assigned`
-    theirs: int  # a conversation of the other account
+    clients: dict[str, ApiClient]
+    watcher: ApiClient  # another administrator, without a column
+    notification: int  # of `assigned`
+    foreign_conversation: int  # of the other account
 
 
 class Row(NamedTuple):
-    """An endpoint, a request of it, and how each role is answered.
+    """An endpoint, a request for it, and each role's status.
 
     `statuses` are for JSON, in the order of ROLES. A browser gets `html` in place of a success:
     303 for a form, 200 for a page; and the login page in place of 401.
@@ -62,13 +62,13 @@ class Row(NamedTuple):
     body: Callable[[World], dict[str, Any]] | None = None
 
 
-def says(**fields: Any) -> Callable[[World], dict[str, Any]]:
+def body(**fields: Any) -> Callable[[World], dict[str, Any]]:
     return lambda world: fields
 
 
 NEW = {"inbox_id": 1, "contact": {"name": "New", "email": "new@example.com"}, "content": "Hello"}
 SIGN_IN = {"email": "ada@example.com", "password": "password"}
-# Message 2 is the agent's.
+# Message 2 is of `agent`.
 ROWS = (
     #                                 administrator agent assigned elsewhere foreign nobody visitor
     Row("GET /conversations/<id:conversation_id>",
@@ -98,38 +98,38 @@ ROWS = (
 
     Row("POST /conversations/<id:conversation_id>/messages",
         "/conversations/1/messages",                  "201 201 201 404 404 401 201", 303,
-        says(content="Hello")),
+        body(content="Hello")),
     Row("POST /messages/<id:message_id>",
         "/messages/2",                                "200 200 403 404 404 401 403", 303,
-        says(content="Changed")),
+        body(content="Changed")),
     Row("POST /messages/<id:message_id>/delete",
-        "/messages/2/delete",                         "204 204 403 404 404 401 403", 303, says()),
+        "/messages/2/delete",                         "204 204 403 404 404 401 403", 303, body()),
     Row("POST /conversations/<id:conversation_id>/typing",
         "/conversations/1/typing",                    "204 204 204 404 404 401 204", 303,
-        says(typing=True)),
+        body(typing=True)),
     Row("POST /conversations/<id:conversation_id>/status",
         "/conversations/1/status",                    "200 200 200 404 404 401 403", 303,
-        says(status="pending")),
+        body(status="pending")),
     Row("POST /conversations/<id:conversation_id>/assignee",
         "/conversations/1/assignee",                  "200 200 200 404 404 401 403", 303,
-        lambda world: {"assignee_id": world.people["assigned"].id}),
+        lambda world: {"assignee_id": world.clients["assigned"].id}),
     Row("POST /conversations/<id:conversation_id>/read",
         "/conversations/1/read",                      "204 204 204 404 404 401 204", 303,
-        says(message_id=1)),
+        body(message_id=1)),
     Row("POST /accounts/<id:account_id>/presence",
         "/accounts/1/presence",                       "200 200 200 200 404 401 403", 303,
-        says(status="busy")),
+        body(status="busy")),
     Row("POST /accounts/<id:account_id>/conversations",
         "/accounts/1/conversations",                  "201 201 201 422 404 401 403", 303,
-        says(**NEW)),
+        body(**NEW)),
     Row("POST /notifications/<id:notification_id>/read",
-        "/notifications/{notification}/read",         "404 404 204 404 404 401 403", 303, says()),
+        "/notifications/{notification}/read",         "404 404 204 404 404 401 403", 303, body()),
     Row("POST /accounts/<id:account_id>/notifications/read",
-        "/accounts/1/notifications/read",             "204 204 204 204 404 401 403", 303, says()),
+        "/accounts/1/notifications/read",             "204 204 204 204 404 401 403", 303, body()),
 
     Row("GET /login", "/login",                       "200 200 200 200 200 200 200"),
     Row("POST /login", "/login",                      "200 200 200 200 200 200 200", 303,
-        says(**SIGN_IN)),
+        body(**SIGN_IN)),
     Row("POST /logout", "/logout",                    "204 204 204 204 204 401 403", 303),
     Row("GET /healthz", "/healthz",                   "200 200 200 200 200 200 200"),
     Row("GET /readyz", "/readyz",                     "200 200 200 200 200 200 200"),
@@ -141,29 +141,29 @@ ROWS = (
 
 
 class Delivery(NamedTuple):
-    """An event, how it comes about, and who hears it on which of their streams, in the order of
-    ROLES: `a` account, `c` conversation, `p` presence, `-` none, `*` either.
+    """An event, its cause, and the streams on which each role receives it, in the order of ROLES:
+    `a` account, `c` conversation, `p` presence, `-` none, `*` any.
 
-    `marker` is part of the event's data, where one like it may be heard for another reason.
+    `marker` is part of the event's data, where the same event may have another cause.
     """
 
     event: str
     why: str
-    hears: str
+    streams: str
     cause: Callable[[World], Any]
     marker: str = ""
 
 
 def posts(role: str, path: str, **body: Any) -> Callable[[World], Response]:
     return lambda world: done(
-        world.people[role].post(path.format(**ids(world)), named(world, body))
+        world.clients[role].post(path.format(**ids(world)), named(world, body))
     )
 
 
 def named(world: World, body: dict[str, Any]) -> dict[str, Any]:
-    """The body with the id of a role where it says {role}."""
-    known = {f"{{{role}}}": getattr(who, "id", 0) for role, who in world.people.items()}
-    return {k: known.get(v, v) if isinstance(v, str) else v for k, v in body.items()}
+    """Return the body with each `{role}` replaced by the id of that role."""
+    ids_of = {f"{{{role}}}": getattr(c, "id", 0) for role, c in world.clients.items()}
+    return {k: ids_of.get(v, v) if isinstance(v, str) else v for k, v in body.items()}
 
 
 def done(answer: Any) -> Any:
@@ -179,10 +179,10 @@ def hides(world: World) -> Any:
     return done(world.watcher.post("/accounts/1/presence", {"status": "offline"}))
 
 
-# Message 2 is public, 5 a private note; both are the agent's. Conversation 2 is nobody's.
+# Message 2 is public, 5 a private note; both are of `agent`. Conversation 2 is unassigned.
 DELIVERIES = (
     #                                 administrator agent assigned elsewhere foreign nobody visitor
-    Delivery("message.created", "the team answers",      "c c c - - - c",
+    Delivery("message.created", "an agent replies",      "c c c - - - c",
              posts("agent", "/conversations/1/messages", content="Hello")),
     Delivery("message.created", "the customer writes",   "c c c - - - c",
              posts("visitor", "/conversations/1/messages", content="Hello")),
@@ -198,7 +198,7 @@ DELIVERIES = (
              posts("agent", "/messages/2/delete")),
     Delivery("message.deleted", "a private note",        "c c c - - - -",
              posts("agent", "/messages/5/delete")),
-    Delivery("conversation.created", "for nobody yet",   "a a - - - - -",
+    Delivery("conversation.created", "unassigned",       "a a - - - - -",
              posts("administrator", "/accounts/1/conversations", **NEW)),
     Delivery("conversation.created", "by its assignee",  "a a a - - - -",
              posts("assigned", "/accounts/1/conversations", **NEW)),
@@ -206,26 +206,26 @@ DELIVERIES = (
              posts("elsewhere", "/accounts/1/conversations", **{**NEW, "inbox_id": 2})),
     Delivery("conversation.updated", "an assigned one",  "a a a - - - -",
              posts("agent", "/conversations/1/messages", content="Hello")),
-    Delivery("conversation.updated", "nobody's",         "a a - - - - -",
+    Delivery("conversation.updated", "an unassigned one", "a a - - - - -",
              posts("agent", "/conversations/2/messages", content="Hello")),
-    Delivery("conversation.status_changed", "settled",   "ac ac ac - - - c",
+    Delivery("conversation.status_changed", "resolved",  "ac ac ac - - - c",
              posts("agent", "/conversations/1/status", status="resolved")),
-    Delivery("conversation.status_changed", "sorted",    "ac ac ac - - - -",
+    Delivery("conversation.status_changed", "pending",   "ac ac ac - - - -",
              posts("agent", "/conversations/1/status", status="pending")),
     Delivery("conversation.assignee_changed", "gained",  "a a a - - - -",
              posts("agent", "/conversations/2/assignee", assignee_id="{assigned}")),
-    # Who lost it may hear why, as long as their stream takes to end: a second at most.
+    # The previous assignee may receive it until the stream is closed: within a second.
     Delivery("conversation.assignee_changed", "lost",    "ac ac * - - - -",
              posts("agent", "/conversations/1/assignee", assignee_id=None)),
     Delivery("conversation.removed", "lost",             "- - a - - - -",
              posts("agent", "/conversations/1/assignee", assignee_id=None)),
-    Delivery("conversation.read", "by one of the team",  "c ac c - - - -",
+    Delivery("conversation.read", "by an agent",         "c ac c - - - -",
              posts("agent", "/conversations/1/read", message_id=3)),
     Delivery("conversation.read", "by the customer",     "c c c - - - -",
              posts("visitor", "/conversations/1/read", message_id=3)),
     Delivery("notification.created", "a mention",        "- - a - - - -",
              posts("agent", "/conversations/1/messages", content="@Nora!", private=True)),
-    Delivery("notification.read", "one's own",           "- - a - - - -",
+    Delivery("notification.read", "of its user",         "- - a - - - -",
              posts("assigned", "/notifications/{notification}/read")),
     Delivery("typing", "an answer",                      "c c c - - - c",
              posts("agent", "/conversations/1/typing", typing=True)),
@@ -235,8 +235,8 @@ DELIVERIES = (
              posts("visitor", "/conversations/1/typing", typing=True)),
     Delivery("unread.changed", "the customer writes",    "a a a - - - -",
              posts("visitor", "/conversations/1/messages", content="Hello?"), '"1":'),
-    Delivery("conversation.viewers", "someone looks",    "ac ac ac - - - -", watches, "Olga"),
-    Delivery("presence_update", "someone leaves",        "p p p p - - -", hides,
+    Delivery("conversation.viewers", "a stream opens",   "ac ac ac - - - -", watches, "Olga"),
+    Delivery("presence_update", "an agent goes offline", "p p p p - - -", hides,
              '"changed":{},"left":['),
 )  # fmt: skip
 
@@ -246,7 +246,7 @@ def world(app):
     other = other_account(app)
     add_member(app, "Nora", role="agent", sees="assigned", inbox=1)
     add_member(app, "Olga", role="administrator", sees="inbox")
-    people = {
+    clients = {
         "administrator": ApiClient(app, "ada@example.com"),
         "agent": ApiClient(app, "kevin@example.com"),
         "assigned": ApiClient(app, "nora@example.com"),
@@ -259,11 +259,11 @@ def world(app):
         db.session.execute(
             update(Conversation)
             .where(Conversation.id == 1)
-            .values(assignee_id=people["assigned"].id)
+            .values(assignee_id=clients["assigned"].id)
         )
         notification = Notification(
             account_id=1,
-            user_id=people["assigned"].id,
+            user_id=clients["assigned"].id,
             conversation_id=1,
             message_id=5,
             kind="mention",
@@ -271,7 +271,7 @@ def world(app):
         db.session.add(notification)
         db.session.commit()
         return World(
-            app, people, ApiClient(app, "olga@example.com"), notification.id, other.conversation
+            app, clients, ApiClient(app, "olga@example.com"), notification.id, other.conversation
         )
 
 
@@ -305,25 +305,25 @@ def without_a_row(there: Iterable[str], rows: Iterable[str]) -> set[str]:
     return set(there) ^ set(rows)
 
 
-def test_every_endpoint_has_a_row(app):
+def test_every_endpoint_has_a_row_in_the_access_matrix(app):
     rows = [row.endpoint for row in ROWS]
     assert len(rows) == len(set(rows)) > 25
     assert without_a_row(endpoints(app), rows) == set()
 
 
-def test_an_endpoint_without_a_row_is_found(app):
+def test_an_endpoint_without_a_row_in_the_access_matrix_is_found(app):
     app.add_url_rule("/backdoor", view_func=lambda: "open", methods=["GET", "POST"])
     found = without_a_row(endpoints(app), (row.endpoint for row in ROWS))
     assert found == {"GET /backdoor", "POST /backdoor"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.endpoint)
-def test_everyone_is_answered_as_the_table_says(world, row):
+def test_each_role_gets_the_status_of_the_access_matrix(world, row):
     assert answers(world, row) == dict(zip(ROLES, map(int, row.statuses.split()), strict=True))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.endpoint)
-def test_browsers_are_answered_as_the_table_says(world, row):
+def test_each_role_in_a_browser_gets_the_status_of_the_access_matrix(world, row):
     if "/streams" in row.endpoint:
         accept, login = "text/event-stream", 401
     else:
@@ -335,23 +335,23 @@ def test_browsers_are_answered_as_the_table_says(world, row):
     assert answers(world, row, accept=accept) == expected
 
 
-def test_a_wrong_row_is_noticed(world):
+def test_a_wrong_row_of_the_access_matrix_is_found(world):
     (row,) = (row for row in ROWS if row.endpoint == "GET /me")
     wrong = {**dict.fromkeys(ROLES, 200), "nobody": 200}
     assert answers(world, row) != wrong
 
 
 def answers(world: World, row: Row, **headers: str) -> dict[str, int]:
-    """How each role is answered; a GET's HEAD is the same, and opens nothing."""
+    """Return each role's status. The HEAD of a GET has the same, and opens no stream."""
     path = row.path.format(**ids(world))
     found = {}
-    for role, who in world.people.items():
+    for role, client in world.clients.items():
         if row.endpoint.startswith("POST"):
-            answer = who.post(path, row.body and row.body(world), **headers)
+            answer = client.post(path, row.body and row.body(world), **headers)
         else:
-            answer = who.get(path, **headers)
-            asked = {**who.headers, **headers}
-            head = world.app.test_client().head(path, headers=asked)
+            answer = client.get(path, **headers)
+            combined = {**client.headers, **headers}
+            head = world.app.test_client().head(path, headers=combined)
             assert (role, head.status_code) == (role, answer.status_code)
             head.close()
         found[role] = answer.status_code
@@ -362,30 +362,30 @@ def answers(world: World, row: Row, **headers: str) -> dict[str, int]:
 # Deliveries
 
 
-def test_every_event_has_a_row(app):
+def test_every_event_has_a_row_in_the_delivery_matrix(app):
     assert without_a_row([*DURABLE, *EPHEMERAL], (d.event for d in DELIVERIES)) == set()
 
 
-def test_an_event_without_a_row_is_found(app):
+def test_an_event_without_a_row_in_the_delivery_matrix_is_found(app):
     there = [*DURABLE, *EPHEMERAL, "conversation.labelled"]
     found = without_a_row(there, (d.event for d in DELIVERIES))
     assert found == {"conversation.labelled"}
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES, ids=lambda d: f"{d.event}, {d.why}")
-def test_everyone_hears_what_the_table_says(world, delivery):
-    assert heard(world, delivery) == {}
+def test_each_role_receives_exactly_the_events_of_the_delivery_matrix(world, delivery):
+    assert unexpected(world, delivery) == {}
 
 
-def test_whoever_hears_more_than_the_table_says_is_found(world):
+def test_an_event_received_beyond_the_delivery_matrix_is_found(world):
     (row,) = (d for d in DELIVERIES if d.why == "an assigned one")
-    assert heard(world, row._replace(hears="a - a - - - -")) == {"agent": "a"}
+    assert unexpected(world, row._replace(streams="a - a - - - -")) == {"agent": "a"}
 
 
-def heard(world: World, delivery: Delivery) -> dict[str, str]:
-    """On which streams it was heard by whom although the table does not say so. Fails if somebody
-    does not hear it who should."""
-    expected = dict(zip(ROLES, delivery.hears.split(), strict=True))
+def unexpected(world: World, delivery: Delivery) -> dict[str, str]:
+    """Return the roles and streams that received the event beyond the table. Fail if a stream of
+    the table did not receive it."""
+    expected = dict(zip(ROLES, delivery.streams.split(), strict=True))
     with ExitStack() as stack:
         streams = open_streams(world, stack)
         stack.enter_context(closing(delivery.cause(world)))
@@ -394,63 +394,63 @@ def heard(world: World, delivery: Delivery) -> dict[str, str]:
                 until(stream, delivery.event, delivery.marker)
         assert outbox_drained(world.app)
         end(world)
-        too_much: dict[str, str] = {}
+        extra: dict[str, str] = {}
         for (role, letter), stream in streams.items():
             if letter not in expected[role] and expected[role] != "*":
-                said = until_the_end(stream)
-                if any(e == delivery.event and delivery.marker in data for e, data in said):
-                    too_much[role] = too_much.get(role, "") + letter
-        return too_much
+                events = until_the_end(stream)
+                if any(e == delivery.event and delivery.marker in data for e, data in events):
+                    extra[role] = extra.get(role, "") + letter
+        return extra
 
 
 def open_streams(world: World, stack: ExitStack) -> dict[tuple[str, str], Stream]:
-    """Each stream that each role may have, of what is theirs."""
+    """Open every permitted stream of every role."""
     own = {
         "elsewhere": ("account:1", "conversation:7", "presence:1"),
-        "foreign": ("account:2", f"conversation:{world.theirs}", "presence:2"),
+        "foreign": ("account:2", f"conversation:{world.foreign_conversation}", "presence:2"),
         "nobody": (),
         "visitor": ("conversation:1",),
     }
     streams = {}
     watched = world.watcher.stream("/streams?stream=presence:1")
     stack.enter_context(closing(watched)).named("stream.open")
-    for role, who in world.people.items():
+    for role, client in world.clients.items():
         for name in own.get(role, ("account:1", "conversation:1", "presence:1")):
-            stream = stack.enter_context(closing(who.stream(f"/streams?stream={name}")))
+            stream = stack.enter_context(closing(client.stream(f"/streams?stream={name}")))
             stream.named("stream.open")
             streams[role, name[0]] = stream
-    agent = world.people["agent"]
+    agent = world.clients["agent"]
     eventually(lambda: len(agent.get("/accounts/1/presence").json["online_users"]) == PRESENT)
     return streams
 
 
 BUSY = '":"busy"'
 PRESENT = 5  # of the account: four roles and the watcher
-THE_END = "the end"  # of what is listened to: said once to every stream
+THE_END = "the end"  # marks the last event of every stream
 
 
 def end(world: World) -> None:
-    done(world.people["administrator"].send(1, THE_END))
-    done(world.people["administrator"].send(7, THE_END))
-    done(world.people["foreign"].send(world.theirs, THE_END))
-    for who, account in ((world.watcher, 1), (world.people["foreign"], 2)):
-        done(who.post(f"/accounts/{account}/presence", {"status": "busy"}))
+    done(world.clients["administrator"].send(1, THE_END))
+    done(world.clients["administrator"].send(7, THE_END))
+    done(world.clients["foreign"].send(world.foreign_conversation, THE_END))
+    for client, account in ((world.watcher, 1), (world.clients["foreign"], 2)):
+        done(client.post(f"/accounts/{account}/presence", {"status": "busy"}))
 
 
 def until(stream: Stream, event: str, marker: str) -> None:
     while True:
-        said = stream.any()
-        if said.event == event and marker in said.data:
+        received = stream.any()
+        if received.event == event and marker in received.data:
             return
 
 
 def until_the_end(stream: Stream) -> list[tuple[str, str]]:
-    """What is said before the end, or before the stream was closed."""
-    said: list[tuple[str, str]] = []
+    """Return the events before the end, or before the stream was closed."""
+    events: list[tuple[str, str]] = []
     while True:
         event = stream.any()
         if event.event == "stream.closed" or THE_END in event.data:
-            return said
+            return events
         if event.event == "presence_update" and '"changed":{' in event.data and BUSY in event.data:
-            return said
-        said.append((event.event, event.data))
+            return events
+        events.append((event.event, event.data))

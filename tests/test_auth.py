@@ -33,7 +33,7 @@ def signed_in(browser):
     return browser
 
 
-def test_the_form_signs_in_and_goes_where_one_wanted(browser):
+def test_the_login_form_signs_in_and_redirects_to_its_next_page(browser):
     html = {"Accept": "text/html"}
     page = browser.get("/login?next=/conversations/1", headers=html)
     form = {**KEVIN, "csrf_token": token_in(page), "next": "/conversations/1"}
@@ -45,13 +45,13 @@ def test_the_form_signs_in_and_goes_where_one_wanted(browser):
 @pytest.mark.parametrize(
     "next", ["https://evil.example/", "//evil.example", "/\\evil.example", "x"]
 )
-def test_nobody_is_sent_to_another_site(browser, next):
+def test_login_with_a_next_on_another_site_redirects_to_the_root(browser, next):
     answer = browser.post("/login", data={**KEVIN, "next": next}, headers={"Accept": "text/html"})
     assert (answer.status_code, answer.location) == (303, "/")
 
 
 @pytest.mark.parametrize("wrong", [{"password": "nope"}, {"email": "nobody@example.com"}])
-def test_a_wrong_password_and_an_unknown_address_answer_alike(browser, wrong):
+def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(browser, wrong):
     answer = browser.post("/login", json={**KEVIN, **wrong})
     assert (answer.status_code, answer.json["detail"]) == (
         401,
@@ -60,56 +60,56 @@ def test_a_wrong_password_and_an_unknown_address_answer_alike(browser, wrong):
     assert browser.get("/me").status_code == 401
 
 
-def test_the_cookie_is_kept_from_scripts_and_other_sites(browser):
+def test_the_session_cookie_is_http_only_and_same_site_lax(browser):
     cookie = browser.post("/login", json=KEVIN).headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])
-def test_a_cookie_needs_the_csrf_token(signed_in, token, outbox):
+def test_a_post_with_a_cookie_and_no_valid_csrf_token_is_refused(signed_in, token, outbox):
     headers = {"X-CSRF-Token": token} if token else {}
     answer = signed_in.post("/conversations/1/messages", json={"content": "x"}, headers=headers)
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
     assert outbox.unchanged()
 
 
-def test_with_the_csrf_token_a_cookie_is_enough(signed_in):
+def test_a_post_with_a_cookie_and_its_csrf_token_is_accepted(signed_in):
     headers = {"X-CSRF-Token": signed_in.token}
     answer = signed_in.post("/conversations/1/messages", json={"content": "x"}, headers=headers)
     assert answer.status_code == 201
 
 
-def test_a_cookie_that_was_changed_is_nobodys(signed_in):
+def test_a_tampered_session_cookie_is_not_signed_in(signed_in):
     assert signed_in.get("/me").status_code == 200
     cookie = signed_in.get_cookie("session").value
-    said, _, signature = cookie.rpartition(".")
-    for changed in (f"{said}.{signature[::-1]}", f"{said[1:]}.{signature}", "", "."):
+    payload, _, signature = cookie.rpartition(".")
+    for changed in (f"{payload}.{signature[::-1]}", f"{payload[1:]}.{signature}", "", "."):
         signed_in.set_cookie("session", changed)
         assert signed_in.get("/me").status_code == 401
     signed_in.set_cookie("session", cookie)
     assert signed_in.get("/me").status_code == 200
 
 
-def test_a_cookie_expires_however_often_it_was_good(app, signed_in):
+def test_a_session_cookie_expires_even_after_it_was_accepted(app, signed_in):
     assert signed_in.get("/me").status_code == 200
     app.config["PERMANENT_SESSION_LIFETIME"] = timedelta(seconds=-1)
     assert signed_in.get("/me").status_code == 401
 
 
-def test_what_one_request_does_to_its_session_no_other_sees(app, signed_in):
+def test_a_change_to_one_requests_session_is_not_visible_in_another_request(app, signed_in):
     with signed_in.session_transaction() as before:
-        before["said"] = []
+        before["list"] = []
     headers = {"Cookie": f"session={signed_in.get_cookie('session').value}"}
     with app.test_request_context(headers=headers):
-        session["said"].append("once")
+        session["list"].append("once")
         session["sid"] = "another"
     with app.test_request_context(headers=headers):
-        assert session["said"] == []
+        assert session["list"] == []
         assert session["sid"] != "another"
 
 
-def test_another_site_signs_nobody_in(browser):
+def test_a_cross_site_login_is_refused(browser):
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
         assert browser.post("/login", json=KEVIN, headers=headers).status_code == 400
     assert (
@@ -118,23 +118,23 @@ def test_another_site_signs_nobody_in(browser):
     )
 
 
-def test_a_bearer_ignores_cookies(signed_in):
+def test_a_bearer_header_overrides_the_cookie(signed_in):
     assert signed_in.get("/me").status_code == 200
     assert signed_in.get("/me", headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert signed_in.get("/me", headers={"Authorization": "bearer"}).status_code == 401
 
 
-def test_a_proxys_password_locks_nobody_out_and_lets_nobody_in(app, signed_in):
+def test_a_basic_authorization_header_of_a_proxy_is_ignored(app, signed_in):
     proxy = {"Authorization": "Basic a2V2aW46eA=="}
     assert signed_in.get("/me", headers=proxy).status_code == 200
     assert app.test_client().get("/me", headers=proxy).status_code == 401
-    said = {"path": "/conversations/1/typing", "json": {"typing": True}}
-    assert signed_in.post(**said, headers=proxy).status_code == 400  # no CSRF token
-    ours = {**proxy, "X-CSRF-Token": signed_in.token}
-    assert signed_in.post(**said, headers=ours).status_code == 204
+    request = {"path": "/conversations/1/typing", "json": {"typing": True}}
+    assert signed_in.post(**request, headers=proxy).status_code == 400  # no CSRF token
+    with_token = {**proxy, "X-CSRF-Token": signed_in.token}
+    assert signed_in.post(**request, headers=with_token).status_code == 204
 
 
-def test_a_token_expires(app, kevin, browser):
+def test_an_expired_bearer_token_is_401(app, kevin, browser):
     with app.app_context():
         user = db.session.get(User, kevin.id)
         tokens = auth.create_token(user, expires_in=60), auth.create_token(user, expires_in=-1)
@@ -142,7 +142,7 @@ def test_a_token_expires(app, kevin, browser):
     assert [answer.status_code for answer in answers] == [200, 401]
 
 
-def test_the_command_prints_a_token_and_nothing_else(app, browser):
+def test_token_create_prints_only_the_token_of_the_user(app, browser):
     result = app.test_cli_runner().invoke(args=["token", "create", "Ada@example.com"])
     assert (result.exit_code, len(result.output.split())) == (0, 1)
     headers = {"Authorization": f"Bearer {result.output.strip()}"}
@@ -150,25 +150,25 @@ def test_the_command_prints_a_token_and_nothing_else(app, browser):
     assert app.test_cli_runner().invoke(args=["token", "create", "x@example.com"]).exit_code == 1
 
 
-def test_signing_out_ends_this_sessions_streams_only(app, signed_in, kevin):
+def test_signing_out_closes_only_the_streams_of_that_session(app, signed_in, kevin):
     copy = signed_in.get_cookie("session").value
-    mine = Stream(signed_in.get("/streams/conversations/1"))
-    scripts = kevin.stream("/streams/conversations/1")
-    mine.named("stream.open")
-    scripts.named("stream.open")
+    of_session = Stream(signed_in.get("/streams/conversations/1"))
+    of_token = kevin.stream("/streams/conversations/1")
+    of_session.named("stream.open")
+    of_token.named("stream.open")
     answer = signed_in.post("/logout", headers={"X-CSRF-Token": signed_in.token})
     assert answer.status_code == 204
-    assert envelope(mine.named("stream.closed"))["reason"] == "signed_out"
-    assert mine.ended()
+    assert envelope(of_session.named("stream.closed"))["reason"] == "signed_out"
+    assert of_session.ended()
     kevin.send(1, "still here")
-    scripts.named("message.created")
-    scripts.close()
-    other = app.test_client()  # a copy of the cookie ends too
+    of_token.named("message.created")
+    of_token.close()
+    other = app.test_client()  # a copy of the cookie is invalid too
     other.set_cookie("session", copy)
     assert other.get("/me").status_code == 401
 
 
-def test_a_changed_password_ends_everything(app, signed_in, kevin):
+def test_a_changed_password_closes_all_streams_and_ends_all_sessions(app, signed_in, kevin):
     streams = [Stream(signed_in.get("/streams/accounts/1")), kevin.stream("/streams/accounts/1")]
     for stream in streams:
         stream.named("stream.open")

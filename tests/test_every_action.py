@@ -1,4 +1,4 @@
-"""Every durable action tells all that it changes: state + events == fresh state, for everyone."""
+"""Every durable action publishes all its changes: state + events == fresh state, for each agent."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,19 +9,19 @@ from flask import Flask
 
 from rtapp import clock
 
-# Of these there is no state that events would keep up: they are told as they happen.
+# Their events change no stored state.
 EPHEMERAL = {
     "POST /conversations/<id:conversation_id>/typing",
     "POST /accounts/<id:account_id>/presence",
 }
-NO_ACTIONS = {"POST /login", "POST /logout"}
+SESSION_ENDPOINTS = {"POST /login", "POST /logout"}
 
 
-class Done(NamedTuple):
-    """An action as somebody does it, and the first event by which Ada hears of it, if she does."""
+class Case(NamedTuple):
+    """An action, its principal, and the first event that Ada receives of it, if any."""
 
     endpoint: str
-    who: str
+    principal: str
     path: str
     body: dict[str, Any]
     event: str | None
@@ -36,57 +36,57 @@ READ = "POST /conversations/<id:conversation_id>/read"
 EDIT, DELETE = "POST /messages/<id:message_id>", "POST /messages/<id:message_id>/delete"
 # Messages 2, 3 and 5 are Kevin's; 4 is the last that shows in lists but for 5, a private note.
 ACTIONS = (
-    Done(MESSAGES, "kevin", "/conversations/1/messages", {"content": "Hi"}, "message.created"),
-    Done(MESSAGES, "kevin", "/conversations/1/messages", {"content": "@Ada?", "private": True},
+    Case(MESSAGES, "kevin", "/conversations/1/messages", {"content": "Hi"}, "message.created"),
+    Case(MESSAGES, "kevin", "/conversations/1/messages", {"content": "@Ada?", "private": True},
          "message.created"),
-    Done(MESSAGES, "maria", "/conversations/1/messages", {"content": "Hi"}, "message.created"),
-    Done(EDIT, "kevin", "/messages/2", {"content": "changed"}, "message.updated"),
-    Done(EDIT, "kevin", "/messages/5", {"content": "the last one"}, "message.updated"),
-    Done(DELETE, "kevin", "/messages/3/delete", {}, "message.deleted"),
-    Done(DELETE, "ada", "/messages/5/delete", {}, "message.deleted"),
-    *(Done(STATUS, "ada", "/conversations/1/status", body, "conversation.status_changed")
+    Case(MESSAGES, "maria", "/conversations/1/messages", {"content": "Hi"}, "message.created"),
+    Case(EDIT, "kevin", "/messages/2", {"content": "changed"}, "message.updated"),
+    Case(EDIT, "kevin", "/messages/5", {"content": "the last one"}, "message.updated"),
+    Case(DELETE, "kevin", "/messages/3/delete", {}, "message.deleted"),
+    Case(DELETE, "ada", "/messages/5/delete", {}, "message.deleted"),
+    *(Case(STATUS, "ada", "/conversations/1/status", body, "conversation.status_changed")
       for body in ({"status": "pending"}, {"status": "resolved"}, {"status": "snoozed"},
                    {"status": "snoozed", "snoozed_until": TOMORROW})),
-    *(Done(ASSIGNEE, "ada", "/conversations/1/assignee", body, "conversation.assignee_changed")
+    *(Case(ASSIGNEE, "ada", "/conversations/1/assignee", body, "conversation.assignee_changed")
       for body in ({"assignee_id": 1}, {"assignee_id": None})),
-    Done(READ, "kevin", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
-    Done(READ, "maria", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
-    Done("POST /accounts/<id:account_id>/conversations", "kevin", "/accounts/1/conversations", NEW,
+    Case(READ, "kevin", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
+    Case(READ, "maria", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
+    Case("POST /accounts/<id:account_id>/conversations", "kevin", "/accounts/1/conversations", NEW,
          "conversation.created"),
-    Done("POST /notifications/<id:notification_id>/read", "kevin", "/notifications/1/read", {},
+    Case("POST /notifications/<id:notification_id>/read", "kevin", "/notifications/1/read", {},
          None),
-    Done("POST /accounts/<id:account_id>/notifications/read", "kevin",
+    Case("POST /accounts/<id:account_id>/notifications/read", "kevin",
          "/accounts/1/notifications/read", {}, None),
 )  # fmt: skip
 
 
 @pytest.fixture
-def people(app, ada, kevin, grace, maria):
-    """With a notification for Kevin, of which he has not read."""
+def clients(app, ada, kevin, grace, maria):
+    """The clients, with an unread notification for Kevin."""
     assert ada.send(1, "@Kevin look", private=True).status_code == 201
     return {"ada": ada, "kevin": kevin, "grace": grace, "maria": maria}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("done", ACTIONS, ids=lambda done: f"{done.path} by {done.who}")
-def test_events_tell_all_that_an_action_changes(verify_action, people, done):
-    readers = [people[name] for name in ("ada", "kevin", "grace")]
-    with verify_action(1, *readers) as heard:
-        answer = people[done.who].post(done.path, done.body)
+@pytest.mark.parametrize("case", ACTIONS, ids=lambda case: f"{case.path} by {case.principal}")
+def test_the_events_of_an_action_lead_to_the_fresh_state(verify_action, clients, case):
+    readers = [clients[name] for name in ("ada", "kevin", "grace")]
+    with verify_action(1, *readers) as received:
+        answer = clients[case.principal].post(case.path, case.body)
         assert answer.status_code < 300, answer.data
-    assert heard[people["ada"]][:1] == ([done.event] if done.event else [])
-    assert heard[people["kevin"]] != []
-    assert heard[people["grace"]] == []
+    assert received[clients["ada"]][:1] == ([case.event] if case.event else [])
+    assert received[clients["kevin"]] != []
+    assert received[clients["grace"]] == []
 
 
 def actions_without(app: Flask, verified: set[str]) -> set[str]:
     posts = {f"POST {r.rule}" for r in app.url_map.iter_rules() if "POST" in r.methods}
-    return posts - EPHEMERAL - NO_ACTIONS - verified
+    return posts - EPHEMERAL - SESSION_ENDPOINTS - verified
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_every_durable_action_is_verified(app):
-    verified = {done.endpoint for done in ACTIONS}
+def test_every_durable_action_is_compared_with_a_fresh_state(app):
+    verified = {case.endpoint for case in ACTIONS}
     assert actions_without(app, verified) == set()
     app.add_url_rule("/conversations/<int:id>/labels", view_func=lambda: "", methods=["POST"])
     assert actions_without(app, verified) == {"POST /conversations/<int:id>/labels"}

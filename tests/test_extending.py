@@ -1,4 +1,4 @@
-"""docs/extending.md works as it is written: its blocks are put into a copy, and its test is run."""
+"""The code of docs/extending.md works: its blocks are added to a copy, and its test is run."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = (ROOT / "docs/extending.md").read_text()
-# Where a block belongs, in bold before it, and the block.
+# A block's target, in bold before it, and the block.
 BLOCK = re.compile(
     r"\*\*`([^`]+)`\*\*, ([^:.]+?)[:.].*?```python\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -22,20 +22,20 @@ COPIED = (
     "tests/events/__init__.py", "tests/events/test_protocol.py",
     "tests/events/test_catalogue_js.py",
 )  # fmt: skip
-ASKED_FOR = {
-    "test_access_matrix.py::test_every_endpoint_has_a_row[sqlite]",
-    "test_access_matrix.py::test_every_event_has_a_row[sqlite]",
-    "test_every_action.py::test_every_durable_action_is_verified[sqlite]",
-    "events/test_protocol.py::test_each_event_is_documented_with_exactly_its_fields"
+EXPECTED_FAILURES = {
+    "test_access_matrix.py::test_every_endpoint_has_a_row_in_the_access_matrix[sqlite]",
+    "test_access_matrix.py::test_every_event_has_a_row_in_the_delivery_matrix[sqlite]",
+    "test_every_action.py::test_every_durable_action_is_compared_with_a_fresh_state[sqlite]",
+    "events/test_protocol.py::test_the_protocol_documents_each_durable_event_with_exactly_its_fields"
     "[handover.requested]",
-    "events/test_protocol.py::test_nothing_else_is_documented",
-    "events/test_catalogue_js.py::test_every_event_has_a_callback",
+    "events/test_protocol.py::test_the_protocol_documents_no_event_outside_the_catalogue",
+    "events/test_catalogue_js.py::test_every_event_of_the_catalogue_has_a_javascript_callback",
 }
 
 
 def blocks() -> list[tuple[str, str, str]]:
     found = BLOCK.findall(DOCS)
-    assert len(found) == DOCS.count("```python"), "a block does not say where it belongs"
+    assert len(found) == DOCS.count("```python"), "a block has no target"
     return found
 
 
@@ -80,7 +80,7 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_it_takes_a_file_each_and_two_entries():
+def test_the_extending_guide_adds_one_file_per_layer_and_two_entries():
     assert [(name, where) for name, where, _ in blocks()] == [
         ("rtapp/events/catalogue.py", "in `DURABLE`"),
         ("rtapp/events/presenters.py", "at its end"),
@@ -90,33 +90,33 @@ def test_it_takes_a_file_each_and_two_entries():
     ]
 
 
-def test_its_own_test_passes(copy):
+def test_the_test_of_the_extending_guide_passes(copy):
     count = blocks()[-1][2].count("def test_")
-    said = run(copy, "pytest", "tests/test_handover.py", "-q", "-k", "sqlite")
-    assert f"\n{count} passed" in said, said[-3000:]
+    output = run(copy, "pytest", "tests/test_handover.py", "-q", "-k", "sqlite")
+    assert f"\n{count} passed" in output, output[-3000:]
 
 
-def test_its_code_is_as_ours(copy):
+def test_the_code_of_the_extending_guide_passes_ruff_and_mypy(copy):
     written = [name for name, _, _ in blocks()]
     assert "All checks passed" in run(copy, "ruff", "check", *written)
     assert f"{len(written)} files already formatted" in run(
         copy, "ruff", "format", "--check", *written
     )
-    said = run(copy, "mypy", "rtapp/actions/handover.py", "rtapp/streams/handover.py")
-    assert "Success" in said, said
+    output = run(copy, "mypy", "rtapp/actions/handover.py", "rtapp/streams/handover.py")
+    assert "Success" in output, output
 
 
-def test_the_tables_ask_for_what_is_missing(copy):
-    said = run(copy, "pytest", "tests", "-q", "--ignore=tests/test_handover.py", "-k",
+def test_the_matrices_and_docs_fail_for_an_extension_without_its_entries(copy):
+    output = run(copy, "pytest", "tests", "-q", "--ignore=tests/test_handover.py", "-k",
                "(row or durable or document or callback) and not is_found")  # fmt: skip
-    failed = set(re.findall(r"^FAILED tests/(\S+)", said, re.MULTILINE))
-    assert failed == ASKED_FOR, said[-3000:]
+    failed = set(re.findall(r"^FAILED tests/(\S+)", output, re.MULTILINE))
+    assert failed == EXPECTED_FAILURES, output[-3000:]
 
 
-def test_without_its_entry_the_event_can_not_be_made(copy, tmp_path):
+def test_an_extension_without_a_catalogue_entry_cannot_publish_its_event(copy, tmp_path):
     less = tmp_path / "less"
     shutil.copytree(copy, less)
     catalogue = less / "rtapp/events/catalogue.py"
     shutil.copy(ROOT / "rtapp/events/catalogue.py", catalogue)
-    said = run(less, "pytest", "tests/test_handover.py", "-q", "-k", "sqlite and colleague")
-    assert "handover.requested is not in the catalogue" in said, said[-3000:]
+    output = run(less, "pytest", "tests/test_handover.py", "-q", "-k", "sqlite and colleague")
+    assert "handover.requested is not in the catalogue" in output, output[-3000:]

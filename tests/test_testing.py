@@ -1,4 +1,4 @@
-"""The test kit holds what it says, and notices what does not hold."""
+"""The test kit passes what holds and fails what does not."""
 
 import pytest
 
@@ -18,11 +18,13 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """What does not happen is given up soon."""
+    """Shorten the wait for events that do not come."""
     monkeypatch.setattr(broadcasts, "PATIENCE", 0.3)
 
 
-def test_a_subscription_is_confirmed_with_its_topics(app, subscribe, kevin):
+def test_a_permitted_subscription_of_the_test_kit_is_confirmed_with_its_topics(
+    app, subscribe, kevin
+):
     kevins = subscribe("account:1", kevin)
     assert (kevins.confirmed, kevins.rejected) == (True, None)
     assert kevins.topics == ["inbox:1", f"user:{kevin.id}"]
@@ -30,7 +32,7 @@ def test_a_subscription_is_confirmed_with_its_topics(app, subscribe, kevin):
     assert both.topics == ["conversation:1", "presence"]
 
 
-def test_users_and_contacts_are_taken_as_they_are(app, subscribe):
+def test_subscribe_accepts_a_user_or_a_contact(app, subscribe):
     with app.app_context():
         user, contact = db.session.get(User, 2), db.session.get(Conversation, 1).contact
     assert subscribe("conversation:1", user).topics == ["conversation:1"]
@@ -45,24 +47,26 @@ def test_users_and_contacts_are_taken_as_they_are(app, subscribe):
         ("nonsense:1", "ada@example.com", 400),
     ],
 )
-def test_a_rejected_subscription_says_why(app, subscribe, stream, user, status):
+def test_a_rejected_subscription_has_the_status_of_the_refusal(
+    app, subscribe, stream, user, status
+):
     rejected = subscribe(stream, user)
     assert (rejected.confirmed, rejected.rejected) == (False, status)
     with pytest.raises(AssertionError, match="is not open"):
         rejected.next_event()
 
 
-def test_what_was_missed_while_dropped_follows_on_resuming(app, subscribe, ada):
+def test_a_resumed_subscription_receives_the_events_it_missed(app, subscribe, ada):
     kevins = subscribe("conversation:1", "kevin@example.com")
-    ada.send(1, "heard")
-    assert contents(kevins, 1) == ["heard"]
+    ada.send(1, "live")
+    assert contents(kevins, 1) == ["live"]
     kevins.drop()
     assert (kevins.confirmed, kevins.topics) == (False, [])
     ada.send(1, "missed")
     kevins.resume()
     assert kevins.resumed
-    ada.send(1, "heard again")
-    assert contents(kevins, 2) == ["missed", "heard again"]
+    ada.send(1, "live again")
+    assert contents(kevins, 2) == ["missed", "live again"]
 
 
 def contents(subscription, count):
@@ -75,7 +79,7 @@ def contents(subscription, count):
     return found
 
 
-def test_a_subscription_follows_its_users_rights(app, subscribe, kevin):
+def test_a_subscription_loses_topics_and_streams_with_its_users_access(app, subscribe, kevin):
     lists, thread = subscribe("account:1", kevin), subscribe("conversation:1", kevin)
     with app.app_context():
         remove_from_inbox(db.session.get(Inbox, 1), db.session.get(User, kevin.id))
@@ -87,20 +91,22 @@ def test_a_subscription_follows_its_users_rights(app, subscribe, kevin):
         thread.next_event()
 
 
-def test_waiting_for_an_event_ends(app, subscribe, grace):
+def test_next_event_times_out_without_losing_the_next_event(app, subscribe, grace):
     stream = subscribe("conversation:7", grace)
     with pytest.raises(AssertionError, match="no event came"):
         stream.next_event(timeout=0.05)
     grace.send(7, "later")
-    while (said := stream.next_event()).event in EPHEMERAL:
+    while (event := stream.next_event()).event in EPHEMERAL:
         pass
-    assert said.event == "message.created"  # nothing is lost by waiting
+    assert event.event == "message.created"  # nothing is lost by waiting
 
 
-def test_a_broadcast_is_found_by_stream_event_and_fields(app, broadcasts_to, kevin):
-    with broadcasts_to("conversation:1", "message.created", content="Hello", private=False) as said:
+def test_broadcasts_to_finds_a_durable_or_ephemeral_event_by_its_fields(app, broadcasts_to, kevin):
+    with broadcasts_to(
+        "conversation:1", "message.created", content="Hello", private=False
+    ) as found:
         kevin.send(1, "Hello")
-    assert {each.topic for each in said} >= {"conversation:1", "visitor:1", "account", "inbox:1"}
+    assert {each.topic for each in found} >= {"conversation:1", "visitor:1", "account", "inbox:1"}
     with broadcasts_to("conversation:1", "typing", user_id=kevin.id, is_typing=True):
         kevin.post("/conversations/1/typing", {"typing": True})
 
@@ -114,7 +120,9 @@ def test_a_broadcast_is_found_by_stream_event_and_fields(app, broadcasts_to, kev
         ("conversation:1", "message.created", {"nonsense": 1}),
     ],
 )
-def test_what_was_not_said_is_missed(app, broadcasts_to, kevin, impatient, stream, event, fields):
+def test_broadcasts_to_fails_without_a_matching_event(
+    app, broadcasts_to, kevin, impatient, stream, event, fields
+):
     with (
         pytest.raises(AssertionError, match="was not said"),
         broadcasts_to(stream, event, **fields),
@@ -122,7 +130,7 @@ def test_what_was_not_said_is_missed(app, broadcasts_to, kevin, impatient, strea
         kevin.send(1, "Hello")
 
 
-def test_silence_is_held(app, no_broadcasts, kevin):
+def test_no_broadcasts_passes_if_nothing_is_published(app, no_broadcasts, kevin):
     with no_broadcasts():
         assert kevin.post("/conversations/1/status", {"status": "open"}).status_code == 200
         assert kevin.send(7, "not his").status_code == 404
@@ -135,20 +143,20 @@ def test_silence_is_held(app, no_broadcasts, kevin):
         ("/conversations/1/typing", {"typing": True}),
     ],
 )
-def test_what_breaks_the_silence_is_noticed(app, no_broadcasts, kevin, path, body):
+def test_no_broadcasts_fails_on_a_durable_or_ephemeral_event(app, no_broadcasts, kevin, path, body):
     with pytest.raises(AssertionError, match="said was"), no_broadcasts():
         assert kevin.post(path, body).status_code < 300
 
 
-def test_a_change_that_no_event_tells_is_noticed(app, verify_action, ada, kevin):
-    with verify_action(1, ada, kevin) as heard:
-        ada.send(1, "told")
-    assert heard[kevin] == ["message.created", "conversation.updated"]
+def test_verify_action_fails_on_a_change_without_an_event(app, verify_action, ada, kevin):
+    with verify_action(1, ada, kevin) as received:
+        ada.send(1, "published")
+    assert received[kevin] == ["message.created", "conversation.updated"]
     with pytest.raises(AssertionError), verify_action(1, ada, kevin):
-        resolve_behind_everyones_back(app, 1)
+        resolve_without_an_event(app, 1)
 
 
-def resolve_behind_everyones_back(app, id):
+def resolve_without_an_event(app, id):
     with app.app_context():
         db.session.get(Conversation, id).status = "resolved"
         db.session.commit()

@@ -15,7 +15,7 @@ from .support import envelope
 from .support import eventually
 from .support import outbox_drained
 from .world import all_rows
-from .world import heard_by
+from .world import open_stream
 
 NOTE = "Third complaint about this courier this week"  # a private note in conversation 1
 
@@ -63,7 +63,7 @@ def test_the_teams_things_are_closed_to_visitors(app, maria):
 
 
 def test_a_visitor_writes_into_their_conversation(app, ada, kevin, maria):
-    with heard_by(kevin, "conversation:1") as team, heard_by(maria, "conversation:1") as own:
+    with open_stream(kevin, "conversation:1") as team, open_stream(maria, "conversation:1") as own:
         team.named("stream.open")
         own.named("stream.open")
         answer = maria.send(1, "Hello?", client_id="k")
@@ -88,7 +88,7 @@ def test_a_visitor_writes_no_notes(app, maria):
 
 def test_a_visitors_stream_has_what_is_public_and_no_more(app, ada, kevin, maria):
     cursor = ada.get("/conversations/1").json["cursor"]
-    with heard_by(maria, "conversation:1") as live:
+    with open_stream(maria, "conversation:1") as live:
         live.named("stream.open")
         kevin.send(1, "@Ada a note", private=True)
         ada.post("/conversations/1/assignee", {"assignee_id": ada.id})
@@ -100,7 +100,7 @@ def test_a_visitors_stream_has_what_is_public_and_no_more(app, ada, kevin, maria
     assert (said["content"], said["sender"]["name"]) == ("An answer", "Ada")
     assert said["client_id"] is None
     assert outbox_drained(app)
-    with heard_by(maria, f"conversation:1&last_event_id={cursor}") as replayed:
+    with open_stream(maria, f"conversation:1&last_event_id={cursor}") as replayed:
         replayed.named("stream.open")
         assert envelope(replayed.named("message.created"))["data"] == said
     broker = app.extensions["broker"]
@@ -158,7 +158,7 @@ def test_a_token_ends(app, maria):
 
 
 def test_a_visitors_streams_are_asked_about_again(app, maria, hub):
-    with heard_by(maria, "conversation:1") as stream:
+    with open_stream(maria, "conversation:1") as stream:
         stream.named("stream.open")
         hub.revocation.recheck(hub.hub.subscribers())
         assert len(hub.hub) == 1
@@ -173,7 +173,7 @@ def test_a_visitors_streams_are_asked_about_again(app, maria, hub):
 def test_a_contact_and_a_user_of_the_same_id_count_apart(app, ada, maria, hub):
     assert ada.id == maria.id
     app.config["STREAMS_PER_USER"] = 1
-    with heard_by(ada, "conversation:1"), heard_by(maria, "conversation:1"):
+    with open_stream(ada, "conversation:1"), open_stream(maria, "conversation:1"):
         assert maria.get("/streams/conversations/1").status_code == 429
     eventually(lambda: len(hub.hub) == 0)
 

@@ -1,4 +1,4 @@
-"""More of the world than the demo has, for tests of what must not be seen or done."""
+"""Objects beyond the demo's, for tests of access and refusals."""
 
 from contextlib import closing
 from typing import Any
@@ -19,11 +19,12 @@ from rtapp.models import Notification
 from rtapp.models import User
 
 from .support import ApiClient
+from .support import Stream
 from .support import outbox_drained
 
 
 class Other(NamedTuple):
-    """Ids of another account: of itself and what is in it."""
+    """Ids of another account and of the objects in it."""
 
     account: int
     inbox: int
@@ -63,33 +64,33 @@ def other_account(app: Flask) -> Other:
         return Other(account.id, inbox.id, user.id, conversation.id, message.id, notification.id)
 
 
-def sees_assigned(app: Flask, who: ApiClient) -> None:
-    """From now on `who` sees only what is assigned to them."""
+def restrict_to_assigned(app: Flask, agent: ApiClient) -> None:
+    """Restrict the agent's access to conversations assigned to them."""
     with app.app_context():
         db.session.execute(
-            update(Membership).where(Membership.user_id == who.id).values(sees="assigned")
+            update(Membership).where(Membership.user_id == agent.id).values(sees="assigned")
         )
         db.session.commit()
 
 
 def all_rows(app: Flask) -> dict[str, list[Any]]:
-    """Everything that is stored."""
+    """Return all rows by table, except sessions."""
     with app.app_context():
         return {
             name: sorted(map(tuple, db.session.execute(select(table))), key=repr)
             for name, table in db.metadata.tables.items()
-            if name != "user_sessions"  # signing in is no action of these
+            if name != "user_sessions"  # signing in is not an action
         }
 
 
 def all_logs(app: Flask) -> dict[bytes, int]:
-    """How much was ever published to each topic."""
+    """Return the number of events in each topic's log."""
     redis = app.extensions["broker"].redis
     return {key: redis.xlen(key) for key in redis.scan_iter(_type="stream")}
 
 
-def heard_by(who: ApiClient, *streams: str):
-    """An open stream of these names, as a context: of what is said from now on."""
-    assert outbox_drained(who.app)
+def open_stream(client: ApiClient, *streams: str) -> closing[Stream]:
+    """Open the named streams, as a context, once all earlier events are published."""
+    assert outbox_drained(client.app)
     query = "&".join(f"stream={name}" for name in streams)
-    return closing(who.stream(f"/streams?{query}"))
+    return closing(client.stream(f"/streams?{query}"))

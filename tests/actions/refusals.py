@@ -1,4 +1,4 @@
-"""Bad input, as a table for each action: what is refused, and how. Nothing changes by it."""
+"""Tables of bad input for each action, with the expected refusals. A refusal changes nothing."""
 
 import json
 from collections.abc import Iterator
@@ -18,11 +18,12 @@ PROBLEM = "application/problem+json"
 
 
 class Action(NamedTuple):
-    """An action as Ada may do it: on the thing `id`, with a body that is right.
+    """A valid action of Ada: on the object `id`, with a valid body.
 
-    `required` fields are missed if they are missing; `bad` are values that a field can't have.
-    `foreign` names the thing of another account, as `Other` does; `grace` and `visitor` are the
-    statuses that Grace, who does not see the thing, and its customer get.
+    `required` lists the mandatory fields; `bad` maps a field to values that it can't have.
+    `foreign` names the field of `Other` with the object of another account. `grace` is the status
+    that Grace gets, an agent without access to the object; `visitor` the status that its customer
+    gets.
     """
 
     path: str
@@ -33,27 +34,27 @@ class Action(NamedTuple):
     foreign: str = "conversation"
     grace: int = 404
     visitor: int = 403
-    stored: bool = True  # whether what is accepted changes a row
+    stored: bool = True  # whether the accepted action changes a row
 
 
 class Case(NamedTuple):
-    """A request, and the status and the field to blame that it is answered with."""
+    """A request with its expected status and, for 422, the invalid field."""
 
     name: str
     status: int
     field: str | None = None
     body: Any = None
     id: int | None = None
-    who: str = "ada"
-    data: bytes | None = None  # sent as it is, in place of a JSON body
+    principal: str = "ada"
+    data: bytes | None = None  # sent unchanged, in place of a JSON body
     type: str = "application/json"
 
 
-STALE = 999_999  # a version that nothing has
+STALE = 999_999  # a version that no row has
 
 
 def cases(action: Action, other: Other) -> Iterator[Case]:
-    """What every action refuses, and what this one's table says."""
+    """Yield the cases of every action, then those of this action's table."""
     good = dict(action.body)
     yield Case("not JSON", 400, data=b"{")
     yield Case("not UTF-8", 400, data=b"\xff")
@@ -67,30 +68,30 @@ def cases(action: Action, other: Other) -> Iterator[Case]:
             yield Case(f"{field} {value!r:.40}", 422, field, put(good, field, value))
     yield Case("an unknown id", 404, body=good, id=999_999)
     yield Case("an id that no column holds", 404, body=good, id=2**31)
-    yield Case("another account's", 404, body=good, id=getattr(other, action.foreign))
-    yield Case("nobody signed in", 401, body=good, who="nobody")
-    yield Case("a wrong token", 401, body=good, who="forger")
-    yield Case("a cookie without its CSRF token", 400, body=good, who="browser")
+    yield Case("another account's object", 404, body=good, id=getattr(other, action.foreign))
+    yield Case("not signed in", 401, body=good, principal="nobody")
+    yield Case("a wrong token", 401, body=good, principal="forger")
+    yield Case("a cookie without its CSRF token", 400, body=good, principal="browser")
     if action.grace >= 400:
-        yield Case("someone who does not see it", action.grace, body=good, who="grace")
+        yield Case("an agent without access", action.grace, body=good, principal="grace")
     if action.visitor >= 400:
-        yield Case("its customer", action.visitor, body=good, who="maria")
+        yield Case("its customer", action.visitor, body=good, principal="maria")
 
 
 def put(body: Mapping[str, Any], field: str, value: Any) -> dict[str, Any]:
-    """The body with another value; `contact.name` is the name in contact."""
+    """Return the body with another value; `contact.name` is the name in contact."""
     outer, _, inner = field.partition(".")
     return {**body, outer: {**body[outer], inner: value} if inner else value}
 
 
 class Refusals:
-    """Tries tables of cases against one application."""
+    """Sends tables of cases to one application."""
 
     def __init__(self, app: Any, other: Other):
         self._app = app
         self._other = other
         self._browser = app.test_client()
-        self._people = {
+        self._clients = {
             "ada": ApiClient(app, "ada@example.com"),
             "kevin": ApiClient(app, "kevin@example.com"),
             "grace": ApiClient(app, "grace@example.com"),
@@ -98,12 +99,12 @@ class Refusals:
             "nobody": ApiClient(app, None),
             "forger": ApiClient(app, None),
         }
-        self._people["forger"].headers = {"Authorization": "Bearer forged"}
+        self._clients["forger"].headers = {"Authorization": "Bearer forged"}
         signed_in = {"email": "ada@example.com", "password": "password"}
         assert self._browser.post("/login", json=signed_in).status_code == 200
 
-    def hold(self, action: Action, *more: Case) -> None:
-        """Every case is refused as it says, and changes and says nothing; the good body is not."""
+    def check(self, action: Action, *more: Case) -> None:
+        """Check that each case is refused and changes nothing, and the good body is accepted."""
         assert outbox_drained(self._app)
         rows, logs = all_rows(self._app), all_logs(self._app)
         for case in (*cases(action, self._other), *more):
@@ -112,8 +113,8 @@ class Refusals:
             assert (case.name, answer.content_type) == (case.name, PROBLEM)
             assert answer.json.keys() >= {"type", "title", "status", "detail"}
             assert answer.json["status"] == case.status
-            told = list(answer.json.get("errors", []))
-            assert (case.name, told) == (case.name, [case.field] if case.field else [])
+            invalid = list(answer.json.get("errors", []))
+            assert (case.name, invalid) == (case.name, [case.field] if case.field else [])
             assert ("current" in answer.json) == (case.status == 409)
             assert all_rows(self._app) == rows, case.name
         assert all_logs(self._app) == logs
@@ -123,10 +124,10 @@ class Refusals:
 
     def _ask(self, action: Action, case: Case) -> Any:
         path = action.path.format(id=action.id if case.id is None else case.id)
-        # Encoded here, as ASCII: the test client can't send half of a surrogate pair.
+        # Encoded here, as ASCII: the test client can't send a lone surrogate.
         data = json.dumps(case.body) if case.data is None else case.data
-        sent = {"data": data, "content_type": case.type}
-        if case.who == "browser":
-            return self._browser.post(path, **sent)
-        who = self._people[case.who]
-        return self._app.test_client().post(path, headers=who.headers, **sent)
+        request = {"data": data, "content_type": case.type}
+        if case.principal == "browser":
+            return self._browser.post(path, **request)
+        client = self._clients[case.principal]
+        return self._app.test_client().post(path, headers=client.headers, **request)

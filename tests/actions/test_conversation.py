@@ -6,8 +6,8 @@ from rtapp.models import Contact
 
 from ..state import verified
 from ..support import envelope
-from ..world import heard_by
-from ..world import sees_assigned
+from ..world import open_stream
+from ..world import restrict_to_assigned
 from .refusals import Action
 from .refusals import Case
 
@@ -36,54 +36,54 @@ START = Action(
 )
 
 
-def test_bad_input_is_refused(refusals, other, ada):
+def test_starting_a_conversation_refuses_bad_input(refusals, other, ada):
     taken = ada.send(1, "an answer", client_id="taken").json["client_id"]
-    refusals.hold(
+    refusals.check(
         START._replace(grace=200),
         Case("no contact", 422, "contact", {**NEW, "contact": "Nora"}),
         Case("no such inbox", 422, "inbox_id", {**NEW, "inbox_id": 999_999}),
         Case("another account's inbox", 422, "inbox_id", {**NEW, "inbox_id": other.inbox}),
-        Case("another's inbox", 422, "inbox_id", NEW, who="grace"),
+        Case("an inbox without access", 422, "inbox_id", NEW, principal="grace"),
         Case("another message's client_id", 422, "client_id", {**NEW, "client_id": taken}),
     )
 
 
-def test_a_new_conversation_is_told_to_the_lists(app, ada, kevin, grace):
-    with verified(app, 1, ada, kevin, grace) as heard:
+def test_a_new_conversation_is_published_to_the_lists_of_agents_with_access(app, ada, kevin, grace):
+    with verified(app, 1, ada, kevin, grace) as received:
         answer = kevin.post(PATH, NEW)
     assert answer.status_code == 201
     assert answer.json["contact"]["name"] == "Nora Quist"
     assert (answer.json["status"], answer.json["assignee"]) == ("open", None)
     assert answer.json["last_message"]["preview"] == NEW["content"]
-    assert heard[ada] == heard[kevin] == ["conversation.created"]
-    assert heard[grace] == []
+    assert received[ada] == received[kevin] == ["conversation.created"]
+    assert received[grace] == []
     (message,) = ada.get(f"/conversations/{answer.json['id']}/messages").json["messages"]
     assert (message["message_type"], message["sender"]["name"]) == ("outgoing", "Kevin")
 
 
-def test_its_first_message_is_in_the_threads_log(ada):
+def test_the_first_message_of_a_conversation_is_replayed_on_its_stream(ada):
     cursor = ada.get(PATH).json["cursor"]
     made = ada.post(PATH, NEW).json
-    with heard_by(ada, f"conversation:{made['id']}&last_event_id={cursor}") as stream:
+    with open_stream(ada, f"conversation:{made['id']}&last_event_id={cursor}") as stream:
         stream.named("stream.open")
-        said = envelope(stream.named("message.created"))["data"]
-    assert said["id"] == made["last_message"]["id"]
+        data = envelope(stream.named("message.created"))["data"]
+    assert data["id"] == made["last_message"]["id"]
 
 
-def test_a_contact_is_known_by_their_address(app, ada, other):
+def test_a_contact_is_identified_by_email_within_its_account(app, ada, other):
     first = ada.post(PATH, NEW).json
     again = {**NEW, "contact": {"name": "N. Quist", "email": "NORA@example.com"}}
     second = ada.post(PATH, again).json
     assert first["contact"] == second["contact"]
     assert first["id"] != second["id"]
-    theirs = ada.post(
+    contact_id = ada.post(
         PATH, {**NEW, "contact": {"name": "Xavier", "email": "xavier@example.com"}}
     ).json["contact"]["id"]
     with app.app_context():  # not the contact of another account with that address
-        assert db.session.get(Contact, theirs).account_id == 1
+        assert db.session.get(Contact, contact_id).account_id == 1
 
 
-def test_a_retried_request_makes_one(app, ada):
+def test_a_retried_start_with_one_client_id_creates_one_conversation(app, ada):
     new = {**NEW, "client_id": "k"}
     first, again = ada.post(PATH, new), ada.post(PATH, new)
     assert (first.status_code, again.status_code) == (201, 200)
@@ -92,9 +92,9 @@ def test_a_retried_request_makes_one(app, ada):
     assert (elsewhere.status_code, list(elsewhere.json["errors"])) == (422, ["client_id"])
 
 
-def test_of_the_same_at_once_there_is_one(app, ada, kevin):
+def test_concurrent_starts_with_one_client_id_create_one_conversation_per_agent(app, ada, kevin):
     new = {**NEW, "client_id": "k"}
-    jobs = [gevent.spawn(who.post, PATH, new) for who in (ada, ada, ada, kevin)]
+    jobs = [gevent.spawn(agent.post, PATH, new) for agent in (ada, ada, ada, kevin)]
     gevent.joinall(jobs)
     assert sorted(job.value.status_code for job in jobs) == [200, 200, 201, 201]
     assert len({job.value.json["id"] for job in jobs}) == 2
@@ -103,16 +103,16 @@ def test_of_the_same_at_once_there_is_one(app, ada, kevin):
         assert len(db.session.scalars(named).all()) == 1
 
 
-def test_who_sees_only_what_is_theirs_sees_what_they_began(app, ada, kevin):
-    sees_assigned(app, kevin)
-    with verified(app, 1, kevin, ada) as heard:
+def test_an_agent_restricted_to_assigned_is_assigned_the_conversation_they_start(app, ada, kevin):
+    restrict_to_assigned(app, kevin)
+    with verified(app, 1, kevin, ada) as received:
         answer = kevin.post(PATH, NEW)
     assert answer.json["assignee"] == {"id": kevin.id, "name": "Kevin"}
-    assert heard[kevin] == ["conversation.created"]
+    assert received[kevin] == ["conversation.created"]
 
 
-def test_a_retry_does_not_show_what_one_has_lost(app, ada, kevin):
-    sees_assigned(app, kevin)
+def test_a_retried_start_does_not_return_a_conversation_after_access_is_lost(app, ada, kevin):
+    restrict_to_assigned(app, kevin)
     new = {**NEW, "client_id": "k"}
     made = kevin.post(PATH, new).json
     assert kevin.post(PATH, new).status_code == 200
@@ -121,7 +121,7 @@ def test_a_retry_does_not_show_what_one_has_lost(app, ada, kevin):
     assert kevin.post(PATH, new).status_code == 422
 
 
-def test_a_form_names_the_customers_fields_with_dots(app, kevin):
+def test_a_form_starts_a_conversation_with_dotted_contact_fields(app, kevin):
     form = {
         "inbox_id": "1",
         "contact.name": "Nora Quist",
@@ -135,10 +135,10 @@ def test_a_form_names_the_customers_fields_with_dots(app, kevin):
     assert made["contact"]["name"] == "Nora Quist"
 
 
-def test_pages_show_it_on_top(ada, kevin):
-    with heard_by(kevin, "account:1&format=turbo") as stream:
+def test_a_turbo_list_prepends_a_new_conversation(ada, kevin):
+    with open_stream(kevin, "account:1&format=turbo") as stream:
         stream.named("stream.open")
         made = ada.post(PATH, NEW).json
-        said = stream.named("message").data
-    assert said.startswith('<turbo-stream action="prepend" target="conversations"')
-    assert f'id="conversation-{made["id"]}"' in said
+        html = stream.named("message").data
+    assert html.startswith('<turbo-stream action="prepend" target="conversations"')
+    assert f'id="conversation-{made["id"]}"' in html

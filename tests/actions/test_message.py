@@ -23,8 +23,8 @@ SEND = Action(
 )
 
 
-def test_bad_input_is_refused(refusals):
-    refusals.hold(
+def test_sending_a_message_refuses_bad_input(refusals):
+    refusals.check(
         SEND,
         Case("a string", 422, "body", "hello"),
         Case("a misspelt field", 422, "privat", {"content": "x", "privat": True}),
@@ -32,11 +32,11 @@ def test_bad_input_is_refused(refusals):
     )
 
 
-def test_content_of_just_the_limit_is_sent(ada):
+def test_content_of_exactly_the_maximum_length_is_sent(ada):
     assert ada.send(1, "é" * 10_000).status_code == 201
 
 
-def test_what_is_not_mine_answers_as_what_does_not_exist(ada, grace, other, outbox):
+def test_a_conversation_without_access_answers_exactly_as_an_unknown_one(ada, grace, other, outbox):
     unknown = ada.send(999_999, "hello")
     assert (unknown.status_code, unknown.content_type) == (404, "application/problem+json")
     for answer in (
@@ -49,7 +49,7 @@ def test_what_is_not_mine_answers_as_what_does_not_exist(ada, grace, other, outb
     assert outbox.unchanged()
 
 
-def test_a_message_arrives_as_one_frame_of_the_protocol(ada, kevin):
+def test_a_private_message_is_received_as_the_frame_that_the_protocol_specifies(ada, kevin):
     stream = kevin.stream("/streams/conversations/1")
     opened = stream.named("stream.open")
     assert stream.raw.startswith("retry: ")
@@ -63,10 +63,10 @@ def test_a_message_arrives_as_one_frame_of_the_protocol(ada, kevin):
     assert answer.status_code == 201
     event = stream.named("message.created")
     assert event.id > opened.id
-    said = envelope(event)
-    assert said.keys() == {"event", "stream", "timestamp", "data"}
-    assert (said["event"], said["stream"]) == ("message.created", "conversation:1")
-    assert said["data"] == answer.json
+    body = envelope(event)
+    assert body.keys() == {"event", "stream", "timestamp", "data"}
+    assert (body["event"], body["stream"]) == ("message.created", "conversation:1")
+    assert body["data"] == answer.json
     assert answer.json.keys() == {
         "id", "conversation_id", "account_id", "message_type", "private", "content", "sender",
         "client_id", "created_at", "updated_at", "version",
@@ -76,7 +76,7 @@ def test_a_message_arrives_as_one_frame_of_the_protocol(ada, kevin):
     stream.close()
 
 
-def test_a_retried_post_sends_nothing_twice(ada, kevin):
+def test_a_retried_post_of_a_message_is_published_once(ada, kevin):
     stream = kevin.stream("/streams/conversations/1")
     stream.named("stream.open")
     first, again = ada.send(1, "once", client_id="k"), ada.send(1, "once", client_id="k")
@@ -87,42 +87,42 @@ def test_a_retried_post_sends_nothing_twice(ada, kevin):
     stream.close()
 
 
-def test_another_user_may_use_the_same_client_id(ada, kevin):
+def test_two_users_may_use_the_same_client_id(ada, kevin):
     assert ada.send(1, "mine", client_id="k").status_code == 201
     assert kevin.send(1, "mine too", client_id="k").status_code == 201
 
 
-def test_a_client_id_of_another_conversation_is_refused(ada, outbox):
+def test_a_client_id_of_another_conversation_is_refused_with_422(ada, outbox):
     assert ada.send(1, "first", client_id="k").status_code == 201
     answer = ada.send(2, "second", client_id="k")
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["client_id"])
 
 
-def test_the_list_hears_what_a_fresh_fetch_shows(ada):
+def test_the_account_stream_receives_the_conversation_that_a_fetch_returns(ada):
     stream = ada.stream("/streams/accounts/1")
     stream.named("stream.open")
     ada.send(3, "state + events")
-    said = envelope(stream.named("conversation.updated"))
+    body = envelope(stream.named("conversation.updated"))
     fresh = ada.get("/conversations/3").json["conversation"]
-    assert said["data"] == fresh
+    assert body["data"] == fresh
     assert fresh["last_message"]["preview"] == "state + events"
     listed = ada.get("/accounts/1/conversations").json["conversations"]
     assert listed[0] == fresh  # it moved up
     stream.close()
 
 
-def test_the_thread_hears_what_a_fresh_fetch_shows(ada):
+def test_a_resumed_thread_receives_the_messages_that_a_fetch_returns(ada):
     before = ada.get("/conversations/3/messages").json
     ada.send(3, "one")
     ada.send(3, "two")
     stream = ada.stream(f"/streams/conversations/3?last_event_id={before['cursor']}")
     assert envelope(stream.named("stream.open"))["resumed"] is True
-    heard = [envelope(stream.named("message.created"))["data"] for _ in range(2)]
-    assert before["messages"] + heard == ada.get("/conversations/3/messages").json["messages"]
+    received = [envelope(stream.named("message.created"))["data"] for _ in range(2)]
+    assert before["messages"] + received == ada.get("/conversations/3/messages").json["messages"]
     stream.close()
 
 
-def test_a_form_without_javascript_is_sent_back_to_the_page(kevin, app):
+def test_a_form_sends_a_message_and_redirects_to_the_conversation(kevin, app):
     client = app.test_client()
     answer = client.post(
         MESSAGES,

@@ -1,4 +1,4 @@
-"""Editing and deleting what was said."""
+"""Editing and deleting messages."""
 
 import gevent
 import pytest
@@ -9,26 +9,26 @@ from rtapp.models import Message
 
 from ..state import verified
 from ..support import envelope
-from ..world import heard_by
+from ..world import open_stream
 from .refusals import STALE
 from .refusals import Action
 from .refusals import Case
 
 
-def messages(who, conversation=1):
-    return who.get(f"/conversations/{conversation}/messages").json["messages"]
+def messages(client, conversation=1):
+    return client.get(f"/conversations/{conversation}/messages").json["messages"]
 
 
-def own(who, content="as it was", **more):
-    return who.send(1, content, **more).json
+def own(client, content="as it was", **more):
+    return client.send(1, content, **more).json
 
 
-def activity(who):
-    who.post("/conversations/1/status", {"status": "pending"})
-    return messages(who)[-1]
+def activity(client):
+    client.post("/conversations/1/status", {"status": "pending"})
+    return messages(client)[-1]
 
 
-def test_bad_input_is_refused_when_editing(refusals, ada, kevin):
+def test_editing_a_message_refuses_bad_input(refusals, ada, kevin):
     edit = Action(
         path="/messages/{id}",
         id=own(ada)["id"],
@@ -40,16 +40,16 @@ def test_bad_input_is_refused_when_editing(refusals, ada, kevin):
         },
         foreign="message",
     )
-    refusals.hold(
+    refusals.check(
         edit,
         Case("stale version", 409, body={"content": "x", "version": STALE}),
-        Case("somebody else's", 403, body=edit.body, who="kevin"),
+        Case("another agent's message", 403, body=edit.body, principal="kevin"),
         Case("activity", 403, body=edit.body, id=activity(ada)["id"]),
         Case("private", 422, "private", {"content": "x", "private": False}),
     )
 
 
-def test_bad_input_is_refused_when_deleting(refusals, ada, kevin):
+def test_deleting_a_message_refuses_bad_input(refusals, ada, kevin):
     delete = Action(
         path="/messages/{id}/delete",
         id=own(ada)["id"],
@@ -58,24 +58,26 @@ def test_bad_input_is_refused_when_deleting(refusals, ada, kevin):
         bad={"version": ["1", 0, 2**31]},
         foreign="message",
     )
-    refusals.hold(
+    refusals.check(
         delete,
         Case("stale version", 409, body={"version": STALE}),
-        Case("somebody else's", 403, body={}, who="kevin"),
+        Case("another agent's message", 403, body={}, principal="kevin"),
         Case("activity", 403, body={}, id=activity(ada)["id"]),
     )
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_an_edit_is_told_to_whom_the_message_was(app, ada, kevin, grace, maria, last):
+def test_an_edit_is_published_to_every_recipient_of_the_message(
+    app, ada, kevin, grace, maria, last
+):
     message = own(kevin)
     if not last:
         own(kevin, "and another")
-    with heard_by(maria, "conversation:1") as customer:
+    with open_stream(maria, "conversation:1") as customer:
         customer.named("stream.open")
-        with verified(app, 1, ada, kevin, grace) as heard:
+        with verified(app, 1, ada, kevin, grace) as received:
             answer = kevin.post(f"/messages/{message['id']}", {"content": "as it is now"})
-        said = envelope(customer.named("message.updated"))["data"]
+        data = envelope(customer.named("message.updated"))["data"]
     assert answer.status_code == 200
     assert answer.json == {
         **message,
@@ -83,31 +85,31 @@ def test_an_edit_is_told_to_whom_the_message_was(app, ada, kevin, grace, maria, 
         "version": message["version"] + 1,
         "updated_at": answer.json["updated_at"],
     }
-    assert said == answer.json
-    assert heard[ada] == ["message.updated", *(["conversation.updated"] if last else [])]
-    assert heard[grace] == []
+    assert data == answer.json
+    assert received[ada] == ["message.updated", *(["conversation.updated"] if last else [])]
+    assert received[grace] == []
     preview = ada.get("/conversations/1").json["conversation"]["last_message"]["preview"]
     assert preview == ("as it is now" if last else "and another")
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_what_is_deleted_keeps_its_place_and_nothing_else(app, ada, kevin, maria, last):
+def test_a_deleted_message_keeps_its_position_and_loses_its_content(app, ada, kevin, maria, last):
     message = own(kevin, "a secret")
     if not last:
         own(kevin, "and another")
-    with heard_by(maria, "conversation:1") as customer:
+    with open_stream(maria, "conversation:1") as customer:
         customer.named("stream.open")
-        with verified(app, 1, ada, kevin) as heard:
+        with verified(app, 1, ada, kevin) as received:
             answer = kevin.post(f"/messages/{message['id']}/delete")
             assert (answer.status_code, answer.data) == (204, b"")
-        said = envelope(customer.named("message.deleted"))["data"]
-    assert said == {
+        data = envelope(customer.named("message.deleted"))["data"]
+    assert data == {
         "id": message["id"],
         "conversation_id": 1,
         "account_id": 1,
         "version": message["version"] + 1,
     }
-    assert heard[ada] == ["message.deleted", "conversation.updated"]
+    assert received[ada] == ["message.deleted", "conversation.updated"]
     (kept,) = (m for m in messages(ada) if m["id"] == message["id"])
     assert kept == {**message, "content": "", "version": message["version"] + 1}
     preview = ada.get("/conversations/1").json["conversation"]["last_message"]["preview"]
@@ -117,7 +119,7 @@ def test_what_is_deleted_keeps_its_place_and_nothing_else(app, ada, kevin, maria
     assert "This message was deleted." in ada.page("/conversations/1").get_data(as_text=True)
 
 
-def test_an_administrator_changes_what_others_wrote(ada, kevin, maria):
+def test_an_administrator_edits_and_deletes_messages_of_others(ada, kevin, maria):
     for message in (own(kevin), own(maria)):
         answer = ada.post(f"/messages/{message['id']}", {"content": "moderated"})
         assert (answer.status_code, answer.json["content"]) == (200, "moderated")
@@ -125,25 +127,25 @@ def test_an_administrator_changes_what_others_wrote(ada, kevin, maria):
         assert ada.post(f"/messages/{message['id']}/delete").status_code == 204
 
 
-def test_the_same_again_changes_and_says_nothing(app, ada):
+def test_a_repeated_edit_or_deletion_changes_and_publishes_nothing(app, ada):
     message = own(ada)
-    with verified(app, 1, ada) as heard:
+    with verified(app, 1, ada) as received:
         same = ada.post(f"/messages/{message['id']}", {"content": message["content"]})
-    assert (same.status_code, same.json, heard[ada]) == (200, message, [])
+    assert (same.status_code, same.json, received[ada]) == (200, message, [])
     ada.post(f"/messages/{message['id']}/delete")
-    with verified(app, 1, ada) as heard:
+    with verified(app, 1, ada) as received:
         assert ada.post(f"/messages/{message['id']}/delete").status_code == 204
-    assert heard[ada] == []
+    assert received[ada] == []
 
 
-def test_what_is_deleted_cannot_be_edited_back(ada):
+def test_editing_a_deleted_message_is_refused_with_409(ada):
     message = own(ada)
     ada.post(f"/messages/{message['id']}/delete")
     answer = ada.post(f"/messages/{message['id']}", {"content": "still here"})
     assert (answer.status_code, answer.json["current"]["content"]) == (409, "")
 
 
-def test_of_an_edit_and_a_deletion_at_once_the_deletion_remains(app, ada, kevin):
+def test_a_deletion_wins_over_a_concurrent_edit(app, ada, kevin):
     for n in range(5):
         message = own(kevin, f"contested {n}")
         path = f"/messages/{message['id']}"
@@ -158,7 +160,7 @@ def test_of_an_edit_and_a_deletion_at_once_the_deletion_remains(app, ada, kevin)
         assert messages(ada)[-1]["content"] == ""
 
 
-def test_of_two_edits_of_the_same_version_one_is_told_of_the_other(ada):
+def test_the_second_edit_of_one_version_gets_409_with_the_current_message(ada):
     message = own(ada)
     path, version = f"/messages/{message['id']}", message["version"]
     first = ada.post(path, {"content": "one", "version": version})
@@ -167,20 +169,20 @@ def test_of_two_edits_of_the_same_version_one_is_told_of_the_other(ada):
     assert second.json["current"] == first.json
 
 
-def test_the_customer_hears_nothing_of_a_notes_changes(ada, maria):
+def test_a_customer_receives_no_event_for_an_edited_or_deleted_private_note(ada, maria):
     note = own(ada, "for us", private=True)
-    with heard_by(maria, "conversation:1") as stream:
+    with open_stream(maria, "conversation:1") as stream:
         stream.named("stream.open")
         ada.post(f"/messages/{note['id']}", {"content": "for us only"})
         ada.post(f"/messages/{note['id']}/delete")
-        ada.send(1, "the next thing that is heard")
-        said = envelope(stream.named("message.created"))["data"]
-    assert said["content"] == "the next thing that is heard"
+        ada.send(1, "the next event")
+        data = envelope(stream.named("message.created"))["data"]
+    assert data["content"] == "the next event"
 
 
-def test_a_long_edit_is_cut_in_its_event(app, ada):
+def test_a_long_edit_is_truncated_in_its_event_and_complete_in_a_fetch(app, ada):
     message = own(ada)
-    with heard_by(ada, "conversation:1") as stream:
+    with open_stream(ada, "conversation:1") as stream:
         stream.named("stream.open")
         ada.post(f"/messages/{message['id']}", {"content": "é" * 10_000})
         assert envelope(stream.named("message.updated"))["data"]["truncated"] is True
@@ -194,12 +196,12 @@ def test_a_long_edit_is_cut_in_its_event(app, ada):
         (None, '<template><li id="message-{id}" class="deleted'),
     ],
 )
-def test_pages_replace_what_was_changed(ada, change, fragment):
+def test_a_turbo_thread_replaces_an_edited_or_deleted_message(ada, change, fragment):
     message = own(ada)
-    with heard_by(ada, "conversation:1&format=turbo") as stream:
+    with open_stream(ada, "conversation:1&format=turbo") as stream:
         stream.named("stream.open")
         ada.post(f"/messages/{message['id']}{'' if change else '/delete'}", change)
-        said = stream.named("message").data
-    assert said.startswith(f'<turbo-stream action="replace" target="message-{message["id"]}"')
-    assert fragment.format(id=message["id"]) in said
-    assert "<b>" not in said
+        html = stream.named("message").data
+    assert html.startswith(f'<turbo-stream action="replace" target="message-{message["id"]}"')
+    assert fragment.format(id=message["id"]) in html
+    assert "<b>" not in html

@@ -6,17 +6,17 @@ from rtapp.models import Conversation
 from rtapp.models import ReadMarker
 
 from ..support import envelope
-from ..world import heard_by
+from ..world import open_stream
 from .refusals import Action
 from .refusals import Case
 
 
-def ids(who, conversation=1):
-    messages = who.get(f"/conversations/{conversation}/messages").json["messages"]
+def ids(client, conversation=1):
+    messages = client.get(f"/conversations/{conversation}/messages").json["messages"]
     return [message["id"] for message in messages]
 
 
-def test_bad_input_is_refused(refusals, other, ada, maria):
+def test_marking_as_read_refuses_bad_input(refusals, other, ada, maria):
     (elsewhere, *_), (*_, private) = ids(ada, 2), ids(ada)
     assert private not in ids(maria)
     read = Action(
@@ -28,12 +28,12 @@ def test_bad_input_is_refused(refusals, other, ada, maria):
         visitor=422,
     )
     field = "message_id"
-    refusals.hold(
+    refusals.check(
         read._replace(visitor=200),
         Case("no such message", 422, field, {field: 999_999}),
         Case("a message of another conversation", 422, field, {field: elsewhere}),
         Case("a message of another account", 422, field, {field: other.message}),
-        Case("a note, for the customer", 422, field, {field: private}, who="maria"),
+        Case("a note, for the customer", 422, field, {field: private}, principal="maria"),
     )
 
 
@@ -43,7 +43,7 @@ def markers(app):
         return {(row.user_id, row.conversation_id): row.message_id for row in rows}
 
 
-def test_reading_is_ones_own_and_never_goes_back(app, ada, kevin, outbox):
+def test_a_read_marker_belongs_to_one_agent_and_never_moves_back(app, ada, kevin, outbox):
     first, *_, last = ids(ada)
     assert ada.post("/conversations/1/read", {"message_id": last}).status_code == 204
     assert ada.post("/conversations/1/read", {"message_id": first}).status_code == 204
@@ -51,18 +51,18 @@ def test_reading_is_ones_own_and_never_goes_back(app, ada, kevin, outbox):
     assert markers(app) == {(ada.id, 1): last, (kevin.id, 1): first}
 
 
-def test_reading_is_told_to_the_thread_and_to_ones_other_windows(ada, kevin):
+def test_a_read_marker_is_published_to_the_thread_and_the_readers_own_streams(ada, kevin):
     first, second, *_ = ids(ada)
     with (
-        heard_by(kevin, "conversation:1") as thread,
-        heard_by(ada, "account:1") as own,
-        heard_by(kevin, "account:1") as others,
+        open_stream(kevin, "conversation:1") as thread,
+        open_stream(ada, "account:1") as own,
+        open_stream(kevin, "account:1") as others,
     ):
         for stream in (thread, own, others):
             stream.named("stream.open")
         for message_id in (first, second, first):
             ada.post("/conversations/1/read", {"message_id": message_id})
-        ada.send(1, "the next thing that is heard")
+        ada.send(1, "the next event")
         for stream, next_one in ((thread, "message.created"), (own, "conversation.updated")):
             for expected in (first, second):
                 assert envelope(stream.named("conversation.read"))["data"] == {
@@ -75,19 +75,19 @@ def test_reading_is_told_to_the_thread_and_to_ones_other_windows(ada, kevin):
         others.named("conversation.updated")
 
 
-def test_the_team_hears_how_far_the_customer_has_read(app, ada, maria):
+def test_a_customers_read_position_is_stored_and_published_to_agents(app, ada, maria):
     seen = ids(maria)[-1]
-    with heard_by(ada, "conversation:1") as stream:
+    with open_stream(ada, "conversation:1") as stream:
         stream.named("stream.open")
         assert maria.post("/conversations/1/read", {"message_id": seen}).status_code == 204
-        said = envelope(stream.named("conversation.read"))["data"]
-    assert said["reader"] == {"type": "contact", "id": maria.id}
+        data = envelope(stream.named("conversation.read"))["data"]
+    assert data["reader"] == {"type": "contact", "id": maria.id}
     with app.app_context():
         assert db.session.get(Conversation, 1).contact_read_id == seen
     assert markers(app) == {}
 
 
-def test_of_many_at_once_the_furthest_remains(app, ada):
+def test_the_furthest_of_concurrent_read_markers_remains(app, ada):
     some = ids(ada)
     jobs = [
         gevent.spawn(ada.post, "/conversations/1/read", {"message_id": id})

@@ -14,7 +14,7 @@ from ..state import verified
 from ..support import envelope
 from ..support import eventually
 from ..support import outbox_drained
-from ..world import heard_by
+from ..world import open_stream
 from .refusals import STALE
 from .refusals import Action
 from .refusals import Case
@@ -36,7 +36,7 @@ SET = Action(
         "version": ["1", 0, -1, 1.5, 2**31, True],
     },
 )
-NO_TIMES = [
+INVALID_TIMES = [
     "tomorrow",
     "",
     1790000000,
@@ -51,8 +51,8 @@ NO_TIMES = [
 ]
 
 
-def test_bad_input_is_refused(refusals):
-    refusals.hold(
+def test_setting_a_conversations_status_refuses_bad_input(refusals):
+    refusals.check(
         SET,
         Case("stale version", 409, body={"status": "resolved", "version": STALE}),
         Case(
@@ -64,31 +64,33 @@ def test_bad_input_is_refused(refusals):
         *(
             Case(f"until {time!r}", 422, "snoozed_until",
                  {"status": "snoozed", "snoozed_until": time})
-            for time in NO_TIMES if time != ""
+            for time in INVALID_TIMES if time != ""
         ),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("status", ["pending", "snoozed", "resolved"])
-def test_a_status_is_told_to_thread_lists_and_customer(app, ada, kevin, grace, maria, status):
-    with verified(app, 1, ada, kevin, grace) as heard:
+def test_a_status_change_is_published_to_thread_and_lists_and_shown_to_the_customer(
+    app, ada, kevin, grace, maria, status
+):
+    with verified(app, 1, ada, kevin, grace) as received:
         answer = kevin.post(PATH, {"status": status})
         assert (answer.status_code, answer.json["status"]) == (200, status)
     assert ada.get("/conversations/1").json["conversation"] == answer.json
     names = {"message.created", "conversation.status_changed", "conversation.updated"}
-    assert heard[ada] == heard[kevin]
-    assert set(heard[ada]) == names
-    assert heard[ada].count("conversation.status_changed") == 2  # in the thread and in the list
-    assert heard[grace] == []
-    told = "resolved" if status == "resolved" else "open"
-    assert maria.get("/conversations/1").json["conversation"]["status"] == told
+    assert received[ada] == received[kevin]
+    assert set(received[ada]) == names
+    assert received[ada].count("conversation.status_changed") == 2  # thread and list
+    assert received[grace] == []
+    shown = "resolved" if status == "resolved" else "open"
+    assert maria.get("/conversations/1").json["conversation"]["status"] == shown
     activity = ada.get("/conversations/1/messages").json["messages"][-1]
     assert activity["message_type"] == "activity"
     assert activity["sender"] == {"type": "user", "id": kevin.id, "name": "Kevin"}
-    assert answer.json["last_message"]["id"] < activity["id"]  # it previews nowhere
+    assert answer.json["last_message"]["id"] < activity["id"]  # activity is no preview
 
 
-def test_what_is_set_already_is_left_alone(ada, outbox, app):
+def test_setting_the_current_status_changes_nothing_even_with_a_stale_version(ada, outbox, app):
     until = soon(hours=1)
     for body in ({"status": "open"}, {"status": "open", "version": STALE}):
         assert ada.post(PATH, body).status_code == 200
@@ -99,7 +101,7 @@ def test_what_is_set_already_is_left_alone(ada, outbox, app):
     assert ada.post(PATH, {"status": "snoozed"}).json["version"] > first.json["version"]
 
 
-def test_of_two_who_know_the_same_version_one_is_told_of_the_other(ada, kevin):
+def test_the_second_status_change_of_one_version_gets_409_with_the_current_state(ada, kevin):
     version = ada.get("/conversations/1").json["conversation"]["version"]
     first = ada.post(PATH, {"status": "resolved", "version": version})
     second = kevin.post(PATH, {"status": "pending", "version": version})
@@ -108,7 +110,7 @@ def test_of_two_who_know_the_same_version_one_is_told_of_the_other(ada, kevin):
     assert kevin.get("/conversations/1").json["conversation"] == first.json
 
 
-def test_of_many_at_the_same_moment_all_are_done_one_by_one(app, ada):
+def test_concurrent_status_changes_are_applied_one_after_another(app, ada):
     before = ada.get("/conversations/1").json["conversation"]["version"]
     wanted = ["resolved", "pending", "snoozed", "open"] * 3
     with verified(app, 1, ada):
@@ -121,37 +123,37 @@ def test_of_many_at_the_same_moment_all_are_done_one_by_one(app, ada):
     assert after - before == len(activity) > 0
 
 
-def test_a_snoozed_conversation_opens_by_itself_when_it_is_time(app, ada, kevin):
+def test_a_snoozed_conversation_is_reopened_when_its_time_comes(app, ada, kevin):
     until = clock.now() + timedelta(hours=1)
     kevin.post(PATH, {"status": "snoozed", "snoozed_until": rfc3339(until)})
     with app.app_context():
         assert reopen_snoozed(until - timedelta(seconds=1)) == 0
     assert ada.get("/conversations/1").json["conversation"]["status"] == "snoozed"
-    with verified(app, 1, ada) as heard, app.app_context():
+    with verified(app, 1, ada) as received, app.app_context():
         assert reopen_snoozed(until) == 1
         assert reopen_snoozed(until) == 0
-    assert "conversation.status_changed" in heard[ada]
+    assert "conversation.status_changed" in received[ada]
     assert ada.get("/conversations/1").json["conversation"]["status"] == "open"
     last = ada.get("/conversations/1/messages").json["messages"][-1]
     assert last["content"] == "Reopened: Kevin's snooze is over"
 
 
-def test_one_of_many_processes_opens_it(app, ada):
+def test_a_snoozed_conversation_is_reopened_by_one_of_concurrent_processes(app, ada):
     until = clock.now() + timedelta(hours=1)
     ada.post(PATH, {"status": "snoozed", "snoozed_until": rfc3339(until)})
     before = len(ada.get("/conversations/1/messages").json["messages"])
 
-    def look():
+    def reopen():
         with app.app_context():
             return reopen_snoozed(until)
 
-    jobs = [gevent.spawn(look) for _ in range(4)]
+    jobs = [gevent.spawn(reopen) for _ in range(4)]
     gevent.joinall(jobs, raise_error=True)
     assert max(job.value for job in jobs) == 1
     assert len(ada.get("/conversations/1/messages").json["messages"]) == before + 1
 
 
-def test_a_snooze_without_a_time_lasts_until_the_customer_writes(app, ada, maria):
+def test_a_snooze_without_a_time_lasts_until_the_customers_next_message(app, ada, maria):
     ada.post(PATH, {"status": "snoozed"})
     with app.app_context():
         reopen_snoozed(clock.now() + timedelta(days=1000))
@@ -161,7 +163,7 @@ def test_a_snooze_without_a_time_lasts_until_the_customer_writes(app, ada, maria
     assert status_of(ada) == "open"
 
 
-def test_the_reopener_looks_by_itself(app, ada):
+def test_the_reopener_reopens_a_snoozed_conversation_in_the_background(app, ada):
     ada.post(PATH, {"status": "snoozed", "snoozed_until": soon(milliseconds=500)})
     app.extensions["reopener"].start()
     try:
@@ -170,16 +172,16 @@ def test_the_reopener_looks_by_itself(app, ada):
         app.extensions["reopener"].stop()
 
 
-def status_of(who):
-    return who.get("/conversations/1").json["conversation"]["status"]
+def status_of(client):
+    return client.get("/conversations/1").json["conversation"]["status"]
 
 
 @pytest.mark.parametrize("status", ["resolved", "snoozed"])
-def test_a_customers_message_opens_what_was_closed(app, ada, maria, status):
+def test_a_customers_message_reopens_a_resolved_or_snoozed_conversation(app, ada, maria, status):
     ada.post(PATH, {"status": status})
-    with verified(app, 1, ada) as heard:
+    with verified(app, 1, ada) as received:
         maria.send(1, "It is broken again")
-    assert heard[ada].count("conversation.updated") == 1
+    assert received[ada].count("conversation.updated") == 1
     conversation = ada.get("/conversations/1").json["conversation"]
     assert conversation["status"] == "open"
     assert conversation["last_message"]["preview"] == "It is broken again"
@@ -188,7 +190,9 @@ def test_a_customers_message_opens_what_was_closed(app, ada, maria, status):
     assert last["sender"]["type"] == "contact"
 
 
-def test_a_customers_message_leaves_pending_alone_and_so_does_ours(app, ada, maria):
+def test_a_pending_conversation_is_not_opened_by_a_customer_nor_a_resolved_one_by_an_agent(
+    app, ada, maria
+):
     ada.post(PATH, {"status": "pending"})
     maria.send(1, "Hello?")
     assert ada.get("/conversations/1").json["conversation"]["status"] == "pending"
@@ -197,21 +201,21 @@ def test_a_customers_message_leaves_pending_alone_and_so_does_ours(app, ada, mar
     assert ada.get("/conversations/1").json["conversation"]["status"] == "resolved"
 
 
-def test_the_customer_hears_of_resolved_and_open_only(app, ada, maria):
-    with heard_by(maria, "conversation:1") as stream:
+def test_a_customer_receives_only_the_statuses_resolved_and_open(app, ada, maria):
+    with open_stream(maria, "conversation:1") as stream:
         stream.named("stream.open")
         for status in ("pending", "snoozed", "resolved", "pending"):
             ada.post(PATH, {"status": status})
         assert outbox_drained(app)
-        said = [envelope(stream.named("conversation.status_changed"))["data"] for _ in range(2)]
-    assert [(d["previous_status"], d["status"]) for d in said] == [
+        changes = [envelope(stream.named("conversation.status_changed"))["data"] for _ in range(2)]
+    assert [(d["previous_status"], d["status"]) for d in changes] == [
         ("open", "resolved"),
         ("resolved", "open"),
     ]
-    assert all(d["changed_by"] == {"id": 0, "name": "Support"} for d in said)
+    assert all(d["changed_by"] == {"id": 0, "name": "Support"} for d in changes)
 
 
-def test_a_form_without_javascript_is_sent_back_to_the_page(kevin, app):
+def test_a_form_sets_the_status_and_redirects_to_the_conversation(kevin, app):
     client = app.test_client()
     answer = client.post(
         PATH,

@@ -19,20 +19,20 @@ def thread(ada):
 
 @pytest.fixture
 def customer_visible(broker):
-    """Everything that is ever said where a customer could hear it."""
-    listener = broker.redis.pubsub()
-    listener.subscribe("rt:{1}:visitor:1")
-    assert listener.get_message(timeout=5)["type"] == "subscribe"
-    yield listener
-    listener.close()
+    """A subscription to the typing topic of the conversation's customers."""
+    pubsub = broker.redis.pubsub()
+    pubsub.subscribe("rt:{1}:visitor:1")
+    assert pubsub.get_message(timeout=5)["type"] == "subscribe"
+    yield pubsub
+    pubsub.close()
 
 
-def typing(who, is_typing=True, **more):
-    answer = who.post(PATH, {"typing": is_typing, **more})
+def typing(agent, is_typing=True, **more):
+    answer = agent.post(PATH, {"typing": is_typing, **more})
     assert (answer.status_code, answer.data) == (204, b"")
 
 
-def test_beginning_and_end_are_told(kevin, thread):
+def test_the_start_and_end_of_typing_are_published_to_the_thread(kevin, thread):
     typing(kevin)
     assert thread.ephemeral("typing") == {
         "conversation_id": 1, "user_id": kevin.id, "user_name": "Kevin",
@@ -43,7 +43,7 @@ def test_beginning_and_end_are_told(kevin, thread):
     assert (ended["user_id"], ended["is_typing"], ended["expires_in"]) == (kevin.id, False, 0)
 
 
-def test_saying_it_fifty_times_tells_it_once(kevin, thread):
+def test_typing_posted_fifty_times_is_published_once(kevin, thread):
     for _ in range(50):
         typing(kevin)
     typing(kevin, False)
@@ -52,23 +52,23 @@ def test_saying_it_fifty_times_tells_it_once(kevin, thread):
     assert thread.raw.count("event: typing") == 2
 
 
-def test_stopping_what_one_did_not_begin_is_told_to_nobody(kevin, thread):
+def test_an_end_of_typing_without_a_start_is_not_published(kevin, thread):
     typing(kevin, False)
-    kevin.send(1, "written without a word")
+    kevin.send(1, "without typing")
     thread.named("message.created")
     typing(kevin)
     assert thread.ephemeral("typing")["is_typing"] is True
     assert thread.raw.count("event: typing") == 1
 
 
-def test_sending_the_message_ends_it(kevin, thread):
+def test_sending_a_message_ends_the_typing(kevin, thread):
     typing(kevin)
     thread.ephemeral("typing")
     kevin.send(1, "here it is")
     assert thread.ephemeral("typing")["is_typing"] is False
 
 
-def test_leaving_ends_it(kevin, thread):
+def test_closing_the_last_stream_ends_the_typing(kevin, thread):
     leaving = kevin.stream("/streams/conversations/1")
     staying = kevin.stream("/streams/conversations/1")
     leaving.named("stream.open")
@@ -82,8 +82,8 @@ def test_leaving_ends_it(kevin, thread):
     assert thread.raw.count("event: typing") == 2
 
 
-def test_a_lost_stop_ends_by_itself(kevin, thread, hub):
-    """Its end is due when the lease runs out; what is waited for is not the time."""
+def test_typing_without_an_end_expires_with_its_lease(kevin, thread, hub):
+    """The lease's expiry is moved into the past, so no time has to pass."""
     typing(kevin)
     thread.ephemeral("typing")
     leases = "rt:{1}:typing:conversation:1:leases"
@@ -96,7 +96,7 @@ def test_a_lost_stop_ends_by_itself(kevin, thread, hub):
     assert thread.ephemeral("typing")["is_typing"] is False
 
 
-def test_who_comes_late_sees_who_types(kevin, thread, ada):
+def test_a_stream_opened_later_receives_the_current_typing(kevin, thread, ada):
     typing(kevin)
     thread.ephemeral("typing")
     late = ada.stream("/streams/conversations/1")
@@ -105,28 +105,30 @@ def test_who_comes_late_sees_who_types(kevin, thread, ada):
     late.close()
 
 
-def test_several_type_at_once(kevin, ada, thread):
+def test_typing_of_two_agents_is_published_for_both(kevin, ada, thread):
     typing(kevin)
-    typing(ada)  # who hears it in her own tabs, too
-    told = [thread.ephemeral("typing") for _ in range(2)]
-    assert {t["user_name"] for t in told} == {"Kevin", "Ada"}
-    assert all(t["is_typing"] for t in told)
+    typing(ada)  # her own streams receive it, too
+    events = [thread.ephemeral("typing") for _ in range(2)]
+    assert {t["user_name"] for t in events} == {"Kevin", "Ada"}
+    assert all(t["is_typing"] for t in events)
 
 
-def test_typing_a_private_note_is_told_to_agents_only(kevin, thread, customer_visible, broker):
+def test_typing_a_private_note_is_published_to_agents_only(kevin, thread, customer_visible, broker):
     typing(kevin, private=True)
     assert thread.ephemeral("typing")["private"] is True
     typing(kevin, False, private=True)
     assert thread.ephemeral("typing")["is_typing"] is False
     assert customer_visible.get_message(timeout=0.2) is None
     assert not broker.redis.keys("*visitor*:leases")
-    typing(kevin)  # but a reply is
+    typing(kevin)  # a reply
     thread.ephemeral("typing")
-    said = customer_visible.get_message(timeout=5)["data"]
-    assert b'"private\\": false' in said
+    payload = customer_visible.get_message(timeout=5)["data"]
+    assert b'"private\\": false' in payload
 
 
-def test_from_a_reply_to_a_note_the_customer_sees_it_end(kevin, thread, customer_visible):
+def test_typing_ends_for_the_customer_when_a_reply_becomes_a_private_note(
+    kevin, thread, customer_visible
+):
     typing(kevin)
     assert b"user:" in customer_visible.get_message(timeout=5)["data"]
     typing(kevin, private=True)
@@ -146,7 +148,9 @@ def test_from_a_reply_to_a_note_the_customer_sees_it_end(kevin, thread, customer
         ({"typing": True, "loud": True}, "loud"),
     ],
 )
-def test_a_body_of_the_wrong_shape_is_told_to_nobody(kevin, thread, broker, body, field):
+def test_typing_with_a_malformed_body_is_refused_and_not_published(
+    kevin, thread, broker, body, field
+):
     answer = kevin.post(PATH, body)
     assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
     assert list(answer.json["errors"]) == [field]
@@ -154,7 +158,7 @@ def test_a_body_of_the_wrong_shape_is_told_to_nobody(kevin, thread, broker, body
     assert not broker.redis.keys("*typing*")
 
 
-def test_what_one_may_not_see_one_does_not_type_in(grace, nobody, thread, broker):
+def test_typing_is_refused_without_access_to_the_conversation(grace, nobody, thread, broker):
     assert grace.post(PATH, {"typing": True}).status_code == 404
     assert grace.post("/conversations/999/typing", {"typing": True}).status_code == 404
     assert nobody.post(PATH, {"typing": True}).status_code == 401
@@ -162,14 +166,14 @@ def test_what_one_may_not_see_one_does_not_type_in(grace, nobody, thread, broker
     assert not broker.redis.keys("*typing*")
 
 
-def test_without_redis_typing_is_answered_and_lost(kevin, app, monkeypatch):
+def test_typing_is_accepted_when_the_leases_are_not_reachable(kevin, app, monkeypatch):
     hub = app.extensions["engine"]
-    monkeypatch.setattr(hub.leases, "_broker", None)  # whatever it would do fails
+    monkeypatch.setattr(hub.leases, "_broker", None)  # every use of it fails
     typing(kevin)
 
 
-def test_bad_input_is_refused(refusals):
-    refusals.hold(
+def test_typing_refuses_bad_input(refusals):
+    refusals.check(
         Action(
             path=PATH.replace("1", "{id}"),
             id=1,

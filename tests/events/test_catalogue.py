@@ -11,7 +11,7 @@ MESSAGE = {
 }  # fmt: skip
 
 
-def test_an_event_as_described_passes_unchanged():
+def test_a_valid_event_passes_the_catalogue_unchanged():
     assert catalogue.checked("message.created", MESSAGE) == MESSAGE
 
 
@@ -26,17 +26,17 @@ def test_an_event_as_described_passes_unchanged():
         {**MESSAGE, "sender": {"type": "user", "id": 1}},
     ],
 )
-def test_anything_else_fails_as_it_is_made(wrong):
+def test_an_event_with_an_extra_missing_or_mistyped_field_is_rejected(wrong):
     with pytest.raises(CatalogueError):
         catalogue.checked("message.created", wrong)
 
 
-def test_an_unknown_event_fails():
+def test_an_event_that_is_not_in_the_catalogue_is_rejected():
     with pytest.raises(CatalogueError):
         catalogue.checked("message.guessed", MESSAGE)
 
 
-def test_an_event_over_the_limit_is_cut_and_says_so():
+def test_an_event_over_the_size_limit_is_cut_and_marked_as_truncated():
     long = {**MESSAGE, "content": "😀" * 10_000}
     cut = catalogue.checked("message.created", long)
     assert cut["truncated"] is True

@@ -1,4 +1,4 @@
-"""The page's table of events is the twin of the server's catalogue."""
+"""The JavaScript table of events matches the server's catalogue."""
 
 import re
 from pathlib import Path
@@ -12,8 +12,8 @@ TABLE = ROOT / "static/js/connector/catalogue.js"
 DECLARATIONS = ROOT / "static/js/connector/connector.d.ts"
 ROW = re.compile(r'^  "([a-z_.]+)": "(on[A-Za-z]+)",$', re.MULTILINE)
 
-# What the page knows before the server does. An event that arrives in the catalogue leaves here.
-COMING: set[str] = set()
+# Callbacks for events that the server does not publish yet. Remove an event once it does.
+PLANNED: set[str] = set()
 
 
 @pytest.fixture(scope="module")
@@ -23,28 +23,28 @@ def callbacks():
     return dict(rows)
 
 
-def known() -> set[str]:
+def server_events() -> set[str]:
     return {*catalogue.DURABLE, *catalogue.EPHEMERAL}
 
 
-def test_every_event_has_a_callback(callbacks):
-    assert known() - callbacks.keys() == set()
+def test_every_event_of_the_catalogue_has_a_javascript_callback(callbacks):
+    assert server_events() - callbacks.keys() == set()
 
 
-def test_every_callback_has_an_event_or_waits_for_one(callbacks):
-    assert callbacks.keys() - known() - COMING == set()
+def test_every_javascript_callback_has_an_event_or_a_planned_one(callbacks):
+    assert callbacks.keys() - server_events() - PLANNED == set()
 
 
-def test_nothing_waits_for_what_is_there():
-    assert known() & COMING == set(), "take these from COMING"
+def test_no_planned_event_is_in_the_catalogue_already():
+    assert server_events() & PLANNED == set(), "remove these from PLANNED"
 
 
-def test_a_callback_is_named_after_its_event(callbacks):
+def test_a_javascript_callback_is_named_after_its_event(callbacks):
     for event, callback in callbacks.items():
         words = re.split(r"[._]", event)
         assert callback == "on" + "".join(word.capitalize() for word in words)
 
 
-def test_every_callback_is_declared(callbacks):
+def test_every_javascript_callback_is_declared_in_the_typescript_declarations(callbacks):
     declared = set(re.findall(r"\b(on[A-Z]\w+)\?", DECLARATIONS.read_text()))
     assert set(callbacks.values()) - declared == set()

@@ -40,7 +40,7 @@ def rows(app):
 
 
 def published(broker, topic, account_id=1):
-    """(event, data) of every entry of a topic's log; data is the whole body for a control event."""
+    """Return (event, data) of every entry of a topic's log; a control event's data is its body."""
     entries = broker.redis.xrange(f"rt:{{{account_id}}}:{topic}")
     found = [(fields[b"e"].decode(), json.loads(fields[b"b"])) for _, fields in entries]
     return [(event, body.get("data", body)) for event, body in found]
@@ -55,23 +55,23 @@ def record_update(conversation):
     )
 
 
-EVENTS = 3  # of one message: to the thread, to the lists and to the contact
+EVENTS = 3  # of one message: to the thread, to the lists and to the customer
 
 
 @pytest.fixture
 def relay(app):
-    """The application's, which publishes only when told to."""
+    """The application's relay, stopped: it publishes only when the test calls it."""
     app.extensions["relay"].stop()
     return app.extensions["relay"]
 
 
-def test_an_event_waits_in_the_outbox_while_redis_is_away(app, ada, redis):
+def test_an_event_waits_in_the_outbox_while_redis_is_down(app, ada, redis):
     stream = ada.stream("/streams/conversations/1")
     stream.named("stream.open")
     redis.stop()
     try:
         assert ada.send(1, "meanwhile").status_code == 201
-        assert waiting(app) == 3  # to the thread, to the lists, to the customer
+        assert waiting(app) == EVENTS
     finally:
         redis.start()
     assert envelope(stream.named("message.created"))["data"]["content"] == "meanwhile"
@@ -79,7 +79,7 @@ def test_an_event_waits_in_the_outbox_while_redis_is_away(app, ada, redis):
     stream.close()
 
 
-def test_what_is_rolled_back_is_never_said(app, ada, outbox):
+def test_an_event_of_a_rolled_back_transaction_is_never_published(app, ada, outbox):
     with app.app_context():
         record_update(db.session.get(Conversation, 1))
         db.session.flush()
@@ -88,7 +88,7 @@ def test_what_is_rolled_back_is_never_said(app, ada, outbox):
     assert outbox.unchanged()
 
 
-def test_what_is_committed_is_written_once_however_many_commits_follow(app, relay):
+def test_a_recorded_event_is_written_to_the_outbox_once_by_the_first_commit(app, relay):
     with app.app_context():
         record_update(db.session.get(Conversation, 1))
         db.session.commit()
@@ -96,7 +96,7 @@ def test_what_is_committed_is_written_once_however_many_commits_follow(app, rela
     assert waiting(app) == 1
 
 
-def test_an_event_in_a_savepoint_is_refused_as_it_would_outlive_it(app, relay):
+def test_recording_an_event_in_a_savepoint_is_refused(app, relay):
     with app.app_context():
         conversation = db.session.get(Conversation, 1)
         with pytest.raises(AssertionError), db.session.begin_nested():
@@ -105,37 +105,39 @@ def test_an_event_in_a_savepoint_is_refused_as_it_would_outlive_it(app, relay):
     assert waiting(app) == 0
 
 
-def test_what_was_published_but_not_deleted_goes_out_once(app, ada, broker, relay):
+def test_an_event_that_was_published_but_not_deleted_is_not_published_twice(
+    app, ada, broker, relay
+):
     ada.send(1, "once")
     with app.app_context():
-        Batch(broker).publish(1, db.session.execute(box.PENDING).all())  # and killed before settle
+        Batch(broker).publish(1, db.session.execute(box.PENDING).all())  # killed before settle
     assert waiting(app) == EVENTS
     assert relay.publish_batch() == EVENTS
     assert waiting(app) == 0
     assert len(published(broker, "conversation:1")) == len(published(broker, "account")) == 1
 
 
-def test_a_relay_can_be_stopped_at_any_moment_and_the_next_one_goes_on(app, ada, broker):
-    """Also while it waits for the database: the driver's connection is of no more use then."""
+def test_a_relay_stopped_at_any_moment_and_restarted_publishes_every_event_once(app, ada, broker):
+    """A relay stopped while it waits for the database leaves an unusable driver connection."""
     relay = app.extensions["relay"]
-    said = [ada.send(1, "before").json["id"]]
+    sent = [ada.send(1, "before").json["id"]]
     for turns in range(40):
         relay.stop()
         with app.app_context():
             db.engine.dispose()  # so that it also has to connect
         relay.start()
-        said.append(ada.send(1, "and so on").json["id"])
+        sent.append(ada.send(1, "and so on").json["id"])
         for _ in range(turns):
             gevent.sleep(0.0002)
         with gevent.Timeout(5):
             relay.stop()
     relay.start()
     eventually(lambda: waiting(app) == 0)
-    told = published(broker, "conversation:1")
-    assert [data["id"] for event, data in told if event == "message.created"] == said
+    entries = published(broker, "conversation:1")
+    assert [data["id"] for event, data in entries if event == "message.created"] == sent
 
 
-def test_ids_are_never_used_again(app, ada, relay):
+def test_outbox_ids_are_never_reused(app, ada, relay):
     ada.send(1, "one")
     before = rows(app)[-1].id
     relay.publish_batch()
@@ -146,7 +148,7 @@ def test_ids_are_never_used_again(app, ada, relay):
 # Order
 
 
-def test_several_relays_publish_each_event_once_and_in_the_order_of_commits(app, ada, relay, redis):
+def test_concurrent_relays_publish_each_event_once_in_commit_order(app, ada, relay, redis):
     relays = [Relay(app, Broker(redis.url)) for _ in range(3)]
     conversations, messages, writing = (1, 2, 3), 12, [True]
 
@@ -166,7 +168,9 @@ def test_several_relays_publish_each_event_once_and_in_the_order_of_commits(app,
     gevent.joinall([gevent.spawn(write, c) for c in conversations * 2], raise_error=True)
     writing[0] = False
     gevent.joinall(publishing, raise_error=True)
-    assert sum(bool(greenlet.value) for greenlet in publishing) > 1  # or it shows nothing
+    assert (
+        sum(bool(greenlet.value) for greenlet in publishing) > 1
+    )  # otherwise the relays did not compete
     broker = relays[0]._broker
     for conversation in conversations:
         ids = [data["id"] for _, data in published(broker, f"conversation:{conversation}")]
@@ -176,14 +180,14 @@ def test_several_relays_publish_each_event_once_and_in_the_order_of_commits(app,
     for _, data in published(broker, "account"):
         versions[data["id"]].append(data["version"])
     assert sorted(versions) == list(conversations)
-    for seen in versions.values():  # the row's own count of its changes: the order of commits
-        assert seen == list(range(seen[0], seen[0] + 2 * messages))
+    for numbers in versions.values():  # the row counts its changes: the order of commits
+        assert numbers == list(range(numbers[0], numbers[0] + 2 * messages))
     for each in relays:
         each._broker.redis.close()
 
 
 @only_postgres
-def test_ids_are_given_after_the_row_is_locked_whatever_the_service_does_first(app, relay):
+def test_outbox_ids_are_assigned_after_the_conversations_row_is_locked(app, relay):
     with app.app_context():
         db.session.execute(
             update(Conversation).where(Conversation.id == 1).values(version=Conversation.version)
@@ -194,7 +198,7 @@ def test_ids_are_given_after_the_row_is_locked_whatever_the_service_does_first(a
             with app.app_context():
                 row = db.session.get(Conversation, 1)
                 row.status = "pending"
-                record_update(row)  # without having locked it
+                record_update(row)  # the service has not locked it
                 db.session.commit()
 
         other = gevent.spawn(second)
@@ -207,8 +211,10 @@ def test_ids_are_given_after_the_row_is_locked_whatever_the_service_does_first(a
 
 
 @only_postgres
-def test_a_row_that_is_committed_late_is_published_late_and_not_lost(app, ada, broker, relay):
-    """Of two conversations: only within one are ids in the order of commits."""
+def test_an_outbox_row_committed_after_a_higher_id_is_published_and_not_lost(
+    app, ada, broker, relay
+):
+    """Ids are in commit order only within one conversation; the rows are of two."""
     with app.app_context():
         engine = db.engine
     with engine.connect() as late:
@@ -244,11 +250,11 @@ def unencodable(app, broker):
         db.session.commit()
 
 
-POISON = {"a key of the wrong type": wrong_type, "half a surrogate pair": unencodable}
+POISON = {"a key of the wrong type": wrong_type, "a lone surrogate": unencodable}
 
 
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON)
-def test_a_poisoned_event_becomes_a_dead_letter_and_the_rest_is_published(
+def test_an_event_that_cannot_be_published_becomes_a_dead_letter_and_the_others_go_out(
     app, ada, nobody, broker, relay, poison
 ):
     ada.send(1, "poisoned")
@@ -261,7 +267,7 @@ def test_a_poisoned_event_becomes_a_dead_letter_and_the_rest_is_published(
     assert kept.error
     assert len(published(broker, "account")) == 2
     assert len(published(broker, "conversation:2")) == 1
-    assert relay.publish_batch() == 0  # it is not tried again and again
+    assert relay.publish_batch() == 0  # not retried
     counted = nobody.get("/metrics").get_data(as_text=True)
     assert 'rtapp_outbox_events{state="set_aside"} 1.0' in counted
     assert 'rtapp_outbox_events{state="waiting"} 0.0' in counted
@@ -270,7 +276,7 @@ def test_a_poisoned_event_becomes_a_dead_letter_and_the_rest_is_published(
     assert listed.output.startswith(f"{kept.id}\t")
 
 
-def test_an_error_that_is_not_known_is_the_events_own_if_redis_takes_others(
+def test_an_unknown_redis_error_makes_a_dead_letter_if_redis_accepts_other_accounts(
     app, ada, broker, relay
 ):
     ada.send(1, "of a broken account")
@@ -293,7 +299,9 @@ CONVERSATION = {
 
 
 @pytest.mark.parametrize("format", ["json", "html", "turbo"])
-def test_whoever_would_have_heard_it_is_told_to_fetch_again(app, ada, broker, relay, format):
+def test_a_dead_letter_resets_the_streams_of_its_audience_live_and_on_resume(
+    app, ada, broker, relay, format
+):
     stream = ada.stream(f"/streams/conversations/1?format={format}")
     stream.named("stream.open")
     ada.send(1, "poisoned")
@@ -317,7 +325,7 @@ def before(cursor):
     return f"{epoch}-{int(ms) - 1}-{n}"
 
 
-def test_a_dead_letter_is_published_by_retry_once_its_cause_is_gone(app, ada, broker, relay):
+def test_outbox_retry_publishes_a_dead_letter_once_its_cause_is_gone(app, ada, broker, relay):
     ada.send(1, "poisoned")
     wrong_type(app, broker)
     relay.publish_batch()
@@ -334,7 +342,7 @@ def test_a_dead_letter_is_published_by_retry_once_its_cause_is_gone(app, ada, br
     assert app.test_cli_runner().invoke(args=retry).output == "0 events are tried again.\n"
 
 
-# Outages, as a real Redis words them
+# Outages, with the errors of a real Redis
 
 
 def out_of_memory(redis):
@@ -348,13 +356,15 @@ def read_only(redis):
 
 
 @pytest.mark.parametrize("break_redis", [out_of_memory, read_only])
-def test_an_outage_sets_nothing_aside(app, ada, broker, relay, break_redis):
+def test_a_redis_outage_makes_no_dead_letter_and_keeps_the_order(
+    app, ada, broker, relay, break_redis
+):
     ada.send(1, "first")
     ada.send(1, "second")
     mend = break_redis(broker.redis)
     try:
         for _ in range(2):
-            with pytest.raises(Exception) as caught:  # noqa: PT011 (which, is for the next line)
+            with pytest.raises(Exception) as caught:  # noqa: PT011 (the next line checks which)
                 relay.publish_batch()
             assert box.is_state(caught.value) is True
         assert [row.dead_lettered_at for row in rows(app)] == [None] * 2 * EVENTS
@@ -366,8 +376,10 @@ def test_an_outage_sets_nothing_aside(app, ada, broker, relay, break_redis):
     assert contents == ["first", "second"]
 
 
-def test_a_redis_that_takes_no_probe_either_is_waited_for(app, ada, broker, relay):
-    """An error of an unknown kind, of which the same is said to whatever is published."""
+def test_an_unknown_redis_error_makes_no_dead_letter_if_the_probe_fails_too(
+    app, ada, broker, relay
+):
+    """Redis answers every publish with the same unknown error."""
     ada.send(1, "waits")
     script = broker._publish
     broker._publish = broker.redis.register_script("return redis.error_reply('NEWCODE not now')")
@@ -383,13 +395,13 @@ def differences():
         return compare_metadata(MigrationContext.configure(connection), db.metadata)
 
 
-def test_models_and_migrations_agree(app):
+def test_migrations_build_the_schema_of_the_models(app):
     with app.app_context():
         upgrade()
         assert differences() == []
 
 
-def test_what_waits_outlives_a_migration_there_and_back(app, ada, broker, relay):
+def test_waiting_outbox_events_survive_a_downgrade_and_upgrade(app, ada, broker, relay):
     ada.send(1, "waits")
     with app.app_context():
         db.session.remove()

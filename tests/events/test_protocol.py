@@ -1,4 +1,4 @@
-"""docs/protocol.md says what the catalogue says."""
+"""docs/protocol.md documents the catalogue."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ ROW = re.compile(r"^\| (`[^|]+`) \| durable \| `([^|]+)`[^|`]*\|$", re.MULTILINE
 
 
 def documented() -> dict[str, set[str]]:
-    """Every durable event of the table, with the names of its fields."""
+    """Return every durable event of the table, with the names of its fields."""
     found = {}
     for events, fields in ROW.findall(PROTOCOL):
         plain = re.sub(r"\{[^}]*\}|\([^)]*\)|\[[^]]*\]| or null", "", fields)
@@ -22,9 +22,9 @@ def documented() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("event", sorted(set(catalogue.DURABLE) - {"stream.reset"}))
-def test_each_event_is_documented_with_exactly_its_fields(event):
+def test_the_protocol_documents_each_durable_event_with_exactly_its_fields(event):
     assert documented()[event] == set(catalogue.DURABLE[event])
 
 
-def test_nothing_else_is_documented():
+def test_the_protocol_documents_no_event_outside_the_catalogue():
     assert set(documented()) == set(catalogue.DURABLE) - {"stream.reset"}

@@ -1,4 +1,4 @@
-"""The database outlives Redis, and knows what has left the outbox: no loss of it goes unnoticed."""
+"""The database stores the newest published position, so that a loss in Redis is detected."""
 
 from functools import partial
 
@@ -18,20 +18,20 @@ from ..realtime.clock import restore
 
 @pytest.fixture
 def relay(app):
-    """The application's, which publishes only when told to."""
+    """The application's relay, stopped: it publishes only when the test calls it."""
     app.extensions["relay"].stop()
     return app.extensions["relay"]
 
 
 def lost_since(app, redis, start):
-    """Why a new process, which knows what the database knows, can't go on from there; or None."""
+    """Return why a new process with the database's position can't resume from `start`, or None."""
     afterwards = Broker(redis.url, partial(box.newest_published, app))
     reading = afterwards.read(1, ["conversation:1"], start)
     afterwards.redis.close()
     return why_lost(start, reading)
 
 
-def test_a_redis_that_forgot_what_has_left_the_outbox_is_found_out(app, ada, broker, relay, redis):
+def test_a_new_process_detects_that_redis_lost_published_events(app, ada, broker, relay, redis):
     ada.send(1, "first")
     relay.publish_batch()
     start, dump = broker.position(1), dumped(broker.redis, 1)
@@ -42,8 +42,10 @@ def test_a_redis_that_forgot_what_has_left_the_outbox_is_found_out(app, ada, bro
     assert lost_since(app, redis, start) == "unknown_cursor"
 
 
-def test_nothing_is_published_to_a_redis_that_forgot(app, ada, broker, relay, redis):
-    """By a process that has never heard of what was forgotten, and knew of the account before."""
+def test_a_relay_of_another_process_publishes_in_a_new_epoch_after_redis_lost_events(
+    app, ada, broker, relay, redis
+):
+    """That process observed the account before the lost event, and not the event."""
     ada.send(1, "first")
     relay.publish_batch()
     dump = dumped(broker.redis, 1)
@@ -58,22 +60,24 @@ def test_nothing_is_published_to_a_redis_that_forgot(app, ada, broker, relay, re
     elsewhere.redis.close()
 
 
-def test_what_has_left_the_outbox_is_noted_in_whatever_order_relays_tell(app, ada, broker, relay):
+def test_the_published_position_only_advances_in_whatever_order_relays_store_it(
+    app, ada, broker, relay
+):
     with app.app_context():
         assert box.newest_published(app, 1) == Cursor("0", 0, 0)
-    ada.send(1, "noted")
+    ada.send(1, "stored")
     relay.publish_batch()
     with app.app_context():
-        noted = box.newest_published(app, 1)
-        assert noted == broker.high_water_marks.newest(1) > Cursor("0", 0, 0)
-        earlier = noted._replace(ms=noted.ms - 1, n=5)._asdict() | {"account_id": 1}
-        for told in (earlier, earlier | {"epoch": int(noted.epoch) - 1, "ms": 2**40}):
-            db.session.execute(box.ADVANCE, told | {"epoch": int(told["epoch"])})
+        stored = box.newest_published(app, 1)
+        assert stored == broker.high_water_marks.newest(1) > Cursor("0", 0, 0)
+        earlier = stored._replace(ms=stored.ms - 1, n=5)._asdict() | {"account_id": 1}
+        for position in (earlier, earlier | {"epoch": int(stored.epoch) - 1, "ms": 2**40}):
+            db.session.execute(box.ADVANCE, position | {"epoch": int(position["epoch"])})
             db.session.commit()
-            assert box.newest_published(app, 1) == noted
-        db.session.execute(box.ADVANCE, earlier | {"epoch": int(noted.epoch) + 1})
+            assert box.newest_published(app, 1) == stored
+        db.session.execute(box.ADVANCE, earlier | {"epoch": int(stored.epoch) + 1})
         db.session.commit()
-        assert box.newest_published(app, 1).epoch == str(int(noted.epoch) + 1)
+        assert box.newest_published(app, 1).epoch == str(int(stored.epoch) + 1)
 
 
 def test_a_database_that_is_away_is_waited_for_as_redis_is(app, broker):

@@ -1,4 +1,4 @@
-"""Events as HTML: each that a page shows, whatever its texts are."""
+"""Events as HTML: markup in users' texts stays text."""
 
 import json
 from html.parser import HTMLParser
@@ -18,8 +18,8 @@ from rtapp.models import User
 
 MARKUP = "\"'></p></li></template></turbo-stream><img src=x onerror=a()><script>a()</script>{{7*7}}"
 TIMES = {"created_at", "updated_at", "last_activity_at", "snoozed_until"}
-OF_THE_PROGRAM = {"kind": "mention", "message_type": "incoming", "type": "user", "status": "open"}
-SHOWS_WORDS = {
+ENUM_VALUES = {"kind": "mention", "message_type": "incoming", "type": "user", "status": "open"}
+SHOWS_USER_TEXT = {
     "message.created", "message.updated", "conversation.created", "conversation.updated",
     "conversation.assignee_changed", "conversation.viewers", "typing", "notification.created",
 }  # fmt: skip
@@ -30,25 +30,25 @@ SHAPES = {
 }
 
 
-def made(shape: Any, name: str = "") -> Any:
-    """Data of that shape, with markup wherever somebody's words can be."""
+def sample(shape: Any, name: str = "") -> Any:
+    """Return data of that shape, with markup in every field of user text."""
     if isinstance(shape, dict):
-        return {field: made(value, field) for field, value in shape.items()}
+        return {field: sample(value, field) for field, value in shape.items()}
     if isinstance(shape, Each):
         if name in ("online_users", "changed"):
             return {"7": "online"}
         if name == "conversations":
             return {"7": 5}
-        return [made(shape.value)]
+        return [sample(shape.value)]
     if isinstance(shape, tuple):
-        return made(shape[0], name)
+        return sample(shape[0], name)
     if shape is str:
-        return OF_THE_PROGRAM.get(name, "2026-11-23T14:05:00.000Z" if name in TIMES else MARKUP)
+        return ENUM_VALUES.get(name, "2026-11-23T14:05:00.000Z" if name in TIMES else MARKUP)
     return {int: 5, bool: True}[shape]
 
 
 class Tags(HTMLParser):
-    """What a browser would make of it: the elements, and their attributes."""
+    """The elements and attributes that a browser would parse."""
 
     def __init__(self, html: str):
         super().__init__()
@@ -74,7 +74,7 @@ def rendered(app, format: str, kind: str, event: str, data: Any) -> str:
     return Renderer(app)(format, event, json.dumps(body).encode()) or ""
 
 
-def test_the_parser_sees_what_is_dangerous():
+def test_the_tests_parser_finds_dangerous_markup():
     assert Tags(MARKUP).dangerous() == [
         "img {'src': 'x', 'onerror': 'a()'}",
         "script {}",
@@ -83,8 +83,8 @@ def test_the_parser_sees_what_is_dangerous():
 
 @pytest.mark.parametrize("format", ["html", "turbo"])
 @pytest.mark.parametrize(("kind", "event"), SHAPES, ids=[" ".join(key) for key in SHAPES])
-def test_somebodys_words_stay_words_in_every_event(app, format, kind, event):
-    data = made(SHAPES[kind, event])
+def test_user_text_is_escaped_in_the_html_of_every_event(app, format, kind, event):
+    data = sample(SHAPES[kind, event])
     if event == "conversation.read":
         data["reader"]["type"] = "contact"
     html = rendered(app, format, kind, event, data)
@@ -93,13 +93,13 @@ def test_somebodys_words_stay_words_in_every_event(app, format, kind, event):
         streams = [attributes for tag, attributes in Tags(html).found if tag == "turbo-stream"]
         assert streams
         assert all(stream["data-stream"] == f"{kind}:1" for stream in streams)
-    assert ("&lt;script&gt;" in html) == (event in SHOWS_WORDS)
+    assert ("&lt;script&gt;" in html) == (event in SHOWS_USER_TEXT)
 
 
 @pytest.mark.parametrize(
     "path", ["/accounts/1/conversations?q=%3Cimg%20src%3Dx%3E%22", "/conversations/1"]
 )
-def test_names_of_agents_inboxes_and_accounts_stay_words_on_the_page(app, ada, path):
+def test_names_of_agents_inboxes_accounts_and_contacts_are_escaped_on_pages(app, ada, path):
     with app.app_context():
         for model in (User, Inbox, Account, Contact):
             for row in db.session.query(model):
@@ -110,7 +110,7 @@ def test_names_of_agents_inboxes_and_accounts_stay_words_on_the_page(app, ada, p
     assert Tags(page).dangerous() == []
 
 
-def test_typing_goes_into_a_list_and_out_of_it(app):
+def test_turbo_typing_appends_an_entry_and_removes_it_at_the_end(app):
     typing = {"conversation_id": 1, "user_id": 7, "user_name": "Ada", "private": False}
     began = rendered(app, "turbo", "conversation", "typing", {**typing, "is_typing": True})
     ended = rendered(app, "turbo", "conversation", "typing", {**typing, "is_typing": False})
@@ -119,7 +119,7 @@ def test_typing_goes_into_a_list_and_out_of_it(app):
     assert 'action="remove" target="typing-user-7"' in ended
 
 
-def test_a_change_of_presence_touches_only_whom_it_concerns(app):
+def test_a_turbo_presence_change_touches_only_the_entries_of_its_users(app):
     change = {"changed": {"7": "busy"}, "left": [8, 9]}
     html = rendered(app, "turbo", "presence", "presence_update", change)
     actions = [
@@ -130,7 +130,7 @@ def test_a_change_of_presence_touches_only_whom_it_concerns(app):
     assert actions == [("append", "present"), ("remove", "present-8"), ("remove", "present-9")]
 
 
-def test_how_far_the_customer_has_read_is_shown_in_the_thread(app):
+def test_the_customers_read_position_is_rendered_in_the_thread(app):
     read = {"id": 1, "account_id": 1, "reader": {"type": "contact", "id": 1}, "message_id": 12}
     (stream, data) = Tags(rendered(app, "turbo", "conversation", "conversation.read", read)).found[
         ::2
@@ -143,6 +143,6 @@ def test_how_far_the_customer_has_read_is_shown_in_the_thread(app):
 
 @pytest.mark.parametrize("format", ["html", "turbo"])
 @pytest.mark.parametrize("kind", ["account", "conversation"])
-def test_what_nothing_shows_is_not_rendered(app, format, kind):
+def test_an_agents_read_event_is_not_rendered(app, format, kind):
     read = {"id": 1, "account_id": 1, "reader": {"type": "user", "id": 1}, "message_id": 1}
     assert rendered(app, format, kind, "conversation.read", read) == ""

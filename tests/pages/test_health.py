@@ -3,7 +3,7 @@ import pytest
 from rtapp.realtime.broker import EvictingRedis
 
 
-def test_alive_is_not_ready(app, nobody, redis):
+def test_a_process_without_redis_or_draining_is_alive_but_not_ready(app, nobody, redis):
     assert nobody.get("/readyz").json == {"status": "ready"}
     redis.stop()
     try:
@@ -19,7 +19,9 @@ def test_alive_is_not_ready(app, nobody, redis):
     ("allkeys-lru", "1gb", 503), ("volatile-ttl", "1gb", 503),
     ("noeviction", "1gb", 200), ("allkeys-lru", "0", 200),
 ])  # fmt: skip
-def test_a_redis_that_evicts_is_refused(nobody, broker, policy, limit, status):
+def test_a_redis_that_may_evict_keys_makes_the_process_unready_and_refuses_subscriptions(
+    nobody, broker, policy, limit, status
+):
     broker.redis.config_set("maxmemory-policy", policy)
     broker.redis.config_set("maxmemory", limit)
     try:
@@ -48,7 +50,7 @@ def test_metrics_count_the_open_streams(ada, nobody):
     stream.close()
 
 
-def test_pages_are_safe_by_their_headers(ada):
+def test_a_page_has_a_strict_content_security_policy_and_nosniff(ada):
     page = ada.page("/conversations/1")
     assert "unsafe-inline" not in page.headers["Content-Security-Policy"]
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]

@@ -1,9 +1,9 @@
 import pytest
 
 
-def test_the_list_is_paged_without_loss(ada):
-    whole = [c["id"] for c in ada.get("/accounts/1/conversations").json["conversations"]]
-    assert len(whole) == 12
+def test_the_pages_of_the_list_hold_every_conversation_once(ada):
+    complete = [c["id"] for c in ada.get("/accounts/1/conversations").json["conversations"]]
+    assert len(complete) == 12
     paged, before = [], ""
     while before is not None:
         answer = ada.get(
@@ -13,7 +13,7 @@ def test_the_list_is_paged_without_loss(ada):
         ).json
         paged += [c["id"] for c in answer["conversations"]]
         before = answer["next_before"]
-    assert paged == whole
+    assert paged == complete
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,10 @@ def test_the_list_is_paged_without_loss(ada):
         ("inbox=2", lambda c: c["inbox_id"] == 2),
     ],
 )
-def test_filters(ada, query, holds):
-    everything = ada.get("/accounts/1/conversations").json["conversations"]
+def test_a_filter_of_the_list_returns_exactly_the_matching_conversations(ada, query, holds):
+    unfiltered = ada.get("/accounts/1/conversations").json["conversations"]
     filtered = ada.get(f"/accounts/1/conversations?{query}").json["conversations"]
-    assert filtered == [c for c in everything if holds(c)]
+    assert filtered == [c for c in unfiltered if holds(c)]
     assert 0 < len(filtered) < 12
 
 
@@ -47,19 +47,19 @@ def test_filters(ada, query, holds):
         "x=1",
     ],
 )
-def test_a_bad_filter_is_400(ada, query):
+def test_a_bad_filter_of_the_list_is_400(ada, query):
     answer = ada.get(f"/accounts/1/conversations?{query}")
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
 
 
-def test_a_thread_is_paged_both_ways(ada):
+def test_a_thread_is_paged_before_and_after_a_message(ada):
     for n in range(5):
         ada.send(2, str(n))
-    whole = [m["id"] for m in ada.get("/conversations/2/messages").json["messages"]]
+    complete = [m["id"] for m in ada.get("/conversations/2/messages").json["messages"]]
     newest = ada.get("/conversations/2/messages?limit=2").json
-    assert [m["id"] for m in newest["messages"]] == whole[-2:]
-    assert newest["next_before"] == whole[-2]
+    assert [m["id"] for m in newest["messages"]] == complete[-2:]
+    assert newest["next_before"] == complete[-2]
     older = ada.get(f"/conversations/2/messages?limit=2&before={newest['next_before']}").json
-    assert [m["id"] for m in older["messages"]] == whole[-4:-2]
-    after = ada.get(f"/conversations/2/messages?after={whole[0]}").json
-    assert [m["id"] for m in after["messages"]] == whole[1:]
+    assert [m["id"] for m in older["messages"]] == complete[-4:-2]
+    after = ada.get(f"/conversations/2/messages?after={complete[0]}").json
+    assert [m["id"] for m in after["messages"]] == complete[1:]

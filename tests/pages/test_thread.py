@@ -1,4 +1,4 @@
-"""The thread as a page: which part of it is shown, and what its customer has seen of it."""
+"""The thread as a page: the shown part, and the customer's read position."""
 
 import re
 
@@ -16,8 +16,8 @@ from ..support import outbox_drained
 THREAD = "/conversations/2"
 
 
-def page_of(who, query=""):
-    return who.page(THREAD + query).text
+def page_of(client, query=""):
+    return client.page(THREAD + query).text
 
 
 def ids(page):
@@ -30,66 +30,71 @@ def link(page, text):
 
 
 @pytest.fixture
-def whole(app):
+def thread(app):
     """The ids of a thread of three pages, with gaps between them."""
     with app.app_context():
         for n in range(3 * PAGE_SIZE - 1):
-            for of in (2, 3):
+            for conversation_id in (2, 3):
                 db.session.add(
-                    Message(account_id=1, conversation_id=of, user_id=1, content=f"Line {n}")
+                    Message(
+                        account_id=1,
+                        conversation_id=conversation_id,
+                        user_id=1,
+                        content=f"Line {n}",
+                    )
                 )
             db.session.flush()
         db.session.commit()
-        mine = select(Message.id).where(Message.conversation_id == 2)
-        return list(db.session.scalars(mine.order_by(Message.id)))
+        of_thread = select(Message.id).where(Message.conversation_id == 2)
+        return list(db.session.scalars(of_thread.order_by(Message.id)))
 
 
-def test_a_page_around_a_message_has_as_many_before_as_after(ada, whole):
-    wanted = whole[70]
+def test_a_page_around_a_message_shows_as_many_messages_before_as_after(ada, thread):
+    wanted = thread[70]
     page = page_of(ada, f"?message={wanted}&status=open")
-    assert ids(page) == whole[46:96]
+    assert ids(page) == thread[46:96]
     assert 'data-newest="false"' in page
-    assert link(page, "Earlier messages") == f"{THREAD}?status=open&amp;before={whole[46]}"
-    assert link(page, "Later messages") == f"{THREAD}?status=open&amp;after={whole[95]}"
+    assert link(page, "Earlier messages") == f"{THREAD}?status=open&amp;before={thread[46]}"
+    assert link(page, "Later messages") == f"{THREAD}?status=open&amp;after={thread[95]}"
     assert link(page, "Newest messages") == f"{THREAD}?status=open"
 
 
-def test_near_an_end_the_page_ends_there(ada, whole):
+def test_a_page_around_a_message_near_an_end_of_the_thread_stops_there(ada, thread):
     for at, shown in ((0, slice(0, 26)), (99, slice(75, 125)), (100, slice(100, 150))):
-        page = page_of(ada, f"?message={whole[at]}")
-        assert ids(page) == whole[shown]
-        assert ('data-newest="true"' in page) == (shown.stop == len(whole))
+        page = page_of(ada, f"?message={thread[at]}")
+        assert ids(page) == thread[shown]
+        assert ('data-newest="true"' in page) == (shown.stop == len(thread))
         assert (link(page, "Earlier messages") is None) == (shown.start == 0)
 
 
-def test_the_pages_after_a_message_lead_to_the_newest(ada, whole):
+def test_following_later_messages_shows_every_message_up_to_the_newest(ada, thread):
     page, shown = page_of(ada, "?after=0"), []
     while path := link(page, "Later messages"):
         shown += ids(page)
         page = ada.page(path).text
-    assert [*shown, *ids(page)] == whole
-    assert link(page, "Earlier messages") == f"{THREAD}?before={whole[100]}"
+    assert [*shown, *ids(page)] == thread
+    assert link(page, "Earlier messages") == f"{THREAD}?before={thread[100]}"
 
 
-def test_a_message_of_elsewhere_is_a_place_like_any_other(ada, whole):
-    elsewhere = whole[70] + 1
-    assert elsewhere not in whole
-    assert ids(page_of(ada, f"?message={elsewhere}")) == whole[46:96]
-    assert ids(page_of(ada, "?message=2147483647")) == whole[100:]
+def test_a_page_around_an_id_of_another_conversation_shows_this_thread_there(ada, thread):
+    elsewhere = thread[70] + 1
+    assert elsewhere not in thread
+    assert ids(page_of(ada, f"?message={elsewhere}")) == thread[46:96]
+    assert ids(page_of(ada, "?message=2147483647")) == thread[100:]
     assert ids(page_of(ada, "?before=1")) == []
 
 
-def test_no_such_place(ada):
+def test_an_invalid_message_id_in_a_threads_query_is_400(ada):
     for query in ("?message=0", "?message=x", "?after=-1", "?message=2147483648"):
         assert ada.page(THREAD + query).status_code == 400, query
 
 
-def test_a_notification_leads_to_its_message(ada, kevin):
+def test_a_notification_links_to_its_message_in_the_thread(ada, kevin):
     note = ada.post(f"{THREAD}/messages", {"content": "@Kevin look", "private": True}).json["id"]
     assert f'href="{THREAD}?message={note}#message-{note}"' in page_of(kevin)
 
 
-# ---- what the customer has seen
+# ---- the customer's read position
 
 
 @pytest.fixture
@@ -98,12 +103,12 @@ def tom(app):
     return CustomerClient(app, "tom.okafor@example.com")
 
 
-def say(who, content, **more):
-    return who.post(f"{THREAD}/messages", {"content": content, **more}).json["id"]
+def send(client, content, **more):
+    return client.post(f"{THREAD}/messages", {"content": content, **more}).json["id"]
 
 
 def seen(page):
-    """The messages that are marked, and how far the customer has read."""
+    """Return the messages marked as seen, and the customer's read position."""
     marked = [
         int(re.match(r"\d+", part)[0])
         for part in page.split('<li id="message-')[1:]
@@ -112,8 +117,8 @@ def seen(page):
     return marked, int(re.search(r'id="contact-read" value="(\d+)"', page)[1])
 
 
-def test_the_last_reply_that_the_customer_has_read_is_marked_as_seen(ada, tom):
-    first, second = say(ada, "One"), say(ada, "Two")
+def test_the_last_reply_read_by_the_customer_is_marked_as_seen(ada, tom):
+    first, second = send(ada, "One"), send(ada, "Two")
     assert seen(page_of(ada)) == ([], 0)
     tom.post(f"{THREAD}/read", {"message_id": first})
     assert seen(page_of(ada)) == ([first], first)
@@ -123,40 +128,40 @@ def test_the_last_reply_that_the_customer_has_read_is_marked_as_seen(ada, tom):
     assert seen(page_of(ada)) == ([first], second)
 
 
-def test_a_note_is_never_marked_and_neither_is_what_the_customer_wrote(ada, tom):
-    reply, _, theirs = say(ada, "One"), say(ada, "Hm", private=True), say(tom, "Thanks")
+def test_private_notes_and_the_customers_own_messages_are_never_marked_as_seen(ada, tom):
+    reply, _, theirs = send(ada, "One"), send(ada, "Hm", private=True), send(tom, "Thanks")
     tom.post(f"{THREAD}/read", {"message_id": theirs})
     assert seen(page_of(ada)) == ([reply], theirs)
 
 
-def test_a_colleagues_reading_marks_nothing(ada, kevin):
-    reply = say(ada, "One")
+def test_reading_by_another_agent_marks_nothing_as_seen(ada, kevin):
+    reply = send(ada, "One")
     kevin.post(f"{THREAD}/read", {"message_id": reply})
     assert seen(page_of(ada)) == ([], 0)
 
 
-def test_the_team_hears_of_it_in_every_format_and_the_customer_nothing(app, ada, tom):
-    reply = say(ada, "One")
+def test_a_customers_read_event_reaches_agents_in_every_format_and_not_the_customer(app, ada, tom):
+    reply = send(ada, "One")
     assert outbox_drained(app)
     formats = ["json", "html", "turbo"]
     streams = [ada.stream(f"/streams/conversations/2?format={format}") for format in formats]
-    customers = tom.stream("/streams/conversations/2")
-    for stream in (*streams, customers):
+    customer = tom.stream("/streams/conversations/2")
+    for stream in (*streams, customer):
         stream.named("stream.open")
     tom.post(f"{THREAD}/read", {"message_id": reply})
-    say(ada, "Two")
+    send(ada, "Two")
     json, html, turbo = streams
     assert envelope(json.named("conversation.read"))["data"]["message_id"] == reply
     fragment = html.named("conversation.read").data
     assert f'id="contact-read" value="{reply}"' in fragment
     assert fragment in turbo.named("message").data
-    customers.named("message.created")
-    for stream in (*streams, customers):
+    customer.named("message.created")
+    for stream in (*streams, customer):
         stream.close()
 
 
-def test_no_cache_keeps_what_is_somebodys(kevin, nobody):
-    """Page and JSON have one URL: going back, a browser would show whichever it has."""
+def test_pages_and_json_are_not_stored_by_caches_and_static_files_are_revalidated(kevin, nobody):
+    """A page and its JSON have one URL: from its cache, a browser could show the wrong one."""
     for answer in (kevin.page("/conversations/1"), kevin.get("/conversations/1"),
                    kevin.get("/conversations/999"), nobody.get("/me")):  # fmt: skip
         assert answer.headers["Cache-Control"] == "no-store"

@@ -10,25 +10,25 @@ PATH = "/accounts/1/unread"
 
 
 @pytest.mark.parametrize("name", ["ada", "kevin", "grace"])
-def test_each_is_told_their_own_numbers(app, request, name):
-    who = request.getfixturevalue(name)
-    answer = who.get(PATH)
+def test_each_agent_fetches_their_own_unread_counts(app, request, name):
+    agent = request.getfixturevalue(name)
+    answer = agent.get(PATH)
     assert answer.status_code == 200
     assert set(answer.json) == {"conversations", "views", "cursor"}
-    conversations, views = counted(app, who.id)
+    conversations, views = counted(app, agent.id)
     assert (answer.json["conversations"], answer.json["views"]) == (conversations, views)
     assert any(conversations.values())
     assert all(views.values())
 
 
-def test_it_is_refused_as_the_list_is(kevin, nobody, maria, other):
+def test_unread_counts_are_refused_wherever_the_list_is_refused(kevin, nobody, maria, other):
     assert kevin.get(f"/accounts/{other.account}/unread").status_code == 404
     assert nobody.get(PATH).status_code == 401
     assert maria.get(PATH).status_code == maria.get("/accounts/1/conversations").status_code
     assert maria.get(PATH).status_code in (401, 403, 404)
 
 
-def test_a_stream_goes_on_from_their_cursor(kevin, ada):
+def test_a_stream_resumes_from_the_cursor_of_fetched_unread_counts(kevin, ada):
     cursor = kevin.get(PATH).json["cursor"]
     ada.send(1, "meanwhile")
     with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
@@ -36,11 +36,11 @@ def test_a_stream_goes_on_from_their_cursor(kevin, ada):
         assert envelope(stream.named("conversation.updated"))["data"]["id"] == 1
 
 
-def test_pages_are_rendered_with_them(app, kevin):
-    given = []
-    with template_rendered.connected_to(lambda _, context, **__: given.append(context), app):
+def test_pages_are_rendered_with_the_unread_counts(app, kevin):
+    contexts = []
+    with template_rendered.connected_to(lambda _, context, **__: contexts.append(context), app):
         kevin.page("/accounts/1/conversations")
         kevin.page("/conversations/1")
     conversations, views = counted(app, kevin.id)
     expected = {"conversations": conversations, "views": views}
-    assert [context["unread"] for context in given] == [expected, expected]
+    assert [context["unread"] for context in contexts] == [expected, expected]

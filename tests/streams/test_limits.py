@@ -1,4 +1,4 @@
-"""The edges of what may be asked of a stream."""
+"""Limits and malformed parameters of stream requests."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from ..support import envelope
 STREAM = "/streams/conversations/1"
 
 
-def test_as_many_streams_as_there_may_be_on_one_connection(app, ada):
+def test_a_connection_takes_the_maximum_of_streams_and_not_one_more(app, ada):
     with app.app_context():
         for _ in range(MAX_STREAMS):
             db.session.add(Conversation(account_id=1, inbox_id=1, contact_id=1))
@@ -29,14 +29,14 @@ def test_as_many_streams_as_there_may_be_on_one_connection(app, ada):
 
 
 @pytest.mark.parametrize("path", [STREAM, "/streams?stream=account:1", "/streams/accounts/1"])
-def test_a_stream_is_refused_as_a_stream_whatever_one_accepts(nobody, kevin, path):
+def test_a_refused_stream_answers_problem_json_even_if_html_is_accepted(nobody, kevin, path):
     answer = nobody.page(path)
     assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
     answer = kevin.page(f"{path.replace('1', '99')}")
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
 
 
-def test_streams_of_two_accounts_are_not_one_connection(app, ada):
+def test_streams_of_two_accounts_on_one_connection_are_refused_with_400(app, ada):
     with app.app_context():
         other = Account(name="Second")
         db.session.add(other)
@@ -44,7 +44,7 @@ def test_streams_of_two_accounts_are_not_one_connection(app, ada):
         db.session.add(Membership(account_id=other.id, user_id=ada.id, role="administrator"))
         db.session.commit()
         second = other.id
-    alone = ada.stream(f"/streams?stream=account:{second}")  # she may hear it
+    alone = ada.stream(f"/streams?stream=account:{second}")  # she has access
     alone.named("stream.open")
     alone.close()
     answer = ada.get(f"/streams?stream=account:1&stream=account:{second}")
@@ -52,14 +52,14 @@ def test_streams_of_two_accounts_are_not_one_connection(app, ada):
 
 
 @pytest.mark.parametrize("id", [999_999, 999_999_999, 1_000_000_000, 2**31 - 1])
-def test_an_unknown_id_is_404_however_the_stream_is_asked_for(ada, id):
+def test_an_unknown_conversation_is_404_alone_and_among_several_streams(ada, id):
     alone = ada.get(f"/streams/conversations/{id}")
     among = ada.get(f"/streams?stream=account:1&stream=conversation:{id}")
     assert (alone.status_code, among.status_code) == (404, 404)
     assert alone.json == among.json
 
 
-def test_a_malformed_header_is_400_beside_a_good_query_too(ada, broker):
+def test_a_malformed_last_event_id_header_is_400_even_with_a_valid_query_cursor(ada, broker):
     good = broker.position(1)
     stream = ada.stream(f"{STREAM}?last_event_id={good}")
     assert envelope(stream.named("stream.open"))["resumed"] is True
@@ -71,7 +71,7 @@ def test_a_malformed_header_is_400_beside_a_good_query_too(ada, broker):
 @pytest.mark.parametrize(
     "cursor", ["a-1-2-3", "a--1-0", "é-1-0", "a-1-0 ", "a" * 17 + "-1-0", "a-" + "9" * 16 + "-0"]
 )
-def test_a_cursor_that_was_never_given_out_is_400(ada, cursor):
+def test_a_malformed_cursor_in_the_query_is_400(ada, cursor):
     answer = ada.app.test_client().get(
         STREAM, query_string={"last_event_id": cursor}, headers=ada.headers
     )
@@ -85,14 +85,14 @@ def test_a_head_request_opens_no_stream(ada, hub):
     assert len(hub.hub) == 0
 
 
-def test_a_refused_stream_is_not_counted(ada, grace, hub):
+def test_a_refused_stream_is_not_counted_as_open(ada, grace, hub):
     assert grace.get(STREAM).status_code == 404
     assert ada.get(f"{STREAM}?format=xml").status_code == 400
     assert len(hub.hub) == 0
     assert not hub.hub.users
 
 
-def test_too_many_streams_of_one_address_are_429(app, ada, kevin):
+def test_more_streams_than_the_limit_of_one_address_are_refused_with_429(app, ada, kevin):
     app.config["STREAMS_PER_ADDRESS"] = 1
     stream = ada.stream(STREAM)
     refused = kevin.get(STREAM)

@@ -10,11 +10,11 @@ PATH = "/streams/accounts/1/presence"
 
 @pytest.fixture
 def present(request):
-    """Opens a presence stream, and waits until it has its snapshot."""
+    """Open a presence stream and wait for its snapshot."""
     streams = []
 
-    def present(who):
-        stream = who.stream(PATH)
+    def present(agent):
+        stream = agent.stream(PATH)
         streams.append(stream)
         stream.named("stream.open")
         return stream, stream.ephemeral("presence_update")["online_users"]
@@ -24,30 +24,30 @@ def present(request):
         stream.close()
 
 
-def change_of(stream, who):
-    """The next change that tells of `who`: one's own arrival may be told after the snapshot."""
+def change_of(stream, agent):
+    """Return the next change of the agent: the reader's own arrival may follow the snapshot."""
     while True:
         data = stream.ephemeral("presence_update")
-        if str(who.id) in data.get("changed", ()) or who.id in data.get("left", ()):
+        if str(agent.id) in data.get("changed", ()) or agent.id in data.get("left", ()):
             return data
 
 
-def test_whoever_listens_is_in_their_own_snapshot(ada, present):
+def test_a_presence_snapshot_contains_its_reader(ada, present):
     _, online = present(ada)
     assert online == {str(ada.id): "online"}
 
 
-def test_an_arrival_is_told_once_to_those_who_listen(ada, kevin, present):
+def test_an_arrival_is_published_once_and_not_again_for_a_second_stream(ada, kevin, present):
     stream, _ = present(ada)
     _, online = present(kevin)
     assert online == {str(ada.id): "online", str(kevin.id): "online"}
     assert change_of(stream, kevin) == {"changed": {str(kevin.id): "online"}, "left": []}
-    present(kevin)  # a second tab says nothing new
+    present(kevin)  # a second tab publishes nothing
     kevin.post("/accounts/1/presence", {"status": "busy"})
     assert change_of(stream, kevin) == {"changed": {str(kevin.id): "busy"}, "left": []}
 
 
-def test_the_envelope_names_the_stream_and_has_no_id(ada, present):
+def test_a_presence_event_names_its_stream_and_has_no_id(ada, present):
     stream = ada.stream(PATH)
     stream.named("stream.open")
     stream.ephemeral("presence_update")
@@ -57,21 +57,21 @@ def test_the_envelope_names_the_stream_and_has_no_id(ada, present):
     stream.close()
 
 
-def test_a_departure_is_told_after_the_grace(ada, kevin, present, hub):
+def test_a_departure_is_published_after_the_grace(ada, kevin, present, hub):
     stream, _ = present(ada)
     kevins, _ = present(kevin)
     change_of(stream, kevin)
     kevins.close()
-    # The lease that is left is the grace; time is not waited for, Redis is told that it passed.
+    # The remaining lease is the grace. Its score is moved into the past, so no time has to pass.
     redis = hub.broker.redis
     leases = "rt:{1}:presence:presence:leases"
 
-    def given_back():
+    def in_grace():
         scores = dict(redis.zrange(leases, 0, -1, withscores=True))
         (score,) = (s for m, s in scores.items() if m.startswith(f"{kevin.id} ".encode()))
         return score < hub.broker.now_ms() + 10_100
 
-    eventually(given_back)
+    eventually(in_grace)
     for member in redis.zrange(leases, 0, -1):
         if member.startswith(f"{kevin.id} ".encode()):
             redis.zadd(leases, {member: hub.broker.now_ms() - 1})
@@ -79,7 +79,7 @@ def test_a_departure_is_told_after_the_grace(ada, kevin, present, hub):
     assert change_of(stream, kevin) == {"changed": {}, "left": [kevin.id]}
 
 
-def test_who_chose_to_be_offline_is_not_seen_to_come_or_go(ada, kevin, present):
+def test_an_agent_with_status_offline_arrives_and_departs_by_status_only(ada, kevin, present):
     kevin.post("/accounts/1/presence", {"status": "offline"})
     stream, _ = present(ada)
     _, online = present(kevin)
@@ -91,7 +91,7 @@ def test_who_chose_to_be_offline_is_not_seen_to_come_or_go(ada, kevin, present):
     assert ada.get("/accounts/1/presence").json["online_users"] == {str(ada.id): "online"}
 
 
-def test_a_stream_that_is_cut_off_for_its_rights_is_a_departure_at_once(app, ada, kevin, present):
+def test_an_agent_whose_stream_is_revoked_departs_without_grace(app, ada, kevin, present):
     stream, _ = present(ada)
     present(kevin)
     change_of(stream, kevin)
@@ -102,7 +102,7 @@ def test_a_stream_that_is_cut_off_for_its_rights_is_a_departure_at_once(app, ada
     assert change_of(stream, kevin) == {"changed": {}, "left": [kevin.id]}
 
 
-def test_a_lost_pubsub_connection_is_made_up_for_by_a_new_snapshot(ada, kevin, present, hub):
+def test_a_lost_pubsub_connection_is_followed_by_a_new_presence_snapshot(ada, kevin, present, hub):
     stream, _ = present(ada)
     connections = hub.topics.generation
     assert hub.broker.redis.client_kill_filter(_type="pubsub") == 1
@@ -114,7 +114,7 @@ def test_a_lost_pubsub_connection_is_made_up_for_by_a_new_snapshot(ada, kevin, p
     assert change_of(stream, kevin)["changed"] == {str(kevin.id): "online"}
 
 
-def test_what_was_lost_with_redis_is_held_again(ada, present, hub):
+def test_presence_leases_are_renewed_after_redis_lost_its_data(ada, present, hub):
     stream, _ = present(ada)
     hub.broker.redis.flushall()
     hub.leases.renew()
@@ -122,7 +122,7 @@ def test_what_was_lost_with_redis_is_held_again(ada, present, hub):
     assert change_of(stream, ada)["changed"] == {str(ada.id): "online"}
 
 
-def test_several_streams_on_one_connection_have_their_snapshots(ada):
+def test_each_of_several_streams_on_one_connection_gets_its_snapshot(ada):
     stream = ada.stream("/streams?stream=account:1&stream=conversation:1&stream=presence:1")
     stream.named("stream.open")
     assert stream.ephemeral("presence_update")["online_users"] == {str(ada.id): "online"}

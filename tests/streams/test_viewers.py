@@ -1,13 +1,13 @@
 from ..support import eventually
-from ..world import sees_assigned
+from ..world import restrict_to_assigned
 
 
 def names(data):
     return [viewer["name"] for viewer in data["viewers"]]
 
 
-def test_whoever_opens_a_thread_is_seen_there_and_on_the_list(ada, kevin, grace):
-    lists = {who: who.stream("/streams/accounts/1") for who in (ada, kevin, grace)}
+def test_a_viewer_is_published_to_the_thread_and_to_lists_with_access(ada, kevin, grace):
+    lists = {agent: agent.stream("/streams/accounts/1") for agent in (ada, kevin, grace)}
     for stream in lists.values():
         stream.named("stream.open")
     thread = kevin.stream("/streams/conversations/1")
@@ -22,12 +22,12 @@ def test_whoever_opens_a_thread_is_seen_there_and_on_the_list(ada, kevin, grace)
     assert names(thread.ephemeral("conversation.viewers")) == ["Ada", "Kevin"]
     ada.send(7, "to Grace's inbox")
     lists[grace].named("conversation.updated")
-    assert '"conversation_id":1,' not in lists[grace].raw  # not hers to see
+    assert '"conversation_id":1,' not in lists[grace].raw  # no access
     for stream in (*lists.values(), thread, second):
         stream.close()
 
 
-def test_who_only_passes_through_is_not_announced(ada, kevin, hub):
+def test_a_viewer_who_leaves_within_the_join_delay_is_not_published(ada, kevin, hub):
     thread = ada.stream("/streams/conversations/1")
     assert names(thread.ephemeral("conversation.viewers")) == ["Ada"]
     passing = kevin.stream("/streams/conversations/1")
@@ -41,10 +41,12 @@ def test_who_only_passes_through_is_not_announced(ada, kevin, hub):
     staying.close()
 
 
-def test_only_whose_it_is_now_is_told_who_looks_at_it(app, ada, kevin, grace):
-    for who in (kevin, grace):
-        sees_assigned(app, who)
-    his, hers = (who.stream("/streams/accounts/1") for who in (kevin, grace))
+def test_viewers_are_published_to_the_new_assignee_and_cleared_for_the_old_one(
+    app, ada, kevin, grace
+):
+    for agent in (kevin, grace):
+        restrict_to_assigned(app, agent)
+    his, hers = (agent.stream("/streams/accounts/1") for agent in (kevin, grace))
     thread = ada.stream("/streams/conversations/1")
     assert names(his.ephemeral("conversation.viewers")) == ["Ada"]
     assert "conversation.viewers" not in hers.raw
@@ -56,14 +58,14 @@ def test_only_whose_it_is_now_is_told_who_looks_at_it(app, ada, kevin, grace):
         stream.close()
 
 
-def test_who_just_came_is_not_told_to_whom_it_was_assigned_before(app, ada, kevin, hub):
-    sees_assigned(app, kevin)
+def test_a_viewer_in_the_join_delay_is_not_published_to_the_previous_assignee(app, ada, kevin, hub):
+    restrict_to_assigned(app, kevin)
     his = kevin.stream("/streams/accounts/1")
     thread = ada.stream("/streams/conversations/1")
     thread.named("stream.open")
     answer = ada.post(
         "/conversations/1/assignee", {"assignee_id": ada.id}
-    )  # before she has settled
+    )  # before her join delay has passed
     assert answer.status_code == 200
     while names(thread.ephemeral("conversation.viewers")) != ["Ada"]:
         pass
@@ -76,7 +78,7 @@ def test_who_just_came_is_not_told_to_whom_it_was_assigned_before(app, ada, kevi
     thread.close()
 
 
-def test_a_list_opened_later_shows_who_looks_at_what(ada, kevin):
+def test_a_list_opened_later_receives_the_current_viewers(ada, kevin):
     thread = kevin.stream("/streams/conversations/1")
     thread.ephemeral("conversation.viewers")
     late = ada.stream("/streams/accounts/1")

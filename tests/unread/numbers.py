@@ -1,4 +1,4 @@
-"""What a client knows of its unread numbers, and what they are by the rows, counted one by one."""
+"""A client's unread counts, kept by events, and the true counts, row by row from the database."""
 
 from contextlib import contextmanager
 from typing import Any
@@ -20,20 +20,20 @@ from ..support import outbox_drained
 ACCOUNT = 1
 
 
-class Numbers:
-    """Kept up by the events of an account stream alone."""
+class UnreadCounts:
+    """The counts as an account stream's events alone give them."""
 
-    def __init__(self, who: ApiClient, path: str = f"/streams/accounts/{ACCOUNT}"):
-        self.who = who
-        self.stream = who.stream(path)
+    def __init__(self, client: ApiClient, path: str = f"/streams/accounts/{ACCOUNT}"):
+        self.client = client
+        self.stream = client.stream(path)
         self.conversations: dict[str, int] = {}
         self.views: dict[str, int] = {}
-        self.heard: list[dict[str, Any]] = []
+        self.changes: list[dict[str, Any]] = []
         self.stream.named("stream.open")
-        self.hear()
+        self.next_change()
 
-    def hear(self) -> dict[str, Any]:
-        """The next event. Fails if there is none. After a reset, what there is is fetched anew."""
+    def next_change(self) -> dict[str, Any]:
+        """Apply and return the next `unread.changed`. Fail without one. After a reset, fetch."""
         while (event := self.stream.any()).event != "unread.changed":
             if event.event == "stream.reset":
                 self.conversations = self.fetched()["conversations"]
@@ -41,14 +41,14 @@ class Numbers:
         assert data["account_id"] == ACCOUNT
         self.conversations.update(data["conversations"])
         self.views = data["views"]
-        self.heard.append(data)
+        self.changes.append(data)
         return data
 
     def fetched(self) -> dict[str, Any]:
-        return self.who.get(f"/accounts/{ACCOUNT}/unread").json
+        return self.client.get(f"/accounts/{ACCOUNT}/unread").json
 
     def become(self, **expected: int) -> None:
-        """Hears until the conversations (`c1=3`) and views (`mine=0`) have these numbers."""
+        """Apply events until the conversations (`c1=3`) and views (`mine=0`) have these counts."""
 
         def shown() -> dict[str, int | None]:
             every = {f"c{id}": number for id, number in self.conversations.items()} | self.views
@@ -56,15 +56,15 @@ class Numbers:
 
         while shown() != expected:
             try:
-                self.hear()
+                self.next_change()
             except AssertionError:
                 raise AssertionError(f"{shown()} did not become {expected}") from None
 
     def agree(self) -> None:
-        """Holds that they become what a fresh fetch says, and that this is right."""
-        assert outbox_drained(self.who.app)
+        """Check that a fetch is right by the rows, and that the events lead to the same counts."""
+        assert outbox_drained(self.client.app)
         fetched = self.fetched()
-        conversations, views = counted(self.who.app, self.who.id)
+        conversations, views = counted(self.client.app, self.client.id)
         assert fetched["conversations"] == conversations
         assert fetched["views"] == views
         self.become(**views, **{f"c{id}": number for id, number in conversations.items()})
@@ -73,19 +73,19 @@ class Numbers:
 
 
 @contextmanager
-def listening(*people: ApiClient):
-    """What each of them is told, from now on, on streams that are closed in the end."""
-    assert outbox_drained(people[0].app)
-    numbers = [Numbers(who) for who in people]
+def follow_unread(*clients: ApiClient):
+    """Open an account stream for each client, give their counts, and close the streams."""
+    assert outbox_drained(clients[0].app)
+    counts = [UnreadCounts(client) for client in clients]
     try:
-        yield numbers[0] if len(numbers) == 1 else numbers
+        yield counts[0] if len(counts) == 1 else counts
     finally:
-        for each in numbers:
+        for each in counts:
             each.stream.close()
 
 
 def counted(app: Flask, user_id: int) -> tuple[dict[str, int], dict[str, int]]:
-    """By conversation that the user sees, and by view: row by row, without the code under test."""
+    """Count by accessible conversation and by view, row by row, without the code under test."""
     with app.app_context():
         member = db.session.scalars(
             select(Membership).where(
@@ -102,7 +102,7 @@ def counted(app: Flask, user_id: int) -> tuple[dict[str, int], dict[str, int]]:
         conversations: dict[str, int] = {}
         views = {"mine": 0, "unassigned": 0, "all": 0}
         for row in db.session.scalars(select(Conversation)):
-            if row.account_id != ACCOUNT or not sees(member, inboxes, row):
+            if row.account_id != ACCOUNT or not has_access(member, inboxes, row):
                 continue
             messages = db.session.scalars(
                 select(Message).where(Message.conversation_id == row.id)
@@ -122,7 +122,7 @@ def counted(app: Flask, user_id: int) -> tuple[dict[str, int], dict[str, int]]:
         return conversations, views
 
 
-def sees(member: Membership, inboxes: set[int], row: Conversation) -> bool:
+def has_access(member: Membership, inboxes: set[int], row: Conversation) -> bool:
     if member.role == "administrator":
         return True
     if member.sees == "inbox":

@@ -53,12 +53,12 @@ def test_a_capped_set_is_inexact_once_it_holds_fewer_ids_than_the_maximum(more):
 def test_a_set_kept_id_by_id_counts_as_a_fresh_query_does(seed):
     chance = random.Random(seed)
     unread = set(range(chance.choice([0, 90, 140, 500])))
-    id_set, asked = CappedIdSet(sorted(unread)), 0
+    id_set, queries = CappedIdSet(sorted(unread)), 0
     for _ in range(3_000):
         id, counted = chance.randrange(600), chance.random() < 0.3
         (unread.add if counted else unread.discard)(id)
         id_set.put(id, counted)
         if not id_set.exact:
-            id_set, asked = CappedIdSet(sorted(unread)), asked + 1
+            id_set, queries = CappedIdSet(sorted(unread)), queries + 1
         assert id_set.count == min(len(unread), MAX_COUNT)
-    assert asked < 30
+    assert queries < 30

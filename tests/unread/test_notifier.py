@@ -1,4 +1,4 @@
-"""Numbers come when they can: of several processes, from a slow database, of more than is known."""
+"""The unread notifier: several processes, a slow database, capped sets."""
 
 from contextlib import closing
 from contextlib import contextmanager
@@ -20,18 +20,18 @@ from ..conftest import settings
 from ..support import ApiClient
 from ..support import eventually
 from ..support import outbox_drained
-from .numbers import listening
+from .numbers import follow_unread
 
 
-def read_all(who, conversation):
-    newest = who.get(f"/conversations/{conversation}/messages?limit=1").json["messages"][0]["id"]
-    answer = who.post(f"/conversations/{conversation}/read", {"message_id": newest})
+def read_all(agent, conversation):
+    newest = agent.get(f"/conversations/{conversation}/messages?limit=1").json["messages"][0]["id"]
+    answer = agent.post(f"/conversations/{conversation}/read", {"message_id": newest})
     assert answer.status_code == 204
 
 
 @pytest.fixture
 def second_app(app, database_url, redis, tmp_path):
-    """Another process, as far as streams go: with a hub of its own."""
+    """Another application with its own hub, in place of another process."""
     second = create_app(settings(tmp_path, database_url, redis.url))
     second.extensions["engine"].start()
     yield second
@@ -41,9 +41,9 @@ def second_app(app, database_url, redis, tmp_path):
         db.engine.dispose()
 
 
-def test_every_process_tells_the_streams_that_it_holds(second_app, kevin, ada):
+def test_each_process_sends_unread_changed_to_its_own_streams(second_app, kevin, ada):
     there = ApiClient(second_app, "kevin@example.com")
-    with listening(kevin, there) as (here, elsewhere):
+    with follow_unread(kevin, there) as (here, elsewhere):
         ada.send(1, "to both")
         here.become(c1=here.conversations["1"] + 1)
         elsewhere.become(c1=here.conversations["1"])
@@ -75,24 +75,24 @@ def add_conversations(app, count):
         return [conversation.id for conversation in added]
 
 
-def test_of_more_than_are_known_by_their_ids_the_last_hundred_are_counted_right(app, kevin):
+def test_unread_views_are_exact_again_once_a_capped_set_falls_below_the_maximum(app, kevin):
     ids = add_conversations(app, MAX_IDS + 10)
-    with listening(kevin) as his:
+    with follow_unread(kevin) as his:
         before = his.views
         assert before == {"mine": 1, "unassigned": MAX_COUNT, "all": MAX_COUNT}
         for id in ids[: MAX_IDS - 70]:
             read_all(kevin, id)
-        his.become(unassigned=80 + 1, all=80 + 3)  # those that the demo has
+        his.become(unassigned=80 + 1, all=80 + 3)  # plus the demo's
         assert his.views == kevin.get("/accounts/1/unread").json["views"]
 
 
-def test_what_is_on_no_first_page_is_named_if_its_events_are_replayed(app, kevin):
+def test_a_conversation_beyond_the_first_page_is_counted_if_its_events_are_replayed(app, kevin):
     add_conversations(app, FIRST_PAGE)
     assert outbox_drained(app)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
     read_all(kevin, 1)
     assert outbox_drained(app)
-    with listening(kevin) as his:
+    with follow_unread(kevin) as his:
         assert "1" not in his.conversations
     with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
         stream.named("stream.open")
@@ -100,37 +100,37 @@ def test_what_is_on_no_first_page_is_named_if_its_events_are_replayed(app, kevin
         assert stream.ephemeral("unread.changed")["conversations"]["1"] == 0
 
 
-def test_more_than_is_kept_to_be_looked_at_has_all_counted_anew(kevin, ada, monkeypatch):
-    with listening(kevin) as his:
+def test_unread_counts_are_recounted_when_too_many_messages_wait(kevin, ada, monkeypatch):
+    with follow_unread(kevin) as his:
         before = his.conversations["1"]
         monkeypatch.setattr(notifier, "MAX_DELIVERIES", 0)
         ada.send(1, "too much")
         his.become(c1=before + 1)
-        assert len(his.heard[-1]["conversations"]) > 1
+        assert len(his.changes[-1]["conversations"]) > 1
         his.agree()
 
 
-def test_nothing_is_kept_of_whoever_left(kevin, hub, monkeypatch):
-    with listening(kevin):
+def test_the_notifier_drops_the_state_of_users_without_streams(kevin, hub, monkeypatch):
+    with follow_unread(kevin):
         assert hub.observer._readers
         monkeypatch.setattr(notifier, "SWEEP", 0.01)
         hub.observer._woken.set()
     eventually(lambda: not hub.observer._readers)
 
 
-def test_whoever_left_is_not_counted_for_and_is_told_when_they_come_back(app, kevin, ada, hub):
-    with listening(kevin):
+def test_a_returning_user_receives_the_unread_counts_of_their_absence(app, kevin, ada, hub):
+    with follow_unread(kevin):
         pass
     eventually(lambda: len(hub.hub) == 0)
     ada.send(1, "while you were away")
     assert outbox_drained(app)
-    with listening(kevin) as his:
+    with follow_unread(kevin) as his:
         his.agree()
 
 
 @contextmanager
 def locked(database_url, table):
-    """Nobody can read the table for as long as this lasts. Gives what asks the database."""
+    """Lock the table against readers. Gives a connection that watches the database."""
     url = database_url.replace("postgresql+psycopg://", "postgresql://")
     with psycopg.connect(url) as holder, psycopg.connect(url, autocommit=True) as watcher:
         holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
@@ -141,11 +141,13 @@ WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["slow", "cut off"])
-def test_while_the_database_does_not_count_all_else_goes_on(database_url, kevin, maria, cut):
+def test_requests_and_other_events_continue_while_the_database_does_not_count(
+    database_url, kevin, maria, cut
+):
     if "postgresql" not in database_url:
         pytest.skip("SQLite has no lock that holds readers up")
-    with listening(kevin) as his:
-        before, told = his.conversations["1"], len(his.heard)
+    with follow_unread(kevin) as his:
+        before, changes = his.conversations["1"], len(his.changes)
         with locked(database_url, "read_markers") as database:
             for n in range(3):
                 assert maria.send(1, f"{n}").status_code == 201
@@ -155,15 +157,15 @@ def test_while_the_database_does_not_count_all_else_goes_on(database_url, kevin,
             if cut:
                 database.execute("SELECT pg_terminate_backend(%s)", waiting)
                 eventually(lambda: database.execute(WAITING).fetchall() not in ([], [waiting]))
-            assert len(his.heard) == told
+            assert len(his.changes) == changes
             assert maria.get("/conversations/1").status_code == 200
         his.become(c1=before + 3)
         his.agree()
 
 
-def test_a_slow_reader_is_told_the_last_numbers(kevin, ada, hub):
-    """Whoever is not live is left alone, and told when they are."""
-    with listening(kevin) as his:
+def test_a_subscriber_that_catches_up_receives_the_last_unread_counts(kevin, ada, hub):
+    """A subscriber that is not live is skipped until it is."""
+    with follow_unread(kevin) as his:
         before = his.conversations["1"]
         for subscriber in hub.hub.subscribers():
             hub.hub.catch_up(subscriber)
