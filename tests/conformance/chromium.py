@@ -7,7 +7,9 @@ import json
 import queue
 import sys
 import threading
+from typing import Any
 
+from playwright.sync_api import BrowserContext
 from playwright.sync_api import sync_playwright
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
@@ -23,12 +25,12 @@ OPEN = """({key, url, names}) => {
 }"""
 
 
-def tell(message: dict) -> None:
+def tell(message: dict[str, Any]) -> None:
     print(json.dumps(message), flush=True)
 
 
 def main() -> None:
-    asked: queue.Queue = queue.Queue()
+    asked: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
     def listen() -> None:
         for line in sys.stdin:
@@ -36,7 +38,7 @@ def main() -> None:
         asked.put(None)
 
     threading.Thread(target=listen, daemon=True).start()
-    contexts = {}
+    contexts: dict[int, BrowserContext] = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=sys.argv[1], args=QUIET)
         idle = browser.new_page()

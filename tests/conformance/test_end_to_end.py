@@ -16,11 +16,11 @@ from rtapp.events.catalogue import EPHEMERAL
 from rtapp.realtime.cursor import Cursor
 from rtapp.testing.stream import STATE
 
+from ..harness.waiting import PATIENCE
 from .cases import CASES
 
 CONVERSATION = "/streams/conversations/1"
 NAMES = ["message.created", "stream.open", "stream.ping", "stream.reset", "stream.closed"]
-PATIENCE = 20.0  # s for something that happens at once
 CONTENT_LIMIT = 10_000  # characters
 
 # What people may write: the API refuses NUL, nothing but white space, and what is too long.

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
@@ -119,7 +119,7 @@ class Check:
         """How much there was of everything, for the summary of the run."""
         now, was = self.server.metrics(), self._metrics
         if self.server.pid != self._pid:
-            was = Counter()  # started anew, it counts from 0
+            was = defaultdict(float)  # started anew, it counts from 0
         counted = ", ".join(
             f"{name} {now[key] - was[key]:.0f}"
             for name, key in (
