@@ -10,10 +10,10 @@ import gevent
 import gevent.server
 import httpx
 import pytest
-from httpx_sse._decoders import SSEDecoder
 
 from rtapp.events.catalogue import EPHEMERAL
 from rtapp.realtime.cursor import Cursor
+from rtapp.testing.parsing import StreamParser
 from rtapp.testing.stream import STATE
 
 from ..harness.waiting import PATIENCE
@@ -74,12 +74,7 @@ class Connection:
 
     def events(self):
         """All whole events so far. httpx-sse tells of the frame `retry` alone as well."""
-        decoder, events = SSEDecoder(), []
-        for line in self.body.decode().split("\n"):
-            event = decoder.decode(line)
-            if event is not None:
-                events.append(event)
-        return events
+        return [frame.event for frame in StreamParser().feed(self.body)]
 
     @property
     def status(self) -> bytes:
