@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-GRACE = 15_000  # ms, more than the 10 s for which somebody who has gone may come back
+GRACE = 60_000  # ms, more than the 10 s for which somebody who has gone may come back
 
 
 def test_kevins_dot_typing_line_and_avatar_appear_and_go(window):

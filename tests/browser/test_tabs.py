@@ -102,13 +102,15 @@ def test_when_the_leading_tab_hangs_another_takes_over(browser, server, writer):
     leader, follower = browser(1, **IMPATIENT), browser(1, **IMPATIENT)
     writer.keep_saying([1], every=0.1)
     leader.evaluate(
-        "setTimeout(() => { for (const end = Date.now() + 6000; Date.now() < end; ); })"
+        "setTimeout(() => { for (const end = Date.now() + 15000; Date.now() < end; ); })"
     )
     hung_at = time.monotonic()
     time_of_last = "window.since = performance.now(), tab.messages.length"
     heard = follower.evaluate(time_of_last)
-    follower.wait_for_function("heard => tab.messages.length > heard + 20", arg=heard, timeout=5500)
-    assert time.monotonic() - hung_at < 6, "the leader hung all the while"
+    follower.wait_for_function(
+        "heard => tab.messages.length > heard + 20", arg=heard, timeout=14_000
+    )
+    assert time.monotonic() - hung_at < 15, "the leader was back, so nothing is shown"
     leader.wait_for_function("performance.now() > 0")  # when it answers again
     writer.stop()
     for page in (leader, follower):

@@ -147,7 +147,7 @@ def test_everyone_ends_up_knowing_who_is_there(hub, broker, seed):
             gevent.sleep(0)
         return all(r.subscriber.state is State.LIVE and knows_all(r, broker) for r in readers)
 
-    eventually(settled, patience=30)
+    eventually(settled)
     assert behind or seed, "all knew everything all the time, so nothing is shown"
     change(broker, random.Random(seed + 1000))
     eventually(settled)
@@ -155,16 +155,20 @@ def test_everyone_ends_up_knowing_who_is_there(hub, broker, seed):
         reader.close()
 
 
+def after_reading(reader):
+    reader.read(100_000)
+    return reader
+
+
 def test_a_short_absence_is_made_up_for_without_a_snapshot(hub, broker):
     """So that a crowd's snapshot is not sent again and again to whoever is a little slow."""
     reader = Reader(hub)
-    eventually(lambda: reader.read(100_000) and reader.snapshots == 1)
+    eventually(lambda: after_reading(reader).snapshots == 1, "a snapshot")
     eventually(lambda: reader.subscriber.state is State.LIVE)
     change_of = [("hold", "7", "a", "online")]
     hub.hub.catch_up(reader.subscriber)
     broker.change_groups([GroupChanges(ACCOUNT, presence.GROUP, change_of)])
-    eventually(lambda: reader.read(100_000) or reader.online == {"7": "online"})
-    eventually(lambda: reader.online == {"7": "online"} or reader.read(100_000))
+    eventually(lambda: after_reading(reader).online == {"7": "online"}, "the change")
     assert reader.snapshots == 1
     reader.close()
 
@@ -196,7 +200,7 @@ def test_others_have_turns_while_leases_are_renewed_and_who_closes_meanwhile_is_
 
 def test_a_long_absence_is_not(hub, broker):
     reader = Reader(hub)
-    eventually(lambda: reader.read(100_000) and reader.snapshots == 1)
+    eventually(lambda: after_reading(reader).snapshots == 1, "a snapshot")
     chance = random.Random(1)
     for _ in range(40 * MAX_RECENT):
         change(broker, chance)
@@ -206,5 +210,5 @@ def test_a_long_absence_is_not(hub, broker):
         reader.read(100_000)
         return reader.snapshots > 1 and knows_all(reader, broker)
 
-    eventually(caught_up, patience=20)
+    eventually(caught_up)
     reader.close()

@@ -17,6 +17,8 @@ from rtapp.realtime.presence import PRESENCE
 from rtapp.realtime.typing import TYPING
 from rtapp.realtime.viewers import VIEWERS
 
+from ..harness.waiting import PATIENCE
+
 NOON = 1_800_000_000_000  # ms
 ACCOUNT = 1
 GRACE = str(round(PRESENCE.grace * 1000))
@@ -34,7 +36,7 @@ class Clocked:
         self.channel = f"rt:{{{ACCOUNT}}}:{group.topic}"
         self.listener = broker.redis.pubsub()
         self.listener.subscribe(self.channel)
-        assert self.listener.get_message(timeout=5)["type"] == "subscribe"
+        assert self.listener.get_message(timeout=PATIENCE)["type"] == "subscribe"
 
     def at(self, seconds: float, *transitions: tuple[str, ...]) -> list[Transition]:
         """What changes by them, which must be just what everybody is told."""
@@ -177,7 +179,7 @@ def test_one_of_thousands_who_comes_is_one_small_announcement(group):
     (diff,) = group.broker.change_groups(
         [GroupChanges(ACCOUNT, group.group, [hold("9001", "b")])], now_ms=ms(1)
     )
-    message = group.listener.get_message(timeout=5)
+    message = group.listener.get_message(timeout=PATIENCE)
     assert len(message["data"]) < 150
     assert diff.transitions == [Transition("9001", "", "online")]
 

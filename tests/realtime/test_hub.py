@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import gevent
 import pytest
-from gevent.event import Event
 
 from rtapp.realtime import fan_out
 from rtapp.realtime.broker import Broker
@@ -16,6 +15,8 @@ from rtapp.realtime.hub import LIFETIME
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 
+from ..harness.gate import Gate
+from ..harness.waiting import PATIENCE
 from ..support import eventually
 
 BODY = '{"n":%d,"text":"%s"}'
@@ -52,6 +53,11 @@ class Reader:
         except BlockingIOError:
             pass
         return [int(part.split(b",")[0]) for part in self.got.split(b'{"n":')[1:]]
+
+    def received(self):
+        """All bytes so far."""
+        self.numbers()
+        return self.got
 
 
 def publish(hub, n, topic="a", size=10):
@@ -100,7 +106,7 @@ def test_a_gap_is_found_and_mended(hub):
     publish(hub, 1)
     eventually(lambda: hub.broker.redis.xlen(gone) == 2)
     gevent.sleep(0)
-    assert hub.barrier(5)
+    assert hub.barrier(PATIENCE)
     hub.topics.channels[gone] = channel
     publish(hub, 2)
     eventually(lambda: reader.numbers() == [0, 1, 2])
@@ -140,7 +146,7 @@ def test_lost_data_resets_everyone_once(hub):
     hub.broker.redis.flushall()
     publish(hub, 1)
     publish(hub, 2)
-    eventually(lambda: b"stream.reset" in (reader.numbers() and reader.got))
+    eventually(lambda: b"stream.reset" in reader.received())
     publish(hub, 3)
     eventually(lambda: 3 in reader.numbers())
     assert reader.got.count(b"event: stream.reset") == 1
@@ -171,16 +177,16 @@ def test_who_went_live_in_a_new_epoch_hears_nothing_of_the_old_one(hub, monkeypa
     readers = [Reader(hub), Reader(hub)]
     eventually(lambda: all(live(r) for r in readers))
     before = readers[0].subscriber.cursor.epoch
-    held, go_on = Event(), Event()
-    monkeypatch.setattr(fan_out, "yield_to_loop", lambda: held.set() or go_on.wait())
+    gate = Gate("the turn between two subscribers")
+    monkeypatch.setattr(fan_out, "yield_to_loop", gate)
     publish(hub, 0)
-    assert held.wait(5)
+    gate.wait_reached()
     (second,) = [reader for reader in readers if not reader.numbers()]
     hub.broker.redis.flushall()
     hub.hub.catch_up(second.subscriber)
     eventually(lambda: live(second) and second.subscriber.cursor.epoch != before)
-    go_on.set()
-    assert hub.barrier(5)
+    gate.open()
+    assert hub.barrier(PATIENCE)
     assert second.numbers() == []
     publish(hub, 1)
     assert eventually(lambda: all(1 in reader.numbers() for reader in readers))
@@ -192,15 +198,15 @@ def test_who_went_live_in_a_new_epoch_hears_nothing_of_the_old_one(hub, monkeypa
 def test_other_topics_are_a_reset_also_if_they_change_back_during_a_reading(hub, monkeypatch):
     reader = Reader(hub)
     eventually(lambda: live(reader))
-    held, go_on, read = Event(), Event(), hub.broker.read
-    monkeypatch.setattr(hub.broker, "read", lambda *a: held.set() or (go_on.wait() and read(*a)))
+    gate = Gate("a reading of the logs")
+    monkeypatch.setattr(hub.broker, "read", gate.before(hub.broker.read))
     hub.hub.catch_up(reader.subscriber)
-    assert held.wait(5)
+    gate.wait_reached()
     before = reader.subscriber.subscription
     for topics in ((Topic(1, "b"),), (Topic(1, "a"),)):
         hub.hub.change(reader.subscriber, replace(before, topics=topics))
-    go_on.set()
-    assert eventually(lambda: b"event: stream.reset" in (reader.numbers() or reader.got))
+    gate.open()
+    assert eventually(lambda: b"event: stream.reset" in reader.received())
     eventually(lambda: live(reader))
     publish(hub, 0)
     assert eventually(lambda: reader.numbers() == [0])
@@ -212,7 +218,7 @@ def test_no_cut_hides_a_reset(hub):
     """Until the reset is there whole, the client has no id but that from which it was lost."""
     reader = Reader(hub, cursor=Cursor("lost", 1, 0))
     eventually(lambda: live(reader))
-    eventually(lambda: b"stream.reset" in (reader.numbers() or reader.got))
+    eventually(lambda: b"stream.reset" in reader.received())
     opened, _, reset = reader.got.partition(b"\nid: lost-1-0\nevent: stream.open\n")[2].partition(
         b"\n\nid: "
     )
@@ -225,7 +231,7 @@ def test_a_stream_that_is_not_reset_opens_with_an_id(hub):
     readers = [Reader(hub), Reader(hub, cursor=hub.broker.position(1))]
     eventually(lambda: all(live(r) for r in readers))
     for reader in readers:
-        eventually(lambda reader=reader: b"stream.open" in (reader.numbers() or reader.got))
+        eventually(lambda reader=reader: b"stream.open" in reader.received())
         assert b"\n\nid: " in reader.got.partition(b"\nevent: stream.open")[0]
         reader.socket.close()
 
@@ -236,7 +242,7 @@ def test_a_ping_moves_the_cursor_of_a_quiet_stream(hub):
     before = reader.subscriber.cursor
     hub.heartbeat.ping({reader.subscriber})
     assert reader.subscriber.cursor >= before
-    eventually(lambda: b"event: stream.ping" in (reader.numbers() or reader.got))
+    eventually(lambda: b"event: stream.ping" in reader.received())
     assert b'data: {"lag": 0}' in reader.got
     reader.socket.close()
 
@@ -276,7 +282,12 @@ def test_without_redis_a_stream_is_held_and_told_so(hub, redis):
 def test_frames_are_encoded_once_per_format(hub):
     made = []
     real = hub.frames.message
-    hub.frames.message = lambda message, format: made.append(format) or real(message, format)
+
+    def counted(message, format):
+        made.append(format)
+        return real(message, format)
+
+    hub.frames.message = counted
     readers = [Reader(hub, format=f) for f in ("json", "json", "turbo", "turbo")]
     eventually(lambda: all(live(r) for r in readers))
     publish(hub, 1)
