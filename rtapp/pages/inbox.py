@@ -130,7 +130,7 @@ def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any
         "inbox": conversation.inbox,
         "began_at": clock.rfc3339(conversation.created_at),
         "same_contact": same_contact(user, conversation),
-        "people": [presenters.person(person) for person in access.who_sees(conversation)],
+        "people": [presenters.person(person) for person in access.users_who_see(conversation)],
         "messages": [presenters.message(row) for row in page.messages],
         "older_messages": path + view.query(before=older) if older is not None else None,
         "newer_messages": path + view.query(after=str(newer)) if newer is not None else None,

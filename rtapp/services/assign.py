@@ -52,7 +52,7 @@ def assign(
 
 
 def assignable(user_id: int, conversation: Conversation) -> User:
-    user = access.would_see(user_id, conversation)
+    user = access.eligible_assignee(user_id, conversation)
     if user is None:
         raise Unprocessable(
             "The conversation can't be assigned to someone who does not see it.",

@@ -30,7 +30,7 @@ def notify(user_id: int, kind: str, conversation: AnyConversation, message: AnyM
 def notify_mentioned(conversation: AnyConversation, note: AnyMessage) -> None:
     """Tells those whom a private note mentions, if they see the conversation."""
     if "@" in note.content:
-        for user in mentioned(note.content, access.who_sees(conversation)):
+        for user in mentioned(note.content, access.users_who_see(conversation)):
             if user.id != note.sender.id:
                 notify(user.id, "mention", conversation, note)
 
