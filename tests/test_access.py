@@ -140,7 +140,7 @@ def test_rights_gained_while_away_reset_the_resumed_stream(app, ada, kevin):
 def test_who_loses_more_than_can_be_told_fetches_again(app, kevin, monkeypatch, told, expected):
     from rtapp.services import change_inbox_members
 
-    monkeypatch.setattr(change_inbox_members, "TOLD", told)
+    monkeypatch.setattr(change_inbox_members, "MAX_REMOVED", told)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
     change(app, remove_from_inbox, kevin)
     assert outbox_drained(app)
