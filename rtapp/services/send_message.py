@@ -73,7 +73,7 @@ def send_message(
 ) -> tuple[AnyMessage, bool]:
     """Write a message of `sender` into the conversation, and its events into the outbox.
 
-    Returns the message and whether it is new. For a `client_id` that this sender has used before, it
+    Returns the message and whether it is new. For a `client_id` that this sender used before, it
     returns the earlier message and publishes nothing. Raises Unprocessable if that message is in
     another conversation. A customer's message reopens a resolved or snoozed conversation.
     """
