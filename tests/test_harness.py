@@ -35,12 +35,13 @@ def suppressed(function):
 
 @pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
 def test_a_failed_helper_ends_at_once_whatever_its_test_waits_for(wait):
-    with (
-        pytest.raises(HelperFailed, match="the other side has gone") as failure,
-        supervised(),
-    ):
-        spawn(fail)
-        wait()
+    def waits_while_a_helper_fails():
+        with supervised():
+            spawn(fail)
+            wait()
+
+    with pytest.raises(HelperFailed, match="the other side has gone") as failure:
+        waits_while_a_helper_fails()
     assert isinstance(failure.value.__cause__, ConnectionResetError)
 
 
@@ -74,11 +75,18 @@ def test_a_helper_needs_a_supervisor():
 
 
 def test_waiting_says_what_did_not_happen_and_what_was_last_observed():
-    seen = []
-    with pytest.raises(AssertionError, match=r"not within 0\.05 s: three arrive; .*: \[1, 1"):
-        eventually(lambda: seen.append(1), "three arrive", 0.05, observed=lambda: seen)
+    with pytest.raises(AssertionError, match=r"not within 0\.05 s: three arrive; .*: \[1, 2\]"):
+        eventually(lambda: False, "three arrive", 0.05, observed=lambda: [1, 2])
     with pytest.raises(AssertionError, match=r"lambda: len\(\[\]\).*last observed: 0"):
         eventually(lambda: len([]), patience=0)
+
+
+def test_waiting_goes_on_as_long_as_something_moves():
+    moves = iter(range(1_000))
+    steps = []
+    assert eventually(
+        lambda: len(steps) == 30, "30 steps", 0.05, lambda: steps.append(next(moves)) or len(steps)
+    )
 
 
 def test_waiting_returns_the_value_that_the_condition_had():

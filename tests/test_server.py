@@ -1,12 +1,8 @@
 """`python app.py` as a separate process, read by third-party clients."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,60 +14,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 
-from .support import eventually
-
-ROOT = Path(__file__).parent.parent
-SETTINGS = ("RTAPP_", "REDIS_URL", "DATABASE_URL", "SECRET_KEY", "HOST", "PORT")
-TIMEOUT = httpx.Timeout(10.0)
+from .harness.app_process import AppProcess
+from .harness.waiting import PATIENCE
+from .harness.waiting import eventually
 
 
-class Server:
-    """A server on a free port, with its own folder."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.log = folder / "server.log"
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-        self.environ = {**clean, "RTAPP_INSTANCE": str(folder), "PORT": "0"}
-        self.process: subprocess.Popen[bytes] | None = None
-        self.url = ""
-
-    def run(self, descriptors: int | None = None) -> "Server":
-        """Start the process without waiting, optionally with a limit of file `descriptors`."""
-        limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*limited, sys.executable, "app.py"], cwd=ROOT, env=self.environ,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        return self
-
-    def start(self, descriptors: int | None = None) -> "Server":
-        self.run(descriptors)
-        self.url = eventually(self._announced, patience=30)
-        return self
-
-    def _announced(self) -> str:
-        assert self.process.poll() is None, self.log.read_text()
-        match = re.search(r"rtapp is ready: (\S+)", self.log.read_text())
-        return match[1] if match else ""
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        return self.process.wait(40)
-
-    def token(self, email: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "app", "token", "create", email],
-            cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=60, check=True,
-        )  # fmt: skip
-        assert len(done.stdout.split()) == 1  # only the token
-        return done.stdout.strip()
-
+class Server(AppProcess):
     def client(self, email: str) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self.token(email)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT)
+        return httpx.Client(base_url=self.url, headers=self.bearer(email), timeout=PATIENCE)
 
     def redis_answers(self) -> bool:
         path = str(EmbeddedRedis(self.folder / "redis").socket_path)
@@ -84,9 +34,8 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server")).start()
-    yield server
-    server.stop()
+    with Server(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 def fired(source: EventSource) -> Iterator[ServerSentEvent]:
@@ -141,17 +90,17 @@ def test_two_servers_run_in_two_folders_and_a_second_server_in_one_folder_refuse
     try:
         assert other.url != server.url
         for one in (server, other):
-            assert httpx.get(f"{one.url}/readyz", timeout=TIMEOUT).status_code == 200
+            assert httpx.get(f"{one.url}/readyz", timeout=PATIENCE).status_code == 200
         second = Server(server.folder)
         second.log = tmp_path / "second.log"
-        assert second.run().process.wait(30) != 0
+        assert second.run().process.wait(PATIENCE) != 0
         log = second.log.read_text()
         assert "Another rtapp is running" in log
         assert "RTAPP_INSTANCE" in log
         assert "Traceback" not in log
     finally:
         other.stop()
-    assert httpx.get(f"{server.url}/readyz", timeout=TIMEOUT).status_code == 200
+    assert httpx.get(f"{server.url}/readyz", timeout=PATIENCE).status_code == 200
 
 
 def test_the_embedded_redis_ends_with_a_killed_server(tmp_path):
@@ -171,7 +120,7 @@ def test_a_stream_resumes_without_a_loss_after_a_server_restart(tmp_path):
                 server.process.send_signal(signal.SIGTERM)
                 closed = next(e for e in events if e.event == "stream.closed").json()
                 assert (closed["reason"], closed["reconnect"]) == ("shutdown", True)
-            assert server.process.wait(40) == 0
+            assert server.process.wait(PATIENCE) == 0
         server.start()
         with server.client("ada@example.com") as ada:
             ada.post("/conversations/1/messages", json={"content": "before it came back"})

@@ -21,17 +21,20 @@ def eventually(
 ) -> T:
     """Wait until `condition()` is true, and return its value.
 
-    Fails after `patience` seconds (PATIENCE if None). The failure names `what` did not happen (the
-    source line of `condition` if empty) and what was last observed: `observed()`, else the value
-    of `condition`.
+    Fails when nothing has moved for `patience` seconds (PATIENCE if None): each change of
+    `observed()` begins them again, as a busy machine takes its time. The failure names `what` did
+    not happen (the source line of `condition` if empty) and what was last observed: `observed()`,
+    else the value of `condition`.
     """
     limit = PATIENCE if patience is None else patience
-    deadline = time.monotonic() + limit
+    deadline, last = time.monotonic() + limit, observed() if observed is not None else None
     while not (result := condition()):
+        if observed is not None and (seen := observed()) != last:
+            deadline, last = time.monotonic() + limit, seen
         if time.monotonic() >= deadline:
-            last = observed() if observed is not None else result
             raise AssertionError(
-                f"not within {limit:g} s: {what or _source(condition)}; last observed: {last!r}"
+                f"not within {limit:g} s: {what or _source(condition)}; "
+                f"last observed: {last if observed is not None else result!r}"
             )
         time.sleep(POLL_INTERVAL)
     return result

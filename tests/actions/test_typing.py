@@ -3,8 +3,7 @@ import json
 import gevent
 import pytest
 
-from tests.support import eventually
-
+from ..support import eventually
 from .refusals import Action
 
 PATH = "/conversations/1/typing"

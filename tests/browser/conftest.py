@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import BrowserContext
 from playwright.sync_api import sync_playwright
 
-from tests.browser.restartable import Restartable
-from tests.browser.writer import Writer
+from .restartable import Restartable
+from .writer import Writer
 
 ROOT = Path(__file__).parent.parent.parent
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
@@ -26,7 +26,7 @@ def restartable(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(restartable):
     """Its address."""
-    return restartable.address
+    return restartable.url
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.npm import installed
+from ..npm import installed
 
 HTMX = ("htmx.org@2.0.7", "htmx-ext-sse@2.2.4")
 TURBO = ("@hotwired/turbo@8.0.23",)

@@ -7,12 +7,12 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from ..harness.waiting import eventually
 from .page import live
 from .proxy import RETRY_AFTER
 from .proxy import Proxy
 from .writer import Writer
 from .writer import open_streams
-from .writer import wait_until
 
 STATES = """
   window.states = [];
@@ -44,7 +44,7 @@ def test_offline_is_said_at_once_and_what_was_missed_comes_with_the_network(wind
     kevin.context.set_offline(True)
     expect(kevin.locator("#live")).to_contain_text("Offline")
     kevin.evaluate("document.dispatchEvent(new Event('freeze'))")  # a connection that is open stays
-    wait_until(lambda: open_streams(server) == 0)
+    eventually(lambda: open_streams(server) == 0)
     kevin.evaluate("document.dispatchEvent(new Event('resume'))")
     said = ada.say(3, "Said to nobody")
     expect(kevin.locator(f"#message-{said}")).to_have_count(0)
@@ -62,9 +62,9 @@ def test_too_many_streams_are_waited_for_as_long_as_the_server_asks(window, serv
         proxy.mode = "limit"
         expect(kevin.locator("#live")).to_contain_text("Reconnecting")
         said = ada.say(4, "Said while there was no room")
-        wait_until(lambda: [method for _, method in proxy.asked][-1] == "HEAD")
+        eventually(lambda: [method for _, method in proxy.asked][-1] == "HEAD")
         refused = len(proxy.asked)
-        wait_until(lambda: len(proxy.asked) > refused)
+        eventually(lambda: len(proxy.asked) > refused)
         waited = proxy.asked[refused][0] - proxy.asked[refused - 1][0]
         assert RETRY_AFTER <= waited < RETRY_AFTER + 2
         expect(kevin.locator("#live")).to_contain_text("Reconnecting")
@@ -97,7 +97,7 @@ def test_a_reset_reaches_every_tab_and_each_fetches_again(window, restartable, a
     expected = fresh.locator("#conversations > .row").evaluate_all(rows)
     assert "And it is live" in str(expected)
     for page in pages:
-        wait_until(
+        eventually(
             lambda page=page: page.locator("#conversations > .row").evaluate_all(rows) == expected,
             what="it ends with what a fresh load shows",
         )

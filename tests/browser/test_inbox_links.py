@@ -4,12 +4,12 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from ..harness.waiting import eventually
 from .page import act
 from .page import live
 from .test_inbox_thread import COMPOSER
 from .test_inbox_thread import scroll
 from .writer import Writer
-from .writer import wait_until
 
 MESSAGES = "#messages > .message"
 SINCE = 130  # messages after the one that is linked: more than two pages
@@ -44,7 +44,7 @@ def scroll_until(page: Page, top: int, done) -> None:
         page.evaluate("() => new Promise(requestAnimationFrame)")
         return done()
 
-    wait_until(is_done)
+    eventually(is_done)
 
 
 def test_a_notification_opens_with_its_message_in_view_and_marked(window, old):
@@ -93,7 +93,7 @@ def test_what_is_loaded_below_does_not_move_what_one_reads(kevin, old):
     last = ids(kevin)[-1]
     before = kevin.locator(f"#message-{old}").bounding_box()["y"]
     kevin.get_by_role("link", name="Later messages").evaluate("link => link.click()")
-    wait_until(lambda: ids(kevin)[-1] > last)
+    eventually(lambda: ids(kevin)[-1] > last)
     assert abs(kevin.locator(f"#message-{old}").bounding_box()["y"] - before) < 2
 
 
@@ -116,7 +116,7 @@ def test_an_edit_that_comes_while_an_older_page_is_on_its_way_is_not_lost(window
     kevin.route("**/conversations/3?before=*", hold)
     live(kevin, "/conversations/3")
     scroll(kevin, -100_000)
-    wait_until(lambda: kevin.title() and held)
+    eventually(lambda: kevin.title() and held)
     line = next(id for id in range(old + 1, ids(kevin)[0])[::-1])
     act(ada, f"/messages/{line}", content="Edited on the way")
     newest = act(ada, "/conversations/3/messages", content="After the edit").json()["id"]

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from ..harness.waiting import eventually
 from .page import live
 from .writer import Writer
-from .writer import wait_until
 
 SOAK = bool(os.environ.get("RTAPP_SOAK"))
 MESSAGES, CONVERSATIONS = 5_000, 2_000
@@ -98,7 +98,7 @@ def test_many_events_a_second_leave_the_page_responsive(window, server):
     writer.keep_saying([2], 2 / RATE, most=SECONDS * RATE // 2)
     kevin.locator("#composer textarea").press_sequentially("Typed meanwhile", delay=50)
     expect(kevin.locator("#composer textarea")).to_have_value("Typed meanwhile")
-    wait_until(lambda: not writer.is_at_work, timeout=SECONDS * 4)
+    eventually(lambda: not writer.is_at_work, "the writer is done", SECONDS * 10)
     said = writer.said
     writer.close()
     assert said == SECONDS * RATE // 2

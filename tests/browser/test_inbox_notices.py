@@ -4,9 +4,9 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from ..harness.waiting import eventually
 from .page import live
 from .writer import Writer
-from .writer import wait_until
 
 # What the page does to the browser is noted beside being done; `look(false)` is what the browser
 # says of a tab in the background, which a headless one never says.
@@ -79,7 +79,7 @@ def test_nothing_is_said_unless_it_is_asked_for(tabs, ada):
     noticed(tabs, 1)
     switch_on(tabs[0], "Sound", "Desktop notifications")
     mention(ada)
-    wait_until(lambda: told(tabs) == (1, [MENTION]), what="the second, and only that")
+    eventually(lambda: told(tabs) == (1, [MENTION]), what="the second, and only that")
 
 
 def test_of_what_is_addressed_to_me_one_tab_tells_once(tabs, ada):
@@ -91,10 +91,10 @@ def test_of_what_is_addressed_to_me_one_tab_tells_once(tabs, ada):
     mention(ada)
     mention(ada)
     noticed(tabs, before + 2)
-    wait_until(lambda: told(tabs)[0] >= 2)
+    eventually(lambda: told(tabs)[0] >= 2)
     mention(ada)
     noticed(tabs, before + 3)
-    wait_until(lambda: told(tabs)[0] >= 3)
+    eventually(lambda: told(tabs)[0] >= 3)
     assert told(tabs) == (3, [MENTION] * 3)
 
 
@@ -106,14 +106,14 @@ def test_while_one_tab_is_looked_at_none_tells(tabs, ada):
     noticed(tabs, before + 1)
     tabs[1].evaluate("look(false)")
     mention(ada)
-    wait_until(lambda: told(tabs)[0] > 0)
+    eventually(lambda: told(tabs)[0] > 0)
     assert told(tabs) == (1, []), "the second; and it was not to be shown"
 
 
 def test_a_click_on_it_opens_what_it_is_about(tabs, ada):
     switch_on(tabs[0], "Desktop notifications")
     note = ada.say(1, "@Kevin this one", private=True)
-    wait_until(lambda: told(tabs)[1])
+    eventually(lambda: told(tabs)[1])
     (teller,) = [page for page in tabs if page.evaluate("told.shown.length")]
     teller.evaluate("told.shown[0].onclick()")
     teller.wait_for_url(f"**/conversations/1?message={note}#message-{note}")

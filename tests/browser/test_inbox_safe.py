@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
-from tests.npm import installed
-
+from ..npm import installed
 from .page import act
 from .page import live
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from ..harness.waiting import eventually
 from .test_inbox_connection import STATES
 from .untouched import Untouched
 from .writer import open_streams
-from .writer import wait_until
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def has(id: int) -> str:
 def test_when_the_leading_tabs_renderer_is_killed_the_others_go_on_and_lose_nothing(
     untouched, server, ada
 ):
-    wait_until(lambda: open_streams(server) == 0)
+    eventually(lambda: open_streams(server) == 0)
     leader, *others = (untouched.open_live("/conversations/1") for _ in range(3))
     assert open_streams(server) == 1
     for tab in others:
@@ -35,19 +35,19 @@ def test_when_the_leading_tabs_renderer_is_killed_the_others_go_on_and_lose_noth
     others[0].expect(f"{IDS}.length > {heard + 5}")
     leader.crash()
     assert ada.is_at_work
-    wait_until(lambda: not ada.is_at_work)
-    wait_until(lambda: untouched.crashed == 1)
+    eventually(lambda: not ada.is_at_work)
+    eventually(lambda: untouched.crashed == 1)
     for tab in others:
         first = tab.evaluate(f"{IDS}[0]")
         said = [first, *ada.messages_after(1, first)]
         tab.expect(f"{IDS}.length >= {len(said)}")
         assert tab.evaluate(IDS) == said
         assert tab.evaluate("states") == ["live"], "nothing was amiss"
-    wait_until(lambda: open_streams(server) == 1)
+    eventually(lambda: open_streams(server) == 1)
 
 
 def test_a_page_that_was_frozen_says_so_and_has_everything_when_it_is_back(untouched, server, ada):
-    wait_until(lambda: open_streams(server) == 0)
+    eventually(lambda: open_streams(server) == 0)
     tab = untouched.open_live("/conversations/2")
     tab.evaluate(STATES)
     tab.evaluate(
@@ -72,7 +72,7 @@ def test_a_page_that_was_frozen_says_so_and_has_everything_when_it_is_back(untou
 
 def test_when_the_leading_tab_freezes_another_takes_over(untouched, server, ada):
     """Its own connection ends only as it thaws: Chromium cancels requests in tasks, which wait."""
-    wait_until(lambda: open_streams(server) == 0)
+    eventually(lambda: open_streams(server) == 0)
     leader, follower = (untouched.open_live("/conversations/3") for _ in range(2))
     assert open_streams(server) == 1
     follower.evaluate(STATES)
@@ -83,4 +83,4 @@ def test_when_the_leading_tab_freezes_another_takes_over(untouched, server, ada)
     leader.thaw()
     leader.expect(has(said))
     leader.expect("document.getElementById('live').dataset.state === 'live'")
-    wait_until(lambda: open_streams(server) == 1)
+    eventually(lambda: open_streams(server) == 1)

@@ -4,9 +4,9 @@ from playwright.sync_api import Page
 from playwright.sync_api import Route
 from playwright.sync_api import expect
 
+from ..harness.waiting import eventually
 from .page import act
 from .page import live
-from .writer import wait_until
 
 COMPOSER = "#composer textarea"
 
@@ -25,7 +25,7 @@ def test_ones_own_message_is_there_at_once_fails_visibly_and_arrives_once(window
     expect(bubble).to_contain_text("On its way")
     expect(bubble).to_contain_text("Sending…")
     expect(kevin.locator(COMPOSER)).to_have_value("")
-    wait_until(lambda: kevin.title() and held)
+    eventually(lambda: kevin.title() and held)
     held.pop().fulfill(status=422, json={"detail": "Not now."})
     expect(bubble).to_have_attribute("data-state", "failed")
     expect(bubble).to_contain_text("Not now.")

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ..harness.waiting import eventually
 from .writer import Writer
-from .writer import wait_until
 
 # Ends a line, an event, an element, a string; and what only looks as if it did.
 BREAKS = "\r\n\r\ndata: forged\n\nevent: forged\u2028\u2029\x85\x0b\x0c\ufeff"
@@ -85,7 +85,7 @@ def test_what_others_write_stays_text_in_a_page_of_ones_own(window, ada):
     kevin.wait_for_selector("body[data-live=yes]")
     fill_every_field(ada)
     kevin.wait_for_function("messages.some(([type]) => type === 'message.deleted')")
-    wait_until(lambda: {type for type, _ in kevin.evaluate("messages")} == set(EVENTS))
+    eventually(lambda: {type for type, _ in kevin.evaluate("messages")} == set(EVENTS))
     heard = kevin.evaluate("messages")
     for type, data in heard:
         if type != "message.deleted":

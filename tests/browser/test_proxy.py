@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.proxy import Proxy
-from tests.browser.writer import open_streams
-from tests.browser.writer import wait_until
+from ..harness.waiting import eventually
+from .proxy import Proxy
+from .writer import open_streams
 
 TAB = (Path(__file__).parent / "tab.html").read_text()
 IMPATIENT = {"patience": 0.1, "firstDelay": 100, "longestDelay": 400}  # heartbeats, ms, ms
@@ -69,7 +69,7 @@ def test_through_answers_of_502(page, proxy, writer):
     proxy.mode = "refuse"
     expect(page.locator("#state")).to_have_text("reconnecting")
     asked = proxy.streams
-    wait_until(lambda: proxy.streams >= asked + 6, what="it tries again, and asks why")
+    eventually(lambda: proxy.streams >= asked + 6, what="it tries again, and asks why")
     proxy.mode = "pass"
     recovers(page, writer)
     assert page.evaluate("tab.states") == ["live", "reconnecting", "live"]
@@ -80,7 +80,7 @@ def test_through_silence(page, proxy, writer):
     asked = proxy.streams
     proxy.mode = "swallow"
     expect(page.locator("#state")).to_have_text("reconnecting")
-    wait_until(lambda: proxy.streams > asked, what="it gives up the dead connection")
+    eventually(lambda: proxy.streams > asked, what="it gives up the dead connection")
     proxy.mode = "pass"
     recovers(page, writer)
 
@@ -99,7 +99,7 @@ def test_through_a_stall_that_is_short_nothing_is_amiss(page, proxy, writer):
     asked = proxy.streams
     proxy.mode = "stall"
     said = writer.said
-    wait_until(lambda: writer.said > said + 3)
+    eventually(lambda: writer.said > said + 3)
     proxy.mode = "pass"
     recovers(page, writer)
     assert page.evaluate("tab.states") == ["live"]
@@ -113,4 +113,4 @@ def test_offline_and_online(page, proxy, writer, server):
     expect(page.locator("#state")).to_have_text("reconnecting")
     page.context.set_offline(False)
     recovers(page, writer)
-    wait_until(lambda: open_streams(server) == 1)
+    eventually(lambda: open_streams(server) == 1)

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.writer import open_streams
-from tests.browser.writer import wait_until
+from ..harness.waiting import eventually
+from .writer import open_streams
 
 TAB = (Path(__file__).parent / "tab.html").read_text()
 ADA = 1
@@ -22,7 +22,7 @@ IMPATIENT = {"patience": 0.1, "grace": 300}
 @pytest.fixture
 def browser(window, server):
     """`browser(conversation)` opens a tab of Ada's one browser."""
-    wait_until(lambda: open_streams(server) == 0)
+    eventually(lambda: open_streams(server) == 0)
     context = window("ada").context
     context.route("**/tab.html?*", lambda route: route.fulfill(body=TAB, content_type="text/html"))
     context.pages[0].goto("about:blank")
@@ -91,8 +91,8 @@ def test_when_the_leading_tab_closes_another_takes_over_and_nothing_is_lost(
         heard = tabs[0].evaluate("tab.messages.length")
         tabs[0].wait_for_function("heard => tab.messages.length > heard + 10", arg=heard)
         tabs.pop(0).close()
-    wait_until(lambda: not writer.is_at_work)
-    wait_until(lambda: shows_what_a_fresh_load_shows(tabs[0], writer, 1))
+    eventually(lambda: not writer.is_at_work)
+    eventually(lambda: shows_what_a_fresh_load_shows(tabs[0], writer, 1))
     assert tabs[0].evaluate("tab.states") == ["live"], "nothing was amiss"
     assert tabs[0].evaluate("tab.resets") == 0
     assert open_streams(server) == 1
@@ -112,8 +112,8 @@ def test_when_the_leading_tab_hangs_another_takes_over(browser, server, writer):
     leader.wait_for_function("performance.now() > 0")  # when it answers again
     writer.stop()
     for page in (leader, follower):
-        wait_until(lambda page=page: shows_what_a_fresh_load_shows(page, writer, 1))
-    wait_until(lambda: open_streams(server) == 1)
+        eventually(lambda page=page: shows_what_a_fresh_load_shows(page, writer, 1))
+    eventually(lambda: open_streams(server) == 1)
 
 
 def test_a_page_that_comes_back_from_the_back_forward_cache_goes_on(cached, server, writer):
@@ -125,7 +125,7 @@ def test_a_page_that_comes_back_from_the_back_forward_cache_goes_on(cached, serv
     expect(page.locator("#state")).to_have_text("live")
     page.evaluate("window.kept = true")
     page.goto("/healthz")
-    wait_until(lambda: open_streams(server) == 0)
+    eventually(lambda: open_streams(server) == 0)
     said = writer.say(1)
     page.go_back(wait_until="commit")  # what was kept does not load again
     assert page.evaluate("window.kept"), "the page was loaded anew, not kept"
@@ -169,17 +169,17 @@ def test_a_thousand_events_while_tabs_open_and_close_at_random(browser, server, 
     versions = writer.versions()
     for page, conversation in tabs:
         page.wait_for_function("window.tab?.states.at(-1) === 'live'")
-        wait_until(
+        eventually(
             lambda page=page, conversation=conversation: shows_what_a_fresh_load_shows(
                 page, writer, conversation
             )
         )
-        wait_until(
+        eventually(
             lambda page=page: page.evaluate("tab.versions").items() <= versions.items(),
             what="the list as it is",
         )
         assert page.evaluate("tab.resets") == 0
         assert page.evaluate("tab.states") == ["live"]
     assert any(page.evaluate("tab.versions") for page, _ in tabs)
-    wait_until(lambda: open_streams(server) == 1)
+    eventually(lambda: open_streams(server) == 1)
     print(f"\n1000 events, {opened} tabs opened, {closed} closed, {len(tabs)} left")

@@ -5,12 +5,11 @@ over a session of Playwright's with the browser.
 """
 
 import json
-import time
 from typing import Any
 
 from playwright.sync_api import Browser
 
-from .writer import wait_until
+from ..harness.waiting import eventually
 
 
 class Untouched:
@@ -78,10 +77,12 @@ class Tab:
     def send(self, method: str, **parameters: Any) -> Any:
         self.tell(method, **parameters)
         session, place = self._window.session, (self._session, self._asked)
-        deadline = time.monotonic() + 20
-        while place not in self._window.answers:
-            assert time.monotonic() < deadline, f"{method} is not answered"
+
+        def answered() -> bool:
             session.send("Target.getTargets")
+            return place in self._window.answers
+
+        eventually(answered, f"{method} is answered")
         answer = self._window.answers.pop(place)
         assert "error" not in answer, answer
         return answer["result"]
@@ -93,7 +94,7 @@ class Tab:
         return answer["result"].get("value")
 
     def expect(self, expression: str) -> None:
-        wait_until(lambda: self.evaluate(expression), what=expression)
+        eventually(lambda: self.evaluate(expression), what=expression)
 
     def crash(self) -> None:
         """Its renderer is killed, without a word to anybody."""

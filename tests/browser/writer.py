@@ -4,15 +4,16 @@ import http.client
 import json
 import re
 import threading
-import time
 import urllib.request
 from urllib.parse import urlsplit
+
+from ..harness.waiting import PATIENCE
 
 
 class Writer:
     def __init__(self, server: str, name: str = "kevin"):
         self._server = server
-        self._connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=10)
+        self._connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=PATIENCE)
         self._headers = {"Accept": "application/json", "Content-Type": "application/json"}
         self._request("POST", "/login", {"email": f"{name}@example.com", "password": "password"})
         self._headers["Cookie"] = self._answer.headers["Set-Cookie"].partition(";")[0]
@@ -89,15 +90,7 @@ class Writer:
 
 def open_streams(server: str) -> int:
     """How many streams the server counts."""
-    with urllib.request.urlopen(f"{server}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"{server}/metrics", timeout=PATIENCE) as answer:
         found = re.search(r"^rtapp_open_streams (\S+)$", answer.read().decode(), re.MULTILINE)
     assert found is not None
     return round(float(found[1]))
-
-
-def wait_until(true, timeout: float = 20, what: str = "") -> None:
-    """Until `true()` is; fails after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what or true}"
-        time.sleep(0.02)

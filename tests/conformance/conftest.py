@@ -3,25 +3,20 @@ from gevent import monkey
 if not monkey.is_module_patched("socket"):
     monkey.patch_all()
 
-import os
 import shutil
 import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import NamedTuple
+from typing import Self
 
-import gevent
 import pytest
 from gevent.server import StreamServer
 
-from tests import npm
-
+from .. import npm
+from ..harness.app_process import AppProcess
 from . import readers
 
-ROOT = Path(__file__).parents[2]
 PACKAGES = ["eventsource@4.1.0", "eventsource-parser@3.1.1"]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<!doctype html>"
@@ -132,59 +127,27 @@ def raw_server():
     server.stop()
 
 
-class App:
-    """`python app.py` with the demo, in its own folder."""
+class App(AppProcess):
+    """A server on the demo, and requests as Ada."""
 
     def __init__(self, folder: Path):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        cleared = ("REDIS_URL", "DATABASE_URL", "SECRET_KEY", "RTAPP_ENV", "HOST")
-        self.environ = {
-            **{name: value for name, value in os.environ.items() if name not in cleared},
-            "PORT": str(self.port),
-            "RTAPP_INSTANCE": str(folder),
-            "RTAPP_STREAMS_PER_USER": "0",
-            "RTAPP_RATE_LIMITS": "off",
-        }
-        with (folder / "app.log").open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=ROOT, env=self.environ, stdout=log, stderr=log
-            )
-        deadline = time.monotonic() + 30
-        while not self._answers():
-            assert self.process.poll() is None, (folder / "app.log").read_text()
-            assert time.monotonic() < deadline, "the server did not start"
-            gevent.sleep(0.05)
-        token = subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "app", "token", "create", "ada@example.com"],
-            cwd=ROOT, env=self.environ, capture_output=True, text=True, check=True,
-        ).stdout.strip()  # fmt: skip
-        self.headers = {"Authorization": f"Bearer {token}"}
+        super().__init__(folder, RTAPP_STREAMS_PER_USER="0", RTAPP_RATE_LIMITS="off")
+        self.headers: dict[str, str] = {}
 
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1):
-                return True
-        except OSError:
-            return False
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
+    def start(self, descriptors: int | None = None) -> Self:
+        super().start(descriptors)
+        self.headers = self.headers or self.bearer("ada@example.com")
+        return self
 
 
 @pytest.fixture(scope="session")
 def app_server(tmp_path_factory):
     """A real server, shared by the tests that don't stop it."""
-    app = App(tmp_path_factory.mktemp("instance"))
-    yield app
-    app.stop()
+    with App(tmp_path_factory.mktemp("instance")) as app:
+        yield app
 
 
 @pytest.fixture
 def app_to_stop(tmp_path):
-    app = App(tmp_path)
-    yield app
-    app.stop()
+    with App(tmp_path) as app:
+        yield app

@@ -9,11 +9,11 @@ from typing import Any
 
 import gevent
 
+from ..harness.waiting import PATIENCE
+from ..harness.waiting import eventually
 from .reader import ACCOUNT
 from .reader import Reader
 from .server import Server
-from .waiting import PATIENCE
-from .waiting import eventually
 from .writer import Writer
 
 

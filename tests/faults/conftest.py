@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ..harness.supervision import supervised
 from .redis_server import RedisServer
 from .server import Demo
 from .server import Server
@@ -41,6 +42,13 @@ def pytest_terminal_summary(
         terminalreporter.section("faults: events, cuts and repairs")
         for line in tallies:
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True)
+def helpers() -> Iterator[None]:
+    """Readers, writers and others are greenlets: one that fails ends its test at once."""
+    with supervised():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,19 +7,21 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from typing import NamedTuple
 from urllib.parse import quote
 
 import gevent
-from gevent.event import Event as Gate
 
 from rtapp.events.catalogue import EPHEMERAL
 from rtapp.realtime.cursor import Cursor
 
+from ..harness.gate import Gate
+from ..harness.supervision import spawn
+from ..harness.waiting import PATIENCE
+from ..harness.waiting import eventually
 from .server import Server
-from .waiting import PATIENCE
-from .waiting import eventually
 
 ACCOUNT = 1  # of the demo
 SILENCE = 45.0  # s without a byte until a reader takes its connection for dead
@@ -39,7 +41,7 @@ class Reader:
     """One client: reads Server-Sent Events from a raw socket, and resumes from its last id.
 
     `tear` says after how many bytes of body it tears its own connection, each time anew, or None;
-    `gate` is waited for before each read. It obeys `stream.closed`, and counts what it is told.
+    `gate` is passed before each read. It obeys `stream.closed`, and counts what it is told.
     """
 
     def __init__(
@@ -63,15 +65,14 @@ class Reader:
         self.ended: str | None = None  # the reason of a stream.closed that says not to come back
         self.open = False  # whether stream.open was told on the present connection
         self.faults: list[str] = []  # what must never happen
-        self.gate = Gate()
-        self.gate.set()
+        self.gate = Gate("a reader", closed=False)
         self.tear: Callable[[], int | None] = intact
         self._server, self._receive_buffer = server, receive_buffer
         self._headers = headers or server.bearer(who)
         self._delay = 0.0
         self._wanted = True
         self._stands: Cursor | None = None
-        self._greenlet = gevent.spawn(self._run)
+        self._greenlet = spawn(self._run)
 
     # What is known of it
 
@@ -152,7 +153,7 @@ class Reader:
             if left == 0:
                 self.torn += 1
                 break
-            self.gate.wait()
+            self.gate()
             try:
                 chunk = connection.recv(65536)
             except OSError:
@@ -233,15 +234,22 @@ def several(server: Server, conversations: Iterable[int], **more: Any) -> list[R
 
 
 def never_read(server: Server, path: str, count: int) -> list[socket.socket]:
-    """Streams that nobody reads, with as small a buffer as the kernel allows; all are open."""
-    sockets = [socket.socket() for _ in range(count)]
-    for connection in sockets:
+    """Streams that nobody reads, with as small a buffer as the kernel allows; all have been opened.
+
+    Each is looked at as soon as it is asked for: the server closes it 30 s after it is full, and a
+    reset takes along what had arrived.
+    """
+    sockets: list[socket.socket] = []
+    for _ in range(count):
+        connection = socket.socket()
+        sockets.append(connection)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         connection.settimeout(PATIENCE)
         connection.connect(("127.0.0.1", server.port))
         connection.sendall(server.request(path, server.bearer("Ada")))
-    for connection in sockets:
-        eventually(
-            lambda c=connection: b"stream.open" in c.recv(1024, socket.MSG_PEEK), "it is open"
-        )
+        eventually(partial(_opened, connection), "a stream that nobody reads is open")
     return sockets
+
+
+def _opened(connection: socket.socket) -> bool:
+    return b"stream.open" in connection.recv(1024, socket.MSG_PEEK)

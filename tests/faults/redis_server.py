@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from rtapp.realtime.embedded_redis import redis_server
 
-from .waiting import eventually
+from ..harness.waiting import eventually
 
 
 class RedisServer:

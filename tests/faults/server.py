@@ -21,12 +21,12 @@ from rtapp import create_app
 from rtapp.config import Settings
 from rtapp.extensions import db
 
+from ..harness.waiting import PATIENCE
+from ..harness.waiting import eventually
 from .redis_server import RedisServer
-from .waiting import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-START_LIMIT = 30.0  # s until a server that does not answer has failed to start
-COMMAND_LIMIT = 60.0  # s for a command beside it: it starts slowly on a busy machine
+COMMAND_LIMIT = 300.0  # s for a command beside it: it starts slowly on a busy machine
 PAGE = 100  # messages asked for at once
 AWAY = (OSError, http.client.HTTPException)  # what asking a server raises that is not there
 
@@ -53,7 +53,7 @@ def make_demo(folder: Path) -> Demo:
     made = subprocess.run(
         [sys.executable, "-c", PREPARE],
         cwd=CHECKOUT, env=environment(RTAPP_INSTANCE=str(folder)),
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=COMMAND_LIMIT,
     )  # fmt: skip
     return Demo(folder, json.loads(made.stdout.splitlines()[-1]))
 
@@ -98,15 +98,15 @@ class Server:
             [sys.executable, *command],
             cwd=CHECKOUT, env=self.environment, stdout=self._log, stderr=self._log,
         )  # fmt: skip
-        eventually(self._answers, "the server answers", START_LIMIT)
+        eventually(self._answers, "the server answers")
         if self.workers:
             eventually(lambda: len(self.worker_pids()) == self.workers, "all workers run")
 
-    def terminate(self, limit: float = 60) -> None:
+    def terminate(self) -> None:
         """SIGTERM, and waits for the end, which must be in order."""
         assert self._process is not None
         self._process.terminate()
-        eventually(lambda: self._process.poll() is not None, "the server ends", limit)
+        eventually(lambda: self._process.poll() is not None, "the server ends")
         assert self._process.returncode == 0, self.log()
         self._process = None
 
@@ -160,7 +160,7 @@ class Server:
         if body is not None:
             payload = json.dumps(body).encode()
             sent["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, payload, {**sent, "Connection": "close"})
             response = connection.getresponse()

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from rtapp.realtime.broker import Broker
 
+from ..harness.waiting import eventually
 from .reader import ACCOUNT
 from .reader import never_read
 from .server import Server
-from .waiting import eventually
 
 STALLED = 100
 LARGE = 8_000  # characters of an event that soon fills a socket
@@ -64,4 +64,8 @@ def publish_large(server: Server, publisher: Publisher, events: int) -> None:
     heard = server.metrics()[FANNED_OUT]
     for _ in range(events):
         publisher.publish(2, LARGE)
-    eventually(lambda: server.metrics()[FANNED_OUT] >= heard + events, "the hub has had it")
+    eventually(
+        lambda: server.metrics()[FANNED_OUT] >= heard + events,
+        "the hub has had it",
+        observed=lambda: server.metrics()[FANNED_OUT],
+    )

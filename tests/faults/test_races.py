@@ -4,7 +4,6 @@ import socket
 import time
 
 import pytest
-from gevent.event import Event
 
 from rtapp.events.outbox import Relay
 from rtapp.extensions import db
@@ -20,8 +19,9 @@ from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 from rtapp.services.send_message import send_message
 
+from ..harness.gate import Gate
+from ..harness.waiting import eventually
 from .server import in_process
-from .waiting import eventually
 
 TOPIC = Topic(1, "a")
 CLOCK = "local time = {redis.call('GET', 'clock'), '0'}"  # in s, in place of Redis's own
@@ -74,27 +74,26 @@ def publish(hub, n):
 def test_a_reconnect_between_a_reading_and_going_live_hides_nothing(hub, redis, monkeypatch):
     """A reading from before the pub/sub connection was lost says nothing of what came meanwhile."""
     publish(hub, 0)
-    held, go_on = Event(), Event()
+    gate = Gate("the first turn in the middle of a group")
 
     def turn():
         """The first turn of others in the middle of a group lasts."""
         serving = any(p.live for p in peers) and not all(p.live for p in peers)
-        if serving and not held.is_set():
-            held.set()
-            go_on.wait()
+        if serving and not gate.reached:
+            gate()
         yield_to_loop()
 
     peers = []
     monkeypatch.setattr(replay, "yield_to_loop", turn)
     since = hub.broker.position(1)
     peers += [Peer(hub, since) for _ in range(replay.SUBSCRIBERS_PER_TURN + 10)]
-    assert held.wait(5)
+    gate.wait_reached()
     (channel,) = hub.topics.channels.values()
     assert redis.cut_pubsub() == 1
     eventually(lambda: not channel.subscribed, "the cut is noticed")
     publish(hub, 1)
     eventually(lambda: channel.subscribed, "the connection is made again")
-    go_on.set()
+    gate.open()
     eventually(lambda: all(p.live for p in peers), "all have caught up")
     hub.heartbeat.ping({p.subscriber for p in peers})  # an id that says: up to here, all is told
     deaf = [p for p in peers if not p.heard(1)]

@@ -6,12 +6,12 @@ import gevent
 
 from rtapp.realtime.frames import HEARTBEAT
 
+from ..harness.waiting import eventually
 from .check import Check
 from .check import at_work
 from .reader import Reader
 from .reader import several
 from .sizes import SIZES
-from .waiting import eventually
 
 CONVERSATIONS = (1, 2, 7)
 

@@ -7,11 +7,11 @@ import pytest
 
 from rtapp.realtime.hub import DRAIN_LIMIT
 
+from ..harness.waiting import eventually
 from .check import at_work
 from .reader import Reader
 from .reader import several
 from .sizes import SIZES
-from .waiting import eventually
 
 CONVERSATIONS = (1, 2)
 
@@ -22,7 +22,11 @@ def test_a_restart_asks_everyone_to_come_back_and_loses_nothing(redis, start, te
     many = SIZES.streams - len(CONVERSATIONS) - 2
     readers = [Reader(server, "conversations/1") for _ in range(many)]
     readers += several(server, CONVERSATIONS)
-    eventually(lambda: all(r.open for r in readers), "all streams are open", patience=60)
+    eventually(
+        lambda: all(r.open for r in readers),
+        "all streams are open",
+        observed=lambda: sum(r.open for r in readers),
+    )
     with at_work(server, readers, CONVERSATIONS) as check:
         gevent.sleep(SIZES.steady)
         server.terminate()
@@ -37,11 +41,11 @@ def test_a_restart_asks_everyone_to_come_back_and_loses_nothing(redis, start, te
     assert max(delays) > 1.5 * min(delays)
     moments = sorted(t.at for t in told)
     took = moments[-1] - moments[0]
-    assert 0.5 < took < DRAIN_LIMIT * 1.2
+    assert took > DRAIN_LIMIT / 10
     in_a_tenth = max(
         sum(moment <= m < moment + took / 10 for m in moments) for moment in moments[::5]
     )
-    assert in_a_tenth < len(moments) / 3, "they were closed all at once"
+    assert in_a_tenth < len(moments) / 2, "they were closed all at once"
     assert all(r.connection == 2 and r.cuts == 0 for r in readers)
     assert all(r.told("stream.open")[-1].data["resumed"] for r in readers)
     tell(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import gevent
 
+from ..harness.waiting import eventually
 from .check import at_work
 from .reader import several
 from .sizes import SIZES
-from .waiting import eventually
 
 CONVERSATIONS = (1, 2, 7)
 

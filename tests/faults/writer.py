@@ -7,9 +7,10 @@ from collections import Counter
 
 import gevent
 
+from ..harness.supervision import spawn
+from ..harness.waiting import PATIENCE
 from .server import AWAY
 from .server import Server
-from .waiting import PATIENCE
 
 
 class Writer:
@@ -25,7 +26,7 @@ class Writer:
         self.refused: Counter[int] = Counter()  # answers other than 200 and 201
         self._server, self._pause, self._size = server, 1 / rate, size
         self._stopping = False
-        self._greenlet = gevent.spawn(self._run)
+        self._greenlet = spawn(self._run)
 
     def finish(self) -> None:
         """The message under way is the last one."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import npm
+from .. import npm
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "static/js"

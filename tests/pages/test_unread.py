@@ -3,8 +3,8 @@ from contextlib import closing
 import pytest
 from flask import template_rendered
 
-from tests.support import envelope
-from tests.unread.numbers import counted
+from ..support import envelope
+from ..unread.numbers import counted
 
 PATH = "/accounts/1/unread"
 

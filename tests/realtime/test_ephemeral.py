@@ -29,7 +29,8 @@ from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 from rtapp.realtime.typing import TYPING
 from rtapp.realtime.viewers import VIEWERS
-from tests.support import eventually
+
+from ..support import eventually
 
 ACCOUNT = 1
 THREAD = "conversation:1"

@@ -25,19 +25,10 @@ RUNGS = (
 RUNG = {f"rtapp.realtime.{name}": n for n, row in enumerate(RUNGS) for name in row.split()}
 
 # The application reaches components through the engine, the hub and an observer's LiveStreams.
-INNER = [
-    "catch_up_queue",
-    "channel",
-    "fan_out",
-    "heartbeat",
-    "leases",
-    "pubsub",
-    "pubsub_connection",
-    "replay",
-    "revocation",
-    "sockets",
-    "topics",
-]
+INNER = {
+    "catch_up_queue", "channel", "fan_out", "heartbeat", "leases", "pubsub", "pubsub_connection",
+    "replay", "revocation", "sockets", "topics",
+}  # fmt: skip
 
 MUTATORS = {
     "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "insert",
@@ -168,7 +159,7 @@ def reached_into(source: str) -> list[str]:
             found.append((node.module or "").removeprefix("rtapp.realtime."))
         elif isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("engine"):
             found.append(node.attr)
-    return sorted(set(found) & set(INNER))
+    return sorted(INNER.intersection(found))
 
 
 def application() -> list[Path]:

@@ -2,7 +2,8 @@ import pytest
 
 from rtapp.extensions import db
 from rtapp.models import Membership
-from tests.support import eventually
+
+from ..support import eventually
 
 PATH = "/streams/accounts/1/presence"
 

@@ -8,10 +8,11 @@ from rtapp.models import User
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.unread.notifier import PAUSE
-from tests.support import eventually
-from tests.support import outbox_drained
-from tests.unread.numbers import follow_unread
-from tests.world import restrict_to_assigned
+
+from ..support import eventually
+from ..support import outbox_drained
+from ..unread.numbers import follow_unread
+from ..world import restrict_to_assigned
 
 # Conversation 1 is in Kevin's inbox, assigned to him and open; 2 is unassigned; 7 is assigned to
 # Grace, in her inbox.

@@ -1,5 +1,5 @@
-from tests.support import eventually
-from tests.world import restrict_to_assigned
+from ..support import eventually
+from ..world import restrict_to_assigned
 
 
 def names(data):

@@ -12,9 +12,10 @@ from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import ReadMarker
-from tests.support import ApiClient
-from tests.support import envelope
-from tests.support import outbox_drained
+
+from ..support import ApiClient
+from ..support import envelope
+from ..support import outbox_drained
 
 ACCOUNT = 1
 

@@ -15,11 +15,11 @@ from rtapp.unread import notifier
 from rtapp.unread.capped_id_set import MAX_COUNT
 from rtapp.unread.capped_id_set import MAX_IDS
 from rtapp.unread.counts import FIRST_PAGE
-from tests.conftest import settings
-from tests.support import ApiClient
-from tests.support import eventually
-from tests.support import outbox_drained
 
+from ..conftest import settings
+from ..support import ApiClient
+from ..support import eventually
+from ..support import outbox_drained
 from .numbers import follow_unread
 
 
