@@ -17,7 +17,7 @@ from rtapp.realtime import frames
 from rtapp.realtime import sse
 from rtapp.realtime.broker import Message
 from rtapp.realtime.cursor import Cursor
-from rtapp.realtime.subscriber import CLOSINGS
+from rtapp.realtime.frames import CLOSINGS
 
 from .cases import CASES
 from .cases import Case

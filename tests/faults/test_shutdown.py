@@ -5,7 +5,7 @@ from statistics import mean
 import gevent
 import pytest
 
-from rtapp.realtime.hub import DRAIN_LIMIT
+from rtapp.realtime.engine import DRAIN_LIMIT
 
 from ..harness.waiting import eventually
 from .check import at_work
