@@ -226,7 +226,7 @@ class Reader:
         )
 
     def check(self, latest_ms: int) -> None:
-        """Check that every event up to the newest id came in order, and resets only after a loss."""
+        """Check that all events up to the newest id came in order, and resets only after a loss."""
         for segment in self.segments:
             assert segment.until.epoch == segment.start.epoch, "a new epoch without a reset"
             expected = [e for e in self.expected(segment) if e.cursor <= segment.until]

@@ -44,14 +44,18 @@ class Reader:
         self.subscriber = hub.hub.open(ours.detach(), subscription)
         self.got = b""
 
-    def numbers(self):
+    def read(self):
+        """Read the available data. Return everything read so far."""
         self.socket.setblocking(False)
         try:
             while data := self.socket.recv(65536):
                 self.got += data
         except BlockingIOError:
             pass
-        return [int(part.split(b",")[0]) for part in self.got.split(b'{"n":')[1:]]
+        return self.got
+
+    def numbers(self):
+        return [int(part.split(b",")[0]) for part in self.read().split(b'{"n":')[1:]]
 
 
 def publish(hub, n, topic="a", size=10):
@@ -140,7 +144,7 @@ def test_lost_data_in_redis_resets_a_stream_once(hub):
     hub.broker.redis.flushall()
     publish(hub, 1)
     publish(hub, 2)
-    eventually(lambda: b"stream.reset" in (reader.numbers() and reader.got))
+    eventually(lambda: b"stream.reset" in reader.read())
     publish(hub, 3)
     eventually(lambda: 3 in reader.numbers())
     assert reader.got.count(b"event: stream.reset") == 1
@@ -172,7 +176,12 @@ def test_a_stream_that_is_live_in_a_new_epoch_receives_no_event_of_the_old_epoch
     eventually(lambda: all(live(r) for r in readers))
     before = readers[0].subscriber.cursor.epoch
     held, go_on = Event(), Event()
-    monkeypatch.setattr(fan_out, "yield_to_loop", lambda: held.set() or go_on.wait())
+
+    def hold():
+        held.set()
+        go_on.wait()
+
+    monkeypatch.setattr(fan_out, "yield_to_loop", hold)
     publish(hub, 0)
     assert held.wait(5)
     (second,) = [reader for reader in readers if not reader.numbers()]
@@ -195,14 +204,20 @@ def test_a_stream_whose_topics_change_and_change_back_during_a_reading_is_reset_
     reader = Reader(hub)
     eventually(lambda: live(reader))
     held, go_on, read = Event(), Event(), hub.broker.read
-    monkeypatch.setattr(hub.broker, "read", lambda *a: held.set() or (go_on.wait() and read(*a)))
+
+    def held_read(*arguments):
+        held.set()
+        go_on.wait()
+        return read(*arguments)
+
+    monkeypatch.setattr(hub.broker, "read", held_read)
     hub.hub.catch_up(reader.subscriber)
     assert held.wait(5)
     before = reader.subscriber.subscription
     for topics in ((Topic(1, "b"),), (Topic(1, "a"),)):
         hub.hub.change(reader.subscriber, replace(before, topics=topics))
     go_on.set()
-    assert eventually(lambda: b"event: stream.reset" in (reader.numbers() or reader.got))
+    assert eventually(lambda: b"event: stream.reset" in reader.read())
     eventually(lambda: live(reader))
     publish(hub, 0)
     assert eventually(lambda: reader.numbers() == [0])
@@ -214,7 +229,7 @@ def test_a_stream_sends_no_new_id_before_the_complete_stream_reset(hub):
     """A client cut off before that resumes from the lost cursor, and is reset again."""
     reader = Reader(hub, cursor=Cursor("lost", 1, 0))
     eventually(lambda: live(reader))
-    eventually(lambda: b"stream.reset" in (reader.numbers() or reader.got))
+    eventually(lambda: b"stream.reset" in reader.read())
     opened, _, reset = reader.got.partition(b"\nid: lost-1-0\nevent: stream.open\n")[2].partition(
         b"\n\nid: "
     )
@@ -227,7 +242,7 @@ def test_stream_open_without_a_reset_has_an_id(hub):
     readers = [Reader(hub), Reader(hub, cursor=hub.broker.position(1))]
     eventually(lambda: all(live(r) for r in readers))
     for reader in readers:
-        eventually(lambda reader=reader: b"stream.open" in (reader.numbers() or reader.got))
+        eventually(lambda reader=reader: b"stream.open" in reader.read())
         assert b"\n\nid: " in reader.got.partition(b"\nevent: stream.open")[0]
         reader.socket.close()
 
@@ -238,7 +253,7 @@ def test_a_ping_advances_the_cursor_of_a_quiet_stream(hub):
     before = reader.subscriber.cursor
     hub.heartbeat.ping({reader.subscriber})
     assert reader.subscriber.cursor >= before
-    eventually(lambda: b"event: stream.ping" in (reader.numbers() or reader.got))
+    eventually(lambda: b"event: stream.ping" in reader.read())
     assert b'data: {"lag": 0}' in reader.got
     reader.socket.close()
 
@@ -278,7 +293,12 @@ def test_a_stream_opened_without_redis_is_pinged_and_goes_live_when_redis_is_bac
 def test_a_frame_is_encoded_once_per_format(hub):
     made = []
     real = hub.frames.message
-    hub.frames.message = lambda message, format: made.append(format) or real(message, format)
+
+    def message(message, format):
+        made.append(format)
+        return real(message, format)
+
+    hub.frames.message = message
     readers = [Reader(hub, format=f) for f in ("json", "json", "turbo", "turbo")]
     eventually(lambda: all(live(r) for r in readers))
     publish(hub, 1)
