@@ -1,4 +1,4 @@
-"""Browser tests drive a real Chromium against a real server. Not under gevent: Playwright isn't."""
+"""Browser tests drive a real Chromium against a real server, without gevent, for Playwright."""
 
 import shutil
 from pathlib import Path
@@ -25,13 +25,13 @@ def restartable(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(restartable):
-    """Its address."""
+    """The server's URL."""
     return restartable.url
 
 
 @pytest.fixture
 def writer(server):
-    """Kevin from a script, at the server itself whatever stands before it."""
+    """A script that posts as Kevin, directly to the server, not through a proxy."""
     writer = Writer(server)
     yield writer
     writer.close()
@@ -39,7 +39,7 @@ def writer(server):
 
 @pytest.fixture
 def ada(server):
-    """Ada likewise."""
+    """A script that posts as Ada."""
     ada = Writer(server, "ada")
     yield ada
     ada.close()
@@ -64,7 +64,7 @@ def sign_in(context: BrowserContext, name: str) -> None:
 
 @pytest.fixture
 def window(chromium, server):
-    """`window("kevin")`: a window of its own, signed in; a script error fails the test."""
+    """`window("kevin")` opens a separate signed-in window. A script error fails the test."""
     contexts, errors = [], []
 
     def open_window(name: str, **options):
