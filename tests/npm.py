@@ -1,4 +1,4 @@
-"""npm packages that tests alone need: installed in /tmp, beyond one run."""
+"""npm packages that only tests need, installed in /tmp and kept from one run to the next."""
 
 import os
 import re
@@ -10,9 +10,9 @@ import pytest
 
 
 def installed(*packages: str) -> Path:
-    """The `node_modules` with these `name@version`s, kept from one run to the next.
+    """Return the `node_modules` with these `name@version`s, kept between runs.
 
-    Skips the test, loudly, where there is no npm or npm can't fetch them.
+    Skips the test, with a reason, if npm is missing or can't fetch them.
     """
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:

@@ -1,4 +1,4 @@
-"""Random actions of people with random rights, and what each was allowed to see at which time."""
+"""Random actions of agents with random access, and the history of each agent's access."""
 
 import random
 import time
@@ -22,7 +22,7 @@ from rtapp.services.change_membership import change_membership
 
 from .support import ApiClient
 
-MOST_CONVERSATIONS = 60  # so that a list fits on one page
+MAX_CONVERSATIONS = 60  # so that a list fits on one page
 STATUSES = ("open", "pending", "snoozed", "resolved")
 SECOND = 1000  # ms between a change of rights and the end of the streams that it ends
 
@@ -32,70 +32,69 @@ def now_ms() -> int:
 
 
 class Rights:
-    """Who saw which conversation when."""
+    """The history of each agent's access to each conversation."""
 
-    def __init__(self, app: Flask, people: list[ApiClient]):
-        self._app, self._people = app, people
-        self._seen: dict[ApiClient, set[int]] = {who: set() for who in people}
-        self._denied: dict[
-            tuple[ApiClient, int], list[list[int]]
-        ] = {}  # [from, to] in ms; to 0: still
+    def __init__(self, app: Flask, agents: list[ApiClient]):
+        self._app, self._agents = app, agents
+        self._seen: dict[ApiClient, set[int]] = {agent: set() for agent in agents}
+        # [from, to] in ms; `to` is 0 while the denial lasts.
+        self._denied: dict[tuple[ApiClient, int], list[list[int]]] = {}
 
-    def look(self, before: int) -> None:
-        """After something that may have changed them, and that began at `before` (ms)."""
+    def update(self, before: int) -> None:
+        """Record the access after an action that may have changed it, begun at `before` (ms)."""
         with self._app.app_context():
-            everything = set(db.session.scalars(select(Conversation.id)))
+            conversations = set(db.session.scalars(select(Conversation.id)))
             seen = {
-                who: set(
+                agent: set(
                     db.session.scalars(
-                        select(Conversation.id).where(access.SEEN), {"viewer": who.id}
+                        select(Conversation.id).where(access.SEEN), {"viewer": agent.id}
                     )
                 )
-                for who in self._people
+                for agent in self._agents
             }
         after = now_ms()
-        for who in self._people:
-            for id in everything:
-                history = self._denied.setdefault((who, id), [])
+        for agent in self._agents:
+            for id in conversations:
+                history = self._denied.setdefault((agent, id), [])
                 denied = bool(history) and history[-1][1] == 0
-                if id in seen[who] and denied:
+                if id in seen[agent] and denied:
                     history[-1][1] = before
-                elif id not in seen[who] and not denied:
-                    history.append([after if id in self._seen[who] else 0, 0])
+                elif id not in seen[agent] and not denied:
+                    history.append([after if id in self._seen[agent] else 0, 0])
         self._seen = seen
 
-    def denied(self, who: ApiClient, id: int, since: int) -> bool:
-        """Whether they were not to see it from `since` (ms) until now, and already a second before.
-        For a thing said at `since`, whenever it arrived, that leaves no excuse."""
-        history = self._denied.get((who, id), [])
+    def denied(self, agent: ApiClient, id: int, since: int) -> bool:
+        """Return whether access was denied from a second before `since` (ms) until now. An event
+        published at `since` must then not have been received, whenever it arrived."""
+        history = self._denied.get((agent, id), [])
         return bool(history) and history[-1][1] == 0 and history[-1][0] + SECOND < since
 
-    def sees(self, who: ApiClient, id: int) -> bool:
-        return id in self._seen[who]
+    def has_access(self, agent: ApiClient, id: int) -> bool:
+        return id in self._seen[agent]
 
-    def seen(self, who: ApiClient) -> list[int]:
-        return sorted(self._seen[who])
+    def accessible(self, agent: ApiClient) -> list[int]:
+        return sorted(self._seen[agent])
 
 
 class Actions:
-    """Does one random thing after another, allowed or not."""
+    """Random actions, permitted or not."""
 
     def __init__(
         self,
         app: Flask,
-        people: list[ApiClient],
+        agents: list[ApiClient],
         customers: list[ApiClient],
         rights: Rights,
         seed: int,
     ):
-        self._app, self._people, self._customers = app, people, customers
+        self._app, self._agents, self._customers = app, agents, customers
         self._rights = rights
         self._random = random.Random(seed)
         self.answers: dict[str, int] = {}
         self._kinds: list[Callable[[ApiClient], Any]] = [
             kind for kind, weight in self._weights() for _ in range(weight)
         ]
-        self._look()
+        self._load()
 
     def _weights(self) -> list[tuple[Callable[[ApiClient], Any], int]]:
         return [
@@ -107,13 +106,13 @@ class Actions:
 
     def one(self) -> None:
         kind = self._random.choice(self._kinds)
-        answer = kind(self._random.choice(self._people))
+        answer = kind(self._random.choice(self._agents))
         if answer is not None:
             name = f"{kind.__name__.strip('_')} {answer.status_code}"
             self.answers[name] = self.answers.get(name, 0) + 1
             assert answer.status_code in (200, 201, 204, 403, 404, 409, 422), answer.data
 
-    def _look(self) -> None:
+    def _load(self) -> None:
         with self._app.app_context():
             self._conversations = list(db.session.scalars(select(Conversation.id)))
 
@@ -124,7 +123,7 @@ class Actions:
         return f"{self._random.choice(('Hello', 'Hm', '@Ada ?', '@Kevin @Grace !'))} {now_ms()}"
 
     def _message(self) -> int:
-        """More often a new one than an old one."""
+        """Choose a message, a new one more often than an old one."""
         with self._app.app_context():
             newest = db.session.scalar(select(func.max(Message.id)))
         assert newest is not None
@@ -133,81 +132,81 @@ class Actions:
     def _version(self) -> dict[str, int]:
         return {"version": self._random.randint(1, 50)} if self._random.random() < 0.1 else {}
 
-    def _writes(self, who: ApiClient) -> Any:
-        return who.send(self._conversation(), self._text())
+    def _writes(self, agent: ApiClient) -> Any:
+        return agent.send(self._conversation(), self._text())
 
-    def _notes(self, who: ApiClient) -> Any:
-        return who.send(self._conversation(), self._text(), private=True)
+    def _notes(self, agent: ApiClient) -> Any:
+        return agent.send(self._conversation(), self._text(), private=True)
 
-    def _customer_writes(self, who: ApiClient) -> Any:
+    def _customer_writes(self, agent: ApiClient) -> Any:
         customer = self._random.choice(self._customers)
         return customer.send(self._customers.index(customer) + 1, self._text())
 
-    def _edits(self, who: ApiClient) -> Any:
+    def _edits(self, agent: ApiClient) -> Any:
         body = {"content": self._text(), **self._version()}
-        return who.post(f"/messages/{self._message()}", body)
+        return agent.post(f"/messages/{self._message()}", body)
 
-    def _deletes(self, who: ApiClient) -> Any:
-        return who.post(f"/messages/{self._message()}/delete", self._version())
+    def _deletes(self, agent: ApiClient) -> Any:
+        return agent.post(f"/messages/{self._message()}/delete", self._version())
 
-    def _sets_status(self, who: ApiClient) -> Any:
+    def _sets_status(self, agent: ApiClient) -> Any:
         body = {"status": self._random.choice(STATUSES), **self._version()}
-        return who.post(f"/conversations/{self._conversation()}/status", body)
+        return agent.post(f"/conversations/{self._conversation()}/status", body)
 
-    def _assigns(self, who: ApiClient) -> Any:
+    def _assigns(self, agent: ApiClient) -> Any:
         before = now_ms()
-        assignee = self._random.choice([*(each.id for each in self._people), None])
+        assignee = self._random.choice([*(each.id for each in self._agents), None])
         path = f"/conversations/{self._conversation()}/assignee"
-        answer = who.post(path, {"assignee_id": assignee, **self._version()})
-        self._rights.look(before)
+        answer = agent.post(path, {"assignee_id": assignee, **self._version()})
+        self._rights.update(before)
         return answer
 
-    def _reads(self, who: ApiClient) -> Any:
+    def _reads(self, agent: ApiClient) -> Any:
         id = self._conversation()
         with self._app.app_context():
             messages = db.session.scalars(select(Message.id).where(Message.conversation_id == id))
             message = self._random.choice(messages.all()[-20:])
-        return who.post(f"/conversations/{id}/read", {"message_id": message})
+        return agent.post(f"/conversations/{id}/read", {"message_id": message})
 
-    def _types(self, who: ApiClient) -> Any:
+    def _types(self, agent: ApiClient) -> Any:
         body = {"typing": self._random.random() < 0.7, "private": self._random.random() < 0.3}
-        return who.post(f"/conversations/{self._conversation()}/typing", body)
+        return agent.post(f"/conversations/{self._conversation()}/typing", body)
 
-    def _starts(self, who: ApiClient) -> Any:
-        if len(self._conversations) >= MOST_CONVERSATIONS:
+    def _starts(self, agent: ApiClient) -> Any:
+        if len(self._conversations) >= MAX_CONVERSATIONS:
             return None
         before = now_ms()
         contact = {"name": "Someone", "email": f"someone-{self._random.randint(1, 30)}@example.com"}
         body = {"inbox_id": self._random.randint(1, 2), "contact": contact, "content": "Hello"}
-        answer = who.post("/accounts/1/conversations", body)
-        self._look()
-        self._rights.look(before)
+        answer = agent.post("/accounts/1/conversations", body)
+        self._load()
+        self._rights.update(before)
         return answer
 
-    def _reads_notifications(self, who: ApiClient) -> Any:
+    def _reads_notifications(self, agent: ApiClient) -> Any:
         if self._random.random() < 0.3:
-            return who.post("/accounts/1/notifications/read", {})
-        return who.post(f"/notifications/{self._random.randint(1, 300)}/read", {})
+            return agent.post("/accounts/1/notifications/read", {})
+        return agent.post(f"/notifications/{self._random.randint(1, 300)}/read", {})
 
-    def _gains_inbox(self, who: ApiClient) -> None:
-        self._change(add_to_inbox, self._random.randint(1, 2), who)
+    def _gains_inbox(self, agent: ApiClient) -> None:
+        self._change(add_to_inbox, self._random.randint(1, 2), agent)
 
-    def _loses_inbox(self, who: ApiClient) -> None:
-        self._change(remove_from_inbox, self._random.randint(1, 2), who)
+    def _loses_inbox(self, agent: ApiClient) -> None:
+        self._change(remove_from_inbox, self._random.randint(1, 2), agent)
 
     def _change(
-        self, service: Callable[[Inbox, User], None], inbox_id: int, who: ApiClient
+        self, service: Callable[[Inbox, User], None], inbox_id: int, agent: ApiClient
     ) -> None:
         before = now_ms()
         with self._app.app_context():
-            service(db.session.get_one(Inbox, inbox_id), db.session.get_one(User, who.id))
-        self._rights.look(before)
+            service(db.session.get_one(Inbox, inbox_id), db.session.get_one(User, agent.id))
+        self._rights.update(before)
 
-    def _changes_role(self, who: ApiClient) -> None:
+    def _changes_role(self, agent: ApiClient) -> None:
         before = now_ms()
         role = self._random.choice(("administrator", "agent", "agent", "agent"))
         sees = self._random.choice(("inbox", "assigned"))
         with self._app.app_context():
-            own = select(Membership).where(Membership.user_id == who.id)
+            own = select(Membership).where(Membership.user_id == agent.id)
             change_membership(db.session.scalars(own).one(), role=role, sees=sees)
-        self._rights.look(before)
+        self._rights.update(before)

@@ -1,4 +1,4 @@
-"""Clients that mean no good, or are broken: they are given up, and everyone else goes on."""
+"""Malicious and broken clients: the server disconnects them and continues to serve others."""
 
 import contextlib
 import re
@@ -18,14 +18,14 @@ from rtapp.server import Handler
 from .harness.waiting import PATIENCE
 from .test_server import Server
 
-DESCRIPTORS = 160  # that a server may have: 140 streams
+DESCRIPTORS = 160  # of the server: enough for 140 streams
 
 one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
 def address(app, monkeypatch):
-    """Our handler on a port of its own, with less patience."""
+    """The server's handler on its own port, with short limits."""
     monkeypatch.setattr(handoff, "HEAD_LIMIT", 1.0)
     monkeypatch.setattr(handoff, "REQUEST_LIMIT", 2.0)
     with served(app) as address:
@@ -42,34 +42,34 @@ def served(app):
         server.stop()
 
 
-def connected(address, said: bytes) -> socket.socket:
+def connected(address, data: bytes) -> socket.socket:
     connection = socket.create_connection(address, timeout=PATIENCE)
-    connection.sendall(said)
+    connection.sendall(data)
     return connection
 
 
 def answer(connection: socket.socket) -> bytes:
-    """All that comes until the other side ends it, or resets it for what it left unread."""
-    told = b""
+    """Read until the server closes the connection, or resets it because of unread data."""
+    received = b""
     with connection, contextlib.suppress(ConnectionResetError):
         while data := connection.recv(65536):
-            told += data
-    return told
+            received += data
+    return received
 
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 @one_database
-@pytest.mark.parametrize("said", [b"", b"GET /hea", HEALTH[:-2]], ids=["nothing", "line", "head"])
-def test_a_head_that_does_not_end_is_given_up_and_others_are_served_meanwhile(address, said):
-    slow = [connected(address, said) for _ in range(20)]
+@pytest.mark.parametrize("data", [b"", b"GET /hea", HEALTH[:-2]], ids=["nothing", "line", "head"])
+def test_a_request_head_that_never_ends_is_closed_while_others_are_served(address, data):
+    slow = [connected(address, data) for _ in range(20)]
     assert b"200 OK" in answer(connected(address, HEALTH))
     assert [answer(connection) for connection in slow] == [b""] * len(slow)
 
 
 @one_database
-def test_a_head_that_ends_in_time_is_answered(app):
+def test_a_slow_request_head_that_ends_in_time_is_answered(app):
     with served(app) as address:
         slow = connected(address, HEALTH[:-2])
         assert b"200 OK" in answer(connected(address, HEALTH))  # so the first part is there
@@ -78,7 +78,7 @@ def test_a_head_that_ends_in_time_is_answered(app):
 
 
 @one_database
-def test_a_body_that_does_not_end_is_given_up_and_writes_nothing(app, address, ada):
+def test_a_request_body_that_never_ends_is_closed_and_writes_nothing(app, address, ada):
     token = ada.headers["Authorization"]
     head = (
         f"POST /conversations/1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
@@ -94,14 +94,16 @@ def test_a_body_that_does_not_end_is_given_up_and_writes_nothing(app, address, a
     assert b"200 OK" in answer(connected(address, HEALTH))
     assert [answer(connection) for connection in slow] == [b""] * len(slow)
     assert messages() == before
-    whole = head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    assert b"201 CREATED" in answer(connected(address, whole + b'{"content": "0123456789abcde"}'))
+    complete = head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    assert b"201 CREATED" in answer(
+        connected(address, complete + b'{"content": "0123456789abcde"}')
+    )
     assert messages() == before + 1
 
 
 @one_database
-def test_who_would_rather_have_a_websocket_is_refused_at_once(address):
-    """Such a connection has no end of a body that one could wait for."""
+def test_a_websocket_upgrade_is_refused_at_once(address):
+    """An upgraded connection has no body whose end could be awaited."""
     upgrade = HEALTH.replace(b"close", b"Upgrade\r\nUpgrade: websocket")
     with connected(address, upgrade) as connection:
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
@@ -117,8 +119,10 @@ def test_who_would_rather_have_a_websocket_is_refused_at_once(address):
     ],
     ids=["json", "form"],
 )
-def test_a_body_in_chunks_is_whole_or_refused(app, address, ada, type, begin, end, more):
-    """What was cut off might have said that the message is private."""
+def test_a_chunked_body_is_accepted_complete_or_refused_with_413(
+    app, address, ada, type, begin, end, more
+):
+    """The field `private` is at the end of the body: a cut body would lose it."""
     token = ada.headers["Authorization"]
     head = (
         f"POST /conversations/1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
@@ -132,42 +136,42 @@ def test_a_body_in_chunks_is_whole_or_refused(app, address, ada, type, begin, en
             return db.session.scalars(select(Message).order_by(Message.id.desc()).limit(1)).one()
 
     before = newest().id
-    told = answer(connected(address, head.encode() + chunks))
+    response = answer(connected(address, head.encode() + chunks))
     if more:
-        assert b"413" in told.partition(b"\r\n")[0]
+        assert b"413" in response.partition(b"\r\n")[0]
         assert newest().id == before
     else:
-        assert b"201 CREATED" in told
+        assert b"201 CREATED" in response
         assert newest().private
 
 
 @one_database
 @pytest.mark.parametrize(
-    "said",
+    "data",
     [b"GET /healthz?" + b"x" * 100_000, b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 100_000],
     ids=["line", "header"],
 )  # fmt: skip
-def test_a_head_that_is_too_large_is_refused(address, said):
-    told = answer(connected(address, said + b" HTTP/1.1\r\nConnection: close\r\n\r\n"))
-    assert re.match(rb"HTTP/1\.1 4\d\d |$", told), told  # or it was reset before that was read
+def test_a_request_head_that_is_too_large_is_refused(address, data):
+    response = answer(connected(address, data + b" HTTP/1.1\r\nConnection: close\r\n\r\n"))
+    assert re.match(rb"HTTP/1\.1 4\d\d |$", response), response  # empty: reset before it was read
 
 
 @one_database
-def test_a_stream_is_no_slow_answer(address, ada):
-    """What limits a request ends with it: a stream goes on for longer."""
+def test_a_stream_outlives_the_time_limit_of_a_request(address, ada):
+    """The limit ends with the request's head and body."""
     token = ada.headers["Authorization"]
     head = f"GET /streams/conversations/1 HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n"
     with connected(address, head.encode()) as stream:
         for _ in range(3):  # each takes its whole time, together longer than a request may
             assert answer(connected(address, b"GET /hea")) == b""
         ada.send(1, "still there")
-        told = b""
-        while b"still there" not in told:
-            told += (more := stream.recv(65536))
-            assert more, "it has ended"
+        received = b""
+        while b"still there" not in received:
+            received += (more := stream.recv(65536))
+            assert more, "the stream has ended"
 
 
-def test_streams_are_refused_before_descriptors_run_out_and_all_else_goes_on(tmp_path):
+def test_streams_are_refused_with_503_before_descriptors_run_out_and_requests_are_served(tmp_path):
     server = Server(tmp_path)
     server.environ |= {"RTAPP_STREAMS_PER_USER": "0", "RTAPP_STREAMS_PER_ADDRESS": "0"}
     server.start(descriptors=DESCRIPTORS)
@@ -192,13 +196,13 @@ def test_streams_are_refused_before_descriptors_run_out_and_all_else_goes_on(tmp
             assert b"as many streams as it can" in begun + answer(stream)
             assert ada.get("/conversations/1").status_code == 200
             assert ada.post(
-                "/conversations/1/messages", json={"content": "heard by all"}
+                "/conversations/1/messages", json={"content": "to every stream"}
             ).is_success
         for stream in streams:
-            told = b""
-            while b"heard by all" not in told:
-                told += (more := stream.recv(65536))
-                assert more, "it has ended"
+            received = b""
+            while b"to every stream" not in received:
+                received += (more := stream.recv(65536))
+                assert more, "the stream has ended"
     finally:
         for stream in streams:
             stream.close()

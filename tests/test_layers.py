@@ -1,4 +1,4 @@
-"""Imports point down, function-local ones too: read from the syntax trees."""
+"""Imports point to lower layers, function-local ones too, by the syntax trees."""
 
 import ast
 from pathlib import Path
@@ -42,7 +42,7 @@ RUNGS = (
 
 
 def unit(module: str) -> str:
-    """What stands on a rung: a module of rtapp, or a package with everything in it."""
+    """Return the unit of a rung: a module of rtapp, or a package with all its modules."""
     return ".".join(module.split(".")[:2])
 
 
@@ -50,11 +50,11 @@ def rung(module: str) -> int:
     for number, units in RUNGS:
         if unit(module) in units:
             return number
-    raise AssertionError(f"{module} stands on no rung: say on which")
+    raise AssertionError(f"{module} has no rung: add it to RUNGS")
 
 
 def imports(module: str, is_package: bool, source: str) -> set[str]:
-    """The modules of rtapp that a module imports, wherever in it."""
+    """Return the modules of rtapp that a module imports, at any place in it."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -71,17 +71,17 @@ def imports(module: str, is_package: bool, source: str) -> set[str]:
 
 
 def module_named(name: str) -> str:
-    """`from rtapp import x` imports the module x, or else rtapp itself."""
+    """Resolve `from rtapp import x` to the module x, or to rtapp without such a module."""
     path = ROOT / name.replace(".", "/")
     return name if path.is_dir() or path.with_suffix(".py").exists() else "rtapp"
 
 
 def offences(module: str, is_package: bool, source: str) -> list[str]:
-    mine = rung(module)
+    own = rung(module)
     return [
-        f"{module} (rung {mine}) imports {other} (rung {rung(other)})"
+        f"{module} (rung {own}) imports {other} (rung {rung(other)})"
         for other in sorted(imports(module, is_package, source))
-        if unit(other) != unit(module) and rung(other) >= mine and mine < 7
+        if unit(other) != unit(module) and rung(other) >= own and own < 7
     ]
 
 
@@ -93,7 +93,7 @@ def modules():
 
 
 @pytest.mark.parametrize(("module", "is_package", "path"), list(modules()), ids=lambda v: str(v))
-def test_imports_point_down(module, is_package, path):
+def test_a_module_imports_only_from_lower_layers(module, is_package, path):
     assert offences(module, is_package, path.read_text()) == []
 
 
@@ -107,5 +107,5 @@ def test_imports_point_down(module, is_package, path):
         ("rtapp.events.outbox", "import rtapp.services.send_message"),
     ],
 )
-def test_an_import_that_points_up_or_aside_is_found(module, source):
+def test_an_import_from_the_same_or_a_higher_layer_is_found(module, source):
     assert offences(module, False, source)

@@ -1,4 +1,4 @@
-"""Lists as each kind of member sees them, searched and paged, on both databases."""
+"""Lists of each kind of member, searched and paged, on both databases."""
 
 import random
 from datetime import timedelta
@@ -29,13 +29,13 @@ def ids(answer):
     return [conversation["id"] for conversation in answer.json["conversations"]]
 
 
-def search(who, q, **more):
-    client = who.app.test_client()
-    return client.get(LIST, query_string={"q": q, **more}, headers=who.headers)
+def search(agent, q, **more):
+    client = agent.app.test_client()
+    return client.get(LIST, query_string={"q": q, **more}, headers=agent.headers)
 
 
 def add_conversations(app, count, inbox=1, **more):
-    """Alike, the oldest first, all newer than the demo's. Returns their ids."""
+    """Add equal conversations, the oldest first, all newer than the demo's. Return their ids."""
     with app.app_context():
         now = clock.now()
         rows = [
@@ -50,11 +50,13 @@ def add_conversations(app, count, inbox=1, **more):
         return [row.id for row in rows]
 
 
-# What each sees
+# The list of each kind of member
 
 
-@pytest.mark.parametrize("apart", [20, 1], ids=["inbox by inbox", "too many inboxes for that"])
-def test_the_views_of_a_member_are_what_access_says_and_do_not_overlap(app, monkeypatch, apart):
+@pytest.mark.parametrize("apart", [20, 1], ids=["inbox by inbox", "more inboxes than the limit"])
+def test_the_partial_queries_of_a_member_match_the_access_rule_without_overlap(
+    app, monkeypatch, apart
+):
     monkeypatch.setattr(access, "INBOXES_APART", apart)
     chance = random.Random(7)
     with app.app_context():
@@ -91,16 +93,16 @@ def test_the_views_of_a_member_are_what_access_says_and_do_not_overlap(app, monk
                     viewer = {"viewer": membership.user_id}
                     assert sorted(seen) == sorted(db.session.scalars(allowed, viewer))
                     counts.add(len(seen))
-        assert len(counts) > 4  # or there was nothing to tell apart
+        assert len(counts) > 4  # otherwise the cases do not differ
 
 
-def test_an_agent_of_several_inboxes_has_one_list_in_one_order(app, kevin):
+def test_an_agent_of_several_inboxes_has_one_list_ordered_by_last_activity(app, kevin):
     with app.app_context():
         db.session.add(InboxMember(inbox_id=2, user_id=KEVIN))
         db.session.commit()
-    whole = kevin.get(LIST).json["conversations"]
-    assert len({c["inbox_id"] for c in whole}) == 2
-    times = [c["last_activity_at"] for c in whole]
+    complete = kevin.get(LIST).json["conversations"]
+    assert len({c["inbox_id"] for c in complete}) == 2
+    times = [c["last_activity_at"] for c in complete]
     assert times == sorted(times, reverse=True)
     paged, before = [], {}
     while before is not None:
@@ -110,7 +112,7 @@ def test_an_agent_of_several_inboxes_has_one_list_in_one_order(app, kevin):
         paged += ids(page)
         next_before = page.json["next_before"]
         before = {"before": next_before} if next_before else None
-    assert paged == [c["id"] for c in whole]
+    assert paged == [c["id"] for c in complete]
 
 
 def test_an_agent_without_an_inbox_has_an_empty_list(app, kevin):
@@ -121,12 +123,12 @@ def test_an_agent_without_an_inbox_has_an_empty_list(app, kevin):
     assert (ids(answer), answer.json["next_before"]) == ([], None)
 
 
-def test_an_inbox_of_others_is_empty_and_no_error(kevin):
+def test_filtering_by_an_inbox_without_access_gives_an_empty_list(kevin):
     assert ids(kevin.get(f"{LIST}?inbox=1"))
     assert ids(kevin.get(f"{LIST}?inbox=2")) == []
 
 
-def test_whoever_sees_what_is_assigned_lists_that_alone(app, kevin):
+def test_the_list_of_an_agent_restricted_to_assigned_has_only_their_conversations(app, kevin):
     with app.app_context():
         db.session.execute(
             update(Membership).where(Membership.user_id == KEVIN).values(sees="assigned")
@@ -149,35 +151,35 @@ def test_whoever_sees_what_is_assigned_lists_that_alone(app, kevin):
         ("maria.lindqvist@", [1]),  # their address
         ("#10482", [1]),  # a message
         ("neighbour at number 12", [1]),
-        ("Third complaint", [1]),  # a private note: those who search are the team
+        ("Third complaint", [1]),  # a private note: only agents search
         ("“delivered”", [1]),
         ("ship", [1, 3, 4]),
         ("no such words", []),
     ],
 )
-def test_what_is_looked_for_is_found(ada, q, found):
+def test_a_search_finds_contacts_and_messages_ignoring_case(ada, q, found):
     assert sorted(ids(search(ada, q))) == found
 
 
-def test_nothing_is_found_that_is_not_seen(ada, kevin, grace):
+def test_a_search_finds_nothing_without_access(ada, kevin, grace):
     assert ids(search(ada, "Weber")) == ids(search(grace, "Weber")) == [7]
     assert ids(search(kevin, "Weber")) == []
     assert ids(search(ada, "purchase order for 40 desks")) == [7]
     assert ids(search(kevin, "purchase order for 40 desks")) == []
 
 
-def test_search_and_filters_hold_together(ada):
+def test_a_search_combines_with_filters(ada):
     assert sorted(ids(search(ada, "e", assignee="me", status="resolved"))) == [12]
     assert ids(search(ada, "ship", status="pending")) == [4]
     assert ids(search(ada, "ship", inbox=2)) == []
 
 
 @pytest.mark.parametrize("q", ["", "   ", "\t"])
-def test_a_search_for_nothing_is_the_list(ada, q):
+def test_a_blank_search_returns_the_list(ada, q):
     assert ids(search(ada, q)) == ids(ada.get(LIST))
 
 
-def test_what_was_deleted_is_not_found(app, ada):
+def test_a_search_does_not_find_deleted_messages(app, ada):
     assert ids(search(ada, "#10482")) == [1]
     with app.app_context():
         db.session.execute(update(Message).values(deleted=True))
@@ -186,7 +188,7 @@ def test_what_was_deleted_is_not_found(app, ada):
 
 
 @pytest.mark.parametrize("sign", ["%", "_", "\\", "/", "'", '"', "😀", "\u202e", "%%", "\\%"])
-def test_signs_are_looked_for_as_themselves(app, ada, sign):
+def test_a_search_takes_wildcards_and_quotes_literally(app, ada, sign):
     with app.app_context():
         db.session.execute(update(Message).values(content="plain"))
         db.session.execute(update(Contact).values(name="plain", email=None))
@@ -200,21 +202,23 @@ def test_signs_are_looked_for_as_themselves(app, ada, sign):
 @pytest.mark.parametrize(
     "q", ["x" * 201, "x" * 1_000_000, "a%00b"], ids=["201 characters", "1 MB", "NUL"]
 )
-def test_what_nobody_can_look_for_is_400(ada, q):
+def test_a_search_text_that_is_too_long_or_has_a_nul_is_400(ada, q):
     answer = ada.get(f"{LIST}?q={q}")
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
 
 
-def test_what_is_not_utf_8_is_found_nowhere(ada):
+def test_a_search_text_that_is_not_utf_8_finds_nothing(ada):
     assert ids(ada.get(f"{LIST}?q=%ED%A0%80")) == []
 
 
-def test_two_hundred_characters_may_be_looked_for(ada):
+def test_a_search_text_of_the_maximum_length_is_found(ada):
     ada.send(2, "é" * 200)
     assert ids(search(ada, "é" * 200)) == [2]
 
 
-def test_a_search_says_where_to_go_on_until_all_is_searched(app, ada, monkeypatch):
+def test_a_search_limited_in_depth_continues_until_every_conversation_is_searched(
+    app, ada, monkeypatch
+):
     monkeypatch.setattr(queries, "SEARCH_DEPTH", 5)
     add_conversations(app, 7)
     found, pages, before = [], 0, {}
@@ -228,14 +232,14 @@ def test_a_search_says_where_to_go_on_until_all_is_searched(app, ada, monkeypatc
     assert pages == 4  # 19 conversations, five at a time
 
 
-def test_a_search_that_ends_with_the_list_says_that_there_is_no_more(app, ada, monkeypatch):
+def test_a_search_whose_depth_covers_the_list_has_no_next_page(app, ada, monkeypatch):
     monkeypatch.setattr(queries, "SEARCH_DEPTH", 12)
     assert search(ada, "Tom Okafor").json["next_before"] is None
     monkeypatch.setattr(queries, "SEARCH_DEPTH", 11)
     assert search(ada, "Tom Okafor").json["next_before"] is not None
 
 
-def test_a_page_of_a_search_that_is_full_goes_on_after_its_last(app, ada):
+def test_a_full_page_of_a_search_continues_after_its_last_conversation(app, ada):
     new = add_conversations(app, 5)[::-1]  # of Maria, as the demo's first
     first = search(ada, "maria", limit=4)
     assert ids(first) == new[:4]
@@ -244,7 +248,7 @@ def test_a_page_of_a_search_that_is_full_goes_on_after_its_last(app, ada):
     assert rest.json["next_before"] is None
 
 
-def test_older_conversations_on_a_page_are_of_the_same_list(app, ada):
+def test_the_link_to_older_conversations_keeps_the_filter_and_the_search(app, ada):
     add_conversations(app, 60, status="pending")
     page = ada.page(f"{LIST}?status=pending&q=maria").get_data(as_text=True)
     (link,) = [part.split('"')[0] for part in page.split('href="') if "before=" in part[:200]]
@@ -257,7 +261,7 @@ def test_older_conversations_on_a_page_are_of_the_same_list(app, ada):
 # Pages
 
 
-def test_those_of_one_moment_are_paged_without_loss(app, ada):
+def test_conversations_with_equal_times_are_paged_without_gaps_or_duplicates(app, ada):
     with app.app_context():
         db.session.execute(update(Conversation).values(last_activity_at=clock.now()))
         db.session.commit()
@@ -267,28 +271,28 @@ def test_those_of_one_moment_are_paged_without_loss(app, ada):
     assert second.json["next_before"] is None
 
 
-def test_a_page_stays_where_it_was_while_others_arrive(app, ada):
+def test_a_later_page_does_not_change_when_new_conversations_arrive(app, ada):
     first = ada.get(f"{LIST}?limit=5")
     rest = ids(ada.get(f"{LIST}?before={first.json['next_before']}"))
     add_conversations(app, 3)
     assert ids(ada.get(f"{LIST}?before={first.json['next_before']}")) == rest
 
 
-def test_a_thread_between_two_messages_and_beyond_its_ends(ada):
+def test_a_thread_can_be_fetched_between_two_messages_and_beyond_its_ends(ada):
     messages = "/conversations/1/messages"
-    whole = [m["id"] for m in ada.get(messages).json["messages"]]
-    assert len(whole) > 3
+    complete = [m["id"] for m in ada.get(messages).json["messages"]]
+    assert len(complete) > 3
 
     def part(query):
         answer = ada.get(f"{messages}?{query}").json
         return [m["id"] for m in answer["messages"]], answer["next_before"]
 
-    assert part(f"after={whole[0]}&before={whole[-1]}") == (whole[1:-1], None)
-    assert part(f"before={whole[0]}") == ([], None)
-    assert part(f"after={whole[-1]}") == ([], None)
-    assert part("limit=2") == (whole[-2:], whole[-2])
-    assert part(f"limit=2&after={whole[0]}")[0] == whole[1:3]
-    assert part(f"limit={len(whole)}") == (whole, None)
+    assert part(f"after={complete[0]}&before={complete[-1]}") == (complete[1:-1], None)
+    assert part(f"before={complete[0]}") == ([], None)
+    assert part(f"after={complete[-1]}") == ([], None)
+    assert part("limit=2") == (complete[-2:], complete[-2])
+    assert part(f"limit=2&after={complete[0]}")[0] == complete[1:3]
+    assert part(f"limit={len(complete)}") == (complete, None)
 
 
 # Plans: without an index of their own, these would read every conversation of the account.
@@ -303,20 +307,20 @@ PLANS = {
 }
 
 
-@pytest.mark.parametrize(("asked", "index"), PLANS.values(), ids=PLANS)
+@pytest.mark.parametrize(("filters", "index"), PLANS.values(), ids=PLANS)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_every_list_has_its_index(app, asked, index):
-    """SQLite's planner goes by rules; PostgreSQL's by how many rows there are: bench/lists.py."""
+def test_every_list_is_read_by_its_own_index(app, filters, index):
+    """SQLite plans by rules; PostgreSQL by the number of rows, measured by bench/lists.py."""
     statements = []
     with app.app_context():
         ada = db.session.scalars(select(Membership).where(Membership.user_id == ADA)).one()
 
-        def note(*args):
+        def record(*args):
             statements.append(args[2:4])
 
-        event.listen(db.engine, "before_cursor_execute", note)
-        queries.conversations(ada, **asked)
-        event.remove(db.engine, "before_cursor_execute", note)
+        event.listen(db.engine, "before_cursor_execute", record)
+        queries.conversations(ada, **filters)
+        event.remove(db.engine, "before_cursor_execute", record)
         statement, parameters = statements[-1]
         plan = db.session.connection().exec_driver_sql(
             f"EXPLAIN QUERY PLAN {statement}", parameters

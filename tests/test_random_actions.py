@@ -1,6 +1,6 @@
-"""Random actions of five people with random rights, which change meanwhile. Readers that lose
-connections apply events alone, and know in the end what a fresh fetch shows; and nobody hears what
-they were not to see."""
+"""Random actions of five agents with random access that changes meanwhile. Readers that lose
+connections apply events alone, and have the state of a fresh fetch in the end; no reader receives
+an event without access."""
 
 import random
 import re
@@ -30,29 +30,29 @@ from .support import ApiClient
 from .support import CustomerClient
 from .support import outbox_drained
 
-EVERY = 20  # actions between two looks at what has arrived
+EVERY = 20  # actions between two reads of the streams
 CHECKPOINT = 500  # actions between two comparisons with a fresh fetch
-THREADS = 2  # that each reader holds beside the account's stream
-PAGE = 100  # rows of a fetch at most: what is older is not compared
-PATIENCE = 10.0  # s for what has been said to arrive
+THREADS = 2  # of each reader, beside the account's stream
+PAGE = 100  # rows of a fetch at most: older ones are not compared
+PATIENCE = 10.0  # s for published events to arrive
 SEED = 20261124
 
-# Whom these concern is told of them for ever: they were to hear it when it was said.
+# These go to one user, who had access when they were published: later replays are allowed.
 OWN = {"conversation.removed", "conversation.read", "notification.created", "notification.read"}
 
 
 class Watch:
-    """One stream of a reader, and what the reader knows by it."""
+    """One stream of a reader, and the state that it gives."""
 
-    def __init__(self, who: ApiClient, name: str, rights: Rights, counts: Counter[str]):
-        self.who, self.name, self._rights, self._counts = who, name, rights, counts
+    def __init__(self, client: ApiClient, name: str, rights: Rights, counts: Counter[str]):
+        self.client, self.name, self._rights, self._counts = client, name, rights, counts
         self.conversation = int(name.partition(":")[2]) if name.startswith("conv") else None
         self.gone = False
         self._subscription: Subscription | None = None
         self.fetch()
 
     def fetch(self) -> None:
-        """Begins anew, as a page that is loaded again."""
+        """Start with a fresh state, like a reloaded page."""
         self.drop()
         self._state = self.fresh()
         self._notified_since = oldest(self._state.notifications)
@@ -62,12 +62,12 @@ class Watch:
         self._connect(self._state.cursor)
 
     def fresh(self) -> State:
-        return State(self.who, *([self.conversation] if self.conversation else []))
+        return State(self.client, *([self.conversation] if self.conversation else []))
 
     def _connect(self, cursor: str) -> None:
         self._opened = now_ms()
         self._quiet = self._opened
-        self._subscription = Subscription(self.who, [self.name], cursor)
+        self._subscription = Subscription(self.client, [self.name], cursor)
         self.gone = not self._subscription.confirmed
         if not self.gone:
             self._counts["resumed" if self._subscription.resumed else "reset at once"] += 1
@@ -84,7 +84,7 @@ class Watch:
             self._connect(self._last)
 
     def read(self, timeout: float = 0.0) -> None:
-        """Applies what has arrived."""
+        """Apply the events that have arrived."""
         while self._subscription is not None and not self.gone:
             try:
                 event = self._subscription.next_event(timeout)
@@ -101,34 +101,38 @@ class Watch:
                 self._subscription.close()
                 self.gone = True
             else:
-                self._hear(event)
+                self._apply(event)
 
-    def _hear(self, event: Event) -> None:
-        self._refuse_denied(event)
+    def _apply(self, event: Event) -> None:
+        self._check_access(event)
         if event.event not in ("typing", "conversation.viewers"):
             self._state.apply(event.event, event.data)
 
-    def _refuse_denied(self, event: Event) -> None:
+    def _check_access(self, event: Event) -> None:
         if event.event in OWN and self.conversation is None:
             return
-        if event.data.get("viewers") == []:  # takes back what they were to know
+        if event.data.get("viewers") == []:  # clears an earlier event
             return
         ephemeral = event.event in ("typing", "conversation.viewers")
-        # Who has left a thread is seen there for a little longer, on lists that it was on then too.
+        # A viewer who has left is published for the grace, to the lists of the time of leaving.
         late = round(VIEWERS.grace * 1000) if event.event == "conversation.viewers" else 0
-        said = self._quiet if ephemeral else int(re.split(r"[.-]", event.id)[1])
+        published = self._quiet if ephemeral else int(re.split(r"[.-]", event.id)[1])
         if self.conversation is not None:
-            said = max(said, self._opened)
+            published = max(published, self._opened)
         id = event.data.get("conversation_id", event.data.get("id"))
-        assert not self._rights.denied(self.who, id, said - late), (self.who.id, self.name, event)
+        assert not self._rights.denied(self.client, id, published - late), (
+            self.client.id,
+            self.name,
+            event,
+        )
 
     def difference(self, fresh: State) -> Any:
-        """What it knows that a fresh fetch does not show, or the other way round."""
+        """Return the rows in which the reader's state and a fresh fetch differ."""
         if self.conversation is not None:
             if self.gone:
                 return None
-            known = self._state.threads.get(self.conversation, {})
-            return unlike(known, fresh.threads.get(self.conversation, {}))
+            rows = self._state.threads.get(self.conversation, {})
+            return unlike(rows, fresh.threads.get(self.conversation, {}))
         shown, wanted = self._state.shown(), fresh.shown()
         return unlike(shown["conversations"], wanted["conversations"]) or unlike(
             shown["notifications"], wanted["notifications"], self._notified_since
@@ -136,58 +140,58 @@ class Watch:
 
 
 def oldest(rows: dict[int, Any]) -> int:
-    """The first id of which a page tells: the first on it, if it is full."""
+    """Return the first id that a page covers: the first on it if it is full, else 0."""
     return min(rows) if len(rows) >= PAGE else 0
 
 
-def unlike(known: dict[int, Any], fresh: dict[int, Any], since: int = 0) -> Any:
-    """The rows in which they differ, of those that the fresh page and the one that is known from
-    `since` on both tell of. Where much was lost since, a fresh page shows older ones."""
+def unlike(kept: dict[int, Any], fresh: dict[int, Any], since: int = 0) -> Any:
+    """Return the rows that differ, of those that both pages cover; the kept one begins at `since`.
+    After a loss of access, a fresh page covers older rows."""
     since = max(since, oldest(fresh))
-    ids = {id for id in (*known, *fresh) if id >= since}
-    return {id: (known.get(id), fresh.get(id)) for id in ids if known.get(id) != fresh.get(id)}
+    ids = {id for id in (*kept, *fresh) if id >= since}
+    return {id: (kept.get(id), fresh.get(id)) for id in ids if kept.get(id) != fresh.get(id)}
 
 
 class Readers:
-    """Each holds the account's stream and some threads, and loses them now and then."""
+    """Readers with the account's stream and some threads each, which are dropped now and then."""
 
-    def __init__(self, people: list[ApiClient], rights: Rights, seed: int):
+    def __init__(self, agents: list[ApiClient], rights: Rights, seed: int):
         self._rights = rights
         self._random = random.Random(seed)
         self.counts: Counter[str] = Counter()
-        self._lists = [Watch(who, "account:1", rights, self.counts) for who in people]
-        self._threads: dict[ApiClient, list[Watch]] = {who: [] for who in people}
+        self._lists = [Watch(agent, "account:1", rights, self.counts) for agent in agents]
+        self._threads: dict[ApiClient, list[Watch]] = {agent: [] for agent in agents}
 
-    def everyone(self) -> list[Watch]:
+    def watches(self) -> list[Watch]:
         return [*self._lists, *(w for watches in self._threads.values() for w in watches)]
 
-    def look(self) -> None:
-        for watch in self.everyone():
+    def read(self) -> None:
+        for watch in self.watches():
             watch.read()
             if self._random.random() < 0.1:
                 watch.drop()
             elif self._random.random() < 0.5:
                 watch.resume()
-        for who in self._threads:
-            self._choose(who)
+        for agent in self._threads:
+            self._choose(agent)
 
-    def _choose(self, who: ApiClient) -> None:
-        """Goes on from what is lost, and sometimes from what is not, to another thread."""
-        for watch in self._threads[who]:
+    def _choose(self, agent: ApiClient) -> None:
+        """Replace a lost thread, and sometimes another, by a new one."""
+        for watch in self._threads[agent]:
             if watch.gone:
                 self.counts["threads lost"] += 1
             elif self._random.random() < 0.02:
                 watch.drop()
                 watch.gone = True
-        held = self._threads[who] = [w for w in self._threads[who] if not w.gone]
-        seen = self._rights.seen(who)
-        if len(held) < THREADS and seen:
-            name = f"conversation:{self._random.choice(seen)}"
-            held.append(Watch(who, name, self._rights, self.counts))
+        held = self._threads[agent] = [w for w in self._threads[agent] if not w.gone]
+        accessible = self._rights.accessible(agent)
+        if len(held) < THREADS and accessible:
+            name = f"conversation:{self._random.choice(accessible)}"
+            held.append(Watch(agent, name, self._rights, self.counts))
 
     def check(self) -> None:
-        """All know what a fresh fetch shows, and none has a thread that they are not to see."""
-        watches = self.everyone()
+        """Check that all states equal a fresh fetch, and that no thread without access is open."""
+        watches = self.watches()
         for watch in watches:
             watch.resume()
         fresh = {watch: watch.fresh() for watch in watches}
@@ -195,21 +199,21 @@ class Readers:
         for watch in watches:
             watch.read(0.005)
             while (lacks := watch.difference(fresh[watch])) or self._overdue(watch):
-                assert time.monotonic() < deadline, (watch.who.id, watch.name, lacks)
+                assert time.monotonic() < deadline, (watch.client.id, watch.name, lacks)
                 watch.read(0.05)
             self.counts["compared"] += 1
 
     def _overdue(self, watch: Watch) -> bool:
         id = watch.conversation
-        return id is not None and not watch.gone and not self._rights.sees(watch.who, id)
+        return id is not None and not watch.gone and not self._rights.has_access(watch.client, id)
 
     def close(self) -> None:
-        for watch in self.everyone():
+        for watch in self.watches():
             watch.drop()
 
 
 @pytest.fixture
-def people(app) -> list[ApiClient]:
+def agents(app) -> list[ApiClient]:
     with app.app_context():
         for name in ("Nora", "Olga"):
             user = User(name=name, email=f"{name.lower()}@example.com", password_hash="none")
@@ -225,7 +229,7 @@ def people(app) -> list[ApiClient]:
 
 @pytest.fixture
 def customers(app) -> list[ApiClient]:
-    """Those of conversations 1 to 12, in this order."""
+    """The customers of conversations 1 to 12, in this order."""
     with app.app_context():
         contacts = db.session.query(Contact).order_by(Contact.id).all()
         return [CustomerClient(app, contact.email) for contact in contacts]
@@ -233,17 +237,19 @@ def customers(app) -> list[ApiClient]:
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_events_alone_tell_everyone_what_they_may_know(app, people, customers):
+def test_events_alone_give_each_agent_the_state_of_a_fresh_fetch_and_nothing_without_access(
+    app, agents, customers
+):
     app.config["STREAMS_PER_ADDRESS"] = 0
-    rights = Rights(app, people)
-    rights.look(now_ms())
-    actions = Actions(app, people, customers, rights, SEED)
-    readers = Readers(people, rights, SEED + 1)
+    rights = Rights(app, agents)
+    rights.update(now_ms())
+    actions = Actions(app, agents, customers, rights, SEED)
+    readers = Readers(agents, rights, SEED + 1)
     try:
         for number in range(1, SIZES.actions + 1):
             actions.one()
             if number % EVERY == 0:
-                readers.look()
+                readers.read()
             if number % CHECKPOINT == 0:
                 assert outbox_drained(app)
                 readers.check()
@@ -252,15 +258,15 @@ def test_events_alone_tell_everyone_what_they_may_know(app, people, customers):
     print(sorted(actions.answers.items()), sorted(readers.counts.items()))
     for counted in ("drops", "resumed", "stream.reset", "stream.closed", "conversation.removed"):
         assert readers.counts[counted] > 0, counted
-    assert readers.counts["compared"] > SIZES.actions / CHECKPOINT * len(people)
+    assert readers.counts["compared"] > SIZES.actions / CHECKPOINT * len(agents)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_change_that_no_reader_hears_of_is_found(app, people, monkeypatch):
+def test_a_change_without_an_event_is_found_by_the_readers(app, agents, monkeypatch):
     monkeypatch.setattr("tests.test_random_actions.PATIENCE", 0.3)
-    rights = Rights(app, people)
-    rights.look(now_ms())
-    readers = Readers(people, rights, SEED)
+    rights = Rights(app, agents)
+    rights.update(now_ms())
+    readers = Readers(agents, rights, SEED)
     readers.check()
     with app.app_context():
         db.session.get_one(Conversation, 1).status = "resolved"
@@ -271,12 +277,12 @@ def test_a_change_that_no_reader_hears_of_is_found(app, people, monkeypatch):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_what_is_heard_although_denied_is_found(app, people):
-    rights = Rights(app, people)
-    rights.look(now_ms())
-    kevins = Watch(people[1], "account:1", rights, Counter())
+def test_an_event_received_without_access_is_found_by_the_readers(app, agents):
+    rights = Rights(app, agents)
+    rights.update(now_ms())
+    kevins = Watch(agents[1], "account:1", rights, Counter())
     later = f"x-{now_ms() + 5_000}-0"
-    kevins._refuse_denied(Event("conversation.updated", "account:1", {"id": 1}, later))
+    kevins._check_access(Event("conversation.updated", "account:1", {"id": 1}, later))
     with pytest.raises(AssertionError):
-        kevins._refuse_denied(Event("conversation.updated", "account:1", {"id": 7}, later))
+        kevins._check_access(Event("conversation.updated", "account:1", {"id": 7}, later))
     kevins.drop()

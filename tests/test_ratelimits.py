@@ -14,7 +14,7 @@ from rtapp.extensions import db
 from .support import ApiClient
 from .support import CustomerClient
 
-# What is counted is in Redis: one database is as good as two.
+# The counters are in Redis: one database is enough.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 KEVIN = {"email": "kevin@example.com", "password": "password"}
@@ -24,7 +24,7 @@ PER_PAIR, PER_EMAIL, PER_ADDRESS = 10, 20, 60  # as config.py has them
 
 @pytest.fixture
 def limited(app):
-    """The application with its limits on, and nothing counted so far."""
+    """The application with rate limits on and empty counters."""
     limited = create_app(replace(app.extensions["settings"], rate_limits=True))
     ratelimits.limiter._storage_dead = False
     yield limited
@@ -36,7 +36,7 @@ def limited(app):
 
 @pytest.fixture
 def long_window(monkeypatch):
-    """Of an hour: a slow machine's test does not see the end of one of ten seconds."""
+    """Make every window an hour: a slow test must not outlast a window of ten seconds."""
     monkeypatch.setattr(RateLimitItem, "get_expiry", lambda _: 3600)
 
 
@@ -50,7 +50,7 @@ def statuses(app, credentials, count, address="192.0.2.1"):
     return [sign_in(app, credentials, address).status_code for _ in range(count)]
 
 
-def test_guessing_from_one_place_is_slow(limited):
+def test_wrong_passwords_for_one_account_from_one_address_are_limited(limited):
     assert statuses(limited, WRONG, PER_PAIR) == [401] * PER_PAIR
     refused = sign_in(limited, KEVIN)
     assert (refused.status_code, refused.content_type) == (429, "application/problem+json")
@@ -59,21 +59,23 @@ def test_guessing_from_one_place_is_slow(limited):
     assert "Set-Cookie" not in refused.headers
 
 
-def test_a_browser_is_told_on_a_page(limited):
+def test_a_rate_limited_login_in_a_browser_gets_an_html_page(limited):
     statuses(limited, WRONG, PER_PAIR)
     page = sign_in(limited, KEVIN, headers={"Accept": "text/html"})
     assert (page.status_code, page.mimetype) == (429, "text/html")
     assert int(page.headers["Retry-After"]) > 0
 
 
-def test_whoever_guesses_locks_out_nobody_elsewhere(limited):
+def test_a_limited_address_does_not_limit_other_addresses_or_accounts(limited):
     statuses(limited, WRONG, PER_PAIR + 1)
     assert sign_in(limited, KEVIN).status_code == 429
     assert sign_in(limited, KEVIN, "192.0.2.2").status_code == 200
     assert sign_in(limited, {**KEVIN, "email": "ada@example.com"}).status_code == 200
 
 
-def test_guessing_from_many_places_is_slow_and_locks_out_for_a_minute_at_most(limited):
+def test_wrong_passwords_for_one_account_from_many_addresses_are_limited_for_at_most_a_minute(
+    limited,
+):
     for n in range(PER_EMAIL):
         assert sign_in(limited, WRONG, f"198.51.100.{n}").status_code == 401
     refused = sign_in(limited, KEVIN, "203.0.113.1")
@@ -82,7 +84,7 @@ def test_guessing_from_many_places_is_slow_and_locks_out_for_a_minute_at_most(li
 
 
 @pytest.mark.parametrize("spelling", ["Kevin@example.com", " kevin@example.com "])
-def test_another_spelling_of_the_address_is_no_way_around(limited, spelling):
+def test_another_spelling_of_the_email_counts_to_the_same_limit(limited, spelling):
     statuses(limited, WRONG, PER_PAIR)
     assert sign_in(limited, {**KEVIN, "email": spelling}).status_code == 429
     form = limited.test_client().post(
@@ -91,13 +93,13 @@ def test_another_spelling_of_the_address_is_no_way_around(limited, spelling):
     assert form.status_code == 429
 
 
-def test_trying_many_accounts_from_one_place_is_slow(limited):
-    tried = [sign_in(limited, {**WRONG, "email": f"{n}@example.com"}) for n in range(PER_ADDRESS)]
-    assert {answer.status_code for answer in tried} == {401}
+def test_wrong_passwords_for_many_accounts_from_one_address_are_limited(limited):
+    answers = [sign_in(limited, {**WRONG, "email": f"{n}@example.com"}) for n in range(PER_ADDRESS)]
+    assert {answer.status_code for answer in answers} == {401}
     assert sign_in(limited, KEVIN).status_code == 429
 
 
-def test_of_ipv6_a_network_counts_as_one_place(limited):
+def test_addresses_of_one_ipv6_network_count_as_one_address(limited):
     for n in range(PER_PAIR):
         assert sign_in(limited, WRONG, f"2001:db8::{n:x}").status_code == 401
     assert sign_in(limited, KEVIN, "2001:db8::ffff").status_code == 429
@@ -109,13 +111,13 @@ def test_of_ipv6_a_network_counts_as_one_place(limited):
     [("[" * 100_000, 400), ('{"email": ["x"]}', 422), ("7", 422), ("x" * 1_100_000, 413)],
     ids=["deep", "a list", "a number", "too large"],
 )
-def test_a_body_without_an_address_is_answered_as_ever_and_upsets_nothing(limited, body, status):
+def test_a_login_without_a_usable_email_gets_its_usual_answer_with_limits_on(limited, body, status):
     answer = limited.test_client().post("/login", data=body, content_type="application/json")
     assert answer.status_code == status
     assert ratelimits.limiter._storage_dead is False
 
 
-def test_messages_are_limited_per_user(limited, long_window):
+def test_messages_are_limited_per_user_and_reads_are_not(limited, long_window):
     ada, kevin = ApiClient(limited, "ada@example.com"), ApiClient(limited, "kevin@example.com")
     codes = [ada.post("/conversations/1/messages", {}).status_code for _ in range(201)]
     assert codes == [422] * 200 + [429]
@@ -123,34 +125,38 @@ def test_messages_are_limited_per_user(limited, long_window):
     assert ada.get("/conversations/1").status_code == 200  # reads are not limited
 
 
-def test_fifty_typing_posts_a_second_are_never_refused(limited, long_window):
-    limited.post("/typing")(ratelimits.typing(typed))
+def test_fifty_typing_posts_a_second_are_accepted_without_redis_counters_and_more_are_limited(
+    limited, long_window
+):
+    limited.post("/typing")(ratelimits.typing(empty))
     ada = ApiClient(limited, "ada@example.com")
     per_window, _, window, _ = (int(w) if w.isdigit() else w for w in TYPING_PER_USER.split())
     assert per_window / window >= 50
     codes = [ada.post("/typing").status_code for _ in range(per_window)]
     assert set(codes) == {200}
-    assert limited.extensions["broker"].redis.keys("LIMITS*") == []  # Redis has enough to do
+    assert (
+        limited.extensions["broker"].redis.keys("LIMITS*") == []
+    )  # counted in the process, to spare Redis
     refused = ada.post("/typing")
-    assert refused.status_code == 429  # but a loop gone wild is
+    assert refused.status_code == 429  # a client in an endless loop
     assert int(refused.headers["Retry-After"]) > 0
 
 
-def typed():
+def empty():
     return ""
 
 
-def test_every_other_post_is_limited_too(limited, long_window):
+def test_posts_without_a_limit_of_their_own_have_the_default_limit(limited, long_window):
     ada = ApiClient(limited, "ada@example.com")
     codes = [ada.post("/logout").status_code for _ in range(101)]
     assert codes == [204] * 100 + [429]
 
 
-def test_off_lifts_them(app, ada):
+def test_rate_limits_that_are_off_refuse_nothing(app, ada):
     assert statuses(app, WRONG, PER_PAIR + 2) == [401] * (PER_PAIR + 2)
 
 
-def test_keys_hold_no_secrets(limited, broker):
+def test_the_keys_of_rate_limits_contain_no_email_password_or_token(limited, broker):
     sign_in(limited, WRONG)
     ada = ApiClient(limited, "ada@example.com")
     ada.send(1, "hello")
@@ -161,7 +167,7 @@ def test_keys_hold_no_secrets(limited, broker):
     assert "user 1/" in keys
 
 
-def test_without_redis_each_process_counts_by_itself(limited, redis):
+def test_without_redis_each_process_counts_its_own_rate_limits(limited, redis):
     redis.stop()
     try:
         assert statuses(limited, WRONG, PER_PAIR) == [401] * PER_PAIR
@@ -171,7 +177,7 @@ def test_without_redis_each_process_counts_by_itself(limited, redis):
         redis.start()
 
 
-def test_a_redis_that_hangs_delays_a_post_by_half_a_second_at_most(limited, broker):
+def test_a_hanging_redis_delays_most_posts_by_less_than_the_limiters_patience(limited, broker):
     ada = ApiClient(limited, "ada@example.com")
     ada.send(1, "so that there is a connection")
     pid = broker.redis.info("server")["process_id"]
@@ -184,25 +190,25 @@ def test_a_redis_that_hangs_delays_a_post_by_half_a_second_at_most(limited, brok
             taken.append(time.monotonic() - start)
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert ratelimits.limiter._storage_dead  # or it shows nothing
+    assert ratelimits.limiter._storage_dead  # otherwise the limiter never waited
     assert sum(taken) < 5  # s: one socket timeout of the broker, which a single POST must not take
-    assert sorted(taken)[2] < ratelimits.PATIENCE  # most wait for nothing
+    assert sorted(taken)[2] < ratelimits.PATIENCE  # most do not wait
 
 
-@pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1"), (1, "192.0.2.9")])
-def test_an_address_is_believed_from_our_own_proxies_only(app, proxies, seen):
+@pytest.mark.parametrize(("proxies", "address"), [(0, "127.0.0.1"), (1, "192.0.2.9")])
+def test_a_forwarded_address_is_trusted_from_the_configured_proxies_only(app, proxies, address):
     behind = create_app(replace(app.extensions["settings"], proxies=proxies))
     addresses = []
     behind.before_request(lambda: addresses.append(ratelimits.address()))
     forged = {"X-Forwarded-For": "203.0.113.7, 192.0.2.9"}
     behind.test_client().get("/healthz", headers=forged)
-    assert addresses == [f"address {seen}/32"]
+    assert addresses == [f"address {address}/32"]
     behind.extensions["broker"].redis.close()
     with behind.app_context():
         db.engine.dispose()
 
 
-def test_a_visitor_is_counted_and_apart_from_the_user_of_the_same_id(limited, broker):
+def test_a_customer_and_a_user_of_the_same_id_have_separate_rate_limits(limited, broker):
     maria, ada = (
         CustomerClient(limited, "maria.lindqvist@example.com"),
         ApiClient(limited, "ada@example.com"),

@@ -1,4 +1,4 @@
-"""`python app.py` from outside: a process of its own, read by clients that are not ours."""
+"""`python app.py` as a separate process, read by third-party clients."""
 
 import re
 import signal
@@ -39,7 +39,7 @@ def server(tmp_path_factory):
 
 
 def fired(source: EventSource) -> Iterator[ServerSentEvent]:
-    """The events that fire: this client also returns what only sets the retry time."""
+    """Yield the events with data: this client also returns blocks that only set the retry time."""
     return (event for event in source.iter_sse() if event.data)
 
 
@@ -48,7 +48,7 @@ def open_streams(client: httpx.Client) -> float:
     return float(text.split("\nrtapp_open_streams ")[1].split()[0])
 
 
-def test_a_message_goes_over_a_real_socket_as_one_frame(server):
+def test_a_third_party_client_receives_a_message_over_a_real_socket(server):
     with (
         server.client("ada@example.com") as ada,
         server.client("kevin@example.com") as kevin,
@@ -59,31 +59,33 @@ def test_a_message_goes_over_a_real_socket_as_one_frame(server):
         assert "Content-Length" not in source.response.headers
         events = fired(source)
         assert next(events).event == "stream.open"
-        said = ada.post("/conversations/1/messages", json={"content": "a\nb"})
-        assert said.status_code == 201
+        answer = ada.post("/conversations/1/messages", json={"content": "a\nb"})
+        assert answer.status_code == 201
         event = next(events)
         assert event.event == "message.created"
-        assert event.json()["data"] == said.json()
+        assert event.json()["data"] == answer.json()
         assert re.fullmatch(r"[A-Za-z0-9.-]{1,48}", event.id)
 
 
-def test_a_client_that_hangs_up_is_freed_at_once(server):
+def test_a_disconnected_client_is_removed_before_the_next_heartbeat(server):
     with server.client("ada@example.com") as ada:
         eventually(lambda: open_streams(ada) == 0)
         with connect_sse(ada, "GET", "/streams/conversations/1") as source:
-            events = fired(source)  # held, because letting go of it hangs up
+            events = fired(source)  # kept: deleting it would close the connection
             assert next(events).event == "stream.open"
             assert open_streams(ada) == 1
         eventually(lambda: open_streams(ada) == 0)  # well before any heartbeat
 
 
-def test_a_stream_refused_leaves_the_connection_usable(server):
+def test_a_refused_stream_leaves_the_connection_usable(server):
     with server.client("grace@example.com") as grace:
         assert grace.get("/streams/conversations/1").status_code == 404
         assert grace.get("/me").json()["name"] == "Grace"
 
 
-def test_two_instances_run_side_by_side_and_a_second_on_one_folder_does_not(server, tmp_path):
+def test_two_servers_run_in_two_folders_and_a_second_server_in_one_folder_refuses_to_start(
+    server, tmp_path
+):
     other = Server(tmp_path).start()
     try:
         assert other.url != server.url
@@ -92,23 +94,23 @@ def test_two_instances_run_side_by_side_and_a_second_on_one_folder_does_not(serv
         second = Server(server.folder)
         second.log = tmp_path / "second.log"
         assert second.run().process.wait(PATIENCE) != 0
-        told = second.log.read_text()
-        assert "Another rtapp is running" in told
-        assert "RTAPP_INSTANCE" in told
-        assert "Traceback" not in told
+        log = second.log.read_text()
+        assert "Another rtapp is running" in log
+        assert "RTAPP_INSTANCE" in log
+        assert "Traceback" not in log
     finally:
         other.stop()
     assert httpx.get(f"{server.url}/readyz", timeout=PATIENCE).status_code == 200
 
 
-def test_a_killed_server_takes_its_redis_along(tmp_path):
+def test_the_embedded_redis_ends_with_a_killed_server(tmp_path):
     server = Server(tmp_path).start()
     assert server.redis_answers()
     server.stop(signal.SIGKILL)
     eventually(lambda: not server.redis_answers())
 
 
-def test_a_stream_resumes_after_a_restart_and_has_missed_nothing(tmp_path):
+def test_a_stream_resumes_without_a_loss_after_a_server_restart(tmp_path):
     server = Server(tmp_path).start()
     try:
         with server.client("ada@example.com") as ada:

@@ -1,4 +1,4 @@
-"""Browser tests drive a real Chromium against a real server. Not under gevent: Playwright isn't."""
+"""Browser tests drive a real Chromium against a real server, without gevent, for Playwright."""
 
 import shutil
 from collections.abc import Callable
@@ -30,13 +30,13 @@ def restartable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restartabl
 
 @pytest.fixture(scope="module")
 def server(restartable: Restartable) -> str:
-    """Its address."""
+    """The server's URL."""
     return restartable.url
 
 
 @pytest.fixture
 def writer(server: str) -> Iterator[Writer]:
-    """Kevin from a script, at the server itself whatever stands before it."""
+    """A script that posts as Kevin, directly to the server, not through a proxy."""
     writer = Writer(server)
     yield writer
     writer.close()
@@ -44,7 +44,7 @@ def writer(server: str) -> Iterator[Writer]:
 
 @pytest.fixture
 def ada(server: str) -> Iterator[Writer]:
-    """Ada likewise."""
+    """A script that posts as Ada."""
     ada = Writer(server, "ada")
     yield ada
     ada.close()
@@ -69,7 +69,7 @@ def sign_in(context: BrowserContext, name: str) -> None:
 
 @pytest.fixture
 def window(chromium: Browser, server: str) -> Iterator[Callable[..., Page]]:
-    """`window("kevin")`: a window of its own, signed in; a script error fails the test."""
+    """`window("kevin")` opens a separate signed-in window. A script error fails the test."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 

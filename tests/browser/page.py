@@ -1,4 +1,4 @@
-"""What tests do with a page of the inbox."""
+"""Helpers for a page of the inbox."""
 
 from playwright.sync_api import APIResponse
 from playwright.sync_api import Page
@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 
 def act(page: Page, path: str, **data: object) -> APIResponse:
-    """Posts as whoever is signed in there, beside the page."""
+    """Post as the page's user, without the page's scripts."""
     token = page.locator("meta[name=csrf-token]").get_attribute("content")
     answer = page.request.post(path, data=data, headers={"X-CSRF-Token": token or ""})
     assert answer.ok, answer.text()

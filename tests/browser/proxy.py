@@ -1,4 +1,4 @@
-"""A proxy that a test has in its hand: it cuts, stalls, answers 502 or 429, or swallows all."""
+"""A proxy that a test controls: it cuts, stalls, answers 502 or 429, or drops all data."""
 
 import contextlib
 import select
@@ -7,7 +7,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-TURN = 0.02  # s between two looks at what the test wants
+TURN = 0.02  # s between two checks of the mode
 BAD_GATEWAY = (
     b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 15\r\n"
     b"Connection: close\r\n\r\n<h1>Oh no.</h1>"
@@ -21,10 +21,10 @@ ANSWERS = {"refuse": BAD_GATEWAY, "limit": TOO_MANY}
 
 
 class Proxy:
-    """`mode` is what happens to streams, old and new; pages and actions always pass.
+    """`mode` applies to open and new streams; pages and actions always pass.
 
-    pass: all is well. stall: nothing is passed on, and kept. swallow: nothing is passed on, and
-    lost. refuse, limit: streams are cut, and new ones answered 502 or 429.
+    pass: forward. stall: keep the data. swallow: drop the data. refuse, limit: cut open streams and
+    answer new ones with 502 or 429.
     """
 
     def __init__(self, server: str):
@@ -32,7 +32,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.mode = "pass"
-        self.asked: list[tuple[float, str]] = []  # when (s) and how for streams
+        self.asked: list[tuple[float, str]] = []  # time (s) and method of each request for a stream
         self._cuts = 0
         self._stopped = False
         self._threads = [threading.Thread(target=self._accept)]
@@ -40,11 +40,11 @@ class Proxy:
 
     @property
     def streams(self) -> int:
-        """How many have been asked for so far."""
+        """Return the number of requests for streams so far."""
         return len(self.asked)
 
     def cut(self) -> None:
-        """Ends the streams that are open."""
+        """Cut the open streams."""
         self._cuts += 1
 
     def stop(self) -> None:
@@ -81,7 +81,7 @@ class Proxy:
                 self._pass_on(client, server, is_stream)
 
     def _request(self, client: socket.socket) -> bytes:
-        """One request, with its body; it is the last of its connection."""
+        """Read one request with its body, and make it the last of its connection."""
         head, length = b"", 0
         while b"\r\n\r\n" not in head:
             data = client.recv(65536)

@@ -1,4 +1,4 @@
-"""A server in front of a browser, whose data a test reaches: from a shell, or by a restart."""
+"""A server for a browser that a test can restart or reach from a shell."""
 
 import json
 import urllib.request
@@ -8,7 +8,7 @@ from ..harness.waiting import PATIENCE
 
 
 class Restartable(AppProcess):
-    """A server that comes back at the same address, with the same data."""
+    """A server that restarts at the same address, with the same data."""
 
     def post(self, token: str, path: str, **data: object) -> None:
         """Post from a script, with a token."""

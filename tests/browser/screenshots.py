@@ -1,4 +1,4 @@
-"""What bin/screenshots runs: pictures of the inbox on a fresh demo."""
+"""The script of bin/screenshots: pictures of the inbox on a fresh demo."""
 
 import os
 import re
@@ -25,7 +25,7 @@ PHONE = {"width": 390, "height": 844}
 
 @contextmanager
 def demo() -> Iterator[str]:
-    """The address of a server on a fresh demo."""
+    """Run a server on a fresh demo. Gives its URL."""
     with tempfile.TemporaryDirectory() as folder:
         environ = {**os.environ, "PORT": "0", "RTAPP_INSTANCE": folder}
         log = Path(folder) / "log"

@@ -1,4 +1,4 @@
-"""The examples of docs/connector.md, as somebody would copy them."""
+"""The examples of docs/connector.md work when copied."""
 
 import re
 from pathlib import Path
@@ -28,14 +28,14 @@ def show(window):
     return show
 
 
-def test_the_thread_is_live(show, writer):
+def test_the_html_example_of_the_connector_docs_shows_live_messages(show, writer):
     page = show(example("html"))
     expect(page.locator("#state")).to_have_text("live")
     writer.say(1, "As the documentation says")
     expect(page.locator("#messages > li")).to_have_text(["As the documentation says"])
 
 
-def test_the_actions_act(show, writer):
+def test_the_js_example_of_the_connector_docs_posts_and_reports_a_refusal(show, writer):
     page = show(
         '<meta name="csrf-token" content=""><script type="module">'
         f"{example('js')}\nwindow.answer = message; window.finished = true;</script>"

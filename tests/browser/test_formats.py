@@ -1,4 +1,4 @@
-"""The three formats, each with the client that it is for, as a page would use it."""
+"""The three formats, each with its client, as a page uses it."""
 
 import pytest
 from playwright.sync_api import expect
@@ -40,7 +40,7 @@ WITH_TURBO = """<!doctype html><script type="module">
 
 @pytest.fixture
 def page(window):
-    """`page(html, modules)`: Kevin looks at `html`, which finds npm's modules below /npm."""
+    """`page(html, modules)` opens `html` as Kevin, with npm's modules below /npm."""
 
     def show(html: str, modules=None):
         page = window("kevin")
@@ -64,15 +64,15 @@ def shows_what_is_said(page, writer) -> None:
     assert page.evaluate("window.hacked") is None
 
 
-def test_json_with_event_source(page, writer):
+def test_the_json_format_shows_messages_as_text_with_event_source(page, writer):
     shows_what_is_said(page(EVENT_SOURCE), writer)
 
 
-def test_html_with_htmx(page, writer):
+def test_the_html_format_shows_messages_as_text_with_htmx(page, writer):
     shows_what_is_said(page(WITH_HTMX, installed(*HTMX)), writer)
 
 
-def test_turbo_with_turbo_stream_source(page, writer):
+def test_the_turbo_format_updates_thread_and_list_with_turbo_stream_source(page, writer):
     page = page(WITH_TURBO, installed(*TURBO))
     shows_what_is_said(page, writer)
     expect(page.locator("#conversations")).to_contain_text("Third")

@@ -1,4 +1,4 @@
-"""Whatever happens to the connection, the inbox says so, comes back, and ends with what is true."""
+"""Lost connections: the inbox shows the state, reconnects, and has the state of a fresh load."""
 
 import re
 import shutil
@@ -37,13 +37,17 @@ def states(page: Page) -> list[str]:
     return page.evaluate("states")
 
 
-def test_offline_is_said_at_once_and_what_was_missed_comes_with_the_network(window, server, ada):
+def test_the_inbox_shows_offline_at_once_and_receives_missed_messages_once_online(
+    window, server, ada
+):
     kevin = window("kevin")
     kevin.context.add_init_script(STATES)
     live(kevin, "/conversations/3")
     kevin.context.set_offline(True)
     expect(kevin.locator("#live")).to_contain_text("Offline")
-    kevin.evaluate("document.dispatchEvent(new Event('freeze'))")  # a connection that is open stays
+    kevin.evaluate(
+        "document.dispatchEvent(new Event('freeze'))"
+    )  # going offline does not close an open connection
     eventually(lambda: open_streams(server) == 0)
     kevin.evaluate("document.dispatchEvent(new Event('resume'))")
     said = ada.say(3, "Said to nobody")
@@ -55,7 +59,7 @@ def test_offline_is_said_at_once_and_what_was_missed_comes_with_the_network(wind
     assert shows_what_a_fresh_load_shows(kevin, ada, 3)
 
 
-def test_too_many_streams_are_waited_for_as_long_as_the_server_asks(window, server, ada):
+def test_a_stream_refused_with_429_is_retried_after_the_servers_retry_after(window, server, ada):
     proxy = Proxy(server)
     try:
         kevin = live(window("kevin", base_url=proxy.address), "/conversations/4")
@@ -75,8 +79,8 @@ def test_too_many_streams_are_waited_for_as_long_as_the_server_asks(window, serv
         proxy.stop()
 
 
-def test_a_reset_reaches_every_tab_and_each_fetches_again(window, restartable, ada):
-    """Kevin gains an inbox: no event tells what was there before."""
+def test_a_reset_reloads_every_tab_of_the_browser(window, restartable, ada):
+    """Kevin gains an inbox: no event contains its existing conversations."""
     pages = [window("kevin")]
     pages += [pages[0].context.new_page() for _ in range(2)]
     for page, path in zip(
@@ -99,13 +103,13 @@ def test_a_reset_reaches_every_tab_and_each_fetches_again(window, restartable, a
     for page in pages:
         eventually(
             lambda page=page: page.locator("#conversations > .row").evaluate_all(rows) == expected,
-            what="it ends with what a fresh load shows",
+            what="the list equals a fresh load",
         )
 
 
 @pytest.fixture
 def cached(chromium, server):
-    """A browser with the back/forward cache that every browser has, and Playwright's has not."""
+    """A browser with the back/forward cache, which Playwright's browsers have off by default."""
     browser = chromium.browser_type.launch(
         executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
         args=["--no-sandbox", "--disable-gpu"],
@@ -118,7 +122,7 @@ def cached(chromium, server):
     browser.close()
 
 
-def test_who_goes_back_and_forward_finds_the_thread_as_it_is_now(cached, ada):
+def test_a_thread_restored_from_the_back_forward_cache_receives_missed_messages(cached, ada):
     page = live(cached.new_page(), "/conversations/5")
     page.locator("#conversation-6 a").click()
     page.wait_for_url("**/conversations/6")
@@ -126,13 +130,17 @@ def test_who_goes_back_and_forward_finds_the_thread_as_it_is_now(cached, ada):
     for path, conversation in (("5", 5), ("6", 6), ("5", 5)):
         said = ada.say(conversation, "Said while it was away")
         page.go_forward(wait_until="commit") if path == "6" else page.go_back(wait_until="commit")
-        expect(page).to_have_url(re.compile(f"/conversations/{path}$"))  # a cached page never loads
+        expect(page).to_have_url(
+            re.compile(f"/conversations/{path}$")
+        )  # a cached page fires no load event
         expect(page.locator(f"#message-{said}")).to_be_visible()
         expect(page.locator("#live")).to_contain_text("Live")
         assert shows_what_a_fresh_load_shows(page, ada, conversation)
 
 
-def test_who_loses_access_to_what_is_open_is_told(window, restartable):
+def test_losing_access_shows_a_notice_in_the_thread_and_removes_the_row_from_the_list(
+    window, restartable
+):
     kevin = live(window("kevin"), "/conversations/1")
     other = live(kevin.context.new_page(), "/accounts/1/conversations")
     expect(other.locator("#conversation-1")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A link to an old message: it opens there, and what lies between it and the newest is no loss."""
+"""A link to an old message opens there, and the messages up to the newest can be loaded."""
 
 import pytest
 from playwright.sync_api import Page
@@ -12,12 +12,12 @@ from .test_inbox_thread import scroll
 from .writer import Writer
 
 MESSAGES = "#messages > .message"
-SINCE = 130  # messages after the one that is linked: more than two pages
+SINCE = 130  # messages after the linked one: more than two pages
 
 
 @pytest.fixture(scope="module")
 def old(server):
-    """The id of a note that mentions Kevin, long ago in conversation 3."""
+    """The id of an old note in conversation 3 that mentions Kevin."""
     ada = Writer(server, "ada")
     id = ada.say(3, "@Kevin, this is the one", private=True)
     for n in range(SINCE):
@@ -28,13 +28,13 @@ def old(server):
 
 @pytest.fixture
 def kevin(window, old) -> Page:
-    """He has followed the link."""
+    """Kevin's page after he has followed the link."""
     return live(window("kevin"), f"/conversations/3?message={old}#message-{old}")
 
 
 def ids(page: Page) -> list[int]:
     found = page.locator(MESSAGES).evaluate_all("all => all.map(({id}) => Number(id.slice(8)))")
-    assert found == sorted(set(found)), "each once, and in order"
+    assert found == sorted(set(found)), "a message is shown twice or out of order"
     return found
 
 
@@ -47,7 +47,7 @@ def scroll_until(page: Page, top: int, done) -> None:
     eventually(is_done)
 
 
-def test_a_notification_opens_with_its_message_in_view_and_marked(window, old):
+def test_a_notification_opens_the_thread_with_its_message_in_view_and_marked(window, old):
     kevin = live(window("kevin"), "/accounts/1/conversations")
     kevin.locator("#notifications-menu summary").click()
     kevin.locator("#notifications > li", has_text="mentioned you").locator("a").click()
@@ -60,17 +60,17 @@ def test_a_notification_opens_with_its_message_in_view_and_marked(window, old):
     expect(kevin.locator("#newer")).to_contain_text("Jump to latest")
 
 
-def test_what_comes_meanwhile_is_offered_and_is_there_after_the_jump(kevin, writer, old):
+def test_a_new_message_below_a_linked_one_is_offered_and_shown_after_the_jump(kevin, writer, old):
     before = ids(kevin)
     said = writer.say(3, "Said while he read above")
     expect(kevin.locator("#newer")).to_contain_text("New messages")
-    assert ids(kevin) == before, "it does not follow what he reads"
+    assert ids(kevin) == before, "the thread at an old message appended a new one"
     kevin.evaluate("window.notReloaded = true")
     kevin.locator("#newer").click()
     expect(kevin.locator(f"#message-{said}")).to_be_in_viewport()
     expect(kevin.locator("#newer")).to_be_hidden()
     assert kevin.evaluate("window.notReloaded")
-    assert kevin.url.endswith("/conversations/3"), "a reload stays here"
+    assert kevin.url.endswith("/conversations/3"), "the URL still has the old message"
     said = writer.say(3, "And this is live")
     expect(kevin.locator(f"#message-{said}")).to_be_in_viewport()
     assert ids(kevin)[0] > old
@@ -78,7 +78,9 @@ def test_what_comes_meanwhile_is_offered_and_is_there_after_the_jump(kevin, writ
     assert ids(kevin)[-1] == said
 
 
-def test_reading_on_downwards_ends_at_the_newest_although_more_is_written(kevin, writer, old):
+def test_scrolling_down_from_a_linked_message_reaches_the_newest_while_more_are_written(
+    kevin, writer, old
+):
     first = ids(kevin)[0]
     writer.keep_saying([3], every=0.1)
     scroll_until(kevin, 0, lambda: kevin.locator("#thread-scroll .later").count() == 0)
@@ -89,7 +91,7 @@ def test_reading_on_downwards_ends_at_the_newest_although_more_is_written(kevin,
     assert ids(kevin) == [first, *writer.messages_after(3, first)]
 
 
-def test_what_is_loaded_below_does_not_move_what_one_reads(kevin, old):
+def test_loading_later_messages_does_not_move_the_messages_in_view(kevin, old):
     last = ids(kevin)[-1]
     before = kevin.locator(f"#message-{old}").bounding_box()["y"]
     kevin.get_by_role("link", name="Later messages").evaluate("link => link.click()")
@@ -97,7 +99,7 @@ def test_what_is_loaded_below_does_not_move_what_one_reads(kevin, old):
     assert abs(kevin.locator(f"#message-{old}").bounding_box()["y"] - before) < 2
 
 
-def test_who_answers_from_there_sees_the_answer_at_the_end(kevin):
+def test_a_reply_sent_from_an_old_message_is_shown_at_the_end_of_the_thread(kevin):
     kevin.fill(COMPOSER, "An answer to the old one")
     kevin.keyboard.press("Enter")
     mine = kevin.locator(MESSAGES, has_text="An answer to the old one")
@@ -106,11 +108,11 @@ def test_who_answers_from_there_sees_the_answer_at_the_end(kevin):
     expect(mine).to_have_count(1)
 
 
-def test_an_edit_that_comes_while_an_older_page_is_on_its_way_is_not_lost(window, old):
+def test_an_edit_received_while_an_older_page_loads_is_shown_on_that_page(window, old):
     ada, kevin = live(window("ada"), "/conversations/3"), window("kevin")
     held = []
 
-    def hold(route):  # the page as it is now, but later
+    def hold(route):  # delivers the current page later
         held.append((route, route.fetch()))
 
     kevin.route("**/conversations/3?before=*", hold)
@@ -127,7 +129,7 @@ def test_an_edit_that_comes_while_an_older_page_is_on_its_way_is_not_lost(window
     expect(kevin.locator(f"#message-{line}")).to_contain_text("Edited on the way")
 
 
-def test_without_javascript_the_link_opens_there_too(window, old):
+def test_a_link_to_an_old_message_works_without_javascript(window, old):
     kevin = window("kevin", java_script_enabled=False)
     kevin.goto(f"/conversations/3?message={old}#message-{old}")
     expect(kevin.locator(f"#message-{old}:target")).to_be_in_viewport()

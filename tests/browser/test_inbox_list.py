@@ -1,4 +1,4 @@
-"""The list: rows come, move and go by the view; and what one does to a conversation shows."""
+"""The list: rows appear, move and disappear by the view, and changes of a conversation show."""
 
 import re
 
@@ -8,7 +8,7 @@ from .page import act
 from .page import live
 
 
-def test_rows_appear_move_and_disappear_by_the_view(window, writer):
+def test_rows_of_the_list_appear_move_and_disappear_by_the_view(window, writer):
     ada = live(window("ada"), "/accounts/1/conversations?assignee=none&status=open")
     rows = ada.locator("#conversations > .row")
     expect(rows).to_have_count(2)
@@ -30,7 +30,7 @@ def test_rows_appear_move_and_disappear_by_the_view(window, writer):
     expect(ada.locator("#conversation-4")).to_have_count(0)
 
 
-def test_an_edit_changes_the_preview_and_moves_nothing(window, writer):
+def test_an_edit_changes_the_rows_preview_and_does_not_move_the_row(window, writer):
     first = writer.say(3, "Seen by nobody yet")
     writer.say(2, "The newest of all")
     ada = live(window("ada"), "/accounts/1/conversations")
@@ -40,7 +40,7 @@ def test_an_edit_changes_the_preview_and_moves_nothing(window, writer):
     expect(ada.locator("#conversations > .row").nth(1)).to_have_id("conversation-3")
 
 
-def test_a_link_of_the_list_keeps_the_view_also_after_an_update(window, writer):
+def test_the_link_of_a_row_keeps_the_view_after_an_update(window, writer):
     ada = live(window("ada"), "/accounts/1/conversations?status=pending")
     link = ada.locator("#conversation-4 a")
     expect(link).to_have_attribute("href", "/conversations/4?status=pending")
@@ -51,7 +51,7 @@ def test_a_link_of_the_list_keeps_the_view_also_after_an_update(window, writer):
     expect(ada.locator("#conversations > .row")).to_have_count(2)
 
 
-def test_search_finds_names_and_messages(window):
+def test_the_search_field_finds_a_conversation_and_shows_when_nothing_is_found(window):
     kevin = live(window("kevin"), "/accounts/1/conversations")
     kevin.keyboard.press("/")
     kevin.keyboard.type("iceland")
@@ -64,7 +64,7 @@ def test_search_finds_names_and_messages(window):
     expect(kevin.get_by_text("Nothing found for “nothing has this”.")).to_be_visible()
 
 
-def test_older_rows_come_by_scrolling_each_once(window):
+def test_scrolling_the_list_loads_every_older_row_once(window):
     ada = window("ada")
     inbox = {"inbox_id": 2}
     for n in range(60):
@@ -80,7 +80,9 @@ def test_older_rows_come_by_scrolling_each_once(window):
     assert len(set(ids)) == 72
 
 
-def test_the_keyboard_goes_through_the_list_and_keeps_its_place_when_rows_move(window, writer):
+def test_keyboard_focus_in_the_list_stays_on_its_row_when_rows_move_and_keys_open_help_and_note(
+    window, writer
+):
     kevin = live(window("kevin"), "/accounts/1/conversations")
     kevin.keyboard.press("j")
     kevin.keyboard.press("j")
@@ -98,11 +100,11 @@ def test_the_keyboard_goes_through_the_list_and_keeps_its_place_when_rows_move(w
     kevin.keyboard.press("n")
     expect(kevin.get_by_label("Your message")).to_be_focused()
     expect(kevin.get_by_label("Private note")).to_be_checked()
-    kevin.keyboard.type("e?")  # in a field keys are letters
+    kevin.keyboard.type("e?")  # in a field, keys are text
     expect(kevin.get_by_label("Your message")).to_have_value("e?")
 
 
-def test_status_and_assignee_are_changed_in_menus_and_followed_by_others(window):
+def test_status_and_assignee_changed_in_menus_or_by_key_show_in_another_agents_window(window):
     ada, kevin = live(window("ada"), "/conversations/5"), live(window("kevin"), "/conversations/5")
     ada.locator("#status-menu summary").click()
     ada.get_by_role("button", name="Until tomorrow").click()
@@ -116,7 +118,7 @@ def test_status_and_assignee_are_changed_in_menus_and_followed_by_others(window)
     ada.get_by_role("button", name="Kevin").click()
     expect(kevin.locator("#thread-assignee")).to_contain_text("Kevin")
     count = kevin.locator("#notification-count")
-    expect(count).to_be_hidden()  # it is the conversation that he looks at
+    expect(count).to_be_hidden()  # he has this conversation open
     act(ada, "/conversations/2/assignee", assignee_id=2)
     expect(count).to_contain_text("1")
     expect(kevin).to_have_title(re.compile(r"^\(1\) "))
@@ -127,7 +129,7 @@ def test_status_and_assignee_are_changed_in_menus_and_followed_by_others(window)
     expect(kevin).not_to_have_title(re.compile(r"^\("))
 
 
-def test_a_conversation_is_begun_in_a_dialog(window):
+def test_a_conversation_is_started_in_a_dialog(window):
     kevin = live(window("kevin"), "/accounts/1/conversations")
     kevin.get_by_role("button", name="New conversation").click()
     dialog = kevin.locator("#new-conversation")

@@ -1,6 +1,6 @@
-"""A long thread, a long list, many events: the page stays responsive. What it took is printed.
+"""A long thread, a long list, many events: the page stays responsive. The measures are printed.
 
-Long tasks are a matter of time, which a busy machine takes from the page: bin/soak measures them.
+A busy machine makes tasks longer, so only bin/soak measures them.
 """
 
 import os
@@ -20,8 +20,8 @@ SOAK = bool(os.environ.get("RTAPP_SOAK"))
 MESSAGES, CONVERSATIONS = 5_000, 2_000
 SECONDS = 60
 RATE = 50  # events a second
-pytestmark = pytest.mark.skipif(not SOAK, reason="it measures: bin/soak")
-LONGEST_TASK = 500  # ms, on a machine that has other things to do as well
+pytestmark = pytest.mark.skipif(not SOAK, reason="a measurement: run by bin/soak")
+LONGEST_TASK = 500  # ms, on a machine with other work
 WATCH = """
 window.tasks = [];
 new PerformanceObserver((list) => tasks.push(...list.getEntries().map((task) => task.duration)))
@@ -30,7 +30,7 @@ new PerformanceObserver((list) => tasks.push(...list.getEntries().map((task) => 
 
 
 def fill(database: Path) -> None:
-    """Conversation 1 gets so many messages, and the account so many conversations."""
+    """Add MESSAGES messages to conversation 1, and CONVERSATIONS conversations to the account."""
     with sqlite3.connect(database, timeout=10) as connection:
         for n in range(CONVERSATIONS):
             connection.execute(
@@ -57,7 +57,7 @@ def restartable(restartable):
 
 
 def report(page: Page, what: str) -> float:
-    """The longest task in ms. Prints what was measured."""
+    """Return the longest task in ms, and print the measures."""
     tasks = page.evaluate("tasks")
     memory = page.evaluate("performance.memory.usedJSHeapSize") / 2**20
     longest = max(tasks, default=0)
@@ -66,10 +66,10 @@ def report(page: Page, what: str) -> float:
 
 
 def scroll_through(page: Page, scroller: str, end: str, rows: str, wanted: int) -> None:
-    """By the mouse wheel's way, until so many rows are there."""
+    """Scroll in steps until the wanted number of rows is loaded."""
     deadline = time.monotonic() + 600
     while page.locator(rows).count() < wanted:
-        assert time.monotonic() < deadline, "they don't come"
+        assert time.monotonic() < deadline, "the rows were not loaded"
         page.locator(scroller).evaluate(f"place => place.scrollBy(0, {end})")
         page.evaluate("() => new Promise(requestAnimationFrame)")
 
@@ -94,7 +94,7 @@ def test_many_events_a_second_leave_the_page_responsive(window, server):
     kevin.add_init_script(WATCH)
     live(kevin, "/conversations/2")
     writer = Writer(server, "ada")
-    # A message is two events here: it comes into the thread, and its row moves.
+    # A message is two events: one in the thread, one of its row.
     writer.keep_saying([2], 2 / RATE, most=SECONDS * RATE // 2)
     kevin.locator("#composer textarea").press_sequentially("Typed meanwhile", delay=50)
     expect(kevin.locator("#composer textarea")).to_have_value("Typed meanwhile")

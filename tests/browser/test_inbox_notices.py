@@ -1,4 +1,4 @@
-"""A sound and a desktop notification, for who wants them: of what is addressed to them, once."""
+"""Optional sounds and desktop notifications of the user's own notifications, once per browser."""
 
 import pytest
 from playwright.sync_api import Page
@@ -8,8 +8,8 @@ from ..harness.waiting import eventually
 from .page import live
 from .writer import Writer
 
-# What the page does to the browser is noted beside being done; `look(false)` is what the browser
-# says of a tab in the background, which a headless one never says.
+# Records the page's sounds and notifications. `look(false)` sets the visibility of a tab in the
+# background, which a headless browser never reports.
 NOTED = """
   window.told = {sounds: 0, shown: []};
   let isVisible = true;
@@ -34,7 +34,7 @@ NOTED = """
 
 @pytest.fixture
 def tabs(window) -> list[Page]:
-    """Two of Kevin's, of which he sees none."""
+    """Two tabs of Kevin, both in the background."""
     context = window("kevin", permissions=["notifications"]).context
     context.add_init_script(NOTED)
     tabs = [context.pages[0], context.new_page()]
@@ -52,7 +52,7 @@ def switch_on(page: Page, *settings: str) -> None:
 
 
 def told(tabs: list[Page]) -> tuple[int, list[str]]:
-    """How many sounds all tabs made, and what they showed."""
+    """Return the number of sounds of all tabs, and the titles they showed."""
     sounds = sum(page.evaluate("told.sounds") for page in tabs)
     return sounds, [
         title for page in tabs for title in page.evaluate("told.shown.map((n) => n.title)")
@@ -60,7 +60,7 @@ def told(tabs: list[Page]) -> tuple[int, list[str]]:
 
 
 def noticed(tabs: list[Page], number: int) -> None:
-    """So many notifications are on each page, which is told of them before it tells."""
+    """Wait until each page lists `number` mentions; a page lists one before it notifies."""
     for page in tabs:
         expect(page.locator("#notifications > li", has_text="Ada mentioned you")).to_have_count(
             number
@@ -74,15 +74,15 @@ def mention(ada: Writer) -> None:
 MENTION = "Ada mentioned you in Maria Lindqvist"
 
 
-def test_nothing_is_said_unless_it_is_asked_for(tabs, ada):
+def test_no_sound_or_desktop_notification_comes_before_it_is_switched_on(tabs, ada):
     mention(ada)
     noticed(tabs, 1)
     switch_on(tabs[0], "Sound", "Desktop notifications")
     mention(ada)
-    eventually(lambda: told(tabs) == (1, [MENTION]), what="the second, and only that")
+    eventually(lambda: told(tabs) == (1, [MENTION]), what="a notice of the second mention only")
 
 
-def test_of_what_is_addressed_to_me_one_tab_tells_once(tabs, ada):
+def test_each_mention_is_notified_by_one_tab_once_and_other_messages_are_not(tabs, ada):
     before = tabs[0].locator("#notifications > li", has_text="Ada mentioned you").count()
     switch_on(tabs[1], "Sound", "Desktop notifications")
     ada.say(2, "Nothing of yours")
@@ -98,7 +98,7 @@ def test_of_what_is_addressed_to_me_one_tab_tells_once(tabs, ada):
     assert told(tabs) == (3, [MENTION] * 3)
 
 
-def test_while_one_tab_is_looked_at_none_tells(tabs, ada):
+def test_no_tab_notifies_while_one_is_visible(tabs, ada):
     before = tabs[0].locator("#notifications > li", has_text="Ada mentioned you").count()
     switch_on(tabs[0], "Sound")
     tabs[1].evaluate("look(true)")
@@ -107,10 +107,10 @@ def test_while_one_tab_is_looked_at_none_tells(tabs, ada):
     tabs[1].evaluate("look(false)")
     mention(ada)
     eventually(lambda: told(tabs)[0] > 0)
-    assert told(tabs) == (1, []), "the second; and it was not to be shown"
+    assert told(tabs) == (1, []), "one sound, of the second mention, and no desktop notification"
 
 
-def test_a_click_on_it_opens_what_it_is_about(tabs, ada):
+def test_a_click_on_a_desktop_notification_opens_its_message(tabs, ada):
     switch_on(tabs[0], "Desktop notifications")
     note = ada.say(1, "@Kevin this one", private=True)
     eventually(lambda: told(tabs)[1])
@@ -119,7 +119,7 @@ def test_a_click_on_it_opens_what_it_is_about(tabs, ada):
     teller.wait_for_url(f"**/conversations/1?message={note}#message-{note}")
 
 
-def test_without_permission_the_switch_stays_off(window):
+def test_the_switch_of_desktop_notifications_stays_off_without_permission(window):
     kevin = live(window("kevin"), "/accounts/1/conversations")
     assert kevin.evaluate("Notification.permission") != "granted"
     kevin.locator("#me-menu summary").click()

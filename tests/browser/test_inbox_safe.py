@@ -1,4 +1,4 @@
-"""What the page costs, what it loads and runs, and whether everyone can use it."""
+"""The page's size, its loads and scripts, and its accessibility."""
 
 import gzip
 from pathlib import Path
@@ -25,7 +25,7 @@ def gzipped(files) -> int:
     return len(gzip.compress(b"".join(file.read_bytes() for file in files), 9))
 
 
-def test_scripts_and_styles_stay_small():
+def test_scripts_and_styles_stay_below_their_size_limits():
     scripts = sorted((ROOT / "static/js").rglob("*.js"))
     styles = sorted((ROOT / "static/css").glob("*.css"))
     assert len(scripts) > 20
@@ -35,7 +35,7 @@ def test_scripts_and_styles_stay_small():
     assert gzipped(styles) < 20_000
 
 
-def test_nothing_is_asked_of_another_server_and_nothing_is_refused_by_the_policy(window):
+def test_the_page_loads_from_its_server_only_and_violates_no_content_security_policy(window):
     kevin = window("kevin")
     asked: list[str] = []
     said: list[str] = []
@@ -55,7 +55,7 @@ def test_nothing_is_asked_of_another_server_and_nothing_is_refused_by_the_policy
     assert kevin.locator("[style]:not(textarea)").count() == 0
 
 
-def test_markup_in_whatever_others_see_stays_text(window):
+def test_markup_in_messages_names_searches_and_notes_stays_text_in_other_windows(window):
     ada, kevin = window("ada"), live(window("kevin"), "/conversations/1")
     new = {"inbox_id": 1, "contact": {"name": MARKUP[:200], "email": "<b>@x.example"}}
     live(ada, "/conversations/1")
@@ -113,7 +113,7 @@ DESK = {"width": 1280, "height": 800}
     ],
     ids=["light", "dark", "mobile"],
 )
-def test_axe_finds_nothing_serious(window, chromium, server, axe, options):
+def test_axe_finds_no_serious_violation_on_any_page_or_menu(window, chromium, server, axe, options):
     context = chromium.new_context(base_url=server, reduced_motion="reduce", **options)
     login = context.new_page()
     login.goto("/login")
@@ -132,7 +132,7 @@ def test_axe_finds_nothing_serious(window, chromium, server, axe, options):
     assert complaints(kevin, axe) == []
 
 
-def test_nothing_overflows_and_every_target_is_large_enough(window):
+def test_no_page_overflows_and_every_target_has_24_pixels_at_every_width(window):
     kevin = window("kevin")
     for path in ("/accounts/1/conversations", "/conversations/1"):
         live(kevin, path)
@@ -143,9 +143,9 @@ def test_nothing_overflows_and_every_target_is_large_enough(window):
 
 
 def small_targets(page: Page) -> list[str]:
-    """What is below 24 × 24 px (WCAG 2.2, 2.5.8); a switch's target is its label.
+    """Return the targets below 24 × 24 px (WCAG 2.2, 2.5.8); a switch's target is its label.
 
-    Of what the next frame shows: rows out of sight (`content-visibility: auto`) have no size yet.
+    Measured after the next frame: rows out of view (`content-visibility: auto`) have no size.
     """
     page.evaluate("new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))")
     sizes = page.evaluate(
@@ -155,5 +155,5 @@ def small_targets(page: Page) -> list[str]:
           .map((element) => [element.outerHTML.slice(0, 90), element.getBoundingClientRect()])
           .map(([html, box]) => [html, box.width, box.height])"""
     )
-    assert len(sizes) > 5, "there is nothing to aim at"
+    assert len(sizes) > 5, "the page has no targets"
     return [f"{html} {width}×{height}" for html, width, height in sizes if min(width, height) < 24]

@@ -1,4 +1,4 @@
-"""What the customer has seen is marked as they see it."""
+"""The mark of the last reply that the customer has read."""
 
 from playwright.sync_api import expect
 
@@ -6,7 +6,9 @@ from .page import act
 from .page import live
 
 
-def test_the_mark_moves_as_the_customer_reads_and_stays_at_replies(window, restartable):
+def test_the_seen_mark_follows_the_customers_read_position_and_marks_only_replies(
+    window, restartable
+):
     kevin = live(window("kevin"), "/conversations/2")
 
     def say(content: str, **more: object) -> int:
@@ -36,7 +38,7 @@ def test_the_mark_moves_as_the_customer_reads_and_stays_at_replies(window, resta
     read(third)
     expect(kevin.locator(f"#message-{third} .seen")).to_be_visible()
     expect(mark).to_have_count(1)
-    live(kevin, "/conversations/2")  # and that is what a fresh load shows
+    live(kevin, "/conversations/2")  # a fresh load shows the same
     expect(kevin.locator(f"#message-{third} .seen")).to_be_visible()
     expect(mark).to_have_count(1)
     assert third > note

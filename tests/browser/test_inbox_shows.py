@@ -1,4 +1,4 @@
-"""What the page shows of what it knows: numbers, days and times, its own state; and to whom."""
+"""The page's badges, days and times, connection state, and announcements to screen readers."""
 
 from playwright.sync_api import Page
 from playwright.sync_api import expect
@@ -22,18 +22,16 @@ def badge(page: Page, place: str):
     return page.locator(f"{place} .badge")
 
 
-def test_unread_numbers_come_on_rows_and_views_and_go_when_it_is_read_in_another_tab(
-    window, writer
-):
+def test_unread_badges_of_rows_and_views_disappear_when_read_in_another_tab(window, writer):
     ada = live(window("ada"), "/conversations/3")
     other = live(ada.context.new_page(), "/accounts/1/conversations")
     for page in (ada, other):
-        expect(badge(page, "#conversation-3")).to_be_hidden()  # it is looked at
+        expect(badge(page, "#conversation-3")).to_be_hidden()  # it is open in a tab
     before = badge(other, ".views li:has-text('All')").text_content()
     act(ada, "/conversations/2/status", status="open")
     for _ in range(2):
         writer.say(2, "Somebody should read this")
-    expect(badge(other, "#conversation-2")).to_contain_text("3")  # and what the customer asked
+    expect(badge(other, "#conversation-2")).to_contain_text("3")  # with the customer's question
     expect(other.locator("#conversation-2")).to_have_attribute("data-unread", "")
     ada.locator("#conversation-2 a").click()
     expect(badge(other, "#conversation-2")).to_be_hidden()
@@ -41,7 +39,7 @@ def test_unread_numbers_come_on_rows_and_views_and_go_when_it_is_read_in_another
     expect(badge(other, ".views li:has-text('All')")).not_to_have_text(before)
 
 
-def test_days_groups_and_times_are_shown_and_move_on(window, writer):
+def test_days_groups_and_relative_times_are_shown_and_updated(window, writer):
     kevin = window("kevin")
     kevin.clock.install()
     live(kevin, "/conversations/6")
@@ -61,7 +59,7 @@ def test_days_groups_and_times_are_shown_and_move_on(window, writer):
     expect(days.last).to_have_text("Yesterday")
 
 
-def test_a_server_that_is_behind_is_said_to_be_by_how_much(window):
+def test_the_page_shows_the_lag_of_a_server_that_is_behind(window):
     kevin = window("kevin")
     kevin.add_init_script(STATES)
     kevin.add_init_script("""
@@ -81,7 +79,7 @@ def test_a_server_that_is_behind_is_said_to_be_by_how_much(window):
     assert "Behind by 7 s" in kevin.evaluate("words")
 
 
-def test_who_is_signed_out_elsewhere_is_told_and_led_back(window):
+def test_a_page_signed_out_in_another_tab_shows_it_and_links_to_the_login(window):
     kevin = live(window("kevin"), "/conversations/1")
     other = live(kevin.context.new_page(), "/accounts/1/conversations")
     other.locator("#me-menu summary").click()
@@ -92,7 +90,7 @@ def test_who_is_signed_out_elsewhere_is_told_and_led_back(window):
     kevin.wait_for_url("**/login?next=*conversations*1")
 
 
-def test_what_is_old_or_ticks_is_not_read_out(window, writer):
+def test_older_messages_and_ticking_times_are_not_announced_to_screen_readers(window, writer):
     for n in range(60):
         writer.say(4, f"Line {n}")
     kevin = live(window("kevin"), "/conversations/4")
@@ -117,7 +115,7 @@ def test_what_is_old_or_ticks_is_not_read_out(window, writer):
     expect(kevin.locator("#live [data-more]")).to_have_attribute("aria-hidden", "true")
 
 
-def test_the_modules_leave_nothing_in_the_global_scope(window):
+def test_the_modules_add_nothing_to_the_global_scope(window):
     added = window("kevin").evaluate("""async () => {
       const before = new Set(Reflect.ownKeys(globalThis));
       const {connect} = await import("/static/js/connector/connector.js");

@@ -1,4 +1,4 @@
-"""Tabs that crash or freeze: the others go on, and whoever comes back has everything."""
+"""Tabs that crash or freeze: the others continue, and a resumed tab has every message."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def has(id: int) -> str:
     return f"document.getElementById('message-{id}') !== null"
 
 
-def test_when_the_leading_tabs_renderer_is_killed_the_others_go_on_and_lose_nothing(
+def test_other_tabs_stay_live_and_lose_no_message_when_the_leading_tabs_renderer_is_killed(
     untouched, server, ada
 ):
     eventually(lambda: open_streams(server) == 0)
@@ -42,11 +42,11 @@ def test_when_the_leading_tabs_renderer_is_killed_the_others_go_on_and_lose_noth
         said = [first, *ada.messages_after(1, first)]
         tab.expect(f"{IDS}.length >= {len(said)}")
         assert tab.evaluate(IDS) == said
-        assert tab.evaluate("states") == ["live"], "nothing was amiss"
+        assert tab.evaluate("states") == ["live"], "the tab was not live all the time"
     eventually(lambda: open_streams(server) == 1)
 
 
-def test_a_page_that_was_frozen_says_so_and_has_everything_when_it_is_back(untouched, server, ada):
+def test_a_thawed_page_shows_offline_then_live_and_has_every_missed_message(untouched, server, ada):
     eventually(lambda: open_streams(server) == 0)
     tab = untouched.open_live("/conversations/2")
     tab.evaluate(STATES)
@@ -59,9 +59,11 @@ def test_a_page_that_was_frozen_says_so_and_has_everything_when_it_is_back(untou
     tab.send("Network.enable")
     nothing = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
     tab.send("Network.emulateNetworkConditions", offline=True, **nothing)
-    tab.thaw()  # where there is no network yet
+    tab.thaw()  # still without a network
     tab.expect("document.getElementById('live').dataset.state === 'offline'")
-    assert tab.evaluate("states") == ["reconnecting", "offline"], "it never said to be live"
+    assert tab.evaluate("states") == ["reconnecting", "offline"], (
+        "the page showed live without a connection"
+    )
     assert not tab.evaluate(has(said[0]))
     tab.send("Network.emulateNetworkConditions", offline=False, **nothing)
     tab.expect("states.at(-1) === 'live'")
@@ -70,8 +72,8 @@ def test_a_page_that_was_frozen_says_so_and_has_everything_when_it_is_back(untou
     assert ids == [ids[0], *ada.messages_after(2, ids[0])]
 
 
-def test_when_the_leading_tab_freezes_another_takes_over(untouched, server, ada):
-    """Its own connection ends only as it thaws: Chromium cancels requests in tasks, which wait."""
+def test_another_tab_takes_over_when_the_leading_tab_freezes(untouched, server, ada):
+    """The frozen tab's connection ends when it thaws: Chromium cancels requests in queued tasks."""
     eventually(lambda: open_streams(server) == 0)
     leader, follower = (untouched.open_live("/conversations/3") for _ in range(2))
     assert open_streams(server) == 1
@@ -79,7 +81,7 @@ def test_when_the_leading_tab_freezes_another_takes_over(untouched, server, ada)
     leader.freeze()
     said = ada.say(3)
     follower.expect(has(said))
-    assert follower.evaluate("states") == ["live"], "nothing was amiss"
+    assert follower.evaluate("states") == ["live"], "the tab was not live all the time"
     leader.thaw()
     leader.expect(has(said))
     leader.expect("document.getElementById('live').dataset.state === 'live'")

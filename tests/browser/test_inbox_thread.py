@@ -1,4 +1,4 @@
-"""The thread and its composer: what one writes, and how the page keeps its place."""
+"""The thread and its composer: sending, editing, drafts, and the scroll position."""
 
 from playwright.sync_api import Page
 from playwright.sync_api import Route
@@ -15,7 +15,7 @@ def scroll(page: Page, top: int) -> None:
     page.locator("#thread-scroll").evaluate("(thread, top) => thread.scrollTo(0, top)", top)
 
 
-def test_ones_own_message_is_there_at_once_fails_visibly_and_arrives_once(window):
+def test_a_sent_message_shows_at_once_shows_its_failure_and_arrives_once_when_retried(window):
     kevin = live(window("kevin"), "/conversations/2")
     held: list[Route] = []
     kevin.route("**/conversations/2/messages", lambda route: held.append(route))
@@ -51,7 +51,7 @@ def test_a_failed_message_can_be_discarded(window):
     expect(kevin.locator("body")).not_to_contain_text("Never mind")
 
 
-def test_edits_and_deletions_are_marked_for_everyone_and_only_own_are_offered(window):
+def test_edits_and_deletions_show_in_other_windows_and_are_offered_for_own_messages_only(window):
     ada, kevin = live(window("ada"), "/conversations/4"), live(window("kevin"), "/conversations/4")
     kevin.fill(COMPOSER, "A tpyo")
     kevin.keyboard.press("Enter")
@@ -70,13 +70,13 @@ def test_edits_and_deletions_are_marked_for_everyone_and_only_own_are_offered(wi
     changed.get_by_role("button", name="Delete for good?").click()
     gone = ada.locator(f"#{id}")
     expect(gone).to_contain_text("This message was deleted.")
-    expect(gone).to_contain_text("Kevin")  # whose it was stays
+    expect(gone).to_contain_text("Kevin")  # the author stays
     expect(gone).not_to_contain_text("edited")
     customers = kevin.locator("#messages > [data-type=incoming]").first
     expect(customers.locator(".change")).to_be_hidden()
 
 
-def test_a_message_is_changed_without_javascript(window):
+def test_a_message_can_be_edited_without_javascript(window):
     kevin = window("kevin", java_script_enabled=False)
     kevin.goto("/conversations/4")
     kevin.fill(COMPOSER, "By a form")
@@ -88,7 +88,7 @@ def test_a_message_is_changed_without_javascript(window):
     expect(kevin.locator("#messages")).to_contain_text("Changed by a form")
 
 
-def test_drafts_are_kept_for_each_conversation_and_as_what_they_were(window):
+def test_a_draft_is_kept_per_conversation_as_a_private_note_or_a_reply(window):
     kevin = live(window("kevin"), "/conversations/1")
     kevin.get_by_label("Private note").check()
     expect(kevin.locator(COMPOSER)).to_have_attribute("placeholder", "Write a note for your team…")
@@ -100,11 +100,11 @@ def test_drafts_are_kept_for_each_conversation_and_as_what_they_were(window):
     expect(kevin.get_by_label("Private note")).to_be_checked()
 
 
-def test_a_colleague_is_mentioned_by_keyboard_and_hears_of_it(window):
+def test_a_mention_completed_by_keyboard_in_a_note_notifies_the_agent(window):
     ada, kevin = live(window("ada"), "/conversations/3"), live(window("kevin"), "/conversations/2")
     text = kevin.locator(COMPOSER)
     text.press_sequentially("@a")
-    expect(kevin.get_by_role("listbox")).to_be_hidden()  # the customer is nobody's colleague
+    expect(kevin.get_by_role("listbox")).to_be_hidden()  # no completion in a reply to the customer
     text.fill("")
     kevin.get_by_label("Private note").check()
     text.press_sequentially("Ask @a")
@@ -119,18 +119,20 @@ def test_a_colleague_is_mentioned_by_keyboard_and_hears_of_it(window):
     expect(ada.locator("#notifications > li").first).to_contain_text("Kevin mentioned you")
 
 
-def test_older_messages_come_by_scrolling_up_without_a_jump(window, writer):
+def test_scrolling_up_loads_older_messages_and_a_new_one_below_does_not_move_the_view(
+    window, writer
+):
     for n in range(70):
         writer.say(6, f"Line {n}")
     kevin = live(window("kevin"), "/conversations/6")
     messages = kevin.locator("#messages > .message")
     assert messages.count() == 50
     scroll(kevin, -100_000)
-    expect(messages).to_have_count(74)  # and four of the demo
+    expect(messages).to_have_count(74)  # with the demo's four
     expect(kevin.locator("#thread-scroll .more")).to_have_count(0)
     texts = kevin.locator("#messages .content").all_text_contents()
     assert texts[-70:] == [f"Line {n}" for n in range(70)]
-    # Whoever reads above stays there when something new comes, and is told.
+    # A new message below does not move the view, and is offered.
     scroll(kevin, -600)
     before = kevin.locator("#messages > .message", has_text="Line 55").bounding_box()
     act(kevin, "/conversations/6/messages", content="News from below")
@@ -142,9 +144,7 @@ def test_older_messages_come_by_scrolling_up_without_a_jump(window, writer):
     expect(kevin.locator("#newer")).to_be_hidden()
 
 
-def test_what_came_while_one_read_elsewhere_has_a_line_above_it_and_is_read_when_seen(
-    window, writer
-):
+def test_a_message_received_out_of_view_has_a_divider_and_is_read_once_in_view(window, writer):
     for n in range(30):
         writer.say(3, f"Earlier {n}")
     ada = window("ada")
@@ -164,7 +164,9 @@ def test_what_came_while_one_read_elsewhere_has_a_line_above_it_and_is_read_when
     expect(ada.locator(".divider")).to_have_count(1)
 
 
-def test_older_pages_are_links_without_javascript_and_the_newest_with_it(window, writer):
+def test_pages_of_older_messages_are_links_without_javascript_and_open_at_the_newest_with_it(
+    window, writer
+):
     for n in range(55):
         writer.say(5, f"Page {n}")
     kevin = window("kevin", java_script_enabled=False)

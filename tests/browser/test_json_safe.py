@@ -1,4 +1,4 @@
-"""The JSON format, with a page of one's own: nothing that others write becomes markup or a line."""
+"""The JSON format in a third-party page: user text becomes neither markup nor a stream's line."""
 
 import http.client
 import json
@@ -13,12 +13,12 @@ import pytest
 from ..harness.waiting import eventually
 from .writer import Writer
 
-# Ends a line, an event, an element, a string; and what only looks as if it did.
+# Text that ends a line, an event, an element or a string, or looks as if it did.
 BREAKS = "\r\n\r\ndata: forged\n\nevent: forged\u2028\u2029\x85\x0b\x0c\ufeff"
 MARKUP = f"<img src=x onerror=hacked()>\"'</script><script>hacked()</script>{BREAKS}"
 NAMES = MARKUP[:60] + BREAKS
 STREAMS = "/streams?stream=account:1&stream=conversation:1&stream=presence:1"
-# As docs/connector.md recommends it: what others wrote goes into text.
+# As docs/connector.md recommends: user text goes into textContent.
 PAGE = f"""<!doctype html><meta charset="utf-8"><ol id="heard"></ol><script>
   window.hacked = () => document.body.dataset.hacked = "yes";
   window.forged = 0;
@@ -45,7 +45,7 @@ EVENTS = [
 
 @pytest.fixture(scope="module")
 def restartable(restartable):
-    """Everybody and everything on it has a name that tries to be more."""
+    """The server, with markup in the name of every user, contact, inbox and account."""
     with closing(sqlite3.connect(restartable.folder / "rtapp.sqlite3", timeout=10)) as database:
         for table in ("users", "contacts", "inboxes", "accounts"):
             database.execute(f"UPDATE {table} SET name = ?", (NAMES,))
@@ -54,7 +54,7 @@ def restartable(restartable):
 
 
 def fill_every_field(ada: Writer) -> None:
-    """Each event that carries somebody's words, with the worst of words."""
+    """Cause each event that carries user text, with markup in it."""
     said = ada.post(
         "/conversations/1/messages", content=MARKUP, client_id=MARKUP[:30] + str(uuid.uuid4())[:34]
     )
@@ -77,7 +77,7 @@ def texts(value: object) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def test_what_others_write_stays_text_in_a_page_of_ones_own(window, ada):
+def test_user_text_of_every_event_stays_text_in_a_third_party_page(window, ada):
     kevin = window("kevin")
     html = PAGE.replace("EVENTS", json.dumps(EVENTS))
     kevin.route("**/page.html", lambda route: route.fulfill(body=html, content_type="text/html"))
@@ -91,14 +91,14 @@ def test_what_others_write_stays_text_in_a_page_of_ones_own(window, ada):
         if type != "message.deleted":
             assert any("<img src=x onerror" in text for text in texts(data)), type
     created = [data for type, data in heard if type == "message.created"]
-    assert created[0]["content"] == MARKUP.replace("\r\n", "\n"), "as it was written"
+    assert created[0]["content"] == MARKUP.replace("\r\n", "\n"), "the content was changed"
     assert kevin.locator("#heard > li").count() == len(heard)
     assert kevin.locator("#heard > li *").count() == 0
     assert kevin.locator("body[data-hacked], img, script:not(:first-of-type)").count() == 0
     assert kevin.evaluate("forged") == 0
 
 
-def test_no_byte_of_it_ends_a_line(server, ada):
+def test_user_text_ends_no_line_of_a_stream_and_forges_no_field(server, ada):
     kevin = Writer(server, "kevin")
     stream = http.client.HTTPConnection(urlsplit(server).netloc, timeout=10)
     stream.request("GET", STREAMS, headers={"Cookie": kevin.cookie})

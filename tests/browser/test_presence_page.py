@@ -1,11 +1,11 @@
-"""Who is here, who types and who looks at a conversation, as Ada sees it of Kevin."""
+"""Presence, typing and viewers on the page: Ada's page shows Kevin's."""
 
 from playwright.sync_api import expect
 
-GRACE = 60_000  # ms, more than the 10 s for which somebody who has gone may come back
+GRACE = 60_000  # ms, more than the grace of 10 s
 
 
-def test_kevins_dot_typing_line_and_avatar_appear_and_go(window):
+def test_another_agents_presence_typing_and_avatar_appear_and_disappear_on_the_page(window):
     ada, kevin = window("ada"), window("kevin")
     ada.goto("/conversations/1")
     row = ada.locator("#conversation-1")
@@ -24,7 +24,7 @@ def test_kevins_dot_typing_line_and_avatar_appear_and_go(window):
     expect(line).to_contain_text("Kevin is typing…")
     expect(line).to_be_visible()
     expect(ada.locator("#announcement")).to_have_text("Kevin is typing…")
-    expect(kevin.locator("#typing li")).to_have_count(1)  # it hears of itself
+    expect(kevin.locator("#typing li")).to_have_count(1)  # it receives its own typing
     expect(kevin.locator("#typing-line")).to_be_hidden()
     kevin.fill("#composer textarea", "")
     expect(line).to_be_hidden()
@@ -34,7 +34,7 @@ def test_kevins_dot_typing_line_and_avatar_appear_and_go(window):
     expect(dot).to_have_count(0, timeout=GRACE)
 
 
-def test_typing_a_note_says_so_and_sending_ends_it(window):
+def test_typing_a_note_is_shown_as_such_and_ends_when_the_note_is_sent(window):
     ada, kevin = window("ada"), window("kevin")
     ada.goto("/conversations/2")
     kevin.goto("/conversations/2")
@@ -47,7 +47,7 @@ def test_typing_a_note_says_so_and_sending_ends_it(window):
     expect(ada.locator("#typing-line")).to_be_hidden()
 
 
-def test_a_chosen_status_is_seen_by_others_and_by_ones_other_window(window):
+def test_a_chosen_presence_status_shows_for_others_and_in_the_users_other_window(window):
     ada, kevin = window("ada"), window("kevin")
     ada.goto("/conversations/4")
     dots = ada.locator("#conversation-4 .chip .dot")
@@ -66,7 +66,7 @@ def test_a_chosen_status_is_seen_by_others_and_by_ones_other_window(window):
     expect(other.locator("#own-status [aria-pressed=true]")).to_contain_text("Appear offline")
 
 
-def test_while_cut_off_nobody_is_shown_as_here(window):
+def test_an_offline_page_shows_no_presence_and_no_viewers(window):
     ada, kevin = window("ada"), window("kevin")
     kevin.goto("/conversations/1")
     ada.goto("/conversations/1")
@@ -82,7 +82,7 @@ def test_while_cut_off_nobody_is_shown_as_here(window):
     expect(avatar).to_be_visible(timeout=GRACE)
 
 
-def test_a_status_is_chosen_without_javascript(window):
+def test_a_presence_status_can_be_chosen_without_javascript(window):
     kevin = window("kevin", java_script_enabled=False)
     kevin.locator("#me-menu summary").click()
     kevin.get_by_role("button", name="Busy").click()

@@ -1,6 +1,6 @@
-"""Whatever a proxy does to the stream: the page comes back, has everything, and said so meanwhile.
+"""Faults of a proxy: the page shows its state, reconnects, and has every message.
 
-Somebody writes all the while, so that silence is a fault: the page bears 1.5 s of it.
+A script writes all the time, so that silence is a fault: the page tolerates 1.5 s of it.
 """
 
 import json
@@ -38,7 +38,7 @@ def page(window, proxy, writer):
 
 
 def recovers(page, writer) -> None:
-    """It is live again, and after the writer's last word shows what a fresh load shows."""
+    """Check that the page is live again, and equals a fresh load after the last message."""
     expect(page.locator("#state")).to_have_text("live", timeout=10_000)
     writer.stop()
     first = page.evaluate("tab.messages[0]")
@@ -54,7 +54,7 @@ def hear_more(page) -> None:
     page.wait_for_function("heard => tab.messages.length > heard + 3", arg=heard)
 
 
-def test_through_cuts(page, proxy, writer):
+def test_the_page_recovers_from_five_cut_streams_without_a_loss(page, proxy, writer):
     for cut in range(1, 6):
         hear_more(page)
         proxy.cut()
@@ -64,29 +64,35 @@ def test_through_cuts(page, proxy, writer):
     assert proxy.streams >= 6
 
 
-def test_through_answers_of_502(page, proxy, writer):
+def test_the_page_retries_while_a_proxy_answers_502_and_recovers_without_a_loss(
+    page, proxy, writer
+):
     hear_more(page)
     proxy.mode = "refuse"
     expect(page.locator("#state")).to_have_text("reconnecting")
     asked = proxy.streams
-    eventually(lambda: proxy.streams >= asked + 6, what="it tries again, and asks why")
+    eventually(
+        lambda: proxy.streams >= asked + 6, what="the page retries, with a HEAD after each refusal"
+    )
     proxy.mode = "pass"
     recovers(page, writer)
     assert page.evaluate("tab.states") == ["live", "reconnecting", "live"]
 
 
-def test_through_silence(page, proxy, writer):
+def test_the_page_gives_up_a_silent_connection_and_recovers_without_a_loss(page, proxy, writer):
     hear_more(page)
     asked = proxy.streams
     proxy.mode = "swallow"
     expect(page.locator("#state")).to_have_text("reconnecting")
-    eventually(lambda: proxy.streams > asked, what="it gives up the dead connection")
+    eventually(lambda: proxy.streams > asked, what="the page opens another connection")
     proxy.mode = "pass"
     recovers(page, writer)
 
 
-def test_through_a_stall(page, proxy, writer):
-    """What was kept arrives late, on a connection that was given up: nothing comes twice."""
+def test_the_page_recovers_from_a_stalled_connection_without_a_loss_or_duplicate(
+    page, proxy, writer
+):
+    """The kept data arrives late, on an abandoned connection; no message comes twice."""
     hear_more(page)
     proxy.mode = "stall"
     expect(page.locator("#state")).to_have_text("reconnecting")
@@ -94,7 +100,7 @@ def test_through_a_stall(page, proxy, writer):
     recovers(page, writer)
 
 
-def test_through_a_stall_that_is_short_nothing_is_amiss(page, proxy, writer):
+def test_the_page_stays_live_on_one_connection_through_a_short_stall(page, proxy, writer):
     hear_more(page)
     asked = proxy.streams
     proxy.mode = "stall"
@@ -106,7 +112,9 @@ def test_through_a_stall_that_is_short_nothing_is_amiss(page, proxy, writer):
     assert proxy.streams == asked
 
 
-def test_offline_and_online(page, proxy, writer, server):
+def test_the_page_recovers_from_being_offline_without_a_loss_on_one_connection(
+    page, proxy, writer, server
+):
     hear_more(page)
     page.context.set_offline(True)
     proxy.cut()

@@ -1,18 +1,20 @@
-"""A window outlives its server: it comes back by itself, and has missed nothing."""
+"""A page outlives a restart of the server, and receives what it missed."""
 
 from playwright.sync_api import expect
 
-PATIENCE = 30_000  # ms, more than the longest that a window waits at first
+PATIENCE = 30_000  # ms, more than a page's longest first delay
 
 
-def test_what_was_said_while_the_window_was_cut_off_is_there_without_reloading(window, restartable):
+def test_a_page_receives_messages_sent_during_a_server_restart_without_reloading(
+    window, restartable
+):
     kevin = window("kevin")
     kevin.goto("/conversations/2")
     expect(kevin.locator("#live")).to_contain_text("Live")
     kevin.evaluate("window.notReloaded = true")
     restartable.stop()
     expect(kevin.locator("#live")).to_contain_text("Reconnecting")
-    kevin.context.set_offline(True)  # so that it can't come back before something is said
+    kevin.context.set_offline(True)  # so that it can't reconnect before the message
     restartable.start()
     restartable.say(2, "Said while you were away.")
     expect(kevin.locator("#messages")).not_to_contain_text("Said while you were away.")

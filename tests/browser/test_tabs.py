@@ -1,4 +1,4 @@
-"""The tabs of a browser share one connection; whichever goes, the others miss nothing."""
+"""The tabs of a browser share one connection; when one ends, the others lose no message."""
 
 import json
 import random
@@ -15,13 +15,13 @@ from .writer import open_streams
 
 TAB = (Path(__file__).parent / "tab.html").read_text()
 ADA = 1
-# Hung tabs are given up after 0.1 heartbeats (1.5 s) of silence; the tests write more often.
+# Hung tabs are replaced after 0.1 heartbeats (1.5 s) of silence; the tests write more often.
 IMPATIENT = {"patience": 0.1, "grace": 300}
 
 
 @pytest.fixture
 def browser(window, server):
-    """`browser(conversation)` opens a tab of Ada's one browser."""
+    """`browser(conversation)` opens a tab of Ada's browser."""
     eventually(lambda: open_streams(server) == 0)
     context = window("ada").context
     context.route("**/tab.html?*", lambda route: route.fulfill(body=TAB, content_type="text/html"))
@@ -40,7 +40,7 @@ def browser(window, server):
 
 @pytest.fixture
 def cached(chromium):
-    """A browser with the back/forward cache that every browser has, and Playwright's has not."""
+    """A browser with the back/forward cache, which Playwright's browsers have off by default."""
     browser = chromium.browser_type.launch(
         executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
         args=["--no-sandbox", "--disable-gpu"],
@@ -55,7 +55,7 @@ def shows_what_a_fresh_load_shows(page, writer, conversation: int) -> bool:
     return shown == [shown[0], *writer.messages_after(conversation, shown[0])]
 
 
-def test_nine_tabs_have_one_connection_and_are_all_live(browser, server, writer):
+def test_nine_tabs_of_a_browser_are_live_on_one_connection(browser, server, writer):
     tabs = [(browser(conversation), conversation) for conversation in (1, 2, 3) * 3]
     assert open_streams(server) == 1
     said = {conversation: writer.say(conversation) for conversation in (1, 2, 3)}
@@ -67,14 +67,16 @@ def test_nine_tabs_have_one_connection_and_are_all_live(browser, server, writer)
     assert open_streams(server) == 1
 
 
-def test_tabs_that_do_not_share_have_one_each(browser, server):
+def test_tabs_with_sharing_off_have_one_connection_each(browser, server):
     for _ in range(2):
         browser(1, share=False)
     assert open_streams(server) == 2
 
 
-def test_somebody_elses_tab_has_a_connection_of_its_own_and_hears_nothing(browser, server):
-    """As after signing out and in again: what was rendered for the other is not live any more."""
+def test_a_tab_rendered_for_another_user_is_rejected_and_does_not_share_the_connection(
+    browser, server
+):
+    """As after signing in as another user: a page of the previous user must not be live."""
     browser(1)
     other = browser(1, user=ADA + 1, live=False)
     expect(other.locator("#state")).to_have_text("closed")
@@ -82,9 +84,7 @@ def test_somebody_elses_tab_has_a_connection_of_its_own_and_hears_nothing(browse
     assert open_streams(server) == 1
 
 
-def test_when_the_leading_tab_closes_another_takes_over_and_nothing_is_lost(
-    browser, server, writer
-):
+def test_another_tab_takes_over_without_a_loss_when_the_leading_tab_closes(browser, server, writer):
     tabs = [browser(1) for _ in range(3)]
     writer.keep_saying([1], every=0.01, most=200)
     while len(tabs) > 1:
@@ -93,12 +93,12 @@ def test_when_the_leading_tab_closes_another_takes_over_and_nothing_is_lost(
         tabs.pop(0).close()
     eventually(lambda: not writer.is_at_work)
     eventually(lambda: shows_what_a_fresh_load_shows(tabs[0], writer, 1))
-    assert tabs[0].evaluate("tab.states") == ["live"], "nothing was amiss"
+    assert tabs[0].evaluate("tab.states") == ["live"], "the tab was not live all the time"
     assert tabs[0].evaluate("tab.resets") == 0
     assert open_streams(server) == 1
 
 
-def test_when_the_leading_tab_hangs_another_takes_over(browser, server, writer):
+def test_another_tab_takes_over_when_the_leading_tab_hangs(browser, server, writer):
     leader, follower = browser(1, **IMPATIENT), browser(1, **IMPATIENT)
     writer.keep_saying([1], every=0.1)
     leader.evaluate(
@@ -110,15 +110,19 @@ def test_when_the_leading_tab_hangs_another_takes_over(browser, server, writer):
     follower.wait_for_function(
         "heard => tab.messages.length > heard + 20", arg=heard, timeout=14_000
     )
-    assert time.monotonic() - hung_at < 15, "the leader was back, so nothing is shown"
-    leader.wait_for_function("performance.now() > 0")  # when it answers again
+    assert time.monotonic() - hung_at < 15, (
+        "the follower received messages only after the leader's hang"
+    )
+    leader.wait_for_function("performance.now() > 0")  # once it responds again
     writer.stop()
     for page in (leader, follower):
         eventually(lambda page=page: shows_what_a_fresh_load_shows(page, writer, 1))
     eventually(lambda: open_streams(server) == 1)
 
 
-def test_a_page_that_comes_back_from_the_back_forward_cache_goes_on(cached, server, writer):
+def test_a_page_restored_from_the_back_forward_cache_receives_missed_messages(
+    cached, server, writer
+):
     page = cached.new_page(base_url=server)
     asked = {"email": "ada@example.com", "password": "password"}
     assert page.request.post("/login", data=asked).ok
@@ -129,12 +133,12 @@ def test_a_page_that_comes_back_from_the_back_forward_cache_goes_on(cached, serv
     page.goto("/healthz")
     eventually(lambda: open_streams(server) == 0)
     said = writer.say(1)
-    page.go_back(wait_until="commit")  # what was kept does not load again
-    assert page.evaluate("window.kept"), "the page was loaded anew, not kept"
+    page.go_back(wait_until="commit")  # a cached page does not load
+    assert page.evaluate("window.kept"), "the page was reloaded, not restored"
     page.wait_for_function("id => tab.messages.at(-1) === id", arg=said)
 
 
-def test_a_refused_stream_is_told_to_its_tab_alone(browser, server, writer):
+def test_a_refused_stream_is_reported_to_its_tab_only(browser, server, writer):
     good = browser(1)
     bad = browser(1)
     bad.evaluate("""() => {
@@ -151,7 +155,7 @@ def test_a_refused_stream_is_told_to_its_tab_alone(browser, server, writer):
 
 
 @pytest.mark.timeout(300)  # it took up to 69 s on a machine with a load of 11
-def test_a_thousand_events_while_tabs_open_and_close_at_random(browser, server, writer):
+def test_tabs_that_open_and_close_at_random_lose_none_of_a_thousand_events(browser, server, writer):
     """Each message is two events: one in its thread, one in the list of conversations."""
     chance = random.Random(6)
     tabs = [(browser(conversation), conversation) for conversation in (1, 2, 3)]
@@ -167,7 +171,7 @@ def test_a_thousand_events_while_tabs_open_and_close_at_random(browser, server, 
             page.close(run_before_unload=False)
             closed += 1
     assert opened > 5
-    assert closed > 5, "the tabs did not change while it was written"
+    assert closed > 5, "the tabs did not change during the writing"
     versions = writer.versions()
     for page, conversation in tabs:
         page.wait_for_function("window.tab?.states.at(-1) === 'live'")
@@ -178,7 +182,7 @@ def test_a_thousand_events_while_tabs_open_and_close_at_random(browser, server, 
         )
         eventually(
             lambda page=page: page.evaluate("tab.versions").items() <= versions.items(),
-            what="the list as it is",
+            what="the list's versions are current",
         )
         assert page.evaluate("tab.resets") == 0
         assert page.evaluate("tab.states") == ["live"]

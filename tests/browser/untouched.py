@@ -1,7 +1,7 @@
-"""Tabs to which Playwright has done nothing: its own always count as seen, and so never freeze.
+"""Tabs that Playwright does not attach to: its own tabs always count as visible and never freeze.
 
-They are spoken to in the DevTools protocol (https://chromedevtools.github.io/devtools-protocol/),
-over a session of Playwright's with the browser.
+They are driven by the DevTools protocol (https://chromedevtools.github.io/devtools-protocol/), over
+a session of Playwright with the browser.
 """
 
 import json
@@ -13,7 +13,7 @@ from ..harness.waiting import eventually
 
 
 class Untouched:
-    """A window of its own, signed in: its tabs share cookies, as tabs do."""
+    """A separate signed-in window, whose tabs share cookies."""
 
     def __init__(self, browser: Browser, server: str, name: str):
         self.server = server
@@ -48,8 +48,8 @@ class Untouched:
 
     @property
     def crashed(self) -> int:
-        """How many of its tabs have."""
-        self.session.send("Target.getTargets")  # while it is asked, what has come is heard
+        """Return the number of crashed tabs."""
+        self.session.send("Target.getTargets")  # processes the received messages
         return self._crashed
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class Tab:
         self._window, self._session, self._asked = window, session, 0
 
     def tell(self, method: str, **parameters: Any) -> None:
-        """Does not wait for an answer."""
+        """Send without waiting for an answer."""
         self._asked += 1
         message = {"id": self._asked, "method": method, "params": parameters}
         asked = {"sessionId": self._session, "message": json.dumps(message)}
@@ -97,7 +97,7 @@ class Tab:
         eventually(lambda: self.evaluate(expression), what=expression)
 
     def crash(self) -> None:
-        """Its renderer is killed, without a word to anybody."""
+        """Kill the tab's renderer process."""
         self.tell("Page.crash")
 
     def freeze(self) -> None:

@@ -1,4 +1,4 @@
-"""Somebody who writes while browsers listen, and knows what a fresh load would show."""
+"""A script that writes messages, and fetches the state of a fresh load."""
 
 import http.client
 import json
@@ -36,18 +36,18 @@ class Writer:
         return self._headers["Cookie"]
 
     def post(self, path: str, **data: object) -> Any:
-        """What the action answers."""
+        """Return the action's answer."""
         return self._request("POST", path, data)
 
     def say(self, conversation: int, content: str = "", **more: object) -> int:
-        """Returns the message's id."""
+        """Post a message and return its id."""
         said = {"content": content or f"Number {self.said}", **more}
         message = self.post(f"/conversations/{conversation}/messages", **said)
         self.said += 1
         return int(message["id"])
 
     def keep_saying(self, conversations: list[int], every: float, most: int = 1_000_000) -> None:
-        """In the background, to one after the other, until `stop` or `most` messages."""
+        """Write to the conversations in turn, in the background, up to `most` messages."""
 
         def run() -> None:
             for i in range(most):
@@ -73,7 +73,7 @@ class Writer:
         self._connection.close()
 
     def messages_after(self, conversation: int, message: int) -> list[int]:
-        """The ids of what a fresh load shows after `message`."""
+        """Return the ids after `message` of a fresh load."""
         ids: list[int] = []
         while True:
             after = ids[-1] if ids else message
@@ -84,13 +84,13 @@ class Writer:
             ids += page
 
     def versions(self) -> dict[str, int]:
-        """Of the conversations, as a fresh load of the list has them."""
+        """Return the versions of the conversations in a fresh load of the list."""
         rows = self._request("GET", "/accounts/1/conversations?limit=100")["conversations"]
         return {str(row["id"]): row["version"] for row in rows}
 
 
 def open_streams(server: str) -> int:
-    """How many streams the server counts."""
+    """Return the number of open streams by the server's count."""
     with urllib.request.urlopen(f"{server}/metrics", timeout=PATIENCE) as answer:
         found = re.search(r"^rtapp_open_streams (\S+)$", answer.read().decode(), re.MULTILINE)
     assert found is not None

@@ -1,10 +1,10 @@
-"""What an event's data may hold, and what every client must make of it."""
+"""Data of events, and the result that every client must give for it."""
 
 from typing import NamedTuple
 
 
 class Case(NamedTuple):
-    """`data` is written under `name`; a client fires `type` with `arrives`."""
+    """A frame of `data` and `name`. A client must fire `type` with `arrives`."""
 
     about: str
     data: str

@@ -33,7 +33,7 @@ def httpx_sse() -> readers.Httpx:
 def chromium() -> Iterator[readers.Process]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        pytest.skip("SKIPPED: there is no Chromium on the PATH, so nothing is read by a browser")
+        pytest.skip("SKIPPED: no Chromium on the PATH")
     reader = readers.chromium(path)
     yield reader
     reader.stop()
@@ -57,38 +57,38 @@ def reader(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(scope="session", params=["chromium", "node"])
 def event_source(request: pytest.FixtureRequest) -> Any:
-    """The clients with the interface of the standard, which reconnect by themselves."""
+    """The clients with the standard EventSource interface, which reconnect."""
     return request.getfixturevalue(request.param)
 
 
-class Asked(NamedTuple):
-    """A request that came to the raw server, when, and with which headers."""
+class Received(NamedTuple):
+    """A request to the raw server: its time (s, monotonic) and its headers."""
 
     at: float
     headers: dict[str, str]
 
 
 class RawServer:
-    """Answers with exactly the bytes it was given: `answers[path]` is a list, one per request.
+    """Answers with exactly the given bytes: `answers[path]` is a list, one per request.
 
-    The last of them is followed by silence, the others by the end of the connection.
+    The connection stays open after the last answer, and is closed after each of the others.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, list[bytes]] = {}
-        self.asked: dict[str, list[Asked]] = {}
+        self.received: dict[str, list[Received]] = {}
         self._server = StreamServer(("127.0.0.1", 0), self._serve)
         self._server.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def stream(self, *answers: bytes) -> str:
-        """The address of a stream of these bytes."""
+        """Return the URL of a stream of these bytes."""
         path = f"/{len(self.answers)}"
-        self.answers[path], self.asked[path] = list(answers), []
+        self.answers[path], self.received[path] = list(answers), []
         return self.url + path
 
-    def requests(self, url: str) -> list[Asked]:
-        return self.asked[url.removeprefix(self.url)]
+    def requests(self, url: str) -> list[Received]:
+        return self.received[url.removeprefix(self.url)]
 
     def _serve(self, connection: socket.socket, address: object) -> None:
         try:
@@ -111,7 +111,7 @@ class RawServer:
             connection.sendall(PAGE)
             return
         headers = dict(line.lower().split(": ", 1) for line in lines if line)
-        self.asked[path].append(Asked(time.monotonic(), headers))
+        self.received[path].append(Received(time.monotonic(), headers))
         answers = self.answers[path]
         last = len(answers) == 1
         connection.sendall(HEAD + (answers[0] if last else answers.pop(0)))
@@ -144,7 +144,7 @@ class App(AppProcess):
 
 @pytest.fixture(scope="session")
 def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """One real server for all tests that don't stop it."""
+    """A real server, shared by the tests that don't stop it."""
     with App(tmp_path_factory.mktemp("instance")) as app:
         yield app
 

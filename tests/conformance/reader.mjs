@@ -1,4 +1,4 @@
-// The npm package `eventsource`, told by JSON lines what to open, telling by JSON lines what fires.
+// The npm package `eventsource`: JSON lines on stdin open sources, JSON lines on stdout are events.
 import {createInterface} from 'node:readline'
 import {createRequire} from 'node:module'
 import {pathToFileURL} from 'node:url'
@@ -6,7 +6,7 @@ import {pathToFileURL} from 'node:url'
 const require = createRequire(pathToFileURL(process.cwd() + '/'))
 const {EventSource} = require('eventsource')
 const open = new Map()
-const tell = (message) => process.stdout.write(JSON.stringify(message) + '\n')
+const report = (message) => process.stdout.write(JSON.stringify(message) + '\n')
 
 createInterface({input: process.stdin})
   .on('line', (line) => {
@@ -20,8 +20,8 @@ createInterface({input: process.stdin})
     })
     open.set(key, source)
     const fired = (event) =>
-      tell({key, type: event.type, data: event.data, id: event.lastEventId})
+      report({key, type: event.type, data: event.data, id: event.lastEventId})
     for (const name of new Set(['message', ...names])) source.addEventListener(name, fired)
-    source.addEventListener('error', () => tell({key, failed: true, for_good: source.readyState === 2}))
+    source.addEventListener('error', () => report({key, failed: true, for_good: source.readyState === 2}))
   })
   .on('close', () => process.exit())

@@ -1,4 +1,4 @@
-"""Three clients that owe nothing to one another: httpx-sse, Chromium, and npm's `eventsource`."""
+"""Three independent clients: httpx-sse, Chromium, and npm's `eventsource`."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ class Fired(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """The connection was lost, or refused; then `for_good`."""
+    """The connection was lost; `for_good` if the client does not reconnect."""
 
     for_good: bool
 
@@ -40,7 +40,7 @@ class Source:
         self.queue: Queue[Fired | Failed] = Queue()
 
     def next(self) -> Fired:
-        """The next event that fires; a lost connection is not one."""
+        """Return the next event, skipping lost connections."""
         while isinstance(event := self.anything(), Failed):
             assert not event.for_good, "the client has given up"
         return event
@@ -53,7 +53,7 @@ class Source:
             raise AssertionError("nothing came") from None
 
     def until(self, name: str) -> list[Fired]:
-        """Everything before the first event of that name, and that event."""
+        """Return the events up to and with the first one of that name."""
         events = [self.next()]
         while events[-1].type != name:
             events.append(self.next())
@@ -67,8 +67,8 @@ class Source:
 
 
 class HttpxSource(Source):
-    """httpx-sse does not reconnect, and tells of frames that fire nothing: once there was an id, of
-    every one, and before that of `retry` alone, which is left out here."""
+    """httpx-sse does not reconnect. It also returns frames that fire no event: after the first id
+    all of them, and before it those of `retry` alone, which are skipped here."""
 
     def __init__(self, url: str, headers: dict[str, str]):
         super().__init__()
@@ -107,11 +107,11 @@ class ProcessSource(Source):
         self._process, self._key = process, key
 
     def close(self) -> None:
-        self._process.ask({"key": self._key})
+        self._process.send({"key": self._key})
 
 
 class Process:
-    """A client in a process of its own, which ends when its standard input does.
+    """A client in a separate process, which ends with its standard input.
 
     In Node, `lastEventId` is the frame's own id and empty without one, against the standard.
     """
@@ -129,25 +129,25 @@ class Process:
 
     def _run(self) -> None:
         for line in self._output:
-            told = json.loads(line)
-            if told.get("failed"):
-                event: Fired | Failed = Failed(told["for_good"])
+            message = json.loads(line)
+            if message.get("failed"):
+                event: Fired | Failed = Failed(message["for_good"])
             else:
-                event = Fired(told["type"], told["data"], told["id"])
-            self._sources[told["key"]].queue.put(event)
+                event = Fired(message["type"], message["data"], message["id"])
+            self._sources[message["key"]].queue.put(event)
 
-    def ask(self, question: dict[str, Any]) -> None:
-        self._input.write(json.dumps(question) + "\n")
+    def send(self, request: dict[str, Any]) -> None:
+        self._input.write(json.dumps(request) + "\n")
         self._input.flush()
 
     def open(
         self, url: str, names: Sequence[str] = (), headers: dict[str, str] | None = None
     ) -> Source:
-        """Opens `url`, listening to `message` and `names`: an EventSource has no "all events"."""
+        """Open `url`, with listeners for `message` and `names`: EventSource has no wildcard."""
         key = next(self._keys)
         source = self._sources[key] = ProcessSource(self, key)
         page = urljoin(url, "/healthz")
-        self.ask(
+        self.send(
             {"key": key, "url": url, "names": list(names), "headers": headers or {}, "page": page}
         )
         return source
@@ -164,5 +164,5 @@ def chromium(path: str) -> Process:
 
 
 def node(path: str, folder: Path) -> Process:
-    """`folder` is the one in which the package is installed."""
+    """`folder` has the installed package."""
     return Process([path, str(HERE / "reader.mjs")], folder)

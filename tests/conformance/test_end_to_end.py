@@ -23,7 +23,7 @@ CONVERSATION = "/streams/conversations/1"
 NAMES = ["message.created", "stream.open", "stream.ping", "stream.reset", "stream.closed"]
 CONTENT_LIMIT = 10_000  # characters
 
-# What people may write: the API refuses NUL, nothing but white space, and what is too long.
+# The API refuses content with NUL, of white space alone, or over the limit.
 WRITABLE = [
     case
     for case in CASES
@@ -43,46 +43,46 @@ def send(app, content: str) -> dict:
 
 
 class Connection:
-    """A request on a bare socket, and every byte of the answer."""
+    """A request on a bare socket, with every byte of the response."""
 
     def __init__(self, app, path: str, version: str = "1.1", **headers: str):
         self.socket = socket.create_connection(("127.0.0.1", app.port), timeout=PATIENCE)
-        named = {"Host": "localhost", **app.headers}
-        named |= {name.replace("_", "-"): value for name, value in headers.items()}
-        lines = [f"GET {path} HTTP/{version}", *(f"{n}: {v}" for n, v in named.items())]
+        all_headers = {"Host": "localhost", **app.headers}
+        all_headers |= {name.replace("_", "-"): value for name, value in headers.items()}
+        lines = [f"GET {path} HTTP/{version}", *(f"{n}: {v}" for n, v in all_headers.items())]
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        self.got = b""
+        self.received = b""
 
     def until(self, text: bytes, after: int = 0) -> bytes:
-        with gevent.Timeout(PATIENCE, AssertionError(f"no {text!r} in {self.got!r}")):
-            while text not in self.got[after:]:
+        with gevent.Timeout(PATIENCE, AssertionError(f"no {text!r} in {self.received!r}")):
+            while text not in self.received[after:]:
                 data = self.socket.recv(65536)
-                assert data, self.got
-                self.got += data
-        return self.got
+                assert data, self.received
+                self.received += data
+        return self.received
 
     def until_event(self, name: str) -> None:
-        """Until the whole of its frame is here."""
+        """Read until the event's frame is complete."""
         begin = f"event: {name}\n".encode()
         self.until(b"\n\n", after=self.until(begin).index(begin))
 
     def to_the_end(self) -> bytes:
-        with gevent.Timeout(PATIENCE, AssertionError("the stream goes on")):
+        with gevent.Timeout(PATIENCE, AssertionError("the stream does not end")):
             while data := self.socket.recv(65536):
-                self.got += data
-        return self.got
+                self.received += data
+        return self.received
 
     def events(self):
-        """All whole events so far. httpx-sse tells of the frame `retry` alone as well."""
+        """Return all complete events so far. httpx-sse also returns the frame of `retry` alone."""
         return [frame.event for frame in StreamParser().feed(self.body)]
 
     @property
     def status(self) -> bytes:
-        return self.got.partition(b"\r\n")[0]
+        return self.received.partition(b"\r\n")[0]
 
     @property
     def headers(self) -> dict[str, str]:
-        head = self.got.partition(b"\r\n\r\n")[0].decode()
+        head = self.received.partition(b"\r\n\r\n")[0].decode()
         return {
             name.lower(): value
             for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:])
@@ -90,14 +90,14 @@ class Connection:
 
     @property
     def body(self) -> bytes:
-        return self.got.partition(b"\r\n\r\n")[2]
+        return self.received.partition(b"\r\n\r\n")[2]
 
     def close(self) -> None:
         self.socket.close()
 
 
-def id_of_the_last(app) -> str:
-    """Where conversation 1 stands now."""
+def newest_id(app) -> str:
+    """Return the current cursor of conversation 1."""
     connection = Connection(app, CONVERSATION)
     connection.until_event("stream.open")
     id = connection.events()[-1].id
@@ -106,7 +106,7 @@ def id_of_the_last(app) -> str:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_the_answer_is_an_event_stream_that_ends_with_the_connection(app_server, version):
+def test_the_response_is_an_event_stream_delimited_by_the_connection(app_server, version):
     connection = Connection(app_server, CONVERSATION, version)
     connection.until(b"stream.open")
     assert connection.status.split()[1] == b"200"
@@ -121,15 +121,15 @@ def test_the_answer_is_an_event_stream_that_ends_with_the_connection(app_server,
     connection.close()
 
 
-def test_a_compressing_client_gets_it_plain(app_server):
+def test_a_stream_is_not_compressed_for_a_client_that_accepts_gzip(app_server):
     connection = Connection(app_server, CONVERSATION, Accept_Encoding="gzip, br")
     connection.until(b"event: stream.open\n")
     assert "content-encoding" not in connection.headers
     connection.close()
 
 
-def test_the_order_is_retry_open_missed_live(app_server):
-    start = id_of_the_last(app_server)
+def test_a_resumed_stream_sends_retry_then_stream_open_then_missed_then_live_events(app_server):
+    start = newest_id(app_server)
     missed = [send(app_server, f"missed {n}")["id"] for n in range(3)]
     connection = Connection(app_server, f"{CONVERSATION}?last_event_id={start}")
     connection.until(b"missed 2")
@@ -153,7 +153,7 @@ def test_the_order_is_retry_open_missed_live(app_server):
     assert {event.event for event in rest} <= {"message.created", "stream.ping", *EPHEMERAL}
 
 
-def test_a_cursor_that_no_log_knows_is_reset_before_anything_else(app_server):
+def test_an_unknown_cursor_is_reset_before_any_other_event(app_server):
     send(app_server, "before")
     connection = Connection(app_server, f"{CONVERSATION}?last_event_id=0badcafe-1-0")
     connection.until_event("stream.reset")
@@ -171,10 +171,10 @@ def test_a_cursor_that_no_log_knows_is_reset_before_anything_else(app_server):
     connection.close()
 
 
-def test_the_header_wins_over_the_query(app_server):
-    early = id_of_the_last(app_server)
+def test_the_last_event_id_header_wins_over_the_query(app_server):
+    early = newest_id(app_server)
     send(app_server, "between the two")
-    late = id_of_the_last(app_server)
+    late = newest_id(app_server)
     connection = Connection(app_server, f"{CONVERSATION}?last_event_id={early}", Last_Event_ID=late)
     send(app_server, "after both")
     connection.until(b"after both")
@@ -186,8 +186,8 @@ def test_the_header_wins_over_the_query(app_server):
     other.close()
 
 
-def test_an_empty_header_is_no_header(app_server):
-    early = id_of_the_last(app_server)
+def test_an_empty_last_event_id_header_is_ignored(app_server):
+    early = newest_id(app_server)
     send(app_server, "after the early one")
     connection = Connection(app_server, f"{CONVERSATION}?last_event_id={early}", Last_Event_ID="")
     connection.until(b"after the early one")
@@ -197,7 +197,7 @@ def test_an_empty_header_is_no_header(app_server):
 @pytest.mark.parametrize(
     "cursor", ["nonsense", "a-b-c", "e-1-0%0d%0adata:x", "e-1-0-0", "%C3%A9-1-0"]
 )
-def test_a_cursor_that_was_never_one_is_refused(app_server, cursor):
+def test_a_malformed_cursor_is_refused_with_400(app_server, cursor):
     connection = Connection(
         app_server, f"{CONVERSATION}?last_event_id={cursor}", Connection="close"
     )
@@ -207,7 +207,7 @@ def test_a_cursor_that_was_never_one_is_refused(app_server, cursor):
     connection.close()
 
 
-def test_a_stopping_server_says_so_and_ends_the_body(app_to_stop):
+def test_a_stopping_server_sends_stream_closed_and_ends_the_response(app_to_stop):
     connection = Connection(app_to_stop, CONVERSATION)
     connection.until_event("stream.open")
     app_to_stop.process.send_signal(signal.SIGTERM)
@@ -225,12 +225,12 @@ def test_a_stopping_server_says_so_and_ends_the_body(app_to_stop):
 
 
 def fragment_text(fragment: str) -> str:
-    """What the fragment shows as the message's content."""
+    """Return the message's content as the fragment shows it."""
     return unescape(re.search(r'<p class="content"[^>]*>(.*?)</p>', fragment, re.DOTALL)[1])
 
 
 @pytest.mark.parametrize("format", ["json", "html", "turbo"])
-def test_what_was_written_is_what_arrives(reader, app_server, format):
+def test_posted_content_arrives_unchanged_in_every_format(reader, app_server, format):
     url = f"{app_server.url}{CONVERSATION}?format={format}"
     source = reader.open(url, NAMES, headers=app_server.headers)
     opened = source.named("stream.open")
@@ -254,7 +254,7 @@ def test_what_was_written_is_what_arrives(reader, app_server, format):
     source.close()
 
 
-def test_an_event_over_sixteen_kibibytes_is_cut_and_says_so(reader, app_server):
+def test_an_event_over_sixteen_kibibytes_arrives_truncated_and_marked(reader, app_server):
     source = reader.open(app_server.url + CONVERSATION, NAMES, headers=app_server.headers)
     source.named("stream.open")
     content = "😀" * CONTENT_LIMIT
@@ -268,7 +268,7 @@ def test_an_event_over_sixteen_kibibytes_is_cut_and_says_so(reader, app_server):
     source.close()
 
 
-def test_a_megabyte_is_refused_and_nothing_arrives(app_server):
+def test_oversized_content_is_refused_and_not_published(app_server):
     connection = Connection(app_server, CONVERSATION)
     connection.until_event("stream.open")
     before = post(app_server, "/conversations/1/messages", {"content": "x" * (CONTENT_LIMIT + 1)})
@@ -282,7 +282,7 @@ def test_a_megabyte_is_refused_and_nothing_arrives(app_server):
 
 
 class Cable:
-    """Between a client and the server, to be cut."""
+    """A proxy between a client and the server that can be cut."""
 
     def __init__(self, app):
         self._to = ("127.0.0.1", app.port)
@@ -293,15 +293,15 @@ class Cable:
         self.heads: list[bytes] = []
         self.broken = False
 
-    def _serve(self, ours: socket.socket, address: object) -> None:
+    def _serve(self, downstream: socket.socket, address: object) -> None:
         if self.broken:
-            ours.close()
+            downstream.close()
             return
-        theirs = socket.create_connection(self._to)
-        pair = [ours, theirs]
+        upstream = socket.create_connection(self._to)
+        pair = [downstream, upstream]
         self._open += pair
-        back = gevent.spawn(self._pump, theirs, ours)
-        self._pump(ours, theirs, self.heads)
+        back = gevent.spawn(self._pump, upstream, downstream)
+        self._pump(downstream, upstream, self.heads)
         back.join()
         for end in pair:
             end.close()
@@ -345,7 +345,9 @@ def cable(app_server):
     cable.stop()
 
 
-def test_a_client_that_reconnects_by_itself_misses_nothing(event_source, app_server, cable):
+def test_an_event_source_that_reconnects_receives_every_missed_event(
+    event_source, app_server, cable
+):
     source = event_source.open(cable.url + CONVERSATION, NAMES, headers=app_server.headers)
     source.named("stream.open")
     send(app_server, "before the cut")

@@ -1,4 +1,4 @@
-"""Our frames against the event stream's grammar, as three independent clients read them.
+"""The frames against the event stream's grammar, and as three independent clients read them.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
@@ -25,7 +25,7 @@ from .conftest import CLIENTS
 from .readers import Failed
 from .readers import Fired
 
-# The grammar's `event`, of which we use fields only, each with its one space, and LF as line end.
+# The grammar's `event`, restricted to fields with one space after the colon, and LF as line end.
 FRAME = re.compile(rb"(?:id: [^\r\n\0]*\n)?(?:event: [^\r\n\0]*\n)?(?:data: [^\r\n]*\n)*\n")
 RETRY = re.compile(rb"retry: [0-9]+\n\n")
 CURSOR = re.compile(r"[A-Za-z0-9.-]{1,48}")
@@ -45,29 +45,29 @@ def name_of(case: Case) -> str:
 
 @pytest.fixture(scope="session")
 def read_by(request, raw_server):
-    """Of each client, by its name, what fires for all cases on one stream."""
-    seen: dict[str, list[Fired]] = {}
+    """A function that returns a client's events for all cases on one stream."""
+    events: dict[str, list[Fired]] = {}
 
     def read(client: str) -> list[Fired]:
-        if client not in seen:
+        if client not in events:
             stream = b"".join(
                 sse.frame(case.data, case.name, id_of(n)) for n, case in enumerate(CASES)
             )
             url = raw_server.stream(frames.retry() + stream + END)
             names = [name_of(case) for case in CASES] + ["end", "forged"]
             source = request.getfixturevalue(client).open(url, names)
-            seen[client] = source.until("end")
+            events[client] = source.until("end")
             source.close()
-        return seen[client]
+        return events[client]
 
     return read
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[case.about for case in CASES])
 @pytest.mark.parametrize("client", CLIENTS)
-def test_any_data_arrives_as_one_event(read_by, client, number):
+def test_any_data_arrives_as_one_event_in_every_client(read_by, client, number):
     case, id = CASES[number], id_of(number)
-    # Compared by id, and the last frame has none: whatever the data forged would be found here.
+    # Compared by id. The last frame has none, so that an event forged by the data is found.
     arrived = [event for event in read_by(client) if event.id == id and event.type != "end"]
     assert len(arrived) == 1
     assert arrived[0].type == name_of(case)
@@ -75,17 +75,17 @@ def test_any_data_arrives_as_one_event(read_by, client, number):
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_nothing_else_arrives(read_by, client):
+def test_a_client_fires_no_event_beyond_the_sent_ones(read_by, client):
     assert [event.id for event in read_by(client)[:-1]] == [id_of(n) for n in range(len(CASES))]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.about for case in CASES])
-def test_a_frame_is_an_event_of_the_grammar(case):
+def test_a_frame_of_any_data_matches_the_grammar(case):
     assert FRAME.fullmatch(sse.frame(case.data, case.name, "e-1-0"))
 
 
 @given(data=TEXTS, name=TEXTS, cuts=st.lists(st.integers(1, 50), max_size=5))
-def test_any_text_in_any_pieces_arrives_or_is_refused(data, name, cuts):
+def test_any_text_in_any_chunks_is_decoded_or_refused_with_value_error(data, name, cuts):
     try:
         text = (sse.frame(data, name, "e-1-0") + END).decode()
     except ValueError:
@@ -104,7 +104,7 @@ def test_any_text_in_any_pieces_arrives_or_is_refused(data, name, cuts):
 
 @pytest.mark.parametrize("bad", ["\r", "\n", "\r\n", "\0"])
 @pytest.mark.parametrize("place", ["{}a", "a{}", "a{}data: forged"])
-def test_names_and_ids_that_end_their_line_are_refused(bad, place):
+def test_an_event_name_or_id_with_a_line_end_or_nul_is_refused(bad, place):
     with pytest.raises(ValueError, match="event must not"):
         sse.frame("x", place.format(bad))
     with pytest.raises(ValueError, match="id must not"):
@@ -113,13 +113,15 @@ def test_names_and_ids_that_end_their_line_are_refused(bad, place):
         sse.frame(None, None, place.format(bad))
 
 
-def test_half_a_surrogate_pair_is_refused():
-    """UTF-8 can't express it; it must not become something else on the way."""
+def test_a_lone_surrogate_in_data_is_refused():
+    """UTF-8 can't encode it, and it must not be replaced."""
     with pytest.raises(ValueError, match="surrogates not allowed"):
         sse.frame("\ud83d")
 
 
-def test_an_id_alone_moves_the_last_event_id_and_fires_nothing(chromium, raw_server):
+def test_a_frame_of_an_id_alone_advances_chromiums_last_event_id_and_fires_nothing(
+    chromium, raw_server
+):
     url = raw_server.stream(sse.frame("x", None, "e-1-0") + sse.frame(None, None, "e-1-1") + END)
     source = chromium.open(url, ["end"])
     assert source.next() == ("message", "x", "e-1-0")
@@ -127,8 +129,8 @@ def test_an_id_alone_moves_the_last_event_id_and_fires_nothing(chromium, raw_ser
     source.close()
 
 
-def test_an_id_alone_fires_nothing_in_node_either(node, raw_server):
-    """Against the standard its last event id stays: what fires nothing will be sent to it again."""
+def test_a_frame_of_an_id_alone_fires_nothing_in_node(node, raw_server):
+    """Against the standard, its last event id does not advance."""
     url = raw_server.stream(sse.frame("x", None, "e-1-0") + sse.frame(None, None, "e-1-1") + END)
     source = node.open(url, ["end"])
     assert source.next() == ("message", "x", "e-1-0")
@@ -136,15 +138,15 @@ def test_an_id_alone_fires_nothing_in_node_either(node, raw_server):
     source.close()
 
 
-def test_an_id_alone_is_the_id_for_httpx_sse_too(httpx_sse, raw_server):
+def test_a_frame_of_an_id_alone_advances_the_last_event_id_of_httpx_sse(httpx_sse, raw_server):
     url = raw_server.stream(sse.frame("x", None, "e-1-0") + sse.frame(None, None, "e-1-1") + END)
     source = httpx_sse.open(url)
     assert [event.id for event in source.until("end")] == ["e-1-0", "e-1-1", "e-1-1"]
     source.close()
 
 
-def test_a_client_comes_back_after_retry_with_the_last_id(event_source, raw_server):
-    """An unfinished last event is dropped: its id is not the one it comes back with."""
+def test_a_client_reconnects_after_retry_with_the_last_complete_events_id(event_source, raw_server):
+    """An unfinished last event is dropped, together with its id."""
     unfinished = sse.frame("lost", "x", "e-1-2")[:-1]
     url = raw_server.stream(
         sse.retry(100) + sse.frame("kept", "x", "e-1-1") + unfinished, sse.frame("again", "x") + END
@@ -155,14 +157,21 @@ def test_a_client_comes_back_after_retry_with_the_last_id(event_source, raw_serv
     first, second = raw_server.requests(url)
     assert "last-event-id" not in first.headers
     assert second.headers["last-event-id"] == "e-1-1"
-    assert 0.09 < second.at - first.at < 2.5  # by themselves they would wait three seconds
+    assert 0.09 < second.at - first.at < 2.5  # the clients' default is three seconds
 
 
-def test_a_name_of_a_dom_event_is_none_of_ours():
+def test_no_event_is_named_like_an_event_of_event_source():
     """An EventSource fires `open` and `error` by itself: an event so named would confuse a page."""
-    ours = [*catalogue.DURABLE, "stream.open", "stream.ping", "stream.reset", "stream.closed"]
-    assert not {"open", "error", "message"} & set(ours)
-    assert all(re.fullmatch(r"[a-z_.]+", name) for name in ours)
+    names = [
+        *catalogue.DURABLE,
+        *catalogue.EPHEMERAL,
+        "stream.open",
+        "stream.ping",
+        "stream.reset",
+        "stream.closed",
+    ]
+    assert not {"open", "error", "message"} & set(names)
+    assert all(re.fullmatch(r"[a-z_.]+", name) for name in names)
 
 
 # The hub's own frames
@@ -179,7 +188,7 @@ def control_frames() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", control_frames())
-def test_a_control_frame_is_of_the_grammar_and_its_data_is_json(name):
+def test_a_control_frame_matches_the_grammar_and_has_json_data(name):
     frame = control_frames()[name]
     *first, rest = frame.split(b"\n\n")[:-1]
     assert all(RETRY.fullmatch(part + b"\n\n") for part in first)
@@ -206,12 +215,12 @@ def test_control_frames_arrive_in_order_with_their_ids(reader, raw_server):
 
 
 @pytest.mark.parametrize("reason", CLOSINGS)
-def test_retry_goes_with_closings_that_ask_to_come_back_and_with_no_other(reason):
+def test_stream_closed_has_a_retry_exactly_if_its_reason_asks_to_reconnect(reason):
     assert frames.closed(reason).startswith(b"retry: ") is CLOSINGS[reason].reconnect
 
 
-def test_a_stream_does_not_begin_with_a_byte_order_mark():
-    """It would be skipped by browsers, and taken for the first field's name by others."""
+def test_a_stream_begins_with_retry_and_without_a_byte_order_mark():
+    """Browsers would skip the mark; other clients would take it for part of the field's name."""
     assert RETRY.fullmatch(frames.retry())
 
 
@@ -234,22 +243,22 @@ def message_of(content: str) -> Message:
     return Message(AT, (0, 0), "message.created", catalogue.encode(envelope).encode())
 
 
-def shown(format: str, event: str, body: bytes) -> str:
+def render(format: str, event: str, body: bytes) -> str:
     return json.loads(body)["data"]["content"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.about for case in CASES])
 @pytest.mark.parametrize("format", frames.FORMATS)
 def test_a_message_of_any_content_is_one_frame_in_every_format(format, case):
-    cursor, frame = frames.Frames(shown).message(message_of(case.data), format)
+    cursor, frame = frames.Frames(render).message(message_of(case.data), format)
     assert cursor == AT
     assert FRAME.fullmatch(frame)
     assert frame.count(b"event: message.created\n") == (format != "turbo")
 
 
-def test_a_message_of_any_content_arrives_as_json(reader, raw_server):
-    made = frames.Frames(shown)
-    stream = b"".join(made.message(message_of(case.data), "json")[1] for case in CASES)
+def test_a_message_of_any_content_arrives_in_every_client_as_json(reader, raw_server):
+    renderer = frames.Frames(render)
+    stream = b"".join(renderer.message(message_of(case.data), "json")[1] for case in CASES)
     source = reader.open(raw_server.stream(stream + END), ["message.created", "end"])
     for case, event in zip(CASES, source.until("end")[:-1], strict=True):
         data = json.loads(event.data)["data"]
@@ -265,14 +274,14 @@ def test_a_message_of_any_content_arrives_as_json(reader, raw_server):
 
 
 @pytest.mark.parametrize("format", ["html", "turbo"])
-def test_an_event_that_shows_nothing_is_an_id_alone(format):
+def test_an_event_without_a_rendering_has_no_data_and_in_turbo_is_an_id_alone(format):
     _, frame = frames.Frames(lambda *_: None).message(message_of("x"), format)
     assert b"data" not in frame
     if format == "turbo":
         assert frame == f"id: {AT}\n\n".encode()
 
 
-def test_a_clean_end_is_not_for_good(event_source, raw_server):
+def test_a_client_reconnects_after_a_clean_end_of_the_stream(event_source, raw_server):
     url = raw_server.stream(sse.retry(50) + sse.frame("x"), END)
     source = event_source.open(url, ["end"])
     assert source.next().data == "x"

@@ -1,4 +1,4 @@
-"""Whether every reader has exactly what was committed."""
+"""Checks that every reader has exactly the committed messages."""
 
 import contextlib
 import time
@@ -21,7 +21,7 @@ from .writer import Writer
 def at_work(
     server: Server, readers: Iterable[Reader], conversations: Iterable[int], **more: Any
 ) -> Iterator["Check"]:
-    """Writers at work while readers count; when the block ends, everything must have arrived."""
+    """Run writers during the block; at its end, check that every message has arrived."""
     readers = list(readers)
     eventually(lambda: all(reader.open for reader in readers), "every stream is open")
     check = Check(server, readers, tuple(conversations))
@@ -40,7 +40,7 @@ def at_work(
 
 
 class Check:
-    """Whether readers have exactly what was committed since this was made."""
+    """Checks that readers have exactly the messages committed since its creation."""
 
     def __init__(self, server: Server, readers: list[Reader], conversations: tuple[int, ...]):
         self.server, self.readers, self.conversations = server, readers, conversations
@@ -54,9 +54,9 @@ class Check:
         committed = {c: self.server.committed(c)[self._before[c] :] for c in self.conversations}
         for writer in self.writers:
             in_database = {client: id for id, client in committed[writer.conversation]}
-            assert len(in_database) == len(committed[writer.conversation])  # none twice
+            assert len(in_database) == len(committed[writer.conversation])  # no duplicates
             assert in_database.items() >= writer.answered.items()
-        assert all(committed.values()), "nothing was written, so nothing is shown"
+        assert all(committed.values()), "the writers wrote nothing"
         ids = {c: [id for id, _ in rows] for c, rows in committed.items()}
         for reader in self.readers:
             if reader.ended is None:
@@ -65,7 +65,7 @@ class Check:
         self.committed = ids
 
     def _wait_for_the_last(self, reader: Reader, ids: dict[int, list[int]]) -> None:
-        """Waits as long as it still gets something."""
+        """Wait for the newest messages as long as the reader still receives events."""
         had, deadline = -1, 0.0
         while True:
             if len(reader.events) > had:
@@ -73,12 +73,14 @@ class Check:
                 heard = {key: set(seen) for key, seen in heard_by(reader).items()}
                 if all(rows[-1] in heard.get(key, ()) for key, rows in wanted(reader, ids)):
                     return
-            assert time.monotonic() < deadline, f"{reader.streams} never got the newest"
+            assert time.monotonic() < deadline, (
+                f"{reader.streams} never received the newest message"
+            )
             gevent.sleep(0.1)
 
     def _verify(self, reader: Reader, ids: dict[int, list[int]]) -> None:
         assert not reader.faults, reader.faults
-        assert not reader.dead, "it was to go on reading"
+        assert not reader.dead, "the reader has ended"
         first: dict[str, int] = {}
         for event in reader.events:
             if event.id in first:
@@ -91,7 +93,7 @@ class Check:
             if not self.resets_expected:
                 assert heard[key] == rows, self._difference(reader, key, heard[key], rows)
                 continue
-            # What the reset hides is a part in one piece: all before it, and all from it on.
+            # A reset hides one contiguous part: all messages before and after it are there.
             got = heard[key]
             assert got == sorted(got)
             assert set(got) <= set(rows)
@@ -100,13 +102,13 @@ class Check:
             assert got[-1] == rows[-1]
 
     def verify_after_reset(self, answered: list[set[int]]) -> None:
-        """`answered`: the messages that each writer had an answer for when all had been reset."""
+        """Check the messages after the reset, without each writer's `answered` before it."""
         for reader in self.readers:
             heard = heard_by(reader)
             for key, rows in wanted(reader, self.committed):
                 known = set().union(*answered)
-                after = [id for id in rows if id not in known][1:]  # one was under way
-                assert after, "nothing was written after the reset, so nothing is shown"
+                after = [id for id in rows if id not in known][1:]  # one was in flight
+                assert after, "nothing was written after the reset"
                 assert set(after) <= set(heard[key]), f"{reader.streams}: lost after its reset"
 
     @staticmethod
@@ -116,10 +118,10 @@ class Check:
         return f"{reader.streams}, {key}: lost {lost}, too many {extra}, else out of order"
 
     def tally(self) -> str:
-        """How much there was of everything, for the summary of the run."""
+        """Return the counts for the summary of the run."""
         now, was = self.server.metrics(), self._metrics
         if self.server.pid != self._pid:
-            was = defaultdict(float)  # started anew, it counts from 0
+            was = defaultdict(float)  # a new process counts from 0
         counted = ", ".join(
             f"{name} {now[key] - was[key]:.0f}"
             for name, key in (
@@ -139,7 +141,7 @@ class Check:
 
 
 def heard_by(reader: Reader) -> dict[tuple[str, int], list[int]]:
-    """Ids of messages in the order of their first arrival, by (kind of stream, conversation)."""
+    """Return message ids in order of first arrival, by (kind of stream, conversation)."""
     heard: dict[tuple[str, int], list[int]] = {}
     seen = set()
     for event in reader.events:
@@ -155,7 +157,7 @@ def heard_by(reader: Reader) -> dict[tuple[str, int], list[int]]:
 
 
 def wanted(reader: Reader, ids: dict[int, list[int]]) -> list[tuple[tuple[str, int], list[int]]]:
-    """What a reader's streams must have brought, of messages with these ids by conversation."""
+    """Return the ids that a reader's streams must have received, of these by conversation."""
     names = [name.replace("s/", ":") for name in reader.streams]
     return [
         *((("account", c), rows) for c, rows in ids.items() if f"account:{ACCOUNT}" in names),

@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Says at the end of the run how much there was in a test."""
+    """A function that adds a line to the summary of the run."""
 
     def tell(text: str) -> None:
         print(text)
@@ -46,7 +46,7 @@ def pytest_terminal_summary(
 
 @pytest.fixture(autouse=True)
 def helpers() -> Iterator[None]:
-    """Readers, writers and others are greenlets: one that fails ends its test at once."""
+    """Supervise the helper greenlets: one that fails ends its test at once."""
     with supervised():
         yield
 
@@ -58,7 +58,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A redis-server of this test alone, which may be killed."""
+    """A redis-server of this test, which may be killed."""
     folder = tmp_path / "redis"
     folder.mkdir()
     server = RedisServer(folder)

@@ -1,4 +1,4 @@
-"""Readers count what arrives. They are greenlets of the test's process."""
+"""Readers, which record the events of their streams. They are greenlets of the test's process."""
 
 import json
 import random
@@ -30,7 +30,7 @@ SILENCE = 45.0  # s without a byte until a reader takes its connection for dead
 
 
 class Event(NamedTuple):
-    """As it arrived: on which connection, and when."""
+    """A received event, with the number of its connection and the time."""
 
     connection: int
     at: float
@@ -42,8 +42,8 @@ class Event(NamedTuple):
 class Reader:
     """One client: reads Server-Sent Events from a raw socket, and resumes from its last id.
 
-    `tear` says after how many bytes of body it tears its own connection, each time anew, or None;
-    `gate` is passed before each read. It obeys `stream.closed`, and counts what it is told.
+    `tear` returns the number of body bytes after which it cuts its next connection, or None. `gate`
+    is passed before each read. The reader obeys `stream.closed`.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class Reader:
         self.events: list[Event] = []  # durable ones
         self.ephemeral: list[Event] = []
         self.controls: list[Event] = []
-        self.port = 0  # its own end of the present connection
-        self.connection = 0  # how many it has had answered
+        self.port = 0  # the local port of the current connection
+        self.connection = 0  # number of connections that were answered
         self.refusals: Counter[int] = Counter()
         self.cuts = 0  # connections that ended without stream.closed
-        self.torn = 0  # of these, by itself
+        self.torn = 0  # of these, by the reader itself
         self.cursor: str | None = None
-        self.ended: str | None = None  # the reason of a stream.closed that says not to come back
-        self.open = False  # whether stream.open was told on the present connection
-        self.faults: list[str] = []  # what must never happen
+        self.ended: str | None = None  # the reason of a stream.closed without reconnect
+        self.open = False  # whether stream.open came on the current connection
+        self.faults: list[str] = []  # violations of the protocol
         self.gate = Gate("a reader", closed=False)
         self.tear: Callable[[], int | None] = intact
         self._server, self._receive_buffer = server, receive_buffer
@@ -76,7 +76,7 @@ class Reader:
         self._stands: Cursor | None = None
         self._greenlet = spawn(self._run)
 
-    # What is known of it
+    # Records
 
     def told(self, event: str) -> list[Event]:
         return [control for control in self.controls if control.event == event]
@@ -93,7 +93,7 @@ class Reader:
         self._wanted = False
         self._greenlet.kill()
 
-    # How it reads
+    # Reading
 
     def _run(self) -> None:
         while self._wanted and self.ended is None:
@@ -167,7 +167,7 @@ class Reader:
             self.cuts += 1
 
     def _take(self, frame: Frame) -> bool:
-        """One whole frame. Returns whether it was stream.closed."""
+        """Process one frame. Return whether it was stream.closed."""
         if not frame.fires:
             if frame.event.retry is None:
                 self.faults.append(f"no frame of the protocol: {frame}")
@@ -203,7 +203,7 @@ class Reader:
         self.ephemeral.append(event)
 
     def _move(self, event: Event, durable: bool) -> None:
-        """On a connection, ids only grow; an event comes after all that was known before."""
+        """Check that ids only grow on a connection, and that an event is newer than earlier ids."""
         if durable and not self.open:
             self.faults.append(f"{event} came before stream.open")
         cursor, stands = Cursor.parse(event.id), self._stands
@@ -222,7 +222,7 @@ def intact() -> None:
 
 
 def several(server: Server, conversations: Iterable[int], **more: Any) -> list[Reader]:
-    """A reader of each conversation, one of the account, and one of all of it on one connection."""
+    """Readers of each conversation, of the account, and of all of them on one connection."""
     conversations = list(conversations)
     return [
         *(Reader(server, f"conversations/{c}", **more) for c in conversations),

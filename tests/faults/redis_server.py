@@ -1,4 +1,4 @@
-"""A redis-server of a test's own, which may be killed."""
+"""A redis-server of one test, which may be killed."""
 
 import shutil
 import signal
@@ -24,7 +24,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        # "always": nothing is told to anyone before it is written, so killing it forgets nothing.
+        # "always": Redis answers only after it has written, so a kill loses nothing.
         self._process = subprocess.Popen([
             redis_server(), "--port", "0", "--unixsocket", str(self.socket),
             "--dir", str(self.folder), "--appendonly", "yes", "--appendfsync", "always",
@@ -40,13 +40,13 @@ class RedisServer:
             self.client.connection_pool.disconnect()
 
     def forget(self) -> None:
-        """Deletes the data of a killed server."""
+        """Delete the data of a killed server."""
         assert self._process is None
         for path in self.folder.glob("appendonly*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def pause(self) -> None:
-        """It keeps its connections and answers nothing (a hung machine, a lost route)."""
+        """Stop the process: it keeps its connections and does not answer (a hung machine)."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 

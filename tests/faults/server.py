@@ -28,9 +28,9 @@ from .redis_server import RedisServer
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND_LIMIT = 300.0  # s for a command beside it: it starts slowly on a busy machine
 PAGE = 100  # messages asked for at once
-AWAY = (OSError, http.client.HTTPException)  # what asking a server raises that is not there
+AWAY = (OSError, http.client.HTTPException)  # raised by requests to a server that is down
 
-# Makes the demo's database and a token for each of its people, as JSON on standard output.
+# Creates the demo's database and prints a token for each of its users, as JSON.
 PREPARE = """
 from app import app
 import json
@@ -43,7 +43,7 @@ with app.app_context():
 
 
 class Demo(NamedTuple):
-    """An instance folder to copy, and the tokens of the people in it, by name."""
+    """An instance folder to copy, and the tokens of its users by name."""
 
     folder: Path
     tokens: dict[str, str]
@@ -75,7 +75,7 @@ class Server:
             RTAPP_RATE_LIMITS="off",
             **({"REDIS_URL": redis.url} if redis else {}),
         )
-        self._metrics = folder / "metrics"  # gunicorn's workers tell each other what they counted
+        self._metrics = folder / "metrics"  # gunicorn's workers share their metrics
         if workers:
             self.environment["WEB_CONCURRENCY"] = str(workers)
             self.environment["PROMETHEUS_MULTIPROC_DIR"] = str(self._metrics)
@@ -103,7 +103,7 @@ class Server:
             eventually(lambda: len(self.worker_pids()) == self.workers, "all workers run")
 
     def terminate(self) -> None:
-        """SIGTERM, and waits for the end, which must be in order."""
+        """Send SIGTERM and wait for an orderly end."""
         assert self._process is not None
         self._process.terminate()
         process = self._process
@@ -112,7 +112,7 @@ class Server:
         self._process = None
 
     def kill(self) -> None:
-        """SIGKILL, its workers too."""
+        """Send SIGKILL to the server and its workers."""
         if self._process is not None:
             for pid in [*self.worker_pids(), self._process.pid]:
                 with contextlib.suppress(ProcessLookupError):
@@ -153,7 +153,7 @@ class Server:
     def ask(
         self, method: str, path: str, body: Any = None, who: str | None = "Ada", **headers: str
     ) -> tuple[int, bytes, http.client.HTTPMessage]:
-        """One request on a connection of its own. Raises what AWAY names."""
+        """Send one request on its own connection. Raises the errors in AWAY."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if who is not None:
             sent |= self.bearer(who)
@@ -173,12 +173,12 @@ class Server:
         return {"Authorization": f"Bearer {self.tokens[who]}"}
 
     def request(self, path: str, headers: dict[str, str]) -> bytes:
-        """A GET as it stands on the wire, for sockets that are read by hand."""
+        """Return a GET as bytes, for raw sockets."""
         lines = [f"GET {path} HTTP/1.1", "Host: x", *(f"{k}: {v}" for k, v in headers.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def committed(self, conversation: int) -> list[tuple[int, str | None]]:
-        """(id, client_id) of every message of a conversation, as the database has them."""
+        """Return (id, client_id) of every message of a conversation in the database."""
         found: list[tuple[int, str | None]] = []
         before = ""
         while True:
@@ -192,7 +192,7 @@ class Server:
             before = f"&before={page['next_before']}"
 
     def metrics(self) -> dict[str, float]:
-        """What /metrics has: by name, and by name with its labels."""
+        """Return the values of /metrics, by name, and by name with labels."""
         status, body, _ = self.ask("GET", "/metrics", who=None)
         assert status == 200, body
         counted: dict[str, float] = defaultdict(float)
@@ -215,7 +215,7 @@ class Server:
 
 @contextlib.contextmanager
 def in_process(folder: Path, demo: Demo, redis: RedisServer) -> Iterator[Flask]:
-    """The application in this process, its hub and relay at work, on a copy of the demo."""
+    """The application in this process on a copy of the demo, with its hub and relay running."""
     shutil.copytree(demo.folder, folder, dirs_exist_ok=True)
     app = create_app(
         Settings(
@@ -239,7 +239,7 @@ def in_process(folder: Path, demo: Demo, redis: RedisServer) -> Iterator[Flask]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's, without what would have the application use anything but the test's own."""
+    """Return this process's environment without the application's settings."""
     ours = ("RTAPP_", "REDIS_", "DATABASE_", "SECRET_", "PROMETHEUS_", "WEB_CONCURRENCY", "FLASK_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return {**kept, "PYTHONPATH": str(CHECKOUT), **more}

@@ -1,4 +1,4 @@
-"""How big and how long: a few minutes for every run, far more for `./bin/soak`."""
+"""Sizes of the tests: a few minutes for every run, far more for `./bin/soak`."""
 
 import os
 from typing import NamedTuple
@@ -7,16 +7,16 @@ from typing import NamedTuple
 class Sizes(NamedTuple):
     steady: float  # s for which writers write before and after a fault
     outage: float  # s for which Redis stays away
-    rate: float  # messages a second and conversation: for how long can the machine keep up?
+    rate: float  # messages a second and conversation
     pubsub_cuts: int
     between_cuts: float  # s
     cuts: int  # at a random byte, of all readers together
-    streams: int  # open as the server is told to end
+    streams: int  # open at the server's shutdown
     worker_kills: int
     stalled_rounds: int  # with and without stalled readers
     broker_examples: int  # sequences of steps that the state machines try
     hub_examples: int
-    actions: int  # that people with random rights do
+    actions: int  # of agents with random access
 
 
 NORMAL = Sizes(

@@ -1,4 +1,4 @@
-"""Readers that have stopped reading, and what fills their sockets without a database."""
+"""Stalled readers, and a publisher that fills their sockets without a database."""
 
 import contextlib
 import time
@@ -20,7 +20,7 @@ FANNED_OUT = "rtapp_publish_to_send_seconds_count"
 
 
 class Publisher:
-    """Publishes messages that no database knows."""
+    """Publishes messages without a database."""
 
     def __init__(self, url: str):
         self._broker = Broker(url)
@@ -30,7 +30,7 @@ class Publisher:
         self._broker.redis.close()
 
     def publish(self, conversation: int, size: int = 20) -> float:
-        """Returns when it began to."""
+        """Publish, and return the start time."""
         self._count += 1
         body = f'{{"event":"message.created","data":{{"content":"{"x" * size}"}}}}'
         topics = [(f"conversation:{conversation}", body)]
@@ -41,7 +41,7 @@ class Publisher:
 
 @contextlib.contextmanager
 def stalled_readers(server: Server, publisher: Publisher) -> Iterator[None]:
-    """Streams of conversation 1, and of conversation 2, through which they are filled."""
+    """Open stalled readers of conversations 1 and 2; conversation 2 fills their sockets."""
     path = "/streams?stream=conversation:1&stream=conversation:2"
     with contextlib.ExitStack() as closing:
         sockets = never_read(server, path, STALLED)

@@ -1,4 +1,4 @@
-"""What takes its time, within one minute and beside each other: each test looks at a part of it.
+"""Slow limits, tested together within one minute: each test checks a part of it.
 
 One server, messages that soon fill a socket, and, from the same moment on: readers that stop for
 20 s, others that never read, and Kevin, who is taken out of the inbox without a control message.
@@ -30,12 +30,12 @@ from .stalled import Publisher
 from .stalled import publish_large
 from .stalled import stalled_readers
 
-STOP = 20.0  # s for which some don't read
+STOP = 20.0  # s for which the slow readers don't read
 TOO_SLOW = 30.0  # s without progress until a reader is closed
 SWEEP = 60.0  # s until lost access ends a stream at the latest
 RATE = 15.0  # messages a second of each of two writers
-UNSENT = 25  # large events at once, again and again, for those who never read
-WARM_UP = 5.0  # s after which the server has in memory what it needs for itself
+UNSENT = 25  # large events of a batch, for readers that never read
+WARM_UP = 5.0  # s until the server's own memory is stable
 SMALL = 4096  # bytes of a receive buffer that is soon full
 CLOSED = 'rtapp_closed_streams_total{reason="too_slow"}'
 MIB = 1024 * 1024
@@ -45,19 +45,22 @@ pytestmark = pytest.mark.timeout(1_200)
 
 @dataclass
 class Minute:
-    """What was seen in it. Times are s from its beginning."""
+    """The records of the minute. Times are s from its beginning."""
 
     check: Check
     quick: list[Reader]
     slow: list[Reader]
     kevins: list[Reader]
     began: float
-    behind: int = 0  # events that the slow ones lacked as they went on
-    memory: int = 0  # bytes more while those who never read had more and more to get
-    unsent: int = 0  # bytes that they had to get meanwhile
-    full: tuple[float, float] = (0.0, 0.0)  # when those who never read were filled: from, to
-    closed_early: float = 0.0  # how many of them were closed before their time was over
-    closed: tuple[float, float] = (0.0, 0.0)  # when the last of them was, and how many
+    behind: int = 0  # events that a slow reader lacked when it continued
+    memory: int = 0  # growth in bytes while the unsent events grew
+    unsent: int = 0  # bytes published meanwhile to the readers that never read
+    full: tuple[float, float] = (
+        0.0,
+        0.0,
+    )  # when the sockets of those readers were filled: from, to
+    closed_early: float = 0.0  # number of those closed before the limit
+    closed: tuple[float, float] = (0.0, 0.0)  # when the last of them was closed, and their number
 
     def now(self) -> float:
         return time.monotonic() - self.began
@@ -82,7 +85,7 @@ def live_through(server: Server, publisher: Publisher) -> Minute:
     quick = [*several(server, (1,)), Reader(server, f"accounts/{ACCOUNT}")]
     slow = several(server, (1,), receive_buffer=SMALL)
     kevins = [Reader(server, "conversations/1", who="Kevin") for _ in range(5)]
-    eventually(lambda: all(kevin.open for kevin in kevins), "Kevin listens")
+    eventually(lambda: all(kevin.open for kevin in kevins), "Kevin's streams are open")
     with at_work(server, [*quick, *slow], (1, 1), rate=RATE, size=LARGE) as check:
         minute = Minute(check, quick, slow, kevins, time.monotonic())
         remove_kevin_without_a_word(server)
@@ -90,9 +93,11 @@ def live_through(server: Server, publisher: Publisher) -> Minute:
             spawn(stop_and_go_on, minute),
             spawn(never_read_a_word, minute, server, publisher),
         ]
-        eventually(lambda: all(kevin.ended for kevin in kevins), "Kevin is out", 4 * SWEEP)
+        eventually(
+            lambda: all(kevin.ended for kevin in kevins), "Kevin's streams are closed", 4 * SWEEP
+        )
         heard = len(quick[0].events)
-        eventually(lambda: len(quick[0].events) > heard, "Ada's streams go on")
+        eventually(lambda: len(quick[0].events) > heard, "Ada's streams continue")
         for part in parts:
             part.get()
     for reader in kevins:
@@ -118,7 +123,7 @@ def stop_and_go_on(minute: Minute) -> None:
     def behind() -> int:
         return len(minute.quick[0].events) - len(minute.slow[0].events)
 
-    eventually(lambda: behind() > STOP, "there is something to catch up with", observed=behind)
+    eventually(lambda: behind() > STOP, "the slow readers are behind", observed=behind)
     minute.behind = behind()
     for reader in minute.slow:
         reader.gate.open()
@@ -136,20 +141,24 @@ def never_read_a_word(minute: Minute, server: Server, publisher: Publisher) -> N
             gevent.sleep(0.5)
         minute.memory = server.resident() - memory
         closed = server.metrics()[CLOSED]
-        if minute.now() < began + TOO_SLOW:  # else the machine was too slow to tell
+        if minute.now() < began + TOO_SLOW:  # otherwise the machine was too slow for this check
             minute.closed_early = closed
-        eventually(lambda: server.metrics()[CLOSED] >= STALLED, "they are closed", 4 * TOO_SLOW)
+        eventually(
+            lambda: server.metrics()[CLOSED] >= STALLED,
+            "the blocked readers are closed",
+            4 * TOO_SLOW,
+        )
         minute.closed = minute.now(), server.metrics()[CLOSED]
 
 
-def test_a_reader_that_stops_for_20_s_and_goes_on_gets_everything(minute, tell):
+def test_a_reader_that_pauses_for_20_s_is_not_closed_and_receives_every_event(minute, tell):
     for reader in [*minute.slow, *minute.quick]:
         assert reader.connection == 1
         assert reader.cuts == 0
     tell(f"{minute.behind} events behind; {minute.check.tally()}")
 
 
-def test_a_reader_that_never_reads_is_closed_after_30_s_and_costs_no_memory(minute, tell):
+def test_a_reader_that_never_reads_is_closed_after_30_s_and_its_events_take_no_memory(minute, tell):
     assert minute.closed_early == 0
     at, closed = minute.closed
     assert closed == STALLED
@@ -162,7 +171,7 @@ def test_a_reader_that_never_reads_is_closed_after_30_s_and_costs_no_memory(minu
     assert minute.memory < 4 * MIB
 
 
-def test_a_lost_control_message_is_made_up_for_by_the_sweep(minute, tell):
+def test_the_sweep_closes_only_the_streams_that_lost_access_without_a_control_message(minute, tell):
     moments = []
     for kevin in minute.kevins:
         (closed,) = kevin.told("stream.closed")
@@ -171,6 +180,6 @@ def test_a_lost_control_message_is_made_up_for_by_the_sweep(minute, tell):
         moments.append(closed.at - minute.began)
     assert max(moments) <= 2 * SWEEP
     last = max(event.at for event in minute.quick[0].events) - minute.began
-    assert last > max(moments), "Ada's do not go on"
+    assert last > max(moments), "Ada's streams did not continue"
     assert not any(reader.ended for reader in minute.quick)
     tell(f"closed after {max(moments):.0f} s")

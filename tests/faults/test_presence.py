@@ -1,4 +1,4 @@
-"""Who is there, while pages load, tabs close, workers die and servers are deployed."""
+"""Presence while pages load, tabs close, workers are killed and servers are deployed."""
 
 import json
 import os
@@ -24,7 +24,7 @@ STREAM = f"accounts/{ACCOUNT}/presence"
 NAVIGATIONS = 20
 PRESENT = 200  # users during a deploy
 
-# Adds that many members to the demo's account, and prints a token for each, by name.
+# Adds PRESENT members to the demo's account and prints a token for each, by name.
 MEMBERS = f"""
 from app import app
 import json
@@ -43,7 +43,7 @@ with app.app_context():
 
 
 class Announced:
-    """Everything that is said of an account's presence, whoever says it."""
+    """All announcements of an account's presence, of every process."""
 
     def __init__(self, redis):
         self._pubsub = redis.client.pubsub()
@@ -79,7 +79,7 @@ def user_id(server, who):
 
 
 def open_tab(server, who):
-    """A tab of theirs, and the worker that holds it."""
+    """Open a tab of the user. Return it with the worker that holds its stream."""
     tab = Reader(server, STREAM, who=who)
     eventually(lambda: tab.open and tab.ephemeral, "the tab has its snapshot")
     for pid in server.worker_pids():
@@ -90,7 +90,7 @@ def open_tab(server, who):
 
 
 def open_tab_elsewhere(server, who, worker):
-    """A tab of theirs on another worker."""
+    """Open a tab of the user on another worker."""
     while True:
         tab, holder = open_tab(server, who)
         if holder != worker:
@@ -99,7 +99,7 @@ def open_tab_elsewhere(server, who, worker):
 
 
 def changes_heard(reader, user):
-    """What a reader was told of a user after its snapshot: their statuses, None for a departure."""
+    """Return the changes of a user after the snapshot: statuses, None for a departure."""
     told = []
     for event in reader.ephemeral:
         data = event.data["data"]
@@ -110,7 +110,7 @@ def changes_heard(reader, user):
     return told
 
 
-def test_tabs_navigations_and_a_killed_worker_are_told_truly(redis, start, tell, announced):
+def test_presence_is_right_over_tabs_navigations_and_a_killed_worker(redis, start, tell, announced):
     server = start(workers=2)
     ada, adas_worker = open_tab(server, "Ada")
     kevin = user_id(server, "Kevin")
@@ -118,44 +118,44 @@ def test_tabs_navigations_and_a_killed_worker_are_told_truly(redis, start, tell,
     tabs = [open_tab(server, "Kevin") for _ in range(3)]
     while len({worker for _, worker in tabs}) < 2:
         tabs.append(open_tab(server, "Kevin"))
-    eventually(lambda: changes_heard(ada, kevin) == ["online"], "Ada sees him come")
+    eventually(lambda: changes_heard(ada, kevin) == ["online"], "Kevin's arrival")
 
     began = time.monotonic()
     current = tabs.pop()[0]
-    slow = 0  # pages that took so long to load that he was away, on a busy machine
+    slow = 0  # pages that took longer than the grace to load, on a busy machine
     for _ in range(NAVIGATIONS):
         left = time.monotonic()
         current.close()
         current, _ = open_tab(server, "Kevin")
         slow += time.monotonic() - left > presence.PRESENCE.grace - 1
-        gevent.sleep(0.3)  # as long as one looks at a page; its loading took the rest
+        gevent.sleep(0.3)  # the time on a page; loading took the rest
     navigated = time.monotonic() - began
-    assert slow < NAVIGATIONS, "no page loaded in time, so nothing is shown"
+    assert slow < NAVIGATIONS, "no page loaded within the grace"
     assert changes_heard(ada, kevin).count(None) <= slow
     before = changes_heard(ada, kevin)
 
     closed = time.monotonic()
     for tab in [current, *(tab for tab, _ in tabs)]:
         tab.close()
-    eventually(lambda: changes_heard(ada, kevin) == [*before, None], "she sees him go")
+    eventually(lambda: changes_heard(ada, kevin) == [*before, None], "Kevin's departure")
     grace = time.monotonic() - closed
     assert grace > presence.PRESENCE.grace - 1
 
-    # Their worker is killed: Kevin does not come back, and Grace, who does, has never been away.
+    # Their worker is killed: Kevin does not reconnect; Grace reconnects and has never left.
     kevins, worker = open_tab_elsewhere(server, "Kevin", adas_worker)
     graces, same = open_tab_elsewhere(server, "Grace", adas_worker)
     assert same == worker
     grace_id = user_id(server, "Grace")
-    eventually(lambda: changes_heard(ada, kevin)[-1] == "online", "he is there again")
-    eventually(lambda: changes_heard(ada, grace_id) == ["online"], "and so is she")
+    eventually(lambda: changes_heard(ada, kevin)[-1] == "online", "Kevin's second arrival")
+    eventually(lambda: changes_heard(ada, grace_id) == ["online"], "Grace's arrival")
     os.kill(worker, signal.SIGKILL)
     kevins.close()
     killed = time.monotonic()
-    eventually(lambda: changes_heard(ada, kevin)[-1] is None, "one departure")
+    eventually(lambda: changes_heard(ada, kevin)[-1] is None, "Kevin's departure after the kill")
     took = time.monotonic() - killed
     assert changes_heard(ada, kevin) == [*before, None, "online", None]
     assert (graces.connection, graces.open) == (2, True)
-    eventually(lambda: len(leases(redis)) == 2, "the dead worker's leases have run out")
+    eventually(lambda: len(leases(redis)) == 2, "the dead worker's leases have expired")
     assert announced.departures(grace_id) == []
     assert ada.connection == 1
     assert not ada.faults
@@ -171,10 +171,10 @@ def leases(redis):
     return redis.client.zrange(f"rt:{{{ACCOUNT}}}:presence:{presence.TOPIC}:leases", 0, -1)
 
 
-def test_typing_ends_by_itself_everywhere_though_its_worker_is_killed(redis, start, tell):
+def test_typing_expires_for_every_reader_although_its_worker_was_killed(redis, start, tell):
     server = start(workers=2)
     readers = [Reader(server, "conversations/1") for _ in range(8)]  # of both workers
-    eventually(lambda: all(r.open for r in readers), "all listen")
+    eventually(lambda: all(r.open for r in readers), "all streams are open")
 
     def told(reader):
         return [e.data["data"]["is_typing"] for e in reader.ephemeral if e.event == "typing"]
@@ -182,12 +182,12 @@ def test_typing_ends_by_itself_everywhere_though_its_worker_is_killed(redis, sta
     status, _, _ = server.ask("POST", "/conversations/1/typing", {"typing": True}, who="Kevin")
     began = time.monotonic()
     assert status == 204
-    # What a worker has not told yet when it is killed goes with it: whoever types repeats it.
-    eventually(lambda: all(told(r) == [True] for r in readers), "everyone is told that it began")
-    os.kill(server.worker_pids()[0], signal.SIGKILL)  # perhaps the one that was asked
+    # Wait for the start first: a killed worker loses unpublished typing, which clients repeat.
+    eventually(lambda: all(told(r) == [True] for r in readers), "every reader receives the start")
+    os.kill(server.worker_pids()[0], signal.SIGKILL)  # perhaps the one with the request
     eventually(
         lambda: all(told(r)[-1] is False for r in readers),
-        "everyone is told that it ended",
+        "every reader receives the end",
     )
     took = time.monotonic() - began
     assert took > 7.9
@@ -198,7 +198,7 @@ def test_typing_ends_by_itself_everywhere_though_its_worker_is_killed(redis, sta
 
 
 @pytest.mark.parametrize("workers", [0, 2], ids=["embedded", "gunicorn"])
-def test_a_deploy_is_nobodys_departure(redis, start, tell, announced, workers):
+def test_a_deploy_announces_no_departure_and_no_arrival(redis, start, tell, announced, workers):
     server = start(workers)
     made = subprocess.run(
         [sys.executable, "-c", MEMBERS],
@@ -207,17 +207,17 @@ def test_a_deploy_is_nobodys_departure(redis, start, tell, announced, workers):
     )  # fmt: skip
     server.tokens.update(json.loads(made.stdout.splitlines()[-1]))
     readers = [Reader(server, STREAM, who=f"M{n}") for n in range(PRESENT)]
-    eventually(lambda: all(r.ephemeral for r in readers), "all are there")
-    eventually(lambda: len(announced.changes) == PRESENT, "all have been announced")
+    eventually(lambda: all(r.ephemeral for r in readers), "all have a snapshot")
+    eventually(lambda: len(announced.changes) == PRESENT, "all arrivals are announced")
     began = time.monotonic()
     server.terminate()
     down = time.monotonic() - began
     server.start()
-    eventually(lambda: all(r.connection == 2 and r.open for r in readers), "all are back")
+    eventually(lambda: all(r.connection == 2 and r.open for r in readers), "all have reconnected")
     back = time.monotonic() - began
     eventually(
         lambda: len(leases(redis)) == PRESENT,
-        "the old process's leases have run out",
+        "the old process's leases have expired",
         observed=lambda: len(leases(redis)),
     )
     assert announced.departures() == []

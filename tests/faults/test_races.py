@@ -1,4 +1,4 @@
-"""Faults that fall between two particular steps: each is held there, in this process."""
+"""Faults between two particular steps, which a gate holds, in this process."""
 
 import socket
 import time
@@ -40,7 +40,7 @@ def hub(redis):
 
 
 class Peer:
-    """The other end of a stream."""
+    """The client's end of a stream."""
 
     def __init__(self, hub, cursor=None):
         ours, self.socket = socket.socketpair()
@@ -72,13 +72,13 @@ def publish(hub, n):
     assert hub.broker.publish(1, f"key {n}", "message.created", [("a", f'{{"n":{n}}}')])
 
 
-def test_a_reconnect_between_a_reading_and_going_live_hides_nothing(hub, redis, monkeypatch):
-    """A reading from before the pub/sub connection was lost says nothing of what came meanwhile."""
+def test_a_reconnect_between_a_reading_and_going_live_loses_no_event(hub, redis, monkeypatch):
+    """A reading from before the loss of the pub/sub connection lacks the events since."""
     publish(hub, 0)
     gate = Gate("the first turn in the middle of a group")
 
     def turn():
-        """The first turn of others in the middle of a group lasts."""
+        """Hold the first yield in the middle of a group."""
         serving = any(p.live for p in peers) and not all(p.live for p in peers)
         if serving and not gate.reached:
             gate()
@@ -91,20 +91,20 @@ def test_a_reconnect_between_a_reading_and_going_live_hides_nothing(hub, redis, 
     gate.wait_reached()
     (channel,) = hub.topics.channels.values()
     assert redis.cut_pubsub() == 1
-    eventually(lambda: not channel.subscribed, "the cut is noticed")
+    eventually(lambda: not channel.subscribed, "the cut is detected")
     publish(hub, 1)
     eventually(lambda: channel.subscribed, "the connection is made again")
     gate.open()
     eventually(lambda: all(p.live for p in peers), "all have caught up")
-    hub.heartbeat.ping({p.subscriber for p in peers})  # an id that says: up to here, all is told
+    hub.heartbeat.ping({p.subscriber for p in peers})  # its id covers all earlier events
     deaf = [p for p in peers if not p.heard(1)]
     for peer in peers:
         peer.socket.close()
-    assert not deaf, f"{len(deaf)} of {len(peers)} were moved past an event that they never got"
+    assert not deaf, f"{len(deaf)} of {len(peers)} advanced past an event that they never received"
 
 
-def test_two_relays_at_once_lose_nothing(redis, demo, tmp_path):
-    """A slow relay must delete what it published, not what has taken that row's place since."""
+def test_a_relay_overtaken_by_another_deletes_only_the_rows_it_published(redis, demo, tmp_path):
+    """A slow relay must not delete a row that was written since."""
     with in_process(tmp_path, demo, redis) as app:
         app.extensions["relay"].stop()
         broker = app.extensions["broker"]
@@ -135,8 +135,8 @@ def test_two_relays_at_once_lose_nothing(redis, demo, tmp_path):
         assert ["first" in bodies[0], "second" in bodies[-1], len(bodies)] == [True, True, 2]
 
 
-def test_an_event_after_the_clock_stepped_back_is_not_taken_for_an_old_one(redis, hub):
-    """A correction of the clock, or a replica on another machine that takes over."""
+def test_an_event_published_after_the_clock_stepped_back_is_not_skipped_as_old(redis, hub):
+    """The clock was corrected, or a replica on another machine has taken over."""
     broker = hub.broker
     common = (SCRIPTS / "account.lua").read_text().replace("local time = redis.call('TIME')", CLOCK)
     assert CLOCK in common
@@ -156,7 +156,7 @@ def test_an_event_after_the_clock_stepped_back_is_not_taken_for_an_old_one(redis
     assert told.ms // 1000 >= now + 9
     redis.client.set("clock", now + 5)
     publish(hub, 1)
-    later = Peer(hub, told)  # whoever resumes from that ping's id
+    later = Peer(hub, told)  # resumes from that ping's id
     eventually(lambda: later.live, "it has resumed")
     assert hub.barrier(PATIENCE)
     deaf = [
@@ -166,4 +166,4 @@ def test_an_event_after_the_clock_stepped_back_is_not_taken_for_an_old_one(redis
     ]
     peer.socket.close()
     later.socket.close()
-    assert not deaf, f"never told: {deaf}"
+    assert not deaf, f"neither the event nor a reset arrived: {deaf}"

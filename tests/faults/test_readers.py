@@ -1,4 +1,4 @@
-"""Readers whose connection is cut anywhere: they and the others."""
+"""Connections cut at any byte, beside others that stay."""
 
 import random
 import time
@@ -16,7 +16,7 @@ CONVERSATIONS = (1, 2, 7)
 
 
 @pytest.mark.timeout(3_600 if LONG else 1_200)
-def test_a_connection_cut_at_any_byte_loses_nothing(redis, start, tell):
+def test_readers_cut_at_any_byte_lose_no_event_and_other_connections_stay(redis, start, tell):
     server = start()
     stayed = several(server, CONVERSATIONS)
     torn = [reader for _ in range(8) for reader in several(server, CONVERSATIONS)]

@@ -1,4 +1,4 @@
-"""Redis dies, forgets, hangs up or is not there: nobody misses anything, or everybody is told."""
+"""Redis is killed, loses its data, hangs or is down: no event is lost, or every reader is reset."""
 
 import time
 
@@ -17,7 +17,7 @@ CONVERSATIONS = (1, 2, 7)
 
 
 def go_on_writing(check: Check) -> None:
-    """Messages are accepted whatever Redis does."""
+    """Wait until each writer has another message accepted."""
     accepted = [len(writer.answered) for writer in check.writers]
     eventually(
         lambda: all(len(w.answered) > n for w, n in zip(check.writers, accepted, strict=True)),
@@ -25,7 +25,9 @@ def go_on_writing(check: Check) -> None:
     )
 
 
-def test_redis_killed_and_restarted_with_its_data_loses_nothing(redis, start, tell):
+def test_a_redis_killed_and_restarted_with_its_data_loses_no_event_and_no_stream(
+    redis, start, tell
+):
     server = start()
     with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS) as check:
         gevent.sleep(SIZES.steady)
@@ -35,11 +37,11 @@ def test_redis_killed_and_restarted_with_its_data_loses_nothing(redis, start, te
         redis.start()
         gevent.sleep(SIZES.steady)
     assert not any(writer.refused or writer.failures for writer in check.writers)
-    assert all(reader.connection == 1 for reader in check.readers)  # their streams were held
+    assert all(reader.connection == 1 for reader in check.readers)  # their streams stayed open
     tell(check.tally())
 
 
-def test_redis_killed_and_restarted_without_its_data_resets_everyone_once(redis, start, tell):
+def test_a_redis_killed_and_restarted_without_its_data_resets_every_reader_once(redis, start, tell):
     server = start()
     with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS) as check:
         check.resets_expected = 1
@@ -49,7 +51,7 @@ def test_redis_killed_and_restarted_without_its_data_resets_everyone_once(redis,
         gevent.sleep(SIZES.outage)
         go_on_writing(check)
         redis.start()
-        eventually(lambda: all(reader.resets for reader in check.readers), "everyone is reset")
+        eventually(lambda: all(reader.resets for reader in check.readers), "every reader is reset")
         answered = [set(writer.answered.values()) for writer in check.writers]
         gevent.sleep(SIZES.steady)
     assert not any(writer.refused or writer.failures for writer in check.writers)
@@ -57,7 +59,7 @@ def test_redis_killed_and_restarted_without_its_data_resets_everyone_once(redis,
     tell(check.tally())
 
 
-def test_a_cut_pubsub_connection_loses_nothing(redis, start, tell):
+def test_cut_pubsub_connections_lose_no_event_and_no_stream(redis, start, tell):
     server = start()
     cuts = 0
     with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS, rate=SIZES.rate) as check:
@@ -69,7 +71,9 @@ def test_a_cut_pubsub_connection_loses_nothing(redis, start, tell):
     tell(f"{cuts} pub/sub connections cut; {check.tally()}")
 
 
-def test_a_stream_opened_while_redis_is_away_is_held_and_gets_what_it_missed(redis, start, tell):
+def test_a_stream_opened_while_redis_is_down_is_pinged_and_resumes_when_redis_is_back(
+    redis, start, tell
+):
     server = start()
     early = several(server, CONVERSATIONS)
     with at_work(server, early, CONVERSATIONS) as check:
@@ -81,7 +85,7 @@ def test_a_stream_opened_while_redis_is_away_is_held_and_gets_what_it_missed(red
             new.events.extend(old.events)
         eventually(lambda: all(r.connection == 1 for r in late), "all are answered 200")
         eventually(
-            lambda: any(r.told("stream.ping") for r in late), "one is told that Redis is away"
+            lambda: any(r.told("stream.ping") for r in late), "one receives a ping with a lag"
         )
         for reader in late:
             assert all(ping.data["lag"] > 0 for ping in reader.told("stream.ping"))
@@ -89,16 +93,16 @@ def test_a_stream_opened_while_redis_is_away_is_held_and_gets_what_it_missed(red
             assert not reader.open
         redis.start()
         check.readers.extend(late)
-        eventually(lambda: all(r.open for r in late), "they are opened")
+        eventually(lambda: all(r.open for r in late), "all streams are open")
         assert all(r.told("stream.open")[-1].data["resumed"] for r in late)
     for reader in late:
         reader.close()
     tell(check.tally())
 
 
-def test_a_redis_that_hangs_is_told_in_pings_that_go_on(redis, start, tell):
+def test_pings_continue_with_a_lag_while_redis_hangs(redis, start, tell):
     server = start()
-    readers = [Reader(server, "conversations/1") for _ in range(60)]  # of every ping's share
+    readers = [Reader(server, "conversations/1") for _ in range(60)]  # in every share of the pings
     with at_work(server, readers, (1,)) as check:
         redis.pause()
         since = time.monotonic()
@@ -109,7 +113,7 @@ def test_a_redis_that_hangs_is_told_in_pings_that_go_on(redis, start, tell):
                     any(p.at > since and p.data["lag"] > 0 for p in r.told("stream.ping"))
                     for r in readers
                 ),
-                "everyone is told of the lag before they give up",
+                "every reader receives the lag before its client gives up",
                 patience=2.5 * HEARTBEAT,
             )
         finally:

@@ -1,4 +1,4 @@
-"""Access that is taken away ends the streams that it allowed, and no others."""
+"""Lost access closes the streams that it permitted, and no others."""
 
 import http.client
 import json
@@ -15,11 +15,11 @@ from .reader import Reader
 from .server import Server
 from .server import in_process
 
-SWEEP = 60.0  # s: what a lost control message would take
+SWEEP = 60.0  # s until the sweep, for comparison
 
 
 class Browser:
-    """Someone who has signed in, by cookie."""
+    """A signed-in client with a cookie."""
 
     def __init__(self, server: Server, email: str, password: str = "password"):
         self._server = server
@@ -57,7 +57,9 @@ def go_on(readers: list[Reader]) -> bool:
 
 
 @pytest.mark.parametrize("workers", [0, 2], ids=["embedded", "gunicorn"])
-def test_removing_kevin_from_an_inbox_ends_his_streams_at_once(redis, start, tell, workers):
+def test_removing_an_agent_from_an_inbox_closes_their_conversation_streams_before_the_sweep(
+    redis, start, tell, workers
+):
     server = start(workers)
     kevins = [Reader(server, "conversations/1", who="Kevin") for _ in range(4)]
     kevins.append(
@@ -65,19 +67,19 @@ def test_removing_kevin_from_an_inbox_ends_his_streams_at_once(redis, start, tel
     )
     adas = [Reader(server, "conversations/1"), Reader(server, f"accounts/{ACCOUNT}")]
     listed = Reader(server, f"accounts/{ACCOUNT}", who="Kevin")
-    eventually(lambda: all(r.open for r in [*kevins, listed]), "Kevin listens")
+    eventually(lambda: all(r.open for r in [*kevins, listed]), "Kevin's streams are open")
     with at_work(server, adas, (1,)) as check:
-        eventually(lambda: all(r.events for r in [*kevins, listed]), "Kevin hears of it")
+        eventually(lambda: all(r.events for r in [*kevins, listed]), "Kevin receives events")
         removed = spawn(server.command, "inbox", "remove", "1", "kevin@example.com")
-        gone = eventually(lambda: committed_removal(server), "it is committed")
+        gone = eventually(lambda: committed_removal(server), "the removal is committed")
         ended(kevins, "forbidden")
         took = max(r.told("stream.closed")[0].at for r in kevins) - gone
-        assert took < SWEEP / 4, "it was the sweep that ended them"
+        assert took < SWEEP / 4, "the sweep closed them"
         removed.get()
-        # His list goes on, and has nothing of that inbox any more.
-        eventually(lambda: len(adas[1].events) > 3, "messages go on")
+        # His account stream continues, without events of that inbox.
+        eventually(lambda: len(adas[1].events) > 3, "messages arrive")
         had, ada_had = len(listed.events), len(adas[1].events)
-        eventually(lambda: len(adas[1].events) > ada_had + 10, "Ada hears more")
+        eventually(lambda: len(adas[1].events) > ada_had + 10, "Ada receives more")
         assert len(listed.events) == had
         status, _, _ = server.ask("GET", "/streams/conversations/1", who="Kevin")
         assert status == 404
@@ -88,7 +90,7 @@ def test_removing_kevin_from_an_inbox_ends_his_streams_at_once(redis, start, tel
 
 
 def committed_removal(server: Server) -> float | None:
-    """When it was seen that Kevin is gone from the inbox; None while he is not."""
+    """Return the time if Kevin is no longer in the inbox, else None."""
     with sqlite3.connect(server.database) as database:
         left = database.execute(
             "SELECT 1 FROM inbox_members m JOIN users u ON u.id = m.user_id "
@@ -98,8 +100,8 @@ def committed_removal(server: Server) -> float | None:
     return time.monotonic() if left is None else None
 
 
-def test_a_sweep_closes_what_is_not_allowed_any_more(redis, demo, tmp_path):
-    """The same, with the sweep's work done at once, in this process."""
+def test_a_sweep_closes_the_stream_of_an_agent_without_access_and_no_other(redis, demo, tmp_path):
+    """The test calls the sweep's check itself, in this process."""
     with in_process(tmp_path, demo, redis) as app:
         hub = app.extensions["engine"]
         client = app.test_client()
@@ -111,7 +113,7 @@ def test_a_sweep_closes_what_is_not_allowed_any_more(redis, demo, tmp_path):
         responses = [listen("Kevin"), listen("Ada")]
         assert [r.status_code for r in responses] == [200, 200]
         hub.revocation.recheck(hub.hub.subscribers())
-        assert len(hub.hub) == 2  # allowed as before
+        assert len(hub.hub) == 2  # both have access
         with sqlite3.connect(tmp_path / "rtapp.sqlite3") as database:
             database.execute("DELETE FROM inbox_members WHERE inbox_id = 1 AND user_id = 2")
         database.close()
@@ -124,7 +126,7 @@ def test_a_sweep_closes_what_is_not_allowed_any_more(redis, demo, tmp_path):
             response.close()
 
 
-def test_signing_out_ends_the_streams_of_that_session_only(redis, start, tell):
+def test_signing_out_closes_the_streams_of_that_session_and_no_other(redis, start, tell):
     server = start()
     here, there = (Browser(server, "ada@example.com") for _ in range(2))
     mine = [Reader(server, "conversations/1", headers=here.headers) for _ in range(3)]
@@ -134,19 +136,19 @@ def test_signing_out_ends_the_streams_of_that_session_only(redis, start, tell):
         Reader(server, "conversations/1"),  # a token of the same user
         Reader(server, "conversations/1", who="Kevin"),
     ]
-    eventually(lambda: all(r.open for r in mine), "they are open")
+    eventually(lambda: all(r.open for r in mine), "the session's streams are open")
     with at_work(server, others, (1,)) as check:
         assert here.sign_out(**{"X-CSRF-Token": "wrong"}) == 400
         assert go_on(mine)
         assert here.sign_out() == 204
         ended(mine, "signed_out")
         had = len(others[0].events)
-        eventually(lambda: len(others[0].events) > had + 5, "the others hear more")
+        eventually(lambda: len(others[0].events) > had + 5, "the other streams receive more")
         assert go_on(others)
     tell(f"{len(mine)} streams closed, {len(others)} went on; {check.tally()}")
 
 
-def test_a_new_password_ends_all_of_the_users_streams(redis, start, tell):
+def test_a_new_password_closes_every_stream_of_that_user_and_no_other(redis, start, tell):
     server = start()
     browser = Browser(server, "kevin@example.com")
     kevins = [
@@ -155,7 +157,7 @@ def test_a_new_password_ends_all_of_the_users_streams(redis, start, tell):
         Reader(server, "conversations/1", who="Kevin"),
     ]
     adas = [Reader(server, "conversations/1"), Reader(server, f"accounts/{ACCOUNT}")]
-    eventually(lambda: all(r.open for r in kevins), "Kevin listens")
+    eventually(lambda: all(r.open for r in kevins), "Kevin's streams are open")
     with at_work(server, adas, (1,)) as check:
         server.command("password", "set", "kevin@example.com", "--password", "another one")
         ended(kevins, "signed_out")

@@ -1,4 +1,4 @@
-"""What 100 readers that have stopped reading cost the 900 others, and the process.
+"""The cost of 100 stalled readers for 900 others and for the process.
 
 Short rounds with and without them in turn, so that whatever else the machine does falls on both.
 Events are published straight to the broker, so that no database is measured.
@@ -29,12 +29,12 @@ from .stalled import publish_large
 from .stalled import stalled_readers
 
 READING = 900
-BOUND = 1.2  # × what it is without the stalled ones
+BOUND = 1.2  # × the value without the stalled readers
 EVENTS = 30  # in a round
-# Events before those. The crowd had nothing to read while sockets were filled, and after a pause
+# Events before the measured ones. The crowd idled while the sockets were filled; after a pause,
 # Linux acknowledges the next packets of a connection one by one, which costs a fifth more.
 WARM_UP = 40
-UNSENT = 1_500  # large events, to show that nobody keeps them: 1.2 GB for all the stalled readers
+UNSENT = 1_500  # large events, 1.2 GB for all stalled readers, to show that none are kept
 MIB = 1024 * 1024
 
 # gevent's own has no epoll.
@@ -42,7 +42,7 @@ KernelSelector = get_original("selectors", "DefaultSelector")
 
 
 class Crowd:
-    """Many readers of one conversation, read by one loop: what it costs must not be measured."""
+    """Many readers of one conversation in one loop, so that their own cost is small."""
 
     def __init__(self, server: Server):
         self._selector = KernelSelector()
@@ -61,7 +61,7 @@ class Crowd:
             connection.close()
 
     def arrivals(self, event: str = "message.created") -> list[float]:
-        """When each of them had the next such event, of which only one may be under way."""
+        """Return when each reader had the next such event. Only one may be in flight."""
         name = f"event: {event}\n".encode()
         missing = set(self._selector.get_map())
         arrived = []
@@ -80,7 +80,7 @@ class Crowd:
 
 
 class Costs:
-    """What events cost, with the stalled readers or without them."""
+    """The cost of events, with or without stalled readers."""
 
     def __init__(self) -> None:
         self.delays: list[list[float]] = []  # s, of each event: one for each reader
@@ -98,7 +98,7 @@ class Costs:
 
     @property
     def p99(self) -> float:
-        """The s after which 99 % of the readers have an event: of the usual one, the median."""
+        """The median over events of the s until 99 % of the readers have it."""
         return median(p99(delays) for delays in self.delays)
 
     @property
@@ -117,7 +117,7 @@ def publisher(redis) -> Iterator[Publisher]:
 
 
 @pytest.mark.timeout(1_800)
-def test_a_stalled_tenth_delays_the_others_by_less_than_a_fifth(start, publisher, tell):
+def test_a_tenth_of_stalled_readers_delays_the_others_by_less_than_a_fifth(start, publisher, tell):
     server = start()
     crowd = Crowd(server)
     Costs().measure(server, crowd, publisher)  # to warm up
@@ -126,13 +126,13 @@ def test_a_stalled_tenth_delays_the_others_by_less_than_a_fifth(start, publisher
     def within() -> bool:
         return siblings.p99 < BOUND * alone.p99 and siblings.cpu < BOUND * alone.cpu
 
-    # On a noisy machine more rounds are asked for, not a looser bound.
+    # A noisy machine gets more rounds, not a looser bound.
     for rounds in range(1, 3 * SIZES.stalled_rounds + 1):
         alone.measure(server, crowd, publisher)
         with stalled_readers(server, publisher):
             siblings.measure(server, crowd, publisher)
-            assert server.metrics()[OPEN] == READING + STALLED, "not all were there to the end"
-        eventually(lambda: server.metrics()[OPEN] == READING, "they are gone")
+            assert server.metrics()[OPEN] == READING + STALLED, "a stream was closed meanwhile"
+        eventually(lambda: server.metrics()[OPEN] == READING, "the stalled readers are gone")
         if rounds >= SIZES.stalled_rounds and within():
             break
     crowd.close()
@@ -148,11 +148,13 @@ def test_a_stalled_tenth_delays_the_others_by_less_than_a_fifth(start, publisher
     assert within()
 
 
-def test_memory_does_not_grow_with_what_stalled_readers_have_not_read(start, publisher, tell):
+def test_the_servers_memory_does_not_grow_with_the_unsent_events_of_stalled_readers(
+    start, publisher, tell
+):
     server = start()
     with stalled_readers(server, publisher):
         pass  # to warm up
-    eventually(lambda: not server.metrics()[OPEN], "they are gone")
+    eventually(lambda: not server.metrics()[OPEN], "the stalled readers are gone")
     with stalled_readers(server, publisher):
         before = server.resident()
         publish_large(server, publisher, UNSENT)

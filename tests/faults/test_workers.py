@@ -1,4 +1,4 @@
-"""Processes die without a word: the others carry on, and the next one takes up what was left."""
+"""Killed processes: the others continue, and the next one publishes the remaining events."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def test_a_worker_killed_under_gunicorn_loses_nothing(redis, start, tell):
+def test_killed_gunicorn_workers_lose_no_event(redis, start, tell):
     server = start(workers=2)
     readers = [reader for _ in range(6) for reader in several(server, CONVERSATIONS)]
     with at_work(server, readers, CONVERSATIONS) as check:
@@ -34,12 +34,14 @@ def test_a_worker_killed_under_gunicorn_loses_nothing(redis, start, tell):
                 "another worker takes its place",
             )
             eventually(lambda c=cuts: sum(r.cuts for r in readers) > c, "streams are cut")
-            eventually(lambda: all(r.open for r in readers), "they are open again")
+            eventually(lambda: all(r.open for r in readers), "all streams are open again")
         gevent.sleep(SIZES.steady)
     tell(f"{SIZES.worker_kills} workers killed; {check.tally()}")
 
 
-def test_what_was_committed_before_a_kill_is_published_after_it(redis, start, tell):
+def test_events_committed_before_the_server_is_killed_are_published_after_its_restart(
+    redis, start, tell
+):
     server = start()
     with at_work(server, several(server, CONVERSATIONS), CONVERSATIONS) as check:
         gevent.sleep(SIZES.steady)
@@ -49,13 +51,13 @@ def test_what_was_committed_before_a_kill_is_published_after_it(redis, start, te
             lambda: all(
                 len(w.answered) > n + 3 for w, n in zip(check.writers, answered, strict=True)
             ),
-            "messages are accepted while Redis is away",
+            "messages are accepted while Redis is down",
         )
         server.kill()
         with sqlite3.connect(server.database) as database:
             (waiting,) = database.execute("SELECT count(*) FROM outbox_events").fetchone()
         database.close()
-        assert waiting > 0, "nothing was between commit and publication, so nothing is shown"
+        assert waiting > 0, "no event was between commit and publication"
         redis.start()
         server.start()
         gevent.sleep(SIZES.steady)

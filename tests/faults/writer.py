@@ -1,4 +1,4 @@
-"""Writers don't give up."""
+"""Writers, which retry until a message is accepted."""
 
 import json
 import random
@@ -14,22 +14,22 @@ from .server import Server
 
 
 class Writer:
-    """Posts messages to one conversation, one after the other, until it is told to stop.
+    """Posts messages to one conversation, one after the other, until `finish`.
 
-    What fails is sent again with the same client_id until it is answered.
+    A failed post is sent again with the same client_id until it is answered.
     """
 
     def __init__(self, server: Server, conversation: int, rate: float = 25, size: int = 20):
         self.conversation = conversation
         self.answered: dict[str, int] = {}  # client_id → id of the message
-        self.failures = 0  # tries that got no answer, or not one of success
+        self.failures = 0  # attempts without a successful answer
         self.refused: Counter[int] = Counter()  # answers other than 200 and 201
         self._server, self._pause, self._size = server, 1 / rate, size
         self._stopping = False
         self._greenlet = spawn(self._run)
 
     def finish(self) -> None:
-        """The message under way is the last one."""
+        """Wait for the message in flight, the last one."""
         self._stopping = True
         with gevent.Timeout(PATIENCE * 2, AssertionError("a message was never accepted")):
             self._greenlet.get()

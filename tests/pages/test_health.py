@@ -30,9 +30,9 @@ def test_a_redis_that_may_evict_keys_makes_the_process_unready_and_refuses_subsc
         if status == 503:
             assert f"maxmemory-policy {policy}" in answer.json["detail"]
             with pytest.raises(EvictingRedis):
-                broker.listener()
+                broker.connect_pubsub()
         else:
-            broker.listener().close()
+            broker.connect_pubsub().close()
     finally:
         broker.redis.config_set("maxmemory-policy", "noeviction")
         broker.redis.config_set("maxmemory", "0")

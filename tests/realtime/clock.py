@@ -1,6 +1,6 @@
-"""A broker for which time passes when a test says so.
+"""A broker whose time a test controls.
 
-With it, what a state machine did can be done again: cursors and epochs come out the same.
+A state machine's run can then be repeated with the same cursors and epochs.
 """
 
 import os
@@ -18,11 +18,11 @@ BEGINNING = 1_790_000_000_000  # ms
 REDIS_TIME = "redis.call('TIME')"
 KEPT_TIME = "redis.call('HMGET', 'clock', 's', 'us')"
 
-Dump = dict[bytes, tuple[int, bytes]]  # of each key, the ms that it has left and what DUMP says
+Dump = dict[bytes, tuple[int, bytes]]  # the remaining ms and the DUMP of each key
 
 
 class TimedBroker(Broker):
-    """Its scripts take the time from the key `clock`."""
+    """A broker whose scripts read the time from the key `clock`."""
 
     def __init__(self, url: str, load_newest: Callable[[int], Cursor | None] = lambda _: None):
         super().__init__(url, load_newest)
@@ -35,7 +35,7 @@ class TimedBroker(Broker):
 
 
 class Clock:
-    """The time of a redis-server's scripts, and what it does to the keys of one account."""
+    """The time of a redis-server's scripts, with its effect on the keys of one account."""
 
     def __init__(self, broker: Broker, account_id: int):
         self.redis, self._account_id = broker.redis, account_id
@@ -47,13 +47,13 @@ class Clock:
         self.redis.hset("clock", mapping={"s": seconds, "us": ms * 1000})
 
     def step(self, ms: int) -> None:
-        """The clock is put right: nothing grows older by it, as Redis's own expiry does not."""
+        """Adjust the clock. No key grows older, as in Redis, whose expiry has its own clock."""
         self.now += ms
         self.latest = max(self.now, self.latest)
         self.set()
 
     def goes_on(self) -> None:
-        """It is later than it ever was: once that is seen, what is published is of another ms."""
+        """Set the clock later than ever before: later events are then of another ms."""
         self.step(self.latest + 2 - self.now)
 
     def passes(self, ms: int) -> None:
@@ -62,7 +62,7 @@ class Clock:
         with self.redis.pipeline(transaction=False) as pipeline:
             for key, left in zip(keys, lefts(self.redis, keys), strict=True):
                 if left > 0:
-                    pipeline.pexpire(key, left - ms)  # not above 0: then it is gone at once
+                    pipeline.pexpire(key, left - ms)  # 0 or less deletes it at once
             pipeline.execute()
 
 
@@ -71,7 +71,7 @@ def keys_of(redis, account_id: int) -> list[bytes]:
 
 
 def lefts(redis, keys: list[bytes]) -> list[int]:
-    """How many ms the keys have left; below 0 are those that stay."""
+    """Return the remaining ms of each key; negative without an expiry."""
     with redis.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.pttl(key)
@@ -79,7 +79,7 @@ def lefts(redis, keys: list[bytes]) -> list[int]:
 
 
 def dumped(redis, account_id: int) -> Dump:
-    """All keys of an account, as a snapshot has them."""
+    """Return all keys of an account, as a snapshot does."""
     keys = sorted(keys_of(redis, account_id))
     with redis.pipeline(transaction=False) as pipeline:
         for key in keys:
@@ -89,7 +89,7 @@ def dumped(redis, account_id: int) -> Dump:
 
 
 def restore(redis, account_id: int, dump: Dump) -> None:
-    """What a server has that comes back from that snapshot."""
+    """Replace the account's keys by the snapshot's, as a restart from it does."""
     with redis.pipeline(transaction=False) as pipeline:
         for key in keys_of(redis, account_id):
             pipeline.delete(key)
@@ -99,10 +99,10 @@ def restore(redis, account_id: int, dump: Dump) -> None:
 
 
 def kill(server: EmbeddedRedis, redis) -> None:
-    """Ends redis-server as the kernel would.
+    """End redis-server as the kernel would.
 
-    With "everysec" it may owe its file up to two seconds of acknowledged writes: what happens when
-    they are lost is another rule's matter.
+    With "everysec" its file may lack up to two seconds of acknowledged writes; another rule covers
+    their loss.
     """
     redis.config_set("appendfsync", "always")
     redis.set("written", "up to here")

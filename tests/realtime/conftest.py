@@ -6,7 +6,7 @@ from rtapp.realtime.embedded_redis import EmbeddedRedis
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A redis-server for one file alone, because it is killed."""
+    """A redis-server of one test file, which kills it."""
     server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
@@ -15,7 +15,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def broker(redis):
-    """On an empty Redis, and without a database behind it: what Redis forgets is forgotten."""
+    """A broker on an empty Redis, without positions stored in a database."""
     broker = Broker(redis.url)
     broker.redis.flushall()
     yield broker

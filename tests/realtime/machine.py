@@ -1,4 +1,4 @@
-"""What both state machines are run with."""
+"""Strategies and settings of both state machines."""
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck
@@ -7,7 +7,7 @@ from hypothesis import settings
 from .model import TOPICS
 
 some_topics = st.lists(st.sampled_from(TOPICS), min_size=1, max_size=3, unique=True)
-which = st.integers(0, 1000)  # one of what there is: this, modulo how many there are
+which = st.integers(0, 1000)  # the index of a choice, modulo the number of choices
 
 
 def searched(examples: int, steps: int) -> settings:

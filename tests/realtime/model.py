@@ -1,4 +1,4 @@
-"""What must be true of logs and streams, as simply as it can be said: lists, and no Redis."""
+"""A model of logs and streams: plain lists, without Redis."""
 
 import codecs
 import json
@@ -23,7 +23,7 @@ from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 
 TOPICS = ("a", "b", "c")
-UNSHOWN = 3  # every so manieth event shows nothing as html and turbo: only its id is sent
+UNSHOWN = 3  # every third event has no html or turbo rendering: only its id is sent
 
 
 class Published(NamedTuple):
@@ -36,7 +36,7 @@ class Published(NamedTuple):
 
 @dataclass
 class Log:
-    """All that was published in an account, and what of it Redis has been made to forget."""
+    """All events published in an account, and those that the test removed from Redis."""
 
     account_id: int
     epoch: str = ""
@@ -44,7 +44,7 @@ class Log:
     trimmed: dict[str, Cursor] = field(default_factory=dict)  # the newest one, of each topic
 
     def publish(self, broker: Broker, key: str, topics: list[str], number: int, size: int) -> None:
-        """Publishes, and notes it under the cursors that Redis's logs have for it."""
+        """Publish, and record the event under its cursors in Redis's logs."""
         bodies = [(topic, body(topic, number, size)) for topic in topics]
         assert broker.publish(self.account_id, key, "message.created", bodies)
         with broker.redis.pipeline(transaction=False) as pipeline:
@@ -59,7 +59,7 @@ class Log:
             self.events.append(Published(cursor, topic, number))
 
     def goes_on_in(self, epoch: str) -> None:
-        """Of a new epoch, nothing has been forgotten yet."""
+        """Note the current epoch. A new one starts without removed events."""
         if epoch != self.epoch:
             self.epoch, self.trimmed = epoch, {}
 
@@ -73,22 +73,22 @@ class Log:
         ]
 
     def trim(self, redis, topic: str, keep: int) -> None:
-        """Has the topic's log forget all but its `keep` newest events."""
+        """Trim the topic's log to its `keep` newest events."""
         there = [event.cursor for event in self.after(Cursor(self.epoch, 0, 0), [topic])]
         redis.xtrim(Topic(self.account_id, topic).channel, maxlen=keep, approximate=False)
         if len(there) > keep:
             self.trimmed[topic] = there[-keep - 1]
 
     def evict(self, redis, topic: str) -> None:
-        """Has Redis evict the topic's log. To be told when what is published next is of a later ms:
-        what was said in the same one as its newest event may be lost, for all that Redis knows."""
+        """Evict the topic's log. The next event must be of a later ms: Redis can't tell whether
+        events of the ms of the log's newest one were lost, too."""
         redis.delete(Topic(self.account_id, topic).channel)
         there = self.after(Cursor(self.epoch, 0, 0), [topic])
         if there:
             self.trimmed[topic] = there[-1].cursor._replace(n=10**9)
 
     def why_lost(self, cursor: Cursor, topics: Iterable[str], now_ms: int) -> str | None:
-        """The reason for which a reading must refuse to go on from a cursor once given out."""
+        """Return why a reading can't resume from a cursor that was given out, or None."""
         if cursor.epoch != self.epoch:
             return "unknown_cursor"
         if now_ms - cursor.ms > RETENTION_MS:
@@ -100,32 +100,32 @@ class Log:
 
 @dataclass
 class Segment:
-    """What a reader was told without a break: from a stream.open or a stream.reset on."""
+    """A reader's events without a gap, from a stream.open or a stream.reset."""
 
     start: Cursor
-    until: Cursor  # the newest id: everything up to it has been told
+    until: Cursor  # the newest id: every event up to it has been received
     events: list[Published] = field(default_factory=list)
 
 
 class Reader:
-    """A client with a small buffer, that comes back from the last id it has read."""
+    """A client with a small buffer that resumes from the last id it has read."""
 
     def __init__(self, hub: Engine, log: Log, topics: list[str], format: str):
         self.hub, self.log, self.topics, self.format = hub, log, topics, format
         self.asked: Cursor | None = None
         self.last_id: Cursor | None = None
         self.segments: list[Segment] = []
-        self.resets: list[Cursor] = []  # where it stood at each reset since the last check
+        self.resets: list[Cursor] = []  # its last id at each reset since the last check
         self.socket: socket.socket | None = None
 
     def __repr__(self) -> str:
-        told = {event for segment in self.segments for event in segment.events}
-        missing = [e for e in self.expected(self.segments[-1]) if e not in told]
+        received = {event for segment in self.segments for event in segment.events}
+        missing = [e for e in self.expected(self.segments[-1]) if e not in received]
         stalled = ", stalled" if self.subscriber in self.hub.sockets.blocked else ""
         return f"<Reader of {self.topics}: {self.subscriber.state}{stalled}, lacks {missing}>"
 
     def open(self, cursor: Cursor | None = None) -> None:
-        """Connects, from the last id if there is one, else from `cursor`, else from now on."""
+        """Connect from the last id if there is one, else from `cursor`, else live."""
         assert self.socket is None
         self.asked = self.last_id or cursor or self.asked
         ours, self.socket = socket.socketpair()
@@ -146,13 +146,13 @@ class Reader:
         )
 
     def cut(self) -> None:
-        """Loses the connection and whatever of it was not read, unfinished events included."""
+        """Close the connection with its unread data, unfinished events included."""
         if self.socket is not None:
             self.socket.close()
             self.socket = None
 
     def read(self, limit: int | None = None) -> None:
-        """Takes what is there, at most `limit` bytes of it."""
+        """Read the available data, at most `limit` bytes."""
         while self.socket is not None and (limit is None or limit > 0):
             try:
                 data = os.read(self.socket.fileno(), min(limit or 65536, 65536))
@@ -179,7 +179,7 @@ class Reader:
             self._take_open(json.loads(event.data))
         elif event.event == "stream.reset":
             assert self._opened, "stream.open comes first"
-            assert stood is not None, "nobody is reset who had nothing"
+            assert stood is not None, "a stream without a cursor was reset"
             self.resets.append(stood)
             self._owed_a_reset = False
             self.segments.append(Segment(self.last_id, self.last_id))
@@ -226,11 +226,11 @@ class Reader:
         )
 
     def check(self, latest_ms: int) -> None:
-        """Nothing was left out, added or moved, up to the newest id; resets only where lost."""
+        """Check that all events up to the newest id came in order, and resets only after a loss."""
         for segment in self.segments:
             assert segment.until.epoch == segment.start.epoch, "a new epoch without a reset"
-            told = [e for e in self.expected(segment) if e.cursor <= segment.until]
-            assert segment.events == told
+            expected = [e for e in self.expected(segment) if e.cursor <= segment.until]
+            assert segment.events == expected
         while self.resets:
             why = self.log.why_lost(self.resets.pop(), self.topics, latest_ms)
             assert why, "a stream was reset though nothing was lost"

@@ -1,4 +1,4 @@
-"""A hub, a relay beside it and readers in front of it, of which nothing moves by itself."""
+"""A hub, a relay and readers, each of which advances only when the test permits."""
 
 import itertools
 
@@ -30,7 +30,7 @@ from .wire import Turns
 from .wire import Wire
 
 ACCOUNT = 1
-PATIENCE = 3000  # rounds in which everyone has everything
+PATIENCE = 3000  # rounds until every reader has every event
 YIELDING = {
     pubsub: "turn",
     fan_out: "turn",
@@ -41,7 +41,7 @@ YIELDING = {
 
 
 class Numbered(Subscriber):
-    """With a hash that is the same each time: sets of subscribers keep one order."""
+    """A subscriber with a stable hash, so that sets of subscribers have one order in each run."""
 
     __slots__ = ("number",)
     numbers = itertools.count()
@@ -59,9 +59,9 @@ class Numbered(Subscriber):
 
 @pytest.fixture
 def step_by_step(monkeypatch):
-    """The engine yields after each subscriber, and waits for nothing but the test."""
+    """Make the engine yield after each subscriber, and wait for the test alone."""
     for module in YIELDING:
-        monkeypatch.setattr(module, "gevent", gevent, raising=False)  # to be so again afterwards
+        monkeypatch.setattr(module, "gevent", gevent, raising=False)  # restored after the test
         monkeypatch.setattr(module, "yield_to_loop", yield_to_loop, raising=False)
     monkeypatch.setattr(hub_module, "Subscriber", Numbered)
     monkeypatch.setattr(fan_out, "WRITES_PER_TURN", 1)
@@ -80,7 +80,7 @@ class Stepped(RuleBasedStateMachine):
         for module, kind in YIELDING.items():
             module.gevent = turns = Turns(self.wire, kind)
             module.yield_to_loop = turns.sleep
-        self.relay = TimedBroker(self.server.url)  # another process, that publishes
+        self.relay = TimedBroker(self.server.url)  # in place of another process, which publishes
         self.relay.redis.flushall()
         self.clock = Clock(self.relay, ACCOUNT)
         broker = HeldBroker(self.server.url, self.relay.high_water_marks.newest, self.wire)
@@ -91,7 +91,7 @@ class Stepped(RuleBasedStateMachine):
         self.readers: list[Reader] = []
         self.pings: list[gevent.Greenlet] = []
         self.there = True  # whether redis-server runs
-        self.killed = False  # once is enough: it takes time
+        self.killed = False  # at most once: it is slow
         self.snapshot: Dump | None = None
         self.look()
 
@@ -100,7 +100,7 @@ class Stepped(RuleBasedStateMachine):
         self.log.publish(self.relay, f"k{number}", topics, number, size)
 
     def look(self) -> None:
-        """What Redis has forgotten is seen at once, by the one process or the other."""
+        """Detect a loss of data in Redis at once, with the position of either process."""
         self.relay.high_water_marks.merge(ACCOUNT, self.hub.broker.high_water_marks.of(ACCOUNT))
         self.log.goes_on_in(self.relay.position(ACCOUNT).epoch)
 
@@ -110,22 +110,22 @@ class Stepped(RuleBasedStateMachine):
         self.wire.settle()
 
     def one_round(self) -> None:
-        """Everything moves, and everyone is there and reads."""
+        """Complete every waiting step; every reader is connected and reads."""
         self.wire.move()
         for reader in self.readers:
             if reader.socket is None:
                 reader.open()
             reader.read()
         self.wire.settle()
-        self.nobody_was_told_anything_wrong()
+        self.every_reader_is_consistent()
 
     @invariant()
-    def nobody_was_told_anything_wrong(self):
+    def every_reader_is_consistent(self):
         for reader in self.readers:
             reader.check(self.clock.latest)
 
-    def everybody_has_everything(self) -> None:
-        self.ping(patient=True)  # an id says: up to here, all is told
+    def every_reader_catches_up(self) -> None:
+        self.ping(patient=True)  # the id of a ping covers all earlier events
         for _ in range(5):
             self.one_round()
         self.ping(patient=True)
@@ -136,17 +136,17 @@ class Stepped(RuleBasedStateMachine):
             if all(reader.has_everything() for reader in self.readers):
                 break
         else:
-            pytest.fail(f"Not everybody got everything: {self.readers}, {self.wire}")
+            pytest.fail(f"not every reader has every event: {self.readers}, {self.wire}")
         for _ in range(10):
             self.one_round()
-        assert all(r.has_everything() for r in self.readers), "something came after everything"
+        assert all(r.has_everything() for r in self.readers), "an unexpected event came afterwards"
 
     def teardown(self) -> None:
         try:
             if not self.there:
                 self.server.start()
                 self.look()
-            self.everybody_has_everything()
+            self.every_reader_catches_up()
         finally:
             for reader in self.readers:
                 reader.cut()

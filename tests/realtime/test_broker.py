@@ -23,7 +23,7 @@ def keys(reading):
     return [message.body.decode().split('"')[3] for message in reading.merged()]
 
 
-def test_a_key_goes_out_once(broker):
+def test_an_event_with_a_used_key_is_not_published_again(broker):
     start = broker.position(1)
     assert publish(broker, "k", "a") is True
     assert publish(broker, "k", "a") is False
@@ -31,7 +31,7 @@ def test_a_key_goes_out_once(broker):
     assert keys(broker.read(1, TOPICS, start)) == ["k", "l"]
 
 
-def test_a_reading_is_all_that_followed_in_one_order(broker):
+def test_a_reading_returns_all_later_events_in_publish_order(broker):
     start = broker.position(1)
     for n in range(10):
         publish(broker, str(n), TOPICS[n % 2])
@@ -44,7 +44,7 @@ def test_a_reading_is_all_that_followed_in_one_order(broker):
     assert why_lost(start, reading) is None
 
 
-def test_a_long_reading_stops_where_every_topic_was_read(broker):
+def test_a_reading_over_the_limit_stops_where_all_topics_are_complete(broker):
     start = broker.position(1)
     for n in range(READ_LIMIT + 5):
         publish(broker, f"a{n}", "a")
@@ -57,7 +57,7 @@ def test_a_long_reading_stops_where_every_topic_was_read(broker):
     assert len(keys(first) + keys(second)) == READ_LIMIT + 6
 
 
-def test_lost_data_is_a_new_epoch(broker):
+def test_lost_data_in_redis_starts_a_new_epoch(broker):
     publish(broker, "k", "a")
     before = broker.position(1)
     broker.redis.flushall()
@@ -66,7 +66,7 @@ def test_lost_data_is_a_new_epoch(broker):
     assert why_lost(before, reading) == "unknown_cursor"
 
 
-def test_a_redis_that_forgot_its_newest_events_is_a_new_epoch(broker):
+def test_a_redis_that_lost_its_newest_events_starts_a_new_epoch(broker):
     publish(broker, "k", "a")
     old = broker.redis.get("rt:{1}:position")
     publish(broker, "l", "a")
@@ -75,40 +75,40 @@ def test_a_redis_that_forgot_its_newest_events_is_a_new_epoch(broker):
     assert broker.position(1).epoch != before.epoch
 
 
-def test_a_cursor_of_the_future_proves_nothing(broker):
+def test_a_cursor_of_the_future_is_unknown(broker):
     reading = broker.read(1, TOPICS, broker.position(1))
     future = reading.position._replace(ms=reading.now_ms + 60_000)
     assert why_lost(future, reading) == "unknown_cursor"
     assert why_lost(reading.position, reading) is None
 
 
-def test_accounts_have_nothing_in_common(broker):
+def test_a_reading_of_one_account_has_no_events_of_another(broker):
     start = broker.position(2)
     publish(broker, "k", "a")
     assert keys(broker.read(2, TOPICS, start)) == []
     assert isinstance(start, Cursor)
 
 
-def test_listening_anew_is_possible_as_often_as_the_connection_is_lost(broker):
-    most = broker.redis.connection_pool.max_connections
-    assert most < 1_000, "then this shows nothing"
-    for _ in range(most + 1):
-        listener = broker.connect_pubsub()
-        listener.send("PING", "here")
-        assert listener.read()  # an answer
-        listener.close()
+def test_a_closed_pubsub_connection_takes_no_place_in_the_connection_pool(broker):
+    limit = broker.redis.connection_pool.max_connections
+    assert limit < 1_000, "the precondition does not hold"
+    for _ in range(limit + 1):
+        connection = broker.connect_pubsub()
+        connection.send("PING", "here")
+        assert connection.read()  # an answer
+        connection.close()
 
 
 @pytest.fixture
 def afterwards(broker, redis):
-    """Another process, after `broker` is gone: it knows what the database knows."""
+    """In place of another process after `broker`: it loads the database's position."""
     afterwards = Broker(redis.url, broker.high_water_marks.newest)
     yield afterwards
     afterwards.redis.close()
 
 
-def test_a_redis_that_forgot_while_nobody_looked_is_found_out(broker, afterwards):
-    """The power fails: Redis's file lacks the newest writes, and every process is a new one."""
+def test_a_new_process_detects_lost_events_by_the_database_position(broker, afterwards):
+    """After a power failure, Redis's file lacks the newest writes, and every process is new."""
     publish(broker, "k", "a")
     start = broker.position(1)
     dump = dumped(broker.redis, 1)
@@ -119,7 +119,7 @@ def test_a_redis_that_forgot_while_nobody_looked_is_found_out(broker, afterwards
     assert why_lost(start, reading) == "unknown_cursor"
 
 
-def test_a_redis_that_forgot_nothing_goes_on_with_new_processes(broker, afterwards):
+def test_a_new_process_resumes_in_the_same_epoch_if_redis_lost_nothing(broker, afterwards):
     publish(broker, "k", "a")
     start = broker.position(1)
     publish(broker, "l", "a")
@@ -129,34 +129,36 @@ def test_a_redis_that_forgot_nothing_goes_on_with_new_processes(broker, afterwar
     assert why_lost(start, reading) is None
 
 
-def test_whoever_knows_less_hides_nothing(broker, redis):
-    """A process that knows of nothing asks first, and moves the account's position on."""
+def test_a_process_without_the_position_does_not_hide_a_loss_from_the_others(broker, redis):
+    """A process without a high-water mark reads first, and advances the account's position."""
     publish(broker, "k", "a")
     dump = dumped(broker.redis, 1)
     publish(broker, "l", "a")
     before = broker.high_water_marks.newest(1)
     restore(broker.redis, 1, dump)
-    unknowing = Broker(redis.url)
-    assert unknowing.position(1).epoch == before.epoch, "then this shows nothing"
-    eventually(lambda: unknowing.position(1) > before)
-    unknowing.redis.close()
+    uninformed = Broker(redis.url)
+    assert uninformed.position(1).epoch == before.epoch, "the precondition does not hold"
+    eventually(lambda: uninformed.position(1) > before)
+    uninformed.redis.close()
     publish(broker, "m", "a")
     assert broker.high_water_marks.newest(1).epoch != before.epoch
 
 
-def test_what_outlives_redis_is_asked_once_and_again_when_redis_may_be_another(redis):
-    asked = []
-    broker = Broker(redis.url, lambda account_id: asked.append(account_id))
-    broker.position(1), broker.position(1), broker.position(2)
-    assert asked == [1, 2]
+def test_the_database_position_is_loaded_once_per_account_and_again_after_invalidation(redis):
+    loaded = []
+    broker = Broker(redis.url, lambda account_id: loaded.append(account_id))
+    for account_id in (1, 1, 2):
+        broker.position(account_id)
+    assert loaded == [1, 2]
     broker.high_water_marks.invalidate()
-    broker.position(1), broker.position(1)
-    assert asked == [1, 2, 1]
+    for account_id in (1, 1):
+        broker.position(account_id)
+    assert loaded == [1, 2, 1]
     broker.redis.close()
 
 
-def test_a_log_that_redis_evicted_is_said_to_be_lost(broker):
-    """As a Redis with another `maxmemory-policy` than `noeviction` does when it is full."""
+def test_a_cursor_before_an_evicted_log_is_history_lost(broker):
+    """A full Redis evicts with any `maxmemory-policy` but `noeviction`."""
     publish(broker, "k", "a")
     start = broker.position(1)
     publish(broker, "l", "a")
@@ -167,7 +169,7 @@ def test_a_log_that_redis_evicted_is_said_to_be_lost(broker):
     assert why_lost(start, broker.read(1, ["b"], start)) is None
 
 
-def test_a_log_that_was_evicted_once_is_whole_for_whoever_comes_later(broker):
+def test_a_cursor_after_an_evicted_log_is_complete(broker):
     publish(broker, "k", "a")
     broker.redis.delete("rt:{1}:a")
     evicted = broker.high_water_marks.newest(1)  # of its own millisecond, nothing would be sure
@@ -181,14 +183,14 @@ def test_a_log_that_was_evicted_once_is_whole_for_whoever_comes_later(broker):
 
 
 @pytest.mark.parametrize("key", ["position", "heads"])
-def test_that_logs_may_have_been_evicted_is_a_new_epoch(broker, key):
+def test_evicted_bookkeeping_of_an_account_starts_a_new_epoch(broker, key):
     publish(broker, "k", "a")
     before = broker.position(1)
     assert broker.redis.delete(f"rt:{{1}}:{key}") == 1
     assert broker.position(1).epoch != before.epoch
 
 
-def test_topics_that_were_quiet_for_longer_than_the_retention_are_forgotten(broker):
+def test_topics_quiet_for_longer_than_the_retention_are_removed_without_a_new_epoch(broker):
     publish(broker, "k", "a", "b")
     long_ago = broker.now_ms() - RETENTION_MS - 1000
     broker.redis.zadd("rt:{1}:heads", {"rt:{1}:b": long_ago})
@@ -198,8 +200,8 @@ def test_topics_that_were_quiet_for_longer_than_the_retention_are_forgotten(brok
     assert broker.position(1).epoch == before.epoch
 
 
-def test_an_epoch_that_was_given_up_does_not_come_back(broker):
-    """Redis loses everything, and somebody puts an old copy of its data back."""
+def test_an_abandoned_epoch_does_not_return_with_an_old_copy_of_the_data(broker):
+    """Redis loses everything, then an old copy of its data is restored."""
     publish(broker, "k", "a")
     dump = dumped(broker.redis, 1)
     publish(broker, "l", "a")
@@ -210,16 +212,18 @@ def test_an_epoch_that_was_given_up_does_not_come_back(broker):
     assert len({before.epoch, between.epoch, broker.position(1).epoch}) == 3
 
 
-def test_an_epoch_that_another_process_began_is_gone_on_in(broker, afterwards):
+def test_a_process_adopts_the_epoch_that_another_process_started(broker, afterwards):
     publish(broker, "k", "a")
     broker.redis.flushall()
-    begun = afterwards.position(1)
-    assert begun.epoch != broker.high_water_marks.newest(1).epoch, "then this shows nothing"
-    assert broker.position(1).epoch == begun.epoch
+    started = afterwards.position(1)
+    assert started.epoch != broker.high_water_marks.newest(1).epoch, (
+        "the precondition does not hold"
+    )
+    assert broker.position(1).epoch == started.epoch
 
 
-def test_more_commands_at_once_than_connections_wait_for_their_turn(broker):
-    """A crowd is not "Redis is away"."""
-    asked = [gevent.spawn(broker.position, 1) for _ in range(3 * MAX_CONNECTIONS)]
-    gevent.joinall(asked, timeout=10, raise_error=True)
-    assert all(greenlet.value is not None for greenlet in asked)
+def test_more_concurrent_commands_than_connections_wait_for_a_connection(broker):
+    """Many commands at once must not be taken for an outage of Redis."""
+    commands = [gevent.spawn(broker.position, 1) for _ in range(3 * MAX_CONNECTIONS)]
+    gevent.joinall(commands, timeout=10, raise_error=True)
+    assert all(greenlet.value is not None for greenlet in commands)

@@ -1,4 +1,4 @@
-"""Readings of logs against the model of them in model.py, through sequences nobody thought of."""
+"""Readings of logs against their model in model.py, through random sequences."""
 
 import itertools
 from dataclasses import replace
@@ -39,7 +39,7 @@ ACCOUNT = 1
 
 
 class TheBroker(RuleBasedStateMachine):
-    """Readings, by whatever cursor, of logs to which everything happens."""
+    """Readings by any cursor of logs that are trimmed, evicted, lost and restored."""
 
     server: EmbeddedRedis
 
@@ -50,9 +50,9 @@ class TheBroker(RuleBasedStateMachine):
         self.clock = Clock(self.broker, ACCOUNT)
         self.log = Log(ACCOUNT)
         self.numbers = itertools.count()
-        self.keys: dict[str, int] = {}  # those that must not go out again, and for how many ms
-        self.cursors: list[Cursor] = []  # some that clients were given
-        self.promised: Cursor | None = None  # nothing is ever published at or before this
+        self.keys: dict[str, int] = {}  # used keys, with the ms for which they are kept
+        self.cursors: list[Cursor] = []  # some of those given out to clients
+        self.promised: Cursor | None = None  # no event is ever published at or before this
         self.restarts = 0
         self.snapshot: tuple[Log, dict[str, int], Cursor, Dump] | None = None
         self.look()
@@ -89,7 +89,7 @@ class TheBroker(RuleBasedStateMachine):
     @precondition(lambda self: self.keys)
     @rule(n=which, topics=some_topics)
     def publish_again(self, n, topics):
-        """A key that has gone out does not go out again, whatever it comes with."""
+        """An event with a used key is not published, whatever its topics."""
         key = list(self.keys)[n % len(self.keys)]
         before = [self.broker.redis.xlen(Topic(ACCOUNT, topic).channel) for topic in TOPICS]
         bodies = [(topic, body(topic, -1, 10)) for topic in topics]
@@ -104,7 +104,7 @@ class TheBroker(RuleBasedStateMachine):
     @precondition(lambda self: self.cursors)
     @rule(n=which, topics=some_topics)
     def read(self, n, topics):
-        """A reading returns exactly what followed, or a reason why it can't: nothing between."""
+        """A reading returns exactly the later events, or a reason for a loss and no event."""
         start = cursor = self.cursors[n % len(self.cursors)]
         got, reason = [], None
         while True:
@@ -143,7 +143,7 @@ class TheBroker(RuleBasedStateMachine):
     def trim(self, topic, keep):
         self.log.trim(self.broker.redis, topic, keep)
 
-    # Never 24 or 48 hours together: what is as old as the limit to the millisecond is not at stake.
+    # Sums never reach exactly 24 or 48 hours: an age equal to a limit is not tested.
     @rule(ms=st.sampled_from([1, 2, 1000, 5 * HOUR, 13 * HOUR, 49 * HOUR]))
     def time_passes(self, ms):
         self.clock.passes(ms)
@@ -155,7 +155,7 @@ class TheBroker(RuleBasedStateMachine):
         self.clock.step(-ms)
 
     def begin_another_process(self) -> None:
-        """It has seen nothing, and is told the newest event by the database."""
+        """Start without high-water marks, but with the newest position from the database."""
         newest = self.broker.high_water_marks.newest(ACCOUNT)
         self.broker.redis.close()
         self.broker = TimedBroker(self.server.url, lambda _: newest)
@@ -163,7 +163,7 @@ class TheBroker(RuleBasedStateMachine):
 
     @rule()
     def another_process(self):
-        """It learns where things stand by looking."""
+        """A new process reads the position."""
         self.begin_another_process()
         self.look()
 
@@ -210,7 +210,7 @@ class TheBroker(RuleBasedStateMachine):
     @precondition(lambda self: self.snapshot is not None)
     @rule(nobody_looked=st.booleans())
     def come_back_from_the_snapshot(self, nobody_looked):
-        """What forgot an event begins a new epoch, or a place that this process knows; else not."""
+        """A snapshot that lacks an event or a position this process observed starts a new epoch."""
         then, keys, position, dump = self.snapshot
         restore(self.broker.redis, ACCOUNT, dump)
         if nobody_looked:
@@ -237,6 +237,6 @@ class TheBroker(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(14_400 if LONG else 600)  # Hypothesis shortens a failure for up to 300 s
-def test_a_reading_is_complete_or_says_why_not(server):
+def test_a_reading_is_complete_or_has_a_reason_for_a_loss_in_random_sequences(server):
     TheBroker.server = server
     run_state_machine_as_test(TheBroker, settings=searched(SIZES.broker_examples, steps=30))

@@ -4,12 +4,12 @@ from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.cursor import MalformedCursor
 
 
-def test_a_cursor_survives_its_text():
+def test_a_cursor_equals_the_one_parsed_from_its_text():
     cursor = Cursor("0a1b2c3d", 1_790_000_000_000, 7)
     assert Cursor.parse(str(cursor)) == cursor
 
 
-def test_cursors_of_an_epoch_are_ordered_by_time_then_count():
+def test_cursors_of_one_epoch_are_ordered_by_time_then_count():
     assert Cursor("e", 9, 9) < Cursor("e", 10, 0) < Cursor("e", 10, 1)
 
 
@@ -29,6 +29,6 @@ def test_cursors_of_an_epoch_are_ordered_by_time_then_count():
         "e" * 17 + "-1-1",
     ],
 )
-def test_what_was_never_given_out_is_malformed(text):
+def test_text_that_is_no_cursor_is_malformed(text):
     with pytest.raises(MalformedCursor):
         Cursor.parse(text)

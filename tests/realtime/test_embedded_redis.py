@@ -32,7 +32,7 @@ def running(folder: Path) -> bool:
         client.close()
 
 
-def test_it_ends_with_its_parent_also_when_that_is_killed(tmp_path):
+def test_the_embedded_redis_ends_when_its_parent_is_killed(tmp_path):
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, cwd=os.getcwd()
     )
@@ -44,7 +44,7 @@ def test_it_ends_with_its_parent_also_when_that_is_killed(tmp_path):
     eventually(lambda: not running(tmp_path))
 
 
-def test_two_on_one_folder_are_refused_and_two_folders_are_not(tmp_path):
+def test_a_second_embedded_redis_in_one_folder_is_refused_and_in_another_is_not(tmp_path):
     first, second, other = (EmbeddedRedis(tmp_path / name) for name in ("a", "a", "b"))
     first.start()
     with pytest.raises(EmbeddedRedisError, match="Another rtapp is running"):
@@ -57,14 +57,14 @@ def test_two_on_one_folder_are_refused_and_two_folders_are_not(tmp_path):
     assert not running(tmp_path / "a")
 
 
-def test_a_long_path_works(tmp_path):
+def test_the_embedded_redis_starts_in_a_folder_with_a_long_path(tmp_path):
     server = EmbeddedRedis(tmp_path / ("long" * 30))
     server.start()
     assert len(os.fsencode(server.socket_path)) <= 100
     server.stop()
 
 
-def test_what_it_kept_is_there_after_a_restart(tmp_path):
+def test_the_embedded_redis_keeps_its_data_over_a_restart(tmp_path):
     server = EmbeddedRedis(tmp_path)
     for expected in (None, b"kept"):
         server.start()

@@ -1,7 +1,7 @@
-"""What has no log: whoever dawdles, breaks off or was not told still ends up knowing what is true.
+"""Ephemeral events, which have no log: slow readers and readers that missed some become right.
 
-Readers with small buffers hear of groups that change all the time, while the pub/sub connection is
-cut and events come in between. When nothing happens any more, what each knows is what there is.
+Readers with small buffers follow groups that change all the time, while the pub/sub connection is
+cut and durable events come in between. In the end, each reader has the state of Redis.
 """
 
 import json
@@ -39,7 +39,7 @@ STEPS = 120
 
 
 class Reader:
-    """Knows only what its stream says, and may be slow to take it."""
+    """A reader with the state of its stream alone, which may read slowly."""
 
     def __init__(self, hub: Engine):
         ours, self.socket = socket.socketpair()
@@ -55,6 +55,14 @@ class Reader:
         self.snapshots = self.events = 0
         self._lines, self._decoder = SSELineDecoder(), SSEDecoder()
 
+    def has_read_snapshots(self, count: int) -> bool:
+        self.read(100_000)
+        return self.snapshots == count
+
+    def has_read_online(self, online: dict[str, str]) -> bool:
+        self.read(100_000)
+        return self.online == online
+
     def read(self, limit: int) -> bool:
         try:
             data = os.read(self.socket.fileno(), limit)
@@ -66,8 +74,8 @@ class Reader:
                 self.take(event.event, json.loads(event.data))
         return True
 
-    def take(self, name: str, said: dict) -> None:
-        data = said.get("data", {})
+    def take(self, name: str, body: dict) -> None:
+        data = body.get("data", {})
         if name == "presence_update" and "online_users" in data:
             self.online = dict(data["online_users"])
             self.snapshots += 1
@@ -96,7 +104,7 @@ def hub(broker):
 
 
 def change(broker: Broker, chance: random.Random) -> None:
-    """Somebody comes, goes, or is there as something else."""
+    """Make a random holder arrive, depart or change its value."""
     group = chance.choice(GROUPS)
     user = chance.randint(1, 30)
     holder, value = {
@@ -104,12 +112,12 @@ def change(broker: Broker, chance: random.Random) -> None:
         TYPING: (f"user:{user}", json.dumps({"name": "x" * 200, "private": False})),
         VIEWERS: (f"1/{user}", "x" * 100),
     }[group.kind]
-    what = chance.choice((("hold", value), ("release", "0")))
-    change = (what[0], holder, chance.choice("ab"), what[1])
+    action = chance.choice((("hold", value), ("release", "0")))
+    change = (action[0], holder, chance.choice("ab"), action[1])
     broker.change_groups([GroupChanges(ACCOUNT, group, [change])])
 
 
-def knows_all(reader: Reader, broker: Broker) -> bool:
+def is_current(reader: Reader, broker: Broker) -> bool:
     there, typing, viewing = broker.read(ACCOUNT, (), NOWHERE, GROUPS).snapshots
     return (
         reader.online == {u: s for u, s in there.present.items() if s != "offline"}
@@ -119,7 +127,7 @@ def knows_all(reader: Reader, broker: Broker) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_everyone_ends_up_knowing_who_is_there(hub, broker, seed):
+def test_every_reader_ends_with_the_groups_current_members(hub, broker, seed):
     chance = random.Random(seed)
     readers = [Reader(hub)]
     published = cuts = 0
@@ -140,40 +148,35 @@ def test_everyone_ends_up_knowing_who_is_there(hub, broker, seed):
                 reader.read(chance.choice((100, 5_000, 100_000)))
     assert published
     assert cuts
-    behind = sum(not knows_all(reader, broker) for reader in readers)
+    behind = sum(not is_current(reader, broker) for reader in readers)
 
     def settled() -> bool:
         while sum(reader.read(100_000) for reader in readers):
             gevent.sleep(0)
-        return all(r.subscriber.state is State.LIVE and knows_all(r, broker) for r in readers)
+        return all(r.subscriber.state is State.LIVE and is_current(r, broker) for r in readers)
 
     eventually(settled)
-    assert behind or seed, "all knew everything all the time, so nothing is shown"
+    assert behind or seed, "no reader was ever behind"
     change(broker, random.Random(seed + 1000))
     eventually(settled)
     for reader in readers:
         reader.close()
 
 
-def after_reading(reader):
-    reader.read(100_000)
-    return reader
-
-
-def test_a_short_absence_is_made_up_for_without_a_snapshot(hub, broker):
-    """So that a crowd's snapshot is not sent again and again to whoever is a little slow."""
+def test_a_reader_that_missed_few_announcements_catches_up_without_a_snapshot(hub, broker):
+    """A large snapshot must not be sent again and again to a slightly slow reader."""
     reader = Reader(hub)
-    eventually(lambda: after_reading(reader).snapshots == 1, "a snapshot")
+    eventually(lambda: reader.has_read_snapshots(1))
     eventually(lambda: reader.subscriber.state is State.LIVE)
     change_of = [("hold", "7", "a", "online")]
     hub.hub.catch_up(reader.subscriber)
     broker.change_groups([GroupChanges(ACCOUNT, presence.GROUP, change_of)])
-    eventually(lambda: after_reading(reader).online == {"7": "online"}, "the change")
+    eventually(lambda: reader.has_read_online({"7": "online"}))
     assert reader.snapshots == 1
     reader.close()
 
 
-def test_others_have_turns_while_leases_are_renewed_and_who_closes_meanwhile_is_not_back(
+def test_renewing_leases_yields_and_does_not_renew_those_of_a_stream_closed_meanwhile(
     hub, broker, monkeypatch
 ):
     monkeypatch.setattr(leases, "RENEWED_PER_TURN", 2)
@@ -188,19 +191,19 @@ def test_others_have_turns_while_leases_are_renewed_and_who_closes_meanwhile_is_
     key = f"rt:{{{ACCOUNT}}}:presence:{presence.TOPIC}:leases"
     eventually(lambda: broker.redis.zcard(key) == len(streams))
     last, _ = streams[-1]
-    assert hub.hub.subscribers()[-1] is last, "then it is renewed before its turn"
+    assert hub.hub.subscribers()[-1] is last, "it would be renewed before it is closed"
     gevent.spawn(hub.hub.close, last, "forbidden")
     renewed = hub.leases._renewals()
-    assert last.state is State.CLOSED, "others have no turns"
+    assert last.state is State.CLOSED, "the renewal did not yield"
     connections = [int(change[2].split(".")[1]) for _, change in renewed]
     assert connections == [subscriber.fd for subscriber, _ in streams[:-1]]
     for _, theirs in streams:
         theirs.close()
 
 
-def test_a_long_absence_is_not(hub, broker):
+def test_a_reader_that_missed_many_announcements_gets_a_new_snapshot(hub, broker):
     reader = Reader(hub)
-    eventually(lambda: after_reading(reader).snapshots == 1, "a snapshot")
+    eventually(lambda: reader.has_read_snapshots(1))
     chance = random.Random(1)
     for _ in range(40 * MAX_RECENT):
         change(broker, chance)
@@ -208,7 +211,7 @@ def test_a_long_absence_is_not(hub, broker):
 
     def caught_up() -> bool:
         reader.read(100_000)
-        return reader.snapshots > 1 and knows_all(reader, broker)
+        return reader.snapshots > 1 and is_current(reader, broker)
 
     eventually(caught_up)
     reader.close()

@@ -1,4 +1,4 @@
-"""Who is in a group, at a given time. Nothing here waits; Redis is a real one."""
+"""The members of a group at a given time. No test waits; Redis is a real one."""
 
 import json
 import re
@@ -29,22 +29,22 @@ def ms(seconds: float) -> int:
 
 
 class Clocked:
-    """A group, and what is said of it, at seconds after noon."""
+    """A group and its announcements, at seconds after noon."""
 
     def __init__(self, broker: Broker, group: Group):
         self.broker, self.group = broker, group
         self.channel = f"rt:{{{ACCOUNT}}}:{group.topic}"
-        self.listener = broker.redis.pubsub()
-        self.listener.subscribe(self.channel)
-        assert self.listener.get_message(timeout=PATIENCE)["type"] == "subscribe"
+        self.pubsub = broker.redis.pubsub()
+        self.pubsub.subscribe(self.channel)
+        assert self.pubsub.get_message(timeout=PATIENCE)["type"] == "subscribe"
 
     def at(self, seconds: float, *transitions: tuple[str, ...]) -> list[Transition]:
-        """What changes by them, which must be just what everybody is told."""
+        """Apply the changes and return the transitions; exactly these must be announced."""
         (diff,) = self.broker.change_groups(
             [GroupChanges(ACCOUNT, self.group, transitions)], now_ms=ms(seconds)
         )
         self.next_expiry_ms = diff.next_expiry_ms
-        message = self.listener.get_message(timeout=0.1 if not diff.transitions else 5)
+        message = self.pubsub.get_message(timeout=0.1 if not diff.transitions else 5)
         if not diff.transitions:
             assert message is None
         else:
@@ -56,7 +56,7 @@ class Clocked:
         return {holder.decode(): value.decode() for holder, value in stored.items()}
 
     def close(self) -> None:
-        self.listener.close()
+        self.pubsub.close()
 
 
 def hold(holder: str, connection: str, value: str = "online") -> tuple[str, ...]:
@@ -82,20 +82,20 @@ ARRIVED = [Transition("7", "", "online")]
 LEFT = [Transition("7", "online", "")]
 
 
-def test_the_first_tab_is_an_arrival_and_the_second_none(group):
+def test_the_first_lease_of_a_user_is_an_arrival_and_the_second_is_not(group):
     assert group.at(0, hold("7", "a")) == ARRIVED
     assert group.at(1, hold("7", "b")) == []
     assert group.present() == {"7": "online"}
 
 
-def test_closing_one_of_two_tabs_is_no_departure(group):
+def test_releasing_one_of_two_leases_is_not_a_departure(group):
     group.at(0, hold("7", "a"), hold("7", "b"))
     assert group.at(1, close("7", "a")) == []
     assert group.at(30, renew("7", "b")) == []
     assert group.present() == {"7": "online"}
 
 
-def test_closing_both_is_one_departure_after_the_grace(group):
+def test_releasing_both_leases_is_one_departure_after_the_grace(group):
     group.at(0, hold("7", "a"), hold("7", "b"))
     assert group.at(1, close("7", "a"), close("7", "b")) == []
     assert group.next_expiry_ms == PRESENCE.grace * 1000
@@ -105,7 +105,7 @@ def test_closing_both_is_one_departure_after_the_grace(group):
     assert group.present() == {}
 
 
-def test_coming_back_within_the_grace_is_neither_departure_nor_arrival(group):
+def test_a_new_lease_within_the_grace_is_neither_a_departure_nor_an_arrival(group):
     group.at(0, hold("7", "a"))
     group.at(1, close("7", "a"))
     assert group.at(10, hold("7", "b")) == []
@@ -113,15 +113,15 @@ def test_coming_back_within_the_grace_is_neither_departure_nor_arrival(group):
     assert group.present() == {"7": "online"}
 
 
-def test_coming_back_after_the_grace_is_both(group):
+def test_a_new_lease_after_the_grace_is_a_departure_and_an_arrival(group):
     group.at(0, hold("7", "a"))
     group.at(1, close("7", "a"))
     assert group.at(12) == LEFT
     assert group.at(13, hold("7", "b")) == ARRIVED
 
 
-def test_a_lease_that_nobody_renews_runs_out(group):
-    """As when the process that held it was killed; others look after the group meanwhile."""
+def test_a_lease_that_is_not_renewed_expires(group):
+    """Its process was killed; another process keeps renewing its own lease of the group."""
     group.at(0, hold("7", "a"), hold("8", "b"))
     for second in (15, 30, 44.9):
         assert group.at(second, renew("8", "b")) == []
@@ -129,62 +129,62 @@ def test_a_lease_that_nobody_renews_runs_out(group):
     assert group.present() == {"8": "online"}
 
 
-def test_a_lease_that_is_renewed_as_it_runs_out_goes_on(group):
+def test_a_lease_renewed_just_after_its_expiry_continues(group):
     group.at(0, hold("7", "a"))
     group.at(20)
     assert group.at(46, renew("7", "a")) == []
     assert group.present() == {"7": "online"}
 
 
-def test_after_an_outage_of_redis_nobody_has_left_until_they_had_time_to_renew(group):
+def test_no_lease_expires_after_an_outage_before_its_process_had_time_to_renew(group):
     group.at(0, hold("7", "a"), hold("8", "b"))
-    assert group.at(300, renew("7", "a")) == []  # for five minutes nobody could look
+    assert group.at(300, renew("7", "a")) == []  # Redis was down for five minutes
     assert group.at(329, renew("7", "a")) == []
     assert group.at(331, renew("7", "a")) == [Transition("8", "online", "")]
 
 
-def test_a_status_chosen_while_there_is_told_once(group):
+def test_a_status_chosen_while_present_is_announced_once(group):
     group.at(0, hold("7", "a"))
     choice = presence.choice(7, "busy")
     assert group.at(1, choice) == [Transition("7", "online", "busy")]
     assert group.at(2, choice) == []
-    assert group.at(3, renew("7", "a", "online")) == []  # by a process that does not know yet
+    assert group.at(3, renew("7", "a", "online")) == []  # by a process with the old status
     assert group.present() == {"7": "busy"}
 
 
-def test_a_status_chosen_while_absent_is_told_to_nobody(group):
+def test_a_status_chosen_while_absent_is_not_announced(group):
     assert group.at(0, presence.choice(7, "busy")) == []
     assert group.present() == {}
     assert group.at(1, hold("7", "a", "busy")) == [Transition("7", "", "busy")]
 
 
-def test_who_is_cut_off_is_gone_at_once(group):
+def test_a_lease_released_without_grace_is_an_immediate_departure(group):
     group.at(0, hold("7", "a"))
     assert group.at(1, close("7", "a", "0")) == LEFT
 
 
-def test_giving_back_what_one_does_not_hold_changes_nothing(group):
+def test_releasing_a_lease_that_is_not_held_changes_nothing(group):
     assert group.at(0, close("7", "a"), close("7", "a", "0")) == []
     group.at(1, hold("7", "a"))
     assert group.at(2, close("7", "b", "0"), close("8", "a", "0")) == []
     assert group.present() == {"7": "online"}
 
 
-def test_one_of_thousands_who_comes_is_one_small_announcement(group):
-    everyone = [hold(str(user), f"a.{user}") for user in range(5000)]
+def test_an_arrival_in_a_group_of_thousands_is_one_small_announcement(group):
+    holders = [hold(str(user), f"a.{user}") for user in range(5000)]
     for start in range(0, 5000, 500):
-        group.at(0, *everyone[start : start + 500])
+        group.at(0, *holders[start : start + 500])
     assert len(group.present()) == 5000
     group.at(1, hold("9000", "a"))
     (diff,) = group.broker.change_groups(
         [GroupChanges(ACCOUNT, group.group, [hold("9001", "b")])], now_ms=ms(1)
     )
-    message = group.listener.get_message(timeout=PATIENCE)
+    message = group.pubsub.get_message(timeout=PATIENCE)
     assert len(message["data"]) < 150
     assert diff.transitions == [Transition("9001", "", "online")]
 
 
-def test_typing_ends_by_itself_and_is_told_at_beginning_and_end_only(broker):
+def test_typing_is_announced_at_its_start_and_when_its_lease_expires_only(broker):
     group = Clocked(broker, Group(TYPING, "conversation:1"))
     value = json.dumps({"name": "Ada", "private": False})
     for tenth in range(50):
@@ -196,7 +196,7 @@ def test_typing_ends_by_itself_and_is_told_at_beginning_and_end_only(broker):
     group.close()
 
 
-def test_several_type_at_once_and_each_stops_alone(broker):
+def test_the_end_of_one_holders_typing_leaves_anothers(broker):
     group = Clocked(broker, Group(TYPING, "conversation:1"))
     group.at(0, typing.started("user:7", "a"), typing.started("contact:7", "b"))
     assert group.at(1, typing.stopped("user:7")) == [Transition("user:7", "a", "")]
@@ -204,7 +204,7 @@ def test_several_type_at_once_and_each_stops_alone(broker):
     group.close()
 
 
-def test_who_stopped_lately_is_told_in_a_snapshot(broker):
+def test_a_snapshot_of_typing_contains_recently_stopped_holders_as_gone(broker):
     group = Group(TYPING, "conversation:1")
     broker.change_groups([GroupChanges(ACCOUNT, group, [typing.started("user:7", "a b")])])
     broker.change_groups([GroupChanges(ACCOUNT, group, [typing.stopped("user:7")])])
@@ -212,7 +212,7 @@ def test_who_stopped_lately_is_told_in_a_snapshot(broker):
     assert (snapshot.present, snapshot.gone) == ({}, {"user:7": "a b"})
 
 
-def test_an_announcement_of_viewers_names_the_others_of_the_same_conversation_only(broker):
+def test_an_announcement_of_viewers_has_the_siblings_of_the_same_conversation_only(broker):
     group = Clocked(broker, Group(VIEWERS, "inbox:1"))
     group.at(0, hold("42/7", "a", "Ada"), hold("4/8", "b", "Kevin"))
     (diff,) = broker.change_groups(
@@ -222,7 +222,7 @@ def test_an_announcement_of_viewers_names_the_others_of_the_same_conversation_on
     group.close()
 
 
-def test_a_snapshot_sweeps_first(broker):
+def test_a_snapshot_of_a_group_expires_old_leases_first(broker):
     group = Group(PRESENCE, presence.TOPIC)
     now = broker.now_ms()
     transitions = [GroupChanges(ACCOUNT, group, [hold("7", "a"), hold("8", "b")])]
@@ -233,7 +233,7 @@ def test_a_snapshot_sweeps_first(broker):
     assert snapshot.gone == {"7": "online"}
 
 
-def test_nothing_of_a_group_stays_in_redis_for_ever(broker):
+def test_every_key_of_a_group_expires_and_is_of_one_shard(broker):
     group = Group(PRESENCE, presence.TOPIC)
     broker.change_groups([GroupChanges(ACCOUNT, group, [hold("7", "a")])])
     keys = broker.redis.keys("*presence*")

@@ -34,7 +34,7 @@ def hub(redis):
 
 
 class Reader:
-    """The other end of a stream, with as small a buffer as the kernel allows."""
+    """The client's end of a stream, with the smallest buffer of the kernel."""
 
     def __init__(self, hub, *topics, **more):
         ours, self.socket = socket.socketpair()
@@ -45,19 +45,18 @@ class Reader:
         self.subscriber = hub.hub.open(ours.detach(), subscription)
         self.got = b""
 
-    def numbers(self):
+    def read(self):
+        """Read the available data. Return everything read so far."""
         self.socket.setblocking(False)
         try:
             while data := self.socket.recv(65536):
                 self.got += data
         except BlockingIOError:
             pass
-        return [int(part.split(b",")[0]) for part in self.got.split(b'{"n":')[1:]]
-
-    def received(self):
-        """All bytes so far."""
-        self.numbers()
         return self.got
+
+    def numbers(self):
+        return [int(part.split(b",")[0]) for part in self.read().split(b'{"n":')[1:]]
 
 
 def publish(hub, n, topic="a", size=10):
@@ -68,7 +67,7 @@ def live(reader):
     return reader.subscriber.state is State.LIVE
 
 
-def test_a_reader_that_stops_reading_misses_nothing_and_delays_nobody(hub):
+def test_a_slow_reader_receives_every_event_and_does_not_delay_others(hub):
     slow, quick = Reader(hub), Reader(hub)
     eventually(lambda: live(slow) and live(quick))
     for n in range(300):
@@ -82,7 +81,7 @@ def test_a_reader_that_stops_reading_misses_nothing_and_delays_nobody(hub):
     quick.socket.close()
 
 
-def test_a_reader_that_never_reads_is_closed(hub):
+def test_a_blocked_reader_is_closed_after_thirty_seconds(hub):
     never = Reader(hub)
     eventually(lambda: live(never))
     for n in range(100):
@@ -95,14 +94,14 @@ def test_a_reader_that_never_reads_is_closed(hub):
     never.socket.close()
 
 
-def test_a_gap_is_found_and_mended(hub):
+def test_the_hub_fetches_an_event_that_it_missed_once_a_later_one_shows_the_gap(hub):
     reader = Reader(hub)
     eventually(lambda: live(reader))
     publish(hub, 0)
     eventually(lambda: reader.numbers() == [0])
     channel = next(iter(hub.topics.channels.values()))
     gone = channel.name
-    del hub.topics.channels[gone]  # the next message is not heard
+    del hub.topics.channels[gone]  # the next message is dropped
     publish(hub, 1)
     eventually(lambda: hub.broker.redis.xlen(gone) == 2)
     gevent.sleep(0)
@@ -113,21 +112,21 @@ def test_a_gap_is_found_and_mended(hub):
     reader.socket.close()
 
 
-def test_a_stream_of_several_topics_opens_just_as_the_pubsub_connection_breaks(hub):
+def test_a_stream_opened_as_the_pubsub_connection_breaks_goes_live_on_one_new_connection(hub):
     eventually(lambda: hub.pubsub._connection is not None)
     connections = hub.topics.generation
-    hub.pubsub._connection._socket.shutdown(socket.SHUT_RDWR)  # nobody has noticed yet
+    hub.pubsub._connection._socket.shutdown(socket.SHUT_RDWR)  # not detected yet
     reader = Reader(hub, "a", "b")
     eventually(lambda: live(reader))
     assert hub.topics.generation == connections + 1
-    assert len(hub.broker.redis.client_list(_type="pubsub")) == 1  # none was made beside it
+    assert len(hub.broker.redis.client_list(_type="pubsub")) == 1  # not two
     for n, topic in enumerate("ab"):
         publish(hub, n, topic)
     eventually(lambda: reader.numbers() == [0, 1])
     reader.socket.close()
 
 
-def test_a_cut_pubsub_connection_loses_nothing(hub):
+def test_no_event_is_lost_when_the_pubsub_connection_is_cut(hub):
     reader = Reader(hub)
     eventually(lambda: live(reader))
     for n in range(60):
@@ -138,7 +137,7 @@ def test_a_cut_pubsub_connection_loses_nothing(hub):
     reader.socket.close()
 
 
-def test_lost_data_resets_everyone_once(hub):
+def test_lost_data_in_redis_resets_a_stream_once(hub):
     reader = Reader(hub)
     eventually(lambda: live(reader))
     publish(hub, 0)
@@ -146,14 +145,14 @@ def test_lost_data_resets_everyone_once(hub):
     hub.broker.redis.flushall()
     publish(hub, 1)
     publish(hub, 2)
-    eventually(lambda: b"stream.reset" in reader.received())
+    eventually(lambda: b"stream.reset" in reader.read())
     publish(hub, 3)
     eventually(lambda: 3 in reader.numbers())
     assert reader.got.count(b"event: stream.reset") == 1
     reader.socket.close()
 
 
-def test_who_comes_after_lost_data_hides_the_loss_from_nobody(hub):
+def test_a_stream_opened_after_a_loss_does_not_prevent_the_reset_of_an_older_stream(hub):
     for n in range(0, 6, 2):
         before = Reader(hub)
         eventually(lambda before=before: live(before))
@@ -170,8 +169,8 @@ def test_who_comes_after_lost_data_hides_the_loss_from_nobody(hub):
         after.socket.close()
 
 
-def test_who_went_live_in_a_new_epoch_hears_nothing_of_the_old_one(hub, monkeypatch):
-    """A message that goes out to many is written in turns; an epoch may end between two of them."""
+def test_a_stream_that_is_live_in_a_new_epoch_receives_no_event_of_the_old_epoch(hub, monkeypatch):
+    """The fan-out of a message yields; an epoch may end in between."""
     monkeypatch.setattr(fan_out, "WRITES_PER_TURN", 1)
     hub.broker.redis.flushall()
     readers = [Reader(hub), Reader(hub)]
@@ -195,7 +194,9 @@ def test_who_went_live_in_a_new_epoch_hears_nothing_of_the_old_one(hub, monkeypa
         reader.socket.close()
 
 
-def test_other_topics_are_a_reset_also_if_they_change_back_during_a_reading(hub, monkeypatch):
+def test_a_stream_whose_topics_change_and_change_back_during_a_reading_is_reset_once(
+    hub, monkeypatch
+):
     reader = Reader(hub)
     eventually(lambda: live(reader))
     gate = Gate("a reading of the logs")
@@ -206,7 +207,7 @@ def test_other_topics_are_a_reset_also_if_they_change_back_during_a_reading(hub,
     for topics in ((Topic(1, "b"),), (Topic(1, "a"),)):
         hub.hub.change(reader.subscriber, replace(before, topics=topics))
     gate.open()
-    assert eventually(lambda: b"event: stream.reset" in reader.received())
+    assert eventually(lambda: b"event: stream.reset" in reader.read())
     eventually(lambda: live(reader))
     publish(hub, 0)
     assert eventually(lambda: reader.numbers() == [0])
@@ -214,11 +215,11 @@ def test_other_topics_are_a_reset_also_if_they_change_back_during_a_reading(hub,
     reader.socket.close()
 
 
-def test_no_cut_hides_a_reset(hub):
-    """Until the reset is there whole, the client has no id but that from which it was lost."""
+def test_a_stream_sends_no_new_id_before_the_complete_stream_reset(hub):
+    """A client cut off before that resumes from the lost cursor, and is reset again."""
     reader = Reader(hub, cursor=Cursor("lost", 1, 0))
     eventually(lambda: live(reader))
-    eventually(lambda: b"stream.reset" in reader.received())
+    eventually(lambda: b"stream.reset" in reader.read())
     opened, _, reset = reader.got.partition(b"\nid: lost-1-0\nevent: stream.open\n")[2].partition(
         b"\n\nid: "
     )
@@ -227,43 +228,43 @@ def test_no_cut_hides_a_reset(hub):
     reader.socket.close()
 
 
-def test_a_stream_that_is_not_reset_opens_with_an_id(hub):
+def test_stream_open_without_a_reset_has_an_id(hub):
     readers = [Reader(hub), Reader(hub, cursor=hub.broker.position(1))]
     eventually(lambda: all(live(r) for r in readers))
     for reader in readers:
-        eventually(lambda reader=reader: b"stream.open" in reader.received())
+        eventually(lambda reader=reader: b"stream.open" in reader.read())
         assert b"\n\nid: " in reader.got.partition(b"\nevent: stream.open")[0]
         reader.socket.close()
 
 
-def test_a_ping_moves_the_cursor_of_a_quiet_stream(hub):
+def test_a_ping_advances_the_cursor_of_a_quiet_stream(hub):
     reader = Reader(hub)
     eventually(lambda: live(reader))
     before = reader.subscriber.cursor
     hub.heartbeat.ping({reader.subscriber})
     assert reader.subscriber.cursor >= before
-    eventually(lambda: b"event: stream.ping" in reader.received())
+    eventually(lambda: b"event: stream.ping" in reader.read())
     assert b'data: {"lag": 0}' in reader.got
     reader.socket.close()
 
 
-def test_a_stream_that_has_lived_long_enough_is_asked_to_come_back(hub):
+def test_a_stream_past_its_lifetime_is_closed_with_a_reconnect(hub):
     old, young = Reader(hub), Reader(hub)
     eventually(lambda: live(old) and live(young))
     assert LIFETIME[0] < old.subscriber.expires - time.monotonic() < LIFETIME[1]
     old.subscriber.expires = time.monotonic()
     hub.heartbeat.ping({old.subscriber, young.subscriber})
     old.numbers()
-    said = old.got.split(b"event: stream.closed\ndata: ")[1].split(b"\n")[0]
-    told = json.loads(said)
-    assert (told["reason"], told["reconnect"]) == ("lifetime", True)
-    assert told["retry_after"] > 0
+    data = old.got.split(b"event: stream.closed\ndata: ")[1].split(b"\n")[0]
+    body = json.loads(data)
+    assert (body["reason"], body["reconnect"]) == ("lifetime", True)
+    assert body["retry_after"] > 0
     assert (old.subscriber.state, live(young)) == (State.CLOSED, True)
     old.socket.close()
     young.socket.close()
 
 
-def test_without_redis_a_stream_is_held_and_told_so(hub, redis):
+def test_a_stream_opened_without_redis_is_pinged_and_goes_live_when_redis_is_back(hub, redis):
     redis.stop()
     eventually(lambda: hub.pubsub._connection is None)
     reader = Reader(hub)
@@ -279,15 +280,15 @@ def test_without_redis_a_stream_is_held_and_told_so(hub, redis):
     reader.socket.close()
 
 
-def test_frames_are_encoded_once_per_format(hub):
+def test_a_frame_is_encoded_once_per_format(hub):
     made = []
     real = hub.frames.message
 
-    def counted(message, format):
+    def message(message, format):
         made.append(format)
         return real(message, format)
 
-    hub.frames.message = counted
+    hub.frames.message = message
     readers = [Reader(hub, format=f) for f in ("json", "json", "turbo", "turbo")]
     eventually(lambda: all(live(r) for r in readers))
     publish(hub, 1)
@@ -297,7 +298,7 @@ def test_frames_are_encoded_once_per_format(hub):
         reader.socket.close()
 
 
-def test_a_drain_tells_everyone_to_come_back(hub):
+def test_a_drain_closes_every_stream_with_shutdown_and_reconnect(hub):
     readers = [Reader(hub) for _ in range(5)]
     eventually(lambda: all(live(r) for r in readers))
     hub.drain()
@@ -308,12 +309,12 @@ def test_a_drain_tells_everyone_to_come_back(hub):
     assert len(hub.hub) == 0
 
 
-def test_topics_are_left_when_nobody_listens(hub):
+def test_a_topic_without_subscribers_is_unsubscribed_after_a_linger(hub):
     reader = Reader(hub)
     eventually(lambda: live(reader))
     reader.socket.close()
     eventually(lambda: len(hub.hub) == 0)
     hub.heartbeat.tick(time.monotonic() + 1)
-    assert hub.topics.channels  # pages navigate
+    assert hub.topics.channels  # kept: a page that navigates reconnects
     hub.heartbeat.tick(time.monotonic() + 10)
     assert not hub.topics.channels

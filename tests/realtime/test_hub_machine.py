@@ -1,8 +1,8 @@
-"""Streams against the model of them in model.py, through sequences nobody thought of.
+"""Streams against their model in model.py, through random sequences.
 
-What the hub and Redis say to one another goes step by step (wire.py), so that the sequences are
-also of what happens in between: a reading that was asked for and not yet answered, half of what
-was published heard, a greenlet that has yielded in the middle of its work.
+The traffic of the hub and Redis goes step by step (wire.py), so that the sequences include the
+states in between: a reading without its reply, half of the published messages received, a greenlet
+that has yielded in the middle of its work.
 """
 
 import time
@@ -47,11 +47,11 @@ MISHAPS = (
 formats = st.sampled_from(["json", "html", "turbo"])
 
 redis_is_there = precondition(lambda self: self.there)
-the_hub_listens = precondition(lambda self: self.wire.listener)
+the_pubsub_is_connected = precondition(lambda self: self.wire.pubsub)
 
 
 class TheHub(Stepped):
-    """Readers that dawdle, break off and come back, on a Redis that does the same."""
+    """Readers that are slow, disconnect and return, on a Redis that does the same."""
 
     @initialize(several=st.lists(st.tuples(some_topics, formats), max_size=3))
     def some_are_live(self, several):
@@ -65,14 +65,14 @@ class TheHub(Stepped):
         topics=some_topics,
         size=st.sampled_from([1, 3000, 10_000]),
         answered=st.booleans(),
-        heard=st.booleans(),
+        delivered=st.booleans(),
     )
-    def publish(self, topics, size, answered, heard):
-        """After the answers that are under way, or before them; heard before these, or not."""
+    def publish(self, topics, size, answered, delivered):
+        """Publish after or before the pending replies; the message arrives before them, or not."""
         if answered:
             self.wire.perform()
         self.publish_one(topics, size)
-        if heard:
+        if delivered:
             self.wire.move("connect")
 
     @redis_is_there
@@ -82,18 +82,18 @@ class TheHub(Stepped):
         keep=st.none() | st.integers(1, 3),
     )
     def publish_many(self, topic, many, keep):
-        """So many that Redis trims the log, or not so many."""
+        """Publish several events, optionally with a trim of the log."""
         for _ in range(many):
             self.publish_one([topic], 100)
         if keep is not None:
             self.log.trim(self.relay.redis, topic, keep)
 
-    # What readers do
+    # Readers
 
     @precondition(lambda self: len(self.readers) < 5)
     @rule(topics=some_topics, format=formats, n=st.none() | which)
     def open(self, topics, format, n):
-        """From now on, or from the nth event."""
+        """Open a stream, live or from the nth event."""
         known = self.log.events
         self.readers.append(Reader(self.hub, self.log, topics, format))
         self.readers[-1].open(known[n % len(known)].cursor if known and n is not None else None)
@@ -102,7 +102,7 @@ class TheHub(Stepped):
     @precondition(lambda self: self.readers)
     @rule(n=st.none() | which, limit=st.none() | st.integers(1, 5000))
     def read(self, n, limit):
-        """Whoever is not chosen here has stopped reading."""
+        """Let one reader or all read; the others do not read."""
         chosen = self.readers if n is None else [self.readers[n % len(self.readers)]]
         for reader in chosen:
             reader.read(limit)
@@ -127,29 +127,29 @@ class TheHub(Stepped):
         away[n % len(away)].open()
         self.wire.settle()
 
-    # What goes on between the hub and Redis
+    # The hub and Redis
 
     @precondition(lambda self: self.wire.waiting("connect", "read", "turn"))
     @rule(n=which)
     def go_on(self, n):
-        """An answer arrives, or a greenlet that has yielded gets its turn."""
+        """Deliver a reply, or resume a greenlet that has yielded."""
         waiting = self.wire.waiting("connect", "read", "turn")
         self.wire.let(waiting[n % len(waiting)])
 
-    @the_hub_listens
+    @the_pubsub_is_connected
     @rule(most=st.none() | st.integers(1, 3))
-    def hear(self, most):
-        self.wire.listener.hear(most)
+    def deliver(self, most):
+        self.wire.pubsub.deliver(most)
 
     @rule(kind=st.sampled_from(["connect", "read", "turn"]), rounds=st.integers(1, 3))
     def only_these_move(self, kind, rounds):
-        """The pub/sub connection is quick, or the readings are, or the greenlets."""
+        """Advance only the pub/sub connection, the readings or the greenlets."""
         for _ in range(rounds):
             self.wire.move(kind)
 
     @rule(rounds=st.integers(1, 4), written=st.none() | some_topics)
     def everything_moves(self, rounds, written):
-        """Whatever is written meanwhile is heard before the answers that do not have it yet."""
+        """Events written meanwhile arrive before the replies that do not contain them."""
         for _ in range(rounds):
             if written is not None and self.there:
                 self.wire.perform()
@@ -158,7 +158,7 @@ class TheHub(Stepped):
             self.wire.move()
 
     @redis_is_there
-    @the_hub_listens
+    @the_pubsub_is_connected
     @rule(
         lost=st.integers(0, 3),
         answered=st.booleans(),
@@ -166,10 +166,10 @@ class TheHub(Stepped):
         back=st.booleans(),
     )
     def cut_the_pubsub_connection(self, lost, answered, meanwhile, back):
-        """Something may be published before it is back; and it may be back before anything else."""
+        """An event may be published before the reconnect; the reconnect may precede other steps."""
         if answered:
             self.wire.perform()
-        self.wire.listener.cut(lost)
+        self.wire.pubsub.cut(lost)
         if meanwhile is not None:
             self.publish_one(meanwhile, 1)
         if back:
@@ -178,10 +178,10 @@ class TheHub(Stepped):
 
     @rule(patient=st.booleans())
     def heartbeat(self, patient):
-        """Every stream is pinged: with an id, if the hub comes to know it in time."""
+        """Ping every stream, with an id if the hub gets it in time."""
         self.ping(patient)
 
-    # What rarely happens, and so has one rule
+    # Rare mishaps, in one rule
 
     @rule(what=st.sampled_from(MISHAPS), n=which)
     def mishap(self, what, n):
@@ -193,15 +193,15 @@ class TheHub(Stepped):
             step.fail()
 
     def a_message_is_lost(self, n):
-        if self.wire.listener:
-            self.wire.listener.lose_one_of_two()
+        if self.wire.pubsub:
+            self.wire.pubsub.lose_one_of_two()
 
     def no_progress(self, n):
-        """After 5 s, topics without subscribers are left; after 30 s, stalled readers closed."""
+        """Unsubscribe topics without subscribers after 5 s; close blocked readers after 30 s."""
         self.hub.heartbeat.tick(time.monotonic() + (6, 31)[n % 2])
 
     def time_passes(self, n):
-        """Or the clock is put back."""
+        """Advance the clock, or set it back."""
         if self.there:
             ms = TIMES[n % len(TIMES)]
             self.snapshot = None
@@ -224,7 +224,7 @@ class TheHub(Stepped):
             kill(self.server, self.relay.redis)
 
     def redis_loses_everything(self, n):
-        """And somebody may come, and something be published, before anybody notices."""
+        """Before the loss is detected, a stream may open and an event be published."""
         if self.there:
             self.relay.redis.flushall()
             self.clock.set()
@@ -237,7 +237,7 @@ class TheHub(Stepped):
                 self.publish_one(list(TOPICS), 1)
 
     def redis_forgets_the_newest(self, n):
-        """Every other time, a snapshot is taken; else Redis comes back with that."""
+        """Take a snapshot, or restore the last one, in turn."""
         if self.there and self.snapshot is None:
             self.snapshot = dumped(self.relay.redis, ACCOUNT)
         elif self.there:
@@ -247,7 +247,7 @@ class TheHub(Stepped):
             self.snapshot = None
 
     def redis_evicts_something(self, n):
-        """A log, or what is known of all of them."""
+        """Evict a log, or the bookkeeping of all logs."""
         if self.there and n % 5 < len(TOPICS):
             self.clock.goes_on()
             self.look()
@@ -258,6 +258,6 @@ class TheHub(Stepped):
 
 
 @pytest.mark.timeout(14_400 if LONG else 600)  # Hypothesis shortens a failure for up to 300 s
-def test_every_reader_has_every_event_or_was_reset(server, step_by_step):
+def test_every_reader_receives_every_event_or_is_reset_in_random_sequences(server, step_by_step):
     TheHub.server = server
     run_state_machine_as_test(TheHub, settings=searched(SIZES.hub_examples, steps=40))

@@ -1,4 +1,4 @@
-"""An outage sets nothing aside, a poisoned event stops nobody. Errors as Redis words them."""
+"""Errors of Redis, by its own texts: of its state, of the event, or unknown."""
 
 import pytest
 from redis import exceptions
@@ -42,15 +42,15 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize("error", PASSES, ids=str)
-def test_what_passes_is_waited_for(error):
+def test_an_error_of_the_state_of_redis_is_classified_as_temporary(error):
     assert is_state(error) is True
 
 
 @pytest.mark.parametrize("error", NEVER_PASSES, ids=str)
-def test_what_never_passes_is_the_events_own(error):
+def test_an_error_of_the_event_itself_is_classified_as_permanent(error):
     assert is_state(error) is False
 
 
 @pytest.mark.parametrize("error", UNKNOWN, ids=str)
-def test_what_is_not_known_is_said_to_be_unknown(error):
+def test_an_unrecognised_error_of_redis_is_classified_as_unknown(error):
     assert is_state(error) is None

@@ -1,4 +1,4 @@
-"""Checks of rights that overlap: whoever asked last has the last word."""
+"""Overlapping checks of access: the last one to start decides."""
 
 from types import SimpleNamespace
 
@@ -10,17 +10,17 @@ from rtapp.realtime.subscriber import Subscriber
 from rtapp.realtime.subscriber import Subscription
 
 
-def test_of_two_checks_at_once_the_later_one_has_the_last_word():
-    told = []
+def test_the_later_of_two_concurrent_access_checks_is_applied_last():
+    applied = []
     subscriber = Subscriber(-1, Subscription(1, ("x",), ()), 0.0)
-    hub = SimpleNamespace(change=lambda _, allowed: told.append(allowed), close=None)
+    hub = SimpleNamespace(change=lambda _, allowed: applied.append(allowed), close=None)
     rights, asked, slow = ["old"], [], Event()
 
     def authorise(question):
         seen = rights[0]
         asked.append(seen)
         if len(asked) == 1:
-            slow.wait()  # the database takes its time over the first answer
+            slow.wait()  # the database is slow for the first check
         return SimpleNamespace(seen=seen)
 
     revocation = Revocation(hub, authorise)
@@ -31,4 +31,4 @@ def test_of_two_checks_at_once_the_later_one_has_the_last_word():
     gevent.idle()
     slow.set()
     gevent.joinall([first, second], timeout=5, raise_error=True)
-    assert [answer.seen for answer in told] == ["old", "new"]
+    assert [answer.seen for answer in applied] == ["old", "new"]

@@ -20,12 +20,12 @@ def ready():
     theirs.close()
 
 
-def test_whoever_gives_way_goes_on_after_a_socket_that_is_ready(ready):
+def test_yield_to_loop_lets_a_greenlet_with_a_readable_socket_run(ready):
     yield_to_loop()
     assert ready.ready()
 
 
-def test_sleeping_for_no_time_at_all_would_not_give_way(ready):
+def test_sleep_zero_does_not_let_a_greenlet_with_a_readable_socket_run(ready):
     for _ in range(30):
         gevent.sleep(0)
     assert not ready.ready()

@@ -5,7 +5,7 @@ from rtapp.realtime import sse
 
 
 def read(frames: bytes):
-    """What the specification's algorithm makes of it, by a parser that is not ours."""
+    """Parse by the specification's algorithm, with a third-party parser."""
     decoder, events = SSEDecoder(), []
     for line in frames.decode().split("\n")[:-1]:
         event = decoder.decode(line)
@@ -31,24 +31,24 @@ def read(frames: bytes):
         ("😀", "😀"),
     ],
 )
-def test_any_text_arrives_as_it_was(data, arrives):
+def test_any_text_in_a_frame_arrives_with_line_ends_as_lf(data, arrives):
     (event,) = read(sse.frame(data, "message.created", "e-1-0"))
     assert (event.data, event.event, event.id) == (arrives, "message.created", "e-1-0")
 
 
 @pytest.mark.parametrize("bad", ["a\nb", "a\rb", "a\x00b"])
-def test_names_and_ids_that_would_break_the_frame_are_refused(bad):
+def test_an_sse_name_or_id_that_would_break_the_frame_is_refused(bad):
     with pytest.raises(ValueError, match="event must not"):
         sse.frame("x", bad)
     with pytest.raises(ValueError, match="id must not"):
         sse.frame("x", "event", bad)
 
 
-def test_an_id_alone_moves_the_cursor_and_fires_nothing():
+def test_a_frame_without_data_is_the_id_line_alone():
     assert sse.frame(None, id="e-1-0") == b"id: e-1-0\n\n"
 
 
-def test_retry_is_digits():
+def test_retry_is_digits_and_a_negative_retry_is_refused():
     assert sse.retry(1500) == b"retry: 1500\n\n"
     with pytest.raises(ValueError, match="negative"):
         sse.retry(-1)

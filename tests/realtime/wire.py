@@ -1,8 +1,8 @@
-"""Redis as a hub has it, step by step: what crosses the wire waits until the test lets it pass.
+"""The hub's connections to Redis, step by step: each command and reply waits for the test.
 
-The server is a real one. But whether a command has reached it, whether its answer has come back,
-how much of the pub/sub connection has arrived, and when a greenlet that yielded goes on, is decided
-by the test: so every interleaving can be had, and had again.
+The server is a real one. The test decides whether a command has reached it, whether its reply has
+arrived, how much of the pub/sub connection has arrived, and when a greenlet that yielded continues:
+every interleaving can be produced and repeated.
 """
 
 from collections import deque
@@ -24,11 +24,11 @@ from rtapp.realtime.pubsub_connection import PubSubConnection
 from .clock import TimedBroker
 
 SETTLED = 3  # times that the loop has nothing to do
-MARK = b"until here"  # what was sent on the pub/sub connection before this has been answered
+MARK = b"until here"  # its PONG follows the replies to everything sent before
 
 
 class Step:
-    """Something that a greenlet waits for. Redis does it first; the greenlet hears of it later."""
+    """A command that a greenlet waits for. Redis performs it; its result arrives later."""
 
     def __init__(self, kind: str, perform: Callable[[], Any]):
         self.kind = kind
@@ -63,8 +63,8 @@ class Step:
 class Wire:
     def __init__(self) -> None:
         self.steps: list[Step] = []
-        self.listener: HeldListener | None = None  # the one that the hub has now
-        self.listeners: list[HeldListener] = []
+        self.pubsub: HeldPubSubConnection | None = None  # the hub's current one
+        self.pubsubs: list[HeldPubSubConnection] = []
 
     def __repr__(self) -> str:
         return f"<Wire on which {[step.kind for step in self.steps]} wait>"
@@ -82,9 +82,9 @@ class Wire:
         self.settle()
 
     def settle(self) -> None:
-        """Returns when whoever could go on has gone on to its next step.
+        """Return once every greenlet that could continue has reached its next step.
 
-        Not by gevent.sleep(0), which can be had many times before the loop looks at its sockets.
+        Not by gevent.sleep(0), which may return many times before the loop polls its sockets.
         """
         for _ in range(SETTLED):
             gevent.idle()
@@ -93,29 +93,29 @@ class Wire:
         return [step for step in self.steps if step.kind in kinds]
 
     def perform(self) -> None:
-        """Redis does what it was asked: what happens from now on is not in its answers."""
+        """Let Redis perform the waiting commands: later events are not in their results."""
         for step in self.waiting("connect", "read"):
             if not step.performed:
                 step.perform()
 
     def close(self) -> None:
-        for listener in self.listeners:
-            listener.close()
+        for pubsub in self.pubsubs:
+            pubsub.close()
 
     def move(self, *kinds: str) -> None:
-        """Every step of these kinds that waits now is done, in the order in which they came up.
+        """Complete every waiting step of these kinds, in the order of their creation.
 
-        "connect" is the pub/sub connection: also what Redis has to say on it.
+        "connect" is the pub/sub connection, with the replies and messages on it.
         """
         kinds = kinds or ("connect", "read", "turn")
         for step in self.waiting(*kinds):
             self.let(step)
-        if self.listener is not None and "connect" in kinds:
-            self.listener.hear(None)
+        if self.pubsub is not None and "connect" in kinds:
+            self.pubsub.deliver(None)
 
 
 class HeldBroker(TimedBroker):
-    """The hub's: one per process."""
+    """The hub's broker: one per process."""
 
     def __init__(self, url: str, load_newest: Callable[[int], Cursor | None], wire: Wire):
         super().__init__(url, load_newest)
@@ -124,16 +124,16 @@ class HeldBroker(TimedBroker):
     def read(
         self, account_id: int, names: Sequence[str], after: Cursor, groups: Sequence[Group] = ()
     ) -> Reading:
-        really = super().read
-        return self._wire.wait("read", lambda: really(account_id, names, after, groups))
+        original = super().read
+        return self._wire.wait("read", lambda: original(account_id, names, after, groups))
 
     def connect_pubsub(self) -> Any:
-        really = super().connect_pubsub
-        return self._wire.wait("connect", lambda: HeldListener(self._wire, really()))
+        original = super().connect_pubsub
+        return self._wire.wait("connect", lambda: HeldPubSubConnection(self._wire, original()))
 
 
-class HeldListener:
-    """A pub/sub connection: what was sent has not reached Redis, nor what it answered the hub."""
+class HeldPubSubConnection:
+    """A pub/sub connection that holds commands back from Redis and replies from the hub."""
 
     def __init__(self, wire: Wire, real: PubSubConnection):
         self._wire, self._real = wire, real
@@ -141,32 +141,32 @@ class HeldListener:
         self._arrived: deque[list[bytes]] = deque()
         self._broken = False
         self._most = 0
-        wire.listeners.append(self)
+        wire.pubsubs.append(self)
 
     def send(self, *command: str | bytes) -> None:
         if self._broken:
             raise RedisConnectionError("the connection broke")
-        self._wire.listener = self
+        self._wire.pubsub = self
         self._sent.append(command)
 
     def read(self) -> Any:
-        """Waits for the next replies, as many as the test lets through."""
+        """Wait for the next replies, as many as the test permits."""
         if self._broken and not self._arrived:
             raise RedisConnectionError("the connection broke")
-        return self._wire.wait("hear", self._take)
+        return self._wire.wait("deliver", self._take)
 
     def close(self) -> None:
         self._broken = True
         self._arrived.clear()
         self._real.close()
-        if self._wire.listener is self:
-            self._wire.listener = None
-        for step in self._wire.waiting("hear"):
+        if self._wire.pubsub is self:
+            self._wire.pubsub = None
+        for step in self._wire.waiting("deliver"):
             step.fail()
             step.arrive()
 
     def carry(self) -> None:
-        """What was sent reaches Redis, and what Redis has to say comes as far as the socket."""
+        """Deliver the commands to Redis, and its replies and messages to the socket."""
         try:
             sent, self._sent = self._sent, []
             for command in sent:
@@ -178,23 +178,23 @@ class HeldListener:
         except (RedisError, OSError):
             self._broken = True
 
-    def hear(self, most: int | None) -> None:
-        """The hub gets at most so many replies at once, or hears that the connection broke."""
+    def deliver(self, most: int | None) -> None:
+        """Deliver at most `most` replies to the hub at once, or the connection's failure."""
         if not self._broken and not self._arrived:
             self.carry()
         self._most = most or len(self._arrived)
         if self._arrived or self._broken:
-            for step in self._wire.waiting("hear"):
+            for step in self._wire.waiting("deliver"):
                 self._wire.let(step)
 
     def cut(self, lost: int) -> None:
-        """The connection breaks, and the last `lost` replies never arrive."""
+        """Break the connection; the last `lost` replies never arrive."""
         self._broken = True
         for _ in range(min(lost, len(self._arrived))):
             self._arrived.pop()
 
     def lose_one_of_two(self) -> None:
-        """Of two messages of a topic in a row, the first is lost though the connection holds."""
+        """Drop the first of two consecutive messages of a topic; the connection holds."""
         if not self._broken and not self._arrived:
             self.carry()
         for n, (this, following) in enumerate(pairwise(self._arrived)):
@@ -209,7 +209,7 @@ class HeldListener:
 
 
 class Turns:
-    """gevent, as a module of the engine sees it: whoever yields or pauses waits for the test."""
+    """Replaces gevent in a module of the engine: a greenlet that yields waits for the test."""
 
     def __init__(self, wire: Wire, kind: str):
         self._wire, self._kind = wire, kind
