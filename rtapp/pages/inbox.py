@@ -65,8 +65,8 @@ class View(BaseModel):
 
 
 class ThreadView(View):
-    """The part of a thread to show: `before`, `after` or around a `message`, else the newest; `edit`
-    is the message that the user is editing."""
+    """The part of a thread to show: `before`, `after` or around a `message`, or else the newest.
+    `edit` is the message that the user is editing."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -1,4 +1,4 @@
-"""An open stream as it crosses the wire, read by a parser that is not ours."""
+"""An open stream of server-sent events, parsed by httpx-sse, independently of rtapp's encoder."""
 
 import json
 import re
@@ -12,18 +12,23 @@ from werkzeug.test import TestResponse
 
 from rtapp.events.catalogue import EPHEMERAL
 
-PATIENCE = 5.0  # s for something that happens at once
-# Comes whenever it is due, and says only that the stream is alive.
+PATIENCE = 5.0  # s, the timeout of every wait
+# The heartbeat. It may arrive between any two events.
 PING = "stream.ping"
-# What is ephemeral in `turbo` format, where no event has a name: who is there now.
+# Ephemeral state in the `turbo` format, whose events have no name.
 STATE = re.compile(r'<turbo-stream action="\w+" target="(unread|present|viewing|typing)\b')
 
 
 class Ended(AssertionError):
-    """The stream has ended, and there was to be something more."""
+    """The stream ended before an expected event."""
 
 
 class Stream:
+    """Reads the events of a streaming response. `raw` is the text received so far.
+
+    Raises AssertionError if the response is no stream.
+    """
+
     def __init__(self, response: TestResponse):
         assert response.status_code == 200, response.get_data(as_text=True)
         assert response.content_type == "text/event-stream; charset=utf-8"
@@ -32,24 +37,28 @@ class Stream:
         self._decoder = SSEDecoder()
         self._lines: list[str] = []
         self._reading: Any = None
-        self._rest = ""
+        self._partial_line = ""
         self.raw = ""
 
     def next(self) -> ServerSentEvent:
-        """The next event but ephemeral ones and pings. Fails if there is none within PATIENCE."""
+        """The next event that is neither ephemeral nor a ping.
+
+        Raises AssertionError after PATIENCE without any event, Ended if the stream ended.
+        """
         while (event := self.any()).event in (PING, *EPHEMERAL) or STATE.match(event.data):
             pass
         return event
 
     def ephemeral(self, name: str) -> dict[str, Any]:
-        """The data of the next ephemeral event of that name, whatever comes before it."""
+        """The data of the next event of that name. Skips other events. Raises as `next`."""
         while (event := self.any()).event != name:
             pass
         data: dict[str, Any] = json.loads(event.data)["data"]
         return data
 
     def any(self, timeout: float = PATIENCE) -> ServerSentEvent:
-        """The next event that fires. Fails if there is none within `timeout` s."""
+        """The next event, pings included. Raises AssertionError if none arrives within `timeout` s,
+        Ended if the stream ended."""
         deadline = time.monotonic() + timeout
         while True:
             while self._lines:
@@ -59,11 +68,14 @@ class Stream:
             self._read(deadline - time.monotonic())
 
     def named(self, name: str) -> ServerSentEvent:
+        """`next()`. Raises AssertionError if the event has another name."""
         event = self.next()
         assert event.event == name, event
         return event
 
     def ended(self) -> bool:
+        """Read until the stream ends, then close it. Returns True; raises AssertionError if nothing
+        arrives for PATIENCE."""
         try:
             while True:
                 self._read(PATIENCE)
@@ -72,7 +84,7 @@ class Stream:
             return True
 
     def _read(self, timeout: float) -> None:
-        # In a greenlet, which goes on after a timeout: nothing that arrives later is lost.
+        # In a greenlet that goes on after a timeout, so that the next call gets its chunk.
         if self._reading is None:
             self._reading = gevent.spawn(next, self._chunks, None)
         try:
@@ -85,7 +97,7 @@ class Stream:
         assert isinstance(chunk, bytes)
         text = chunk.decode()
         self.raw += text
-        *lines, self._rest = (self._rest + text).split("\n")
+        *lines, self._partial_line = (self._partial_line + text).split("\n")
         self._lines.extend(lines)
 
     def close(self) -> None:
