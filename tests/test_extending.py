@@ -80,10 +80,13 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_it_takes_a_file_each_and_two_entries():
+def test_the_guide_adds_a_file_for_each_noun_and_five_entries():
     assert [(name, where) for name, where, _ in blocks()] == [
         ("rtapp/events/catalogue.py", "in `DURABLE`"),
         ("rtapp/events/presenters.py", "at its end"),
+        ("rtapp/events/audience.py", "at its end"),
+        ("rtapp/events/announce.py", "in `TABLE`"),
+        ("rtapp/events/announce.py", "at its end"),
         ("rtapp/streams/handover.py", "new"),
         ("rtapp/actions/handover.py", "new"),
         ("tests/test_handover.py", "new"),
@@ -97,7 +100,7 @@ def test_its_own_test_passes(copy):
 
 
 def test_its_code_is_as_ours(copy):
-    written = [name for name, _, _ in blocks()]
+    written = list(dict.fromkeys(name for name, _, _ in blocks()))
     assert "All checks passed" in run(copy, "ruff", "check", *written)
     assert f"{len(written)} files already formatted" in run(
         copy, "ruff", "format", "--check", *written
@@ -118,5 +121,5 @@ def test_without_its_entry_the_event_can_not_be_made(copy, tmp_path):
     shutil.copytree(copy, less)
     catalogue = less / "rtapp/events/catalogue.py"
     shutil.copy(ROOT / "rtapp/events/catalogue.py", catalogue)
-    said = run(less, "pytest", "tests/test_handover.py", "-q", "-k", "sqlite and colleagues")
+    said = run(less, "pytest", "tests/test_handover.py", "-q", "-k", "sqlite and reaches")
     assert "handover.requested is not in the catalogue" in said, said[-3000:]
