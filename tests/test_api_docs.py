@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "api.md").read_text()
 BLOCK = re.compile(r"^```http\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MORE = "…"  # the key by which an object of the document says that it has more fields
+MORE = "…"  # a key for further fields, in an object of the document
 # Values that differ from run to run: one of the document stands for any of its kind.
 VARYING = (
     re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),  # a time
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 class Part(NamedTuple):
-    """A request or an answer: the words of its first line, its headers, its body."""
+    """A request or an answer: the words of its first line, its headers and body."""
 
     words: list[str]
     headers: dict[str, str]
@@ -87,7 +87,7 @@ class Sender:
 
 
 def differences(shown: Any, got: Any, where: str = "body") -> list[str]:
-    """What of the document's value `shown` is not so in the answer's value `got`."""
+    """Return the differences of the answer's value `got` from the document's `shown`."""
     if isinstance(shown, dict) and isinstance(got, dict):
         open_ended = MORE in shown
         names = shown.keys() - {MORE}
@@ -114,7 +114,7 @@ def same_kind(shown: Any, got: Any) -> bool:
 
 
 def wrong_answers(document: str, sender: Sender) -> list[str]:
-    """Performs every request of the document. Returns what differs from its answers."""
+    """Send every request of the document. Return the differences from its answers."""
     wrong = []
     for example in examples(document):
         got, shown = sender.send(example.request), example.answer
@@ -135,7 +135,7 @@ def wrong_answers(document: str, sender: Sender) -> list[str]:
 
 
 def not_documented(app: Flask, document: str) -> set[str]:
-    """Endpoints of the application without a request in the document. Streams have none."""
+    """Return the endpoints without a request in the document, except streams."""
     adapter = app.url_map.bind("localhost")
     paths = [(e.request.words[1].partition("?")[0], e.request.words[0]) for e in examples(document)]
     documented = {adapter.match(path, method)[0] for path, method in paths}
@@ -146,8 +146,10 @@ def not_documented(app: Flask, document: str) -> set[str]:
 
 @pytest.fixture
 def sender(app, ada, kevin, maria) -> Sender:
-    people = {"Ada": ada, "Kevin": kevin, "Maria": maria}
-    tokens = {f"Bearer <{name}>": one.headers["Authorization"] for name, one in people.items()}
+    clients = {"Ada": ada, "Kevin": kevin, "Maria": maria}
+    tokens = {
+        f"Bearer <{name}>": client.headers["Authorization"] for name, client in clients.items()
+    }
     return Sender(app, tokens)
 
 
@@ -156,12 +158,12 @@ def ada_is_present(subscribe, ada):
     assert subscribe("presence:1", ada).confirmed
 
 
-def test_every_request_of_the_document_has_the_answer_that_it_shows(sender):
+def test_every_request_of_the_api_docs_has_the_documented_answer(sender):
     assert len(examples(DOCUMENT)) > 30
     assert wrong_answers(DOCUMENT, sender) == []
 
 
-def test_every_endpoint_has_a_request_in_the_document(app):
+def test_every_endpoint_has_a_request_in_the_api_docs(app):
     assert not_documented(app, DOCUMENT) == set()
 
 
@@ -176,14 +178,14 @@ def test_every_endpoint_has_a_request_in_the_document(app):
         ("application/json", "text/html", "GET /me: Content-Type is 'application/json', not"),
     ],
 )  # fmt: skip
-def test_a_wrong_answer_in_the_document_is_found(sender, right, wrong, difference):
+def test_a_wrong_answer_in_the_api_docs_is_found(sender, right, wrong, difference):
     changed = DOCUMENT.replace(right, wrong, 1)
     assert changed != DOCUMENT
     (found,) = wrong_answers(changed, sender)
     assert found.startswith(difference)
 
 
-def test_an_endpoint_that_the_document_lacks_is_found(app):
+def test_an_endpoint_without_a_request_in_the_api_docs_is_found(app):
     app.url_map.add(Rule("/new", endpoint="new", methods=["PATCH"]))
     assert not_documented(app, DOCUMENT) == {"new"}
 
@@ -196,5 +198,5 @@ def test_an_endpoint_that_the_document_lacks_is_found(app):
         (True, 1),
     ],
 )
-def test_a_value_of_another_kind_is_found(shown, got):
+def test_a_documented_value_of_another_kind_than_the_answers_is_found(shown, got):
     assert differences({"a": shown}, {"a": got})

@@ -1,4 +1,4 @@
-"""The documents: their references lead somewhere, and their lines are short."""
+"""The documents: their references exist, and their lines are short."""
 
 import re
 from collections.abc import Iterator
@@ -73,19 +73,19 @@ def too_long(text: str) -> Iterator[str]:
             yield line
 
 
-def test_every_document_that_is_named_exists_and_has_the_named_heading():
+def test_every_document_that_a_file_names_exists_and_has_the_named_heading():
     files = sources()
     assert len(files) > 200
     assert [f"{f}: {d}" for f in files for d in dangling(f.read_text(), f.parent)] == []
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_links_of_a_document_lead_somewhere_in_the_repository(document):
+def test_every_link_of_a_document_has_a_target_in_the_repository(document):
     assert list(broken_links(document, document.read_text())) == []
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_lines_of_a_document_are_short(document):
+def test_the_lines_of_a_document_are_within_the_limit(document):
     assert list(too_long(document.read_text())) == []
 
 
@@ -103,22 +103,22 @@ def test_each_decision_has_its_own_heading():
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_each_setting_stands_in_one_table(name):
+def test_each_setting_is_documented_in_one_table(name):
     row = re.compile(rf"^\|[^|]*`{name}`", re.MULTILINE)
     rows = {document.name: len(row.findall(document.read_text())) for document in documents()}
     assert {name: count for name, count in rows.items() if count} == {"README.md": 1}
 
 
-def test_a_document_or_heading_that_is_not_there_is_found():
+def test_a_reference_to_a_missing_document_or_heading_is_found():
     text = 'See docs/decisions.md, "The outbox"; docs/decisions.md, "Nothing"; shared/OTHER.md'
     assert list(dangling(text, ROOT)) == ["docs/decisions.md, 'Nothing'", "shared/OTHER.md"]
 
 
-def test_a_link_that_leads_nowhere_is_found():
+def test_a_link_without_a_target_is_found():
     text = "[a](docs/decisions.md#the-outbox) [b](docs/decisions.md#no) [c](../x.md) [d](no.md)"
     found = list(broken_links(ROOT / "README.md", text))
     assert found == ["docs/decisions.md#no", "../x.md", "no.md"]
 
 
-def test_a_long_line_is_found():
+def test_a_line_of_a_document_over_the_limit_is_found():
     assert list(too_long(f"| {'x' * 200} |\nshort\n{'y' * 121}\n")) == ["y" * 121]

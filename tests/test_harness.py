@@ -35,7 +35,7 @@ def suppressed(function):
 
 
 @pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
-def test_a_failed_helper_ends_at_once_whatever_its_test_waits_for(wait):
+def test_a_failed_helper_ends_its_test_at_once_during_any_wait(wait):
     def waits_while_a_helper_fails():
         with supervised():
             spawn(fail)
@@ -47,7 +47,7 @@ def test_a_failed_helper_ends_at_once_whatever_its_test_waits_for(wait):
 
 
 @pytest.mark.filterwarnings("default")
-def test_without_supervision_a_failed_helper_goes_unnoticed():
+def test_a_failed_greenlet_without_a_supervisor_does_not_end_its_test():
     """What the supervisor is for: the same helper, and the test waits on."""
     ended = Event()
     helper = gevent.spawn(fail)
@@ -57,7 +57,7 @@ def test_without_supervision_a_failed_helper_goes_unnoticed():
     assert isinstance(helper.exception, ConnectionResetError)
 
 
-def test_helpers_that_end_well_or_are_ended_disturb_nothing():
+def test_helpers_that_return_or_are_killed_do_not_end_their_test():
     with supervised() as supervisor:
         short = spawn(lambda: 7)
         long = spawn(Event().wait)
@@ -70,19 +70,19 @@ def test_helpers_that_end_well_or_are_ended_disturb_nothing():
     gevent.sleep(0)
 
 
-def test_a_helper_needs_a_supervisor():
+def test_spawning_a_helper_without_a_supervisor_is_refused():
     with pytest.raises(AssertionError, match="inside `with supervised"):
         spawn(fail)
 
 
-def test_waiting_says_what_did_not_happen_and_what_was_last_observed():
+def test_a_failed_wait_names_its_condition_and_the_last_observation():
     with pytest.raises(AssertionError, match=r"not within 0\.05 s: three arrive; .*: \[1, 2\]"):
         eventually(lambda: False, "three arrive", 0.05, observed=lambda: [1, 2])
     with pytest.raises(AssertionError, match=r"lambda: len\(\[\]\).*last observed: 0"):
         eventually(lambda: len([]), patience=0)
 
 
-def test_waiting_goes_on_as_long_as_something_moves():
+def test_a_wait_continues_as_long_as_its_observation_changes():
     moves = iter(range(1_000))
     steps = []
     assert eventually(
@@ -90,12 +90,12 @@ def test_waiting_goes_on_as_long_as_something_moves():
     )
 
 
-def test_waiting_returns_the_value_that_the_condition_had():
+def test_a_wait_returns_the_value_of_its_condition():
     values = iter([None, "", "there"])
     assert eventually(lambda: next(values), "a value") == "there"
 
 
-def test_a_gate_holds_until_it_is_opened():
+def test_a_closed_gate_holds_a_greenlet_until_it_is_opened():
     gate, passed = Gate(), []
     with supervised():
         helper = spawn(gate.before(passed.append), "through")
@@ -108,7 +108,7 @@ def test_a_gate_holds_until_it_is_opened():
     assert not gate.reached
 
 
-def test_an_open_gate_holds_nothing():
+def test_an_open_gate_does_not_hold_a_greenlet():
     gate = Gate(closed=False)
     gate()
     assert gate.reached

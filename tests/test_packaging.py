@@ -162,7 +162,7 @@ def not_locked(name: str, root: Path = ROOT) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-bench"])
-def test_each_requirement_stands_in_its_lock(name):
+def test_each_requirement_is_pinned_with_a_hash_in_its_lock(name):
     assert len(requirements(name)) >= 4
     assert not_locked(name) == set()
 
@@ -173,12 +173,12 @@ def test_a_lock_names_no_host_and_no_path(name):
 
 
 @pytest.mark.parametrize("name", ["requirements-dev", "requirements-bench"])
-def test_all_locks_agree_about_what_rtapp_runs_on(name):
+def test_all_locks_pin_the_same_versions_of_the_runtime_requirements(name):
     locked = set(LOCKED.findall((ROOT / "requirements.lock").read_text()))
     assert locked <= set(LOCKED.findall((ROOT / f"{name}.lock").read_text()))
 
 
-def test_a_requirement_that_is_not_in_its_lock_is_found(tmp_path):
+def test_a_requirement_missing_in_its_lock_is_found(tmp_path):
     (tmp_path / "requirements.txt").write_text("flask==3.1.4\nredis[hiredis]==8.1.0\n")
     (tmp_path / "requirements.lock").write_text((ROOT / "requirements.lock").read_text())
     assert not_locked("requirements", tmp_path) == {"flask==3.1.4"}

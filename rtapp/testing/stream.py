@@ -1,4 +1,4 @@
-"""An open stream as it crosses the wire, read by a parser that is not ours."""
+"""An open stream of server-sent events, parsed by httpx-sse, independently of rtapp's encoder."""
 
 import json
 import re
@@ -16,21 +16,22 @@ from rtapp.events.catalogue import EPHEMERAL
 from .parsing import StreamParser
 from .waiting import PATIENCE
 
-# Comes whenever it is due, and says only that the stream is alive.
+# The heartbeat. It may arrive between any two events.
 PING = "stream.ping"
-# What is ephemeral in `turbo` format, where no event has a name: who is there now.
+# Ephemeral state in the `turbo` format, whose events have no name.
 STATE = re.compile(r'<turbo-stream action="\w+" target="(unread|present|viewing|typing)\b')
 
 
 class Ended(AssertionError):
-    """The stream has ended, and there was to be something more."""
+    """The stream ended before an expected event."""
 
 
 class EventReader:
-    """What every reader of an open stream offers, whatever the stream comes through."""
+    """The interface of a reader of an open stream, whatever the stream comes through."""
 
     def any(self, timeout: float = PATIENCE) -> ServerSentEvent:
-        """The next event that fires. Fails if there is none within `timeout` s."""
+        """The next event, pings included. Raises AssertionError if none arrives within `timeout` s,
+        Ended if the stream ended."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -43,25 +44,28 @@ class EventReader:
         self.close()
 
     def next(self) -> ServerSentEvent:
-        """The next event but ephemeral ones and pings. Fails if there is none within PATIENCE."""
+        """The next event that is neither ephemeral nor a ping.
+
+        Raises AssertionError after PATIENCE without any event, Ended if the stream ended.
+        """
         while (event := self.any()).event in (PING, *EPHEMERAL) or STATE.match(event.data):
             pass
         return event
 
     def ephemeral(self, name: str) -> dict[str, Any]:
-        """The data of the next ephemeral event of that name, whatever comes before it."""
+        """The data of the next event of that name. Skips other events. Raises as `next`."""
         data: dict[str, Any] = json.loads(self.until(name)[-1].data)["data"]
         return data
 
     def until(self, name: str) -> list[ServerSentEvent]:
-        """All events up to the first of that name."""
+        """All events up to the first of that name. Raises as `next`."""
         events = [self.any()]
         while events[-1].event != name:
             events.append(self.any())
         return events
 
     def named(self, name: str) -> ServerSentEvent:
-        """The next event but ephemeral ones and pings, which has that name."""
+        """`next()`. Raises AssertionError if the event has another name."""
         event = self.next()
         assert event.event == name, event
         return event
@@ -91,7 +95,8 @@ class Stream(EventReader):
         return self._events.popleft()
 
     def ended(self) -> bool:
-        """Whether it ends, whatever comes before that. Fails if nothing comes within PATIENCE."""
+        """Read until the stream ends, then close it. Returns True; raises AssertionError if nothing
+        arrives for PATIENCE."""
         try:
             while True:
                 self._read(PATIENCE)
@@ -100,7 +105,7 @@ class Stream(EventReader):
             return True
 
     def _read(self, timeout: float) -> None:
-        # In a greenlet, which goes on after a timeout: nothing that arrives later is lost.
+        # In a greenlet that goes on after a timeout, so that the next call gets its chunk.
         if self._reading is None:
             self._reading = gevent.spawn(next, self._chunks, None)
         try:

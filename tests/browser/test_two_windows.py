@@ -3,7 +3,7 @@ import re
 from playwright.sync_api import expect
 
 
-def test_what_ada_writes_kevin_reads_without_reloading(window):
+def test_a_message_shows_in_the_thread_and_list_of_another_agent_without_reloading(window):
     ada, kevin, grace = window("ada"), window("kevin"), window("grace")
     ada.goto("/conversations/2")
     kevin.goto("/conversations/2")
@@ -23,7 +23,7 @@ def test_what_ada_writes_kevin_reads_without_reloading(window):
     assert grace.goto("/conversations/2").status == 404
 
 
-def test_markup_in_a_message_stays_text(window):
+def test_markup_in_a_message_stays_text_in_another_window(window):
     ada, kevin = window("ada"), window("kevin")
     kevin.goto("/conversations/3")
     expect(kevin.locator("#live")).to_contain_text("Live")
@@ -35,7 +35,7 @@ def test_markup_in_a_message_stays_text(window):
     assert kevin.evaluate("window.hacked") is None
 
 
-def test_without_javascript_everything_works_by_forms(window):
+def test_sending_signing_out_and_signing_in_work_by_forms_without_javascript(window):
     kevin = window("kevin", java_script_enabled=False)
     kevin.click("#conversation-4 a")
     kevin.fill("#composer textarea", "Sent by a form.")

@@ -147,7 +147,7 @@ def test_a_write_to_another_components_state_is_found(statement):
 
 
 @pytest.mark.parametrize("statement", ["self.state = 1", "names.append(1)", "self._due.pop(key)"])
-def test_a_write_to_ones_own_state_is_none(statement):
+def test_a_components_write_to_its_own_state_is_permitted(statement):
     assert foreign_writes(statement) == []
 
 

@@ -195,7 +195,6 @@ def test_a_burst_of_messages_is_published_in_few_unread_changed_of_which_the_las
         his.become(c1=50, mine=1)
         events, took = len(his.changes) - already, time.monotonic() - began
         assert events <= 2 + took / PAUSE
-        assert events < 25
 
 
 def test_an_unread_count_above_the_maximum_is_published_as_the_maximum(kevin, ada):
