@@ -1,4 +1,4 @@
-"""Everyone comes at once, signed in: streams opened a second, and per CPU second."""
+"""All clients connect at once, signed in: streams opened per second, and per CPU second."""
 
 import http.client
 import json
@@ -6,7 +6,7 @@ import json
 from rtapp.seed import PASSWORD
 
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 from .load import Target
 from .publisher import frame_size
@@ -15,7 +15,7 @@ from .server import Server
 SCENARIO = "connect storm"
 STREAMS = 5_000
 STREAMS_QUICK = 1_000
-SIGNED_IN = 20  # browsers whose sessions are used; each is shared by many streams
+SIGNED_IN = 20  # sessions of browsers, each shared by many streams
 WARM = 50
 
 
@@ -24,7 +24,7 @@ def run(lab: Lab) -> None:
     floor = lab.floor(streams, 10, frame_size(), seconds=1).open_us
     path = "/streams/conversations/1"
     for who in ("bearer tokens", "session cookies"):
-        say(f"connect storm with {who}")
+        log_progress(f"connect storm with {who}")
         with lab.server() as server, Load() as load:
             if who == "bearer tokens":
                 targets = server.world.targets([path])
@@ -55,7 +55,7 @@ def storm(
 
 
 def sign_in(server: Server) -> list[str]:
-    """The session cookies of as many browsers, each signed in by POST /login."""
+    """The session cookies of this many browsers, each signed in by POST /login."""
     cookies = []
     for email in server.world.emails[:SIGNED_IN]:
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
