@@ -54,7 +54,7 @@ Row = tuple[Any, ...]
 @dataclass(frozen=True)
 class View:
     name: str
-    who: str  # one of KINDS
+    member: str  # one of KINDS
     asked: dict[str, Any]
 
 
@@ -103,14 +103,14 @@ def read(lab: Lab, app: Flask, kind: str, view: View) -> None:
     samples: list[float] = []
     rows = 0
     with app.app_context():
-        members = list(db.session.scalars(select(Membership).where(KINDS[view.who])))
+        members = list(db.session.scalars(select(Membership).where(KINDS[view.member])))
         plan = scans(lambda: queries.conversations(members[0], **view.asked))
         pages_of(random.choice(members), view)  # warm up: build statements, cache pages
         while len(samples) < (READS_QUICK if lab.quick else READS):
             for seconds, count in pages_of(random.choice(members), view):
                 samples.append(seconds)
                 rows += count
-    what = f"{kind}, {view.who}: {view.name}"
+    what = f"{kind}, {view.member}: {view.name}"
     note = f"{rows / len(samples):.0f} rows; {plan}"
     lab.add(SCENARIO, f"{what} p50", percentile(samples, 0.5) * 1e3, "ms", note=note)
     lab.add(SCENARIO, f"{what} p99", percentile(samples, 0.99) * 1e3, "ms")
