@@ -5,7 +5,7 @@ An installed package has this module as `rtapp_wsgi`, and its `main` as the comm
 
 from gevent import monkey
 
-monkey.patch_all()  # before anything else is imported, or it would hold blocking sockets
+monkey.patch_all()  # before any other import, which would keep blocking sockets
 
 from rtapp import create_app
 from rtapp.config import SettingsError

@@ -1,8 +1,8 @@
-"""Production: `gunicorn app:app`. Settings come from the environment, as in the README."""
+"""Gunicorn's configuration: `gunicorn app:app`. The README lists the environment variables."""
 
 from gevent import monkey
 
-monkey.patch_all()  # before the worker class imports anything that would hold blocking sockets
+monkey.patch_all()  # before the worker class imports modules that would keep blocking sockets
 
 import os
 import shutil
@@ -11,15 +11,15 @@ import tempfile
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "rtapp.worker.Worker"
-worker_connections = 1000  # requests at once; streams are not counted, the hub holds them
+worker_connections = 1000  # concurrent requests; streams do not count, the hub holds them
 timeout = 60
-graceful_timeout = 45  # s: longer than the hub's drain
-# Without the query string: a visitor's stream has the token there.
+graceful_timeout = 45  # s, longer than the hub's drain
+# Without the query string, which has the token of a visitor's stream.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(D)s'
-control_socket_disable = True  # it would be one for all instances of this user
+control_socket_disable = True  # all instances of one OS user would share it
 
-# Where the workers put what they count, so that any of them can tell it for all. prometheus_client
-# looks for it once, as it is imported.
+# The workers' shared folder of metrics, from which any of them serves the sum. prometheus_client
+# reads the variable once, at import.
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="rtapp-metrics-"))
 
 

@@ -1,4 +1,4 @@
-"""How Alembic reaches the database and the models: through the application (Flask-Migrate)."""
+"""Alembic's environment. Flask-Migrate provides the database and the models."""
 
 from alembic import context
 from flask import current_app
@@ -7,7 +7,7 @@ from rtapp.models.types import UtcDateTime
 
 
 def render_item(kind, item, autogen_context):
-    """A migration outlives the code: it names SQLAlchemy's types, never our own."""
+    """Render SQLAlchemy's types in place of ours: a migration must not depend on the code."""
     return "sa.DateTime(timezone=True)" if isinstance(item, UtcDateTime) else False
 
 
@@ -17,7 +17,7 @@ with db.engine.connect() as connection:
     context.configure(
         connection=connection,
         target_metadata=db.metadata,
-        render_as_batch=True,  # SQLite alters a table by making it anew
+        render_as_batch=True,  # SQLite alters a table by recreating it
         compare_type=True,
         render_item=render_item,
     )

@@ -1,8 +1,8 @@
-"""Who may see what. The one place that decides, for pages, streams, actions and deliveries alike.
+"""Access rules. Pages, streams, actions and deliveries all authorise here, and nowhere else.
 
-An administrator of an account sees all of it; an agent who `sees: inbox` sees the conversations of
-their inboxes; one who `sees: assigned` only those assigned to them. Nobody sees another account.
-A visitor, who is a contact, sees the conversations with themselves, and of those what is public.
+An administrator sees every conversation of the account. An agent with `sees: inbox` sees those of
+their inboxes, an agent with `sees: assigned` those assigned to them. No agent sees another account.
+A customer sees the public messages of their own conversations.
 """
 
 from typing import Any
@@ -37,9 +37,9 @@ Thing = TypeVar("Thing")
 
 
 def sees(member: Any, inbox_id: Any, assignee_id: Any) -> ColumnElement[bool]:
-    """The rule: whether a member sees a conversation of this inbox that is assigned to that user.
+    """The condition under which a member sees a conversation with this inbox and assignee.
 
-    `member` has the columns of Membership; the account is the caller's to compare.
+    `member` has the columns of Membership. The caller compares the account.
     """
     own_inboxes = select(InboxMember.inbox_id).where(InboxMember.user_id == member.user_id)
     return or_(
@@ -50,7 +50,7 @@ def sees(member: Any, inbox_id: Any, assignee_id: Any) -> ColumnElement[bool]:
 
 
 class ConversationRef(NamedTuple):
-    """As much of a conversation as says who hears of it."""
+    """The columns of a conversation that decide its audience."""
 
     id: int
     account_id: int
@@ -58,11 +58,11 @@ class ConversationRef(NamedTuple):
     assignee_id: int | None
 
 
-INBOXES_APART = 20  # an agent of more sees so much of an account that its own order will do
+INBOXES_APART = 20  # with more, the account's own index serves an agent's list well enough
 
 # Statements are built once: building one costs more than running it. `:viewer` is the user's id.
 VIEWER = bindparam("viewer", type_=Integer)
-# The condition on `Conversation` that holds for what the viewer sees.
+# The condition on `Conversation` that selects the conversations the viewer sees.
 SEEN = (
     exists()
     .where(
@@ -84,7 +84,7 @@ CUSTOMER_CONVERSATION = select(Conversation).where(
     Conversation.id == bindparam("id"), Conversation.contact_id == VIEWER
 )
 CUSTOMER_CONVERSATION_REF = CUSTOMER_CONVERSATION.with_only_columns(*REF_COLUMNS)
-# The condition on `Message` that holds for what a visitor sees of their conversation.
+# The condition on `Message` that selects the messages a customer sees in their conversation.
 PUBLIC = and_(Message.private.is_(False), Message.message_type != "activity")
 MESSAGE = (
     select(Message)
@@ -113,26 +113,26 @@ def membership_in(user: Agent, account_id: int) -> Membership:
 
 
 def conversation_for(principal: Principal, conversation_id: int) -> Conversation:
-    """The conversation, if the principal sees it. Raises NotFound, whether it exists or not."""
+    """The conversation. Raises NotFound if it does not exist or the principal does not see it."""
     statement = CUSTOMER_CONVERSATION if isinstance(principal, Customer) else CONVERSATION
     return found(db.session.scalar(statement, {"id": conversation_id, "viewer": principal.id}))
 
 
 def conversation_ref(principal: Principal, conversation_id: int) -> ConversationRef:
-    """Where the conversation is, if the principal sees it. Raises NotFound likewise."""
+    """The ref of a conversation. Raises NotFound as `conversation_for`."""
     statement = CUSTOMER_CONVERSATION_REF if isinstance(principal, Customer) else CONVERSATION_REF
     row = execute(statement, {"id": conversation_id, "viewer": principal.id}).one_or_none()
     return ConversationRef(*found(row))
 
 
 def message_for(user: Agent, message_id: int) -> Message:
-    """The message, if the user sees its conversation. Raises NotFound likewise."""
+    """The message. Raises NotFound if there is none or the user does not see its conversation."""
     return found(db.session.scalar(MESSAGE, {"id": message_id, "viewer": user.id}))
 
 
 def may_change(user: Agent, message: Message) -> bool:
-    """Whether the user, who sees the message, may edit and delete it: their own, or any if they
-    administer the account. Nobody changes what the thread says by itself."""
+    """Whether the user may edit and delete a message that they see: their own, or any as an
+    administrator of the account. Activity can't be changed."""
     if message.message_type == "activity":
         return False
     return message.user_id == user.id or (
@@ -141,13 +141,14 @@ def may_change(user: Agent, message: Message) -> bool:
 
 
 def notification_for(user: Agent, notification_id: int) -> Notification:
-    """The user's own notification, if they still see its conversation. Raises NotFound likewise."""
+    """The user's own notification. Raises NotFound if there is none or the user no longer sees its
+    conversation."""
     return found(db.session.scalar(NOTIFICATION, {"id": notification_id, "viewer": user.id}))
 
 
 def inbox_for(user: Agent, account_id: int, inbox_id: int) -> Inbox:
-    """The account's inbox, if the user may begin conversations in it: an administrator in each,
-    an agent in their own. Raises NotFound likewise."""
+    """An inbox in which the user may start conversations: for an administrator each of the
+    account, for an agent their own. Raises NotFound for any other."""
     inbox = db.session.get(Inbox, inbox_id)
     if inbox is None or inbox.account_id != account_id:
         raise NotFound
@@ -156,8 +157,8 @@ def inbox_for(user: Agent, account_id: int, inbox_id: int) -> Inbox:
     return inbox
 
 
-def who_sees(conversation: AnyConversation) -> list[User]:
-    """Everyone of the team who sees the conversation."""
+def users_who_see(conversation: AnyConversation) -> list[User]:
+    """The users who see the conversation, by id."""
     inbox_id, assignee_id = (
         literal(conversation.inbox_id, Integer),
         literal(conversation.assignee_id, Integer),
@@ -168,8 +169,8 @@ def who_sees(conversation: AnyConversation) -> list[User]:
     return list(db.session.scalars(select(User).where(User.id.in_(members)).order_by(User.id)))
 
 
-def would_see(user_id: int, conversation: Conversation) -> User | None:
-    """The user, if they would see the conversation were it assigned to them; else None."""
+def eligible_assignee(user_id: int, conversation: Conversation) -> User | None:
+    """The user, if they would see the conversation once it is assigned to them; else None."""
     inbox_id, assignee_id = literal(conversation.inbox_id, Integer), literal(user_id, Integer)
     member = exists().where(
         Membership.account_id == conversation.account_id,
@@ -182,15 +183,15 @@ def would_see(user_id: int, conversation: Conversation) -> User | None:
 
 def sees_conversation(user_id: int, conversation_id: int) -> bool:
     """Whether the user sees the conversation now."""
-    asked = {"id": conversation_id, "viewer": user_id}
-    return execute(CONVERSATION_REF, asked).first() is not None
+    row = execute(CONVERSATION_REF, {"id": conversation_id, "viewer": user_id}).first()
+    return row is not None
 
 
 def seen_by(membership: Membership, inbox: int | None = None) -> list[ColumnElement[bool]]:
-    """What a member sees, or what they see of one inbox, as conditions on `Conversation`.
+    """Disjoint conditions on `Conversation` whose union is what the member sees (of one inbox).
 
-    No conversation meets two of them, and those that meet one are what SEEN says: but SEEN has to
-    be tried on each conversation, and each of these is what an index has in the order of a list.
+    SEEN selects the same conversations, but the database tests it row by row. Each of these
+    conditions is the prefix of an index that has a list's order.
     """
     account = Conversation.account_id == membership.account_id
     of_inbox = [Conversation.inbox_id == inbox] if inbox is not None else []
@@ -208,7 +209,7 @@ def seen_by(membership: Membership, inbox: int | None = None) -> list[ColumnElem
 
 
 def inboxes_of(user: Agent, account_id: int) -> list[int]:
-    """The ids of the account's inboxes that the user is a member of."""
+    """The ids of the user's inboxes in the account, ascending."""
     return list(execute(INBOXES, {"account": account_id, "viewer": user.id}).scalars())
 
 

@@ -1,8 +1,8 @@
-"""Who is asking: a browser by its session cookie, a script or a visitor by a bearer token.
+"""Authentication: the session cookie of a browser, or the bearer token of a script or a customer.
 
-A request with a bearer token is a script's: its cookies are ignored altogether. So are those of a
-stream with a visitor's token in its address, which nothing may log. Other credentials (a proxy's
-user and password, say) are not ours.
+The cookies of a request with a bearer token are ignored. So are those of a stream with a customer's
+token in its URL; that URL must not be logged. Other schemes of Authorization (a proxy's user and
+password, say) are ignored.
 """
 
 import secrets
@@ -54,9 +54,7 @@ from rtapp.models import User
 from rtapp.models import UserSession
 
 SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
-SIGNATURE_CACHE_SIZE = (
-    10_000  # tokens whose signature is known to be good; a few hundred bytes each
-)
+SIGNATURE_CACHE_SIZE = 10_000  # verified tokens, a few hundred bytes each
 TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
 CUSTOMER_SALT = "rtapp.visitor"
 # Built once, and of columns: every request begins with one of them.
@@ -70,7 +68,7 @@ USER_OF_SESSION = (
 
 
 def current_principal() -> Principal:
-    """Who is asking, someone of the team or a visitor. Raises Unauthorized if nobody is known."""
+    """The principal of the request, an agent or a customer. Raises Unauthorized without one."""
     token = token_in_address()
     principal = (
         customer_of_token(token) if token is not None else current_user._get_current_object()
@@ -81,7 +79,7 @@ def current_principal() -> Principal:
 
 
 def signed_in() -> User:
-    """The user who is asking. Raises Unauthorized if nobody is, Forbidden if a visitor is."""
+    """The user of the request. Raises Unauthorized without one, Forbidden for a customer."""
     principal = current_principal()
     if isinstance(principal, CustomerIdentity):
         raise Forbidden("This is for the team; a visitor's token opens their own conversations.")
@@ -89,7 +87,7 @@ def signed_in() -> User:
 
 
 def credential() -> str:
-    """By what this request is signed in, to be asked again later: see `principal_of`."""
+    """The session or token of this request, as text from which `principal_of` authorises again."""
     token = token_in_address()
     if token is None and "sid" in session:
         return f"session {session['sid']}"
@@ -100,25 +98,25 @@ def credential() -> str:
 
 
 def principal_of(credential: str) -> Principal | None:
-    """Whom this credential signs in now; None once it has ended."""
+    """The principal that this credential authenticates now; None once it has expired or ended."""
     kind, _, text = credential.partition(" ")
     return agent_of_session(text) if kind == "session" else principal_of_token(text)
 
 
 def token_in_address() -> str | None:
-    """A visitor's token of a stream: a browser's EventSource can send no header."""
+    """A customer's token in the URL of a stream, because EventSource can't send a header."""
     token = request.args.get("token")
     return token if token is not None and request.blueprint == "streams" else None
 
 
 def sign_in(email: str, password: str) -> User | None:
-    """Begins a session for the user with this address and password, or returns None."""
+    """Start a session for the user with this address and password, or return None."""
     user: User | None = db.session.scalar(select(User).where(User.email == email.strip().lower()))
     stored = user.password_hash if user is not None else None
-    # In a thread: the hash takes its time by design, and streams must not wait for it.
-    if not gevent.get_hub().threadpool.apply(is_right, (stored, password)) or user is None:
+    # In a thread: the hash is slow by design and would block every stream of this process.
+    if not gevent.get_hub().threadpool.apply(matches, (stored, password)) or user is None:
         return None
-    session.clear()  # whatever was known before signing in, a planted CSRF token say, ends here
+    session.clear()  # against session fixation, such as a planted CSRF token
     session["sid"] = secrets.token_hex(16)
     session.permanent = True
     oldest = clock.now() - timedelta(seconds=SIGNED_IN_FOR)
@@ -131,18 +129,18 @@ def sign_in(email: str, password: str) -> User | None:
     return user
 
 
-def is_right(stored: str | None, password: str) -> bool:
-    """Whether `stored` is the password's hash; takes as long if there is no such user."""
-    return check_password_hash(stored or hash_of_none(), password)
+def matches(stored: str | None, password: str) -> bool:
+    """Whether `stored` is the hash of the password. Takes as long without a user (None)."""
+    return check_password_hash(stored or dummy_hash(), password)
 
 
 @cache
-def hash_of_none() -> str:
+def dummy_hash() -> str:
     return generate_password_hash(secrets.token_hex(8))
 
 
 def sign_out() -> None:
-    """Ends this browser's session, its streams too. A script's token is not ended by it."""
+    """End this browser's session and its streams. A script's token stays valid."""
     user = signed_in()
     if "sid" in session:
         db.session.execute(delete(UserSession).where(UserSession.id == session["sid"]))
@@ -160,7 +158,7 @@ def create_token(user: User, expires_in: int | None = None) -> str:
 
 
 def create_customer_token(contact: Contact, expires_in: int) -> str:
-    """A visitor's token for `contact`, valid for `expires_in` seconds."""
+    """A customer's token for `contact`, valid for `expires_in` seconds."""
     secret = current_app.config["SECRET_KEY"]
     return serializer(CUSTOMER_SALT, secret).dumps([contact.id, int(time.time()) + expires_in])
 
@@ -213,9 +211,9 @@ def customer_of_token(token: str) -> CustomerIdentity | None:
 
 @lru_cache(SIGNATURE_CACHE_SIZE)
 def signed(salt: str, secret: str, token: str) -> list[Any]:
-    """What a token says, which never changes. Raises BadSignature, which is not remembered."""
-    said: list[Any] = serializer(salt, secret).loads(token)
-    return said
+    """The payload of a token. Cacheable, because it never changes. Raises BadSignature."""
+    payload: list[Any] = serializer(salt, secret).loads(token)
+    return payload
 
 
 def serializer(salt: str, secret: str) -> URLSafeSerializer:
@@ -223,14 +221,13 @@ def serializer(salt: str, secret: str) -> URLSafeSerializer:
 
 
 def has_bearer(request: Request) -> bool:
-    """Whether it comes with a token, good or not (RFC 6750, section 2.1)."""
+    """Whether the request has a bearer token, valid or not (RFC 6750, section 2.1)."""
     scheme = request.headers.get("Authorization", "").partition(" ")[0]
     return scheme.lower() == "bearer"
 
 
 class CookielessForScripts(SecureCookieSessionInterface):
-    """Flask's sessions, but none for a request that carries its own credentials; and a cookie
-    that was good is not verified anew with each request."""
+    """Flask's sessions, except for requests with a bearer token. Verified cookies are cached."""
 
     def __init__(self) -> None:
         self._verified = lru_cache(SIGNATURE_CACHE_SIZE)(self._verify)
@@ -242,31 +239,31 @@ class CookielessForScripts(SecureCookieSessionInterface):
         if not cookie:
             return self.session_class()
         try:
-            said, signed_at = self._verified(app, cookie)
+            payload, signed_at = self._verified(app, cookie)
         except BadSignature:
             return self.session_class()
         if signed_at + app.permanent_session_lifetime < datetime.now(UTC):
             return self.session_class()
-        return self.session_class(deepcopy(said))
+        return self.session_class(deepcopy(payload))
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if not has_bearer(request):
             super().save_session(app, session, response)
 
     def _verify(self, app: Flask, cookie: str) -> tuple[dict[str, Any], datetime]:
-        """What a cookie says, which never changes, and since when. Raises BadSignature."""
+        """The payload of a cookie and the time of its signature. Raises BadSignature."""
         serializer = self.get_signing_serializer(app)
         assert serializer is not None
-        said, signed_at = serializer.loads(cookie, return_timestamp=True)
-        return said, signed_at
+        payload, signed_at = serializer.loads(cookie, return_timestamp=True)
+        return payload, signed_at
 
 
 def protect_from_forgery() -> None:
-    """A request that changes something must come from our own pages, if a browser sent it.
+    """Reject a browser's unsafe request that does not come from a page of this site.
 
-    With a session cookie it needs the session's CSRF token. Without one (signing in) there is no
-    session to borrow, but another site must not sign its visitor in as somebody: browsers say
-    where a request comes from (Fetch Metadata's Sec-Fetch-Site; RFC 6454, section 7, Origin).
+    A request with a session cookie needs the session's CSRF token. A request without one (the
+    login) is checked against login CSRF by its source: Sec-Fetch-Site (Fetch Metadata) and Origin
+    (RFC 6454, section 7). Raises BadRequest.
     """
     if request.method in ("GET", "HEAD", "OPTIONS") or has_bearer(request):
         return

@@ -1,4 +1,4 @@
-"""Commands beside the server: `flask --app app …`. Each works while it runs."""
+"""Administration commands: `flask --app app …`. Each works while the server runs."""
 
 import click
 from flask.cli import AppGroup
@@ -18,11 +18,11 @@ from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.services.change_membership import change_membership
 from rtapp.services.change_password import change_password
 
-VISIT = 24 * 60 * 60  # s for which a visitor's token is valid, if nothing else is said
+CUSTOMER_TOKEN_LIFETIME = 24 * 60 * 60  # s, the default of --expires-in
 
 token = AppGroup("token", help="Bearer tokens for scripts and visitors.")
-inbox = AppGroup("inbox", help="Who answers which inbox.")
-member = AppGroup("member", help="What members of an account are, and see.")
+inbox = AppGroup("inbox", help="Members of inboxes.")
+member = AppGroup("member", help="Roles and visibility of an account's members.")
 password = AppGroup("password", help="Passwords.")
 outbox = AppGroup("outbox", help="Events that could not be published.")
 
@@ -33,7 +33,7 @@ GROUPS = (token, inbox, member, password, outbox)
 @click.argument("email")
 @click.option("--expires-in", type=click.IntRange(min=1), metavar="SECONDS", help="Else never.")
 def create(email: str, expires_in: int | None) -> None:
-    """Prints a bearer token for the user with this EMAIL, and nothing else."""
+    """Print a bearer token for the user with this EMAIL, and nothing else."""
     click.echo(auth.create_token(user_with(email), expires_in))
 
 
@@ -41,10 +41,14 @@ def create(email: str, expires_in: int | None) -> None:
 @click.argument("email")
 @click.option("--account", "account_id", type=int, help="Where several have such a contact.")
 @click.option(
-    "--expires-in", type=click.IntRange(min=1), metavar="SECONDS", default=VISIT, show_default=True
+    "--expires-in",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    default=CUSTOMER_TOKEN_LIFETIME,
+    show_default=True,
 )
 def visitor(email: str, account_id: int | None, expires_in: int) -> None:
-    """Prints a visitor's token for the contact with this EMAIL, and nothing else."""
+    """Print a visitor's token for the contact with this EMAIL, and nothing else."""
     click.echo(auth.create_customer_token(contact_with(email, account_id), expires_in))
 
 
@@ -52,7 +56,7 @@ def visitor(email: str, account_id: int | None, expires_in: int) -> None:
 @click.argument("inbox_id", type=click.IntRange(min=1))
 @click.argument("email")
 def add(inbox_id: int, email: str) -> None:
-    """Makes the user with this EMAIL a member of an inbox."""
+    """Add the user with this EMAIL to an inbox."""
     add_to_inbox(inbox_with(inbox_id), user_with(email))
 
 
@@ -60,7 +64,7 @@ def add(inbox_id: int, email: str) -> None:
 @click.argument("inbox_id", type=click.IntRange(min=1))
 @click.argument("email")
 def remove(inbox_id: int, email: str) -> None:
-    """Ends a membership of an inbox, and the streams that it allowed."""
+    """Remove a user from an inbox, and close the streams that the membership allowed."""
     remove_from_inbox(inbox_with(inbox_id), user_with(email))
 
 
@@ -70,7 +74,7 @@ def remove(inbox_id: int, email: str) -> None:
 @click.option("--role", type=click.Choice(["administrator", "agent"]), default="agent")
 @click.option("--sees", type=click.Choice(["inbox", "assigned"]), default="inbox")
 def set_member(account_id: int, email: str, role: str, sees: str) -> None:
-    """Sets what a member of an account is, and what they see of it if they are an agent."""
+    """Set a member's role, and which conversations they see as an agent."""
     user = user_with(email)
     membership = db.session.scalar(
         select(Membership).where(Membership.account_id == account_id, Membership.user_id == user.id)
@@ -84,13 +88,13 @@ def set_member(account_id: int, email: str, role: str, sees: str) -> None:
 @click.argument("email")
 @click.password_option()
 def set_password(email: str, password: str) -> None:
-    """Changes a password, and signs the user out everywhere."""
+    """Change a password, and sign the user out everywhere."""
     change_password(user_with(email), password)
 
 
 @outbox.command("list")
 def list_dead_letters() -> None:
-    """Prints the dead letters, one a line: id, time, event, topics, error."""
+    """Print the dead letters, one a line: id, time, event, topics, error."""
     for row in dead_letters():
         assert row.dead_lettered_at is not None
         when, topics = clock.rfc3339(row.dead_lettered_at), ",".join(row.topics)
@@ -99,7 +103,7 @@ def list_dead_letters() -> None:
 
 @outbox.command("retry")
 def retry_dead_letters() -> None:
-    """Has the dead letters published again, by a server that runs or the next one."""
+    """Requeue the dead letters. The running or the next server publishes them."""
     click.echo(f"{retry()} events are tried again.")
 
 

@@ -1,11 +1,11 @@
-"""Time, in the two forms that leave this process: RFC 3339 text and Unix seconds."""
+"""The current time, and its RFC 3339 form for clients."""
 
 from datetime import UTC
 from datetime import datetime
 
 
 def now() -> datetime:
-    """The present moment, timezone-aware, in UTC."""
+    """The current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
 
 

@@ -1,4 +1,4 @@
-"""Settings: read once from the environment, checked, and handed to `create_app`."""
+"""Settings: read once from the environment, validated, and passed to `create_app`."""
 
 import os
 import secrets
@@ -13,40 +13,40 @@ INSTALLED = (PACKAGE / "templates").is_dir()
 RESOURCES = PACKAGE if INSTALLED else CHECKOUT
 DEFAULT_INSTANCE = (Path.cwd() if INSTALLED else CHECKOUT) / "instance"
 
-BODY_LIMIT = 1024 * 1024  # bytes of a request body; over it 413
+BODY_LIMIT = 1024 * 1024  # bytes of a request body; a larger one is answered with 413
 CONTENT_LIMIT = 10_000  # characters of a message
-ID_LIMIT = 2**31 - 1  # what an INTEGER column of PostgreSQL holds
-CLIENT_ID_LIMIT = 64  # characters of a client's own id for a message
-PAGE_SIZE = 50  # rows of a list that did not say how many
+ID_LIMIT = 2**31 - 1  # the largest INTEGER of PostgreSQL
+CLIENT_ID_LIMIT = 64  # characters of a message's client_id
+PAGE_SIZE = 50  # rows of a list, if the request sets no limit
 PAGE_LIMIT = 100  # rows of a list at most
-QUERY_LIMIT = 200  # characters that one searches for
+QUERY_LIMIT = 200  # characters of a search
 
-# Rate limits, as Flask-Limiter reads them. Windows are short, so that nobody waits for long.
-# An office signs in at nine; but nobody tries out every account.
+# Rate limits, in Flask-Limiter's notation. Windows are short: a limited client waits briefly.
+# Enough for an office that signs in at nine, too few to try every account.
 SIGN_INS_PER_ADDRESS = "60 per minute"
-# From one place 1 440 guesses a day. Only who shares the guesser's address waits, at most so long.
+# 1 440 guesses a day from one address. Only users of that address can be locked out by them.
 SIGN_INS_PER_EMAIL_AND_ADDRESS = "10 per 10 minute"
-# From everywhere. Guessing from many places can lock somebody out, but not for over a minute.
+# From all addresses. A distributed attack locks the user out for at most a minute.
 SIGN_INS_PER_EMAIL = "20 per minute"
-# A script that imports; nobody types as fast.
+# Enough for an import by script.
 MESSAGES_PER_USER = "200 per 10 second"
-# A page sends one every few seconds; fifty a second are to be nothing out of the ordinary.
+# A page sends one every few seconds; a client that sends fifty a second must still work.
 TYPING_PER_USER = "1000 per 10 second"
-# Of each other kind: clicking through a list, but not a loop gone wild.
+# For each other action: enough for fast clicks through a list, too few for a runaway loop.
 ACTIONS_PER_USER = "100 per 10 second"
 
 
 class SettingsError(Exception):
-    """The environment asks for something impossible or unsafe; the text says what to do."""
+    """The environment has an invalid, missing or unsafe value. The text names the remedy."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What differs between installations. Every field is an environment variable of the README.
+    """The settings of an installation. Every field is an environment variable of the README.
 
-    `database_url` is any SQLAlchemy URL, `redis_url` any redis-py URL or None for the embedded
-    server, `instance` the folder for what the embedded defaults keep, `proxies` how many of them
-    there are in front, each adding to X-Forwarded-For.
+    `database_url`: a SQLAlchemy URL. `redis_url`: a redis-py URL, or None for the embedded server.
+    `instance`: the folder for the files of the embedded defaults. `proxies`: the number of trusted
+    proxies, each of which appends to X-Forwarded-For.
     """
 
     instance: Path
@@ -67,7 +67,8 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Raises SettingsError for a value that can't be used or, in production, is missing."""
+        """Read the settings. Raises SettingsError for a value that is invalid, or missing in
+        production."""
         env = environ.get("RTAPP_ENV", "development")
         if env not in ("development", "production"):
             raise SettingsError(f"RTAPP_ENV is {env!r}; it must be development or production.")
@@ -102,7 +103,7 @@ def whole_number(
 
 
 def switch(environ: Mapping[str, str], name: str) -> bool:
-    """On unless it is `off`."""
+    """True unless the variable is `off`. Raises SettingsError for a value other than on and off."""
     text = environ.get(name) or "on"
     if text not in ("on", "off"):
         raise SettingsError(f"{name} is {text!r}; it must be on or off.")
@@ -110,7 +111,7 @@ def switch(environ: Mapping[str, str], name: str) -> bool:
 
 
 def generated_secret(path: Path) -> str:
-    """The secret in `path`, made on first use. Two processes starting at once agree on one."""
+    """The secret in `path`, generated on first use. Concurrent processes get the same one."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

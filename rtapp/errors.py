@@ -1,4 +1,4 @@
-"""Errors as clients see them: `application/problem+json` (RFC 9457), or a page for a browser."""
+"""Error responses: `application/problem+json` (RFC 9457), or a page for a browser."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 
 class Problem(Exception):
-    """Ends a request with `status`. `detail` says what happened and what to do."""
+    """An error response with `status`. `detail` states the cause and the remedy."""
 
     status = HTTPStatus.BAD_REQUEST
 
@@ -46,7 +46,7 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """There is no such thing, or the user may not know that there is: the same answer."""
+    """The row does not exist, or the principal does not see it: the response is the same."""
 
     status = HTTPStatus.NOT_FOUND
 
@@ -55,7 +55,7 @@ class NotFound(Problem):
 
 
 class Conflict(Problem):
-    """Somebody else was faster. `current` is the thing as it is now, as a read has it."""
+    """The row has changed in the meantime. `current` is its present representation."""
 
     status = HTTPStatus.CONFLICT
 
@@ -69,7 +69,7 @@ class UnsupportedMediaType(Problem):
 
 
 class Unprocessable(Problem):
-    """The request is well-formed and can't be done. `errors`: field → what is wrong with it."""
+    """The request is well-formed but invalid. `errors`: field → messages."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -83,7 +83,8 @@ class TooManyRequests(Problem):
 
 
 def wants_html() -> bool:
-    """Whether a browser asks for a page. `*/*`, as curl sends, means JSON; a stream is no page."""
+    """Whether the client accepts HTML rather than JSON. `*/*`, as curl sends, means JSON. False on
+    a stream's URL."""
     if request.blueprint == "streams":
         return False
     offered = ["application/json", "text/html"]
@@ -93,8 +94,8 @@ def wants_html() -> bool:
 def answer(problem: Problem) -> BaseResponse:
     if wants_html():
         if problem.status is HTTPStatus.UNAUTHORIZED:
-            told = request.method == "GET" and "token" not in request.args
-            here = request.full_path.rstrip("?") if told else None
+            may_return = request.method == "GET" and "token" not in request.args
+            here = request.full_path.rstrip("?") if may_return else None
             return redirect(url_for("login.page", next=here))
         page = render_template(
             "error.html",
@@ -120,7 +121,7 @@ def answer(problem: Problem) -> BaseResponse:
 
 
 def answer_http(error: HTTPException) -> BaseResponse:
-    """What Flask and its extensions raise, in the same form."""
+    """The response for an error of Flask or an extension, in the same form."""
     if error.response is not None or error.code is None or error.code < 400:
         return error.get_response()
     if error.code == HTTPStatus.NOT_FOUND:

@@ -1,4 +1,4 @@
-"""The extensions, unbound: `create_app` binds them; and the database's short way."""
+"""The extensions, unbound (`create_app` binds them), and `execute` for Core statements."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    __table__: ClassVar[Table]  # and no other kind of selectable: statements insert into it
+    __table__: ClassVar[Table]  # narrower than FromClause, because statements insert into it
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -30,10 +30,10 @@ class Base(DeclarativeBase):
     )
 
 
-# A session lives as long as a request: what it has just committed need not be read again.
+# A session lives as long as a request, so rows need no refresh after a commit.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 if TYPE_CHECKING:
-    Model = Base  # type checkers can't see into the class that Flask-SQLAlchemy makes of it
+    Model = Base  # Flask-SQLAlchemy makes db.Model at run time, where type checkers can't follow
 else:
     Model = db.Model
 migrate = Migrate()
@@ -44,10 +44,9 @@ csrf = CSRFProtect()
 def execute(
     statement: Executable, given: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
-    """Executes a statement in the session's transaction, and gives its rows as they are.
+    """Execute a Core statement in the session's transaction, after a flush. Returns plain rows.
 
-    As `db.session.execute` does, without making objects of them: for a short statement that the
-    ORM must know nothing of, that costs several times as much as the statement.
+    It bypasses the ORM, whose overhead is several times the cost of a short statement.
     """
     session = db.session()
     session.flush()

@@ -1,4 +1,4 @@
-"""Reading pages of lists: what a user sees, in order, and from where the next page begins."""
+"""Queries of paginated lists: the rows that a principal sees, and the cursor of the next page."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -29,24 +29,21 @@ from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
 
-SEARCH_DEPTH = 2_000  # conversations that one page searches; with some ten messages each
+SEARCH_DEPTH = 2_000  # conversations searched for one page, of some ten messages each
 
-LIST_ORDER = (
-    Conversation.last_activity_at,
-    Conversation.id,
-)  # which a list is ordered by, newest first
+LIST_ORDER = (Conversation.last_activity_at, Conversation.id)  # of a list, newest first
 
 
 class ConversationPage(NamedTuple):
-    """Newest activity first. `next_before` is where to go on, None when there is nothing more."""
+    """Newest activity first. `next_before` is the `before` of the next page, None on the last."""
 
     conversations: list[Conversation]
     next_before: str | None
 
 
 class MessagePage(NamedTuple):
-    """Oldest first. `next_before` is the message before which there are older ones, or None;
-    `next_after` the one after which there are newer ones, None on the newest page."""
+    """Oldest first. `next_before` is the `before` of the page of older messages, None on the first;
+    `next_after` is the `after` of the page of newer ones, None on the last."""
 
     messages: list[Message]
     next_before: int | None
@@ -54,7 +51,7 @@ class MessagePage(NamedTuple):
 
 
 class NotificationPage(NamedTuple):
-    """Newest first. `next_before` is the notification before which there are older ones."""
+    """Newest first. `next_before` is the `before` of the next page, None on the last."""
 
     notifications: list[Notification]
     next_before: int | None
@@ -72,9 +69,9 @@ def conversations(
 ) -> ConversationPage:
     """The conversations that the member sees. `assignee` is `me`, `none` or a user's id.
 
-    `q` is looked for in the contact's name and address and in the messages. One page searches
-    SEARCH_DEPTH conversations: it may have fewer than `limit` and still say where to go on.
-    Raises BadRequest for a `before` that was not a page's `next_before`.
+    `q` matches the contact's name and address, and the messages. One page searches SEARCH_DEPTH
+    conversations: it may have fewer rows than `limit` and still a `next_before`. Raises BadRequest
+    for a `before` that is no `next_before` of a page.
     """
     conditions: list[ColumnElement[bool]] = []
     if status is not None:
@@ -100,17 +97,17 @@ def conversations(
     )
     rows = list(db.session.scalars(query.where(contains(q)) if q else query))
     if len(rows) > limit:
-        return ConversationPage(rows[:limit], place_of(rows[limit - 1]))
-    return ConversationPage(rows, end_of(page, depth) if q else None)
+        return ConversationPage(rows[:limit], page_end(rows[limit - 1]))
+    return ConversationPage(rows, search_end(page, depth) if q else None)
 
 
 def newest(
     views: Sequence[ColumnElement[bool]], conditions: Sequence[ColumnElement[bool]], count: int
 ) -> Subquery | None:
-    """Ids and times of the newest `count` that meet the conditions, of all views together.
+    """Ids and times of the newest `count` conversations in the union of the views.
 
-    Each view's newest come out of an index in their order, and only they are merged; only what is
-    shown is then read whole. None if there are no views.
+    Each view is read from an index in the list's order, and only its first `count` are merged. The
+    caller joins the other columns. None if there are no views.
     """
     order = [column.desc() for column in LIST_ORDER]
     parts = [
@@ -125,7 +122,7 @@ def newest(
 
 
 def contains(q: str) -> ColumnElement[bool]:
-    """Capitals are as good as small letters; on SQLite only those of ASCII."""
+    """A search that ignores case; on SQLite only the case of ASCII."""
     return or_(
         Conversation.contact.has(
             or_(
@@ -141,12 +138,12 @@ def contains(q: str) -> ColumnElement[bool]:
     )
 
 
-def end_of(page: Subquery, depth: int) -> str | None:
-    """Where a search of `depth` conversations ended, or None if there were no more."""
+def search_end(page: Subquery, depth: int) -> str | None:
+    """The `next_before` of a search of `depth` conversations, or None if it reached the end."""
     columns = (page.c.last_activity_at, page.c.id)
     query = select(*columns).order_by(*(column.desc() for column in columns))
     last = db.session.execute(query.offset(depth - 1).limit(2)).all()
-    return place_of(last[0]) if len(last) == 2 else None
+    return page_end(last[0]) if len(last) == 2 else None
 
 
 def messages(
@@ -157,9 +154,9 @@ def messages(
     limit: int = PAGE_SIZE,
     public: bool = False,
 ) -> MessagePage:
-    """The newest messages of a thread, or those just before or just after one (by its id).
+    """The newest messages of a thread, or those before or after the message with this id.
 
-    `public` ones only, for visitors.
+    With `public`, only those that the customer sees.
     """
     query = (
         select(Message)
@@ -184,7 +181,7 @@ def messages(
 def messages_around(
     conversation: Conversation, message_id: int, limit: int = PAGE_SIZE
 ) -> MessagePage:
-    """The newest messages if this one is among them; else those before and after it, and it."""
+    """The newest messages if they include this one, else the messages on both sides of it."""
     newest = messages(conversation, limit=limit)
     if newest.next_before is None or message_id >= newest.next_before:
         return newest
@@ -201,7 +198,7 @@ def notifications(
     before: int | None = None,
     limit: int = PAGE_SIZE,
 ) -> NotificationPage:
-    """The user's notifications in the account, of conversations that they see now."""
+    """The user's notifications in the account, of conversations that the user sees now."""
     query = (
         select(Notification)
         .join(Conversation, Conversation.id == Notification.conversation_id)
@@ -224,8 +221,8 @@ def notifications(
     return NotificationPage(rows, rows[-1].id if more else None)
 
 
-def place_of(row: Any) -> str:
-    """Of a conversation, or of its `last_activity_at` and `id`."""
+def page_end(row: Any) -> str:
+    """A `next_before`. `row` has `last_activity_at` and `id` of a page's last conversation."""
     moment = row.last_activity_at
     return f"{int(moment.timestamp())}{moment.microsecond:06}-{row.id}"
 

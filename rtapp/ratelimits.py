@@ -1,7 +1,7 @@
-"""How often one may ask: by Flask-Limiter, counted in Redis for all processes together.
+"""Rate limits, by Flask-Limiter with counters in Redis that all processes share.
 
-While Redis is away each process counts in its own memory: a POST never fails because of it, and a
-Redis that hangs costs one of them PATIENCE. Reads are not limited, streams by their number.
+While Redis is unavailable each process counts in its own memory: no POST fails, and a Redis that
+hangs delays one of them by PATIENCE. Reads are not limited. Streams are limited by number.
 """
 
 import hashlib
@@ -35,23 +35,23 @@ from rtapp.errors import TooManyRequests
 from rtapp.events import presenters
 from rtapp.models import Principal
 
-PATIENCE = 0.5  # s that a request waits for Redis to count it
+PATIENCE = 0.5  # s, the timeout of Redis for a request's counter
 UNLIMITED = {"GET", "HEAD", "OPTIONS"}
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-# Keys stand in Redis and in the log: no token, no session id, no e-mail address in them.
+# Keys appear in Redis and in the log. They must not contain a token, session id or e-mail address.
 
 
 def principal() -> str:
-    who = current_user._get_current_object()
-    return f"{presenters.kind(who)} {who.id}" if isinstance(who, Principal) else address()
+    user = current_user._get_current_object()
+    return f"{presenters.kind(user)} {user.id}" if isinstance(user, Principal) else address()
 
 
 def address() -> str:
-    """The client's; of IPv6 the half that names a network, which has as many as it likes."""
+    """The client's address; of IPv6 its /64, because one client has all addresses of a network."""
     text = request.remote_addr or "unknown"
     try:
         parsed = ipaddress.ip_address(text)
@@ -62,15 +62,15 @@ def address() -> str:
 
 
 def email() -> str:
-    return hashlib.sha256(asked_email().encode(errors="replace")).hexdigest()[:32]
+    return hashlib.sha256(submitted_email().encode(errors="replace")).hexdigest()[:32]
 
 
 def email_and_address() -> str:
     return f"{email()} {address()}"
 
 
-def asked_email() -> str:
-    """As the request has it, in whatever form. Never raises: the view says what is wrong."""
+def submitted_email() -> str:
+    """The e-mail address of the body, "" without one. Never raises: the view validates the body."""
     try:
         body = request.get_json(silent=True) if request.is_json else request.form
         text = body.get("email") if body is not None else ""
@@ -85,13 +85,13 @@ limiter = Limiter(
     in_memory_fallback_enabled=True,
     swallow_errors=True,
 )
-# Counts what is too frequent to ask Redis each time: in this process alone.
+# In this process's memory, for requests too frequent to count in Redis.
 nearby = Limiter(key_func=principal, storage_uri="memory://", swallow_errors=True)
 
 for each in (limiter, nearby):
     each.request_filter(lambda: request.method in UNLIMITED)
 
-# Decorators for a view, below its route. A view that has none is limited as ACTIONS_PER_USER says.
+# Decorators for a view, below its route. A view without one has the limit ACTIONS_PER_USER.
 messages = limiter.limit(MESSAGES_PER_USER)
 
 
@@ -113,7 +113,7 @@ def answer(error: RateLimitExceeded) -> Response:
     try:
         seconds = min(seconds, max(1, breached.reset_at - int(time.time())))
     except (RedisError, OSError):
-        pass  # it went away since; the whole window is no lie
+        pass  # without Redis, the whole window is an upper bound
     return errors.answer(
         TooManyRequests(
             f"Too many requests of this kind; try again in {seconds} s.",
@@ -130,7 +130,7 @@ def init_app(app: Flask, settings: Settings, redis_url: str) -> None:
             "protocol": 2,
             "socket_timeout": PATIENCE,
             "socket_connect_timeout": PATIENCE,
-            # Once more for a connection that a restarted Redis has cut, but not for silence.
+            # One retry for a connection that a restart of Redis closed, none after a timeout.
             "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         },
     )

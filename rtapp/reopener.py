@@ -1,4 +1,4 @@
-"""Conversations whose snooze is over open by themselves: a look at what is due, every second."""
+"""Reopens conversations whose snooze is over, by a query each second."""
 
 import logging
 
@@ -8,20 +8,20 @@ from flask import Flask
 from rtapp import clock
 from rtapp.services.reopen_snoozed import reopen_snoozed
 
-POLL_INTERVAL = 1.0  # s between two looks, each one query of an index
+POLL_INTERVAL = 1.0  # s; each poll is one query of an index
 
 logger = logging.getLogger(__name__)
 
 
 class Reopener:
-    """One per process. That several look at the same time does no harm."""
+    """The background task of a process. Several processes may poll at the same time."""
 
     def __init__(self, app: Flask):
         self._app = app
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self) -> None:
-        """Begins to look, in a greenlet. Again: does nothing."""
+        """Start polling in a greenlet. A second call does nothing."""
         if self._greenlet is None:
             self._greenlet = gevent.spawn(self._run)
 

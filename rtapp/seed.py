@@ -1,4 +1,4 @@
-"""The demo: an account that one can sign in to at once, with threads that look real."""
+"""The demo account: users, and conversations with realistic threads."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from rtapp.models import Message
 from rtapp.models import ReadMarker
 from rtapp.models import User
 
-PASSWORD = "password"  # noqa: S105 (the demo's, which is printed at the start)
+PASSWORD = "password"  # noqa: S105 (of the demo, printed at the start)
 
 
 class Person(NamedTuple):
@@ -39,7 +39,7 @@ PEOPLE = (
 
 ASK = "the contact"
 
-# Who speaks and what: "Ada!" writes a private note, "Ada*" did something.
+# Speaker and text. "Ada!" is the author of a private note, "Ada*" of an activity.
 Line = tuple[str, str]
 
 
@@ -117,7 +117,7 @@ THREADS = (
 
 
 def seed_if_empty() -> bool:
-    """Makes the demo account if there is no account yet. Returns whether it did."""
+    """Create the demo account unless there is an account. Returns whether it did."""
     if db.session.scalar(select(func.count()).select_from(Account)):
         return False
     account = Account(name="Acme")
@@ -167,12 +167,12 @@ def add_thread(
     )
     db.session.add(conversation)
     db.session.flush()
-    read: dict[int, int] = {}  # who has written has read what came before
+    read: dict[int, int] = {}  # by user: the author of a message has read up to it
     for back, (speaker, text) in zip(
         range(len(thread.lines) - 1, -1, -1), thread.lines, strict=True
     ):
         when = last - timedelta(minutes=3 * back)
-        message = said(speaker, text, contact, users)
+        message = message_of(speaker, text, contact, users)
         message.account_id, message.conversation_id = account.id, conversation.id
         message.created_at = message.updated_at = when
         db.session.add(message)
@@ -189,7 +189,7 @@ def add_thread(
     )
 
 
-def said(speaker: str, text: str, contact: Contact, users: dict[str, User]) -> Message:
+def message_of(speaker: str, text: str, contact: Contact, users: dict[str, User]) -> Message:
     if speaker == ASK:
         return Message(message_type="incoming", contact=contact, content=text)
     name, mark = speaker.rstrip("!*"), speaker[-1]

@@ -1,4 +1,4 @@
-"""Bodies and parameters of requests, checked against a model that says their exact shape."""
+"""Validation of request bodies and parameters against pydantic models."""
 
 import re
 from datetime import UTC
@@ -27,10 +27,10 @@ from rtapp.errors import UnsupportedMediaType
 
 
 def storable(text: str) -> str:
-    if "\x00" in text:  # which PostgreSQL does not store
+    if "\x00" in text:  # PostgreSQL can't store it
         raise ValueError("must not contain the character NUL")
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("must not contain half of a surrogate pair")  # which UTF-8 can't express
+        raise ValueError("must not contain half of a surrogate pair")  # not encodable in UTF-8
     return text
 
 
@@ -41,7 +41,7 @@ def not_blank(text: str) -> str:
 
 
 def with_plain_line_ends(text: str) -> str:
-    return text.replace("\r\n", "\n")  # as forms send them
+    return text.replace("\r\n", "\n")  # forms send CRLF
 
 
 Text = Annotated[str, AfterValidator(storable)]
@@ -55,7 +55,7 @@ RFC3339 = re.compile(
 
 
 def moment(value: object) -> datetime:
-    """The time as this application keeps it: in UTC, whole milliseconds."""
+    """The time in UTC, truncated to milliseconds. Raises ValueError unless it is RFC 3339."""
     if not isinstance(value, str) or not RFC3339.fullmatch(value):
         raise ValueError("must be a time as in RFC 3339, like 2026-11-23T14:05:00Z")
     try:
@@ -66,17 +66,17 @@ def moment(value: object) -> datetime:
 
 
 def none_if_empty(value: object) -> object:
-    return None if value == "" else value  # as a form says that it has none
+    return None if value == "" else value  # a form sends an empty field for none
 
 
 Time = Annotated[datetime, BeforeValidator(moment)]
 OrNone = BeforeValidator(none_if_empty)
 RowId = Annotated[int, Field(ge=1, le=ID_LIMIT)]
-KnownVersion = Annotated[RowId | None, OrNone]  # what the client knows of what it changes
+KnownVersion = Annotated[RowId | None, OrNone]  # the client's version of the row that it changes
 
 
 class Body(BaseModel):
-    """A field that a model does not name is an error: a misspelt `private` must not send openly."""
+    """A body's model. Unknown fields are errors: a misspelt `private` must not publish a note."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -87,8 +87,9 @@ Model = TypeVar("Model", bound=BaseModel)
 def body(model: type[Model]) -> Model:
     """The request's body, JSON or form, as `model`.
 
-    Raises BadRequest for what is not JSON, UnsupportedMediaType for what is neither, Unprocessable
-    with a message per field for a wrong shape. A form's text is converted; JSON's types must fit.
+    Text of a form is converted; the types of JSON must match. Raises BadRequest for malformed JSON,
+    UnsupportedMediaType for another media type, Unprocessable with messages per field for a body
+    that does not match the model.
     """
     if request.is_json:
         return checked(model, json_body(), strict=True)
@@ -100,26 +101,26 @@ def body(model: type[Model]) -> Model:
 
 
 def parameters(model: type[Model]) -> Model:
-    """The query string as `model`. Raises BadRequest naming what is wrong."""
+    """The query string as `model`. Raises BadRequest that names each wrong parameter."""
     try:
         return model.model_validate(request.args.to_dict(), strict=False)
     except ValidationError as error:
-        told = "; ".join(f"{name} {' and '.join(why)}" for name, why in by_field(error).items())
-        raise BadRequest(f"The query string can't be used: {told}.") from error
+        raise BadRequest(f"The query string can't be used: {sentence(by_field(error))}.") from error
 
 
 def refuse_cut_body() -> None:
-    """Before a body that does not say how long it is (RFC 9112, section 7.1) is used: werkzeug
-    reads as much as is allowed, and what was left out would not be missed. Raises
-    RequestEntityTooLarge."""
+    """Raises RequestEntityTooLarge for a chunked body (RFC 9112, section 7.1) over the limit.
+
+    Werkzeug reads such a body up to the limit and silently drops the rest.
+    """
     if "Transfer-Encoding" in request.headers and request.environ.get("wsgi.input_terminated"):
-        request.get_data()  # it is kept, and forms are read from it
+        request.get_data()  # cached; forms are parsed from the cache
         if request.environ["wsgi.input"].read(1):
             raise RequestEntityTooLarge
 
 
 def form_body() -> dict[str, Any]:
-    """The form's fields, where `contact.name` is the field `name` of `contact`."""
+    """The form's fields as a dict. A field `contact.name` becomes `name` in the dict `contact`."""
     form: dict[str, Any] = {}
     for name, value in request.form.items():
         outer, dot, inner = name.partition(".")
@@ -149,19 +150,23 @@ def checked(model: type[Model], value: Any, *, strict: bool) -> Model:
         return model.model_validate(value, strict=strict)
     except ValidationError as error:
         errors = by_field(error)
-        told = "; ".join(f"{name} {' and '.join(why)}" for name, why in errors.items())
-        raise Unprocessable(f"The body can't be used: {told}.", errors=errors) from error
+        detail = f"The body can't be used: {sentence(errors)}."
+        raise Unprocessable(detail, errors=errors) from error
 
 
 def by_field(error: ValidationError) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         field = ".".join(str(part) for part in problem["loc"]) or "body"
-        errors.setdefault(field, []).append(told(problem["type"], problem["msg"]))
+        errors.setdefault(field, []).append(predicate(problem["type"], problem["msg"]))
     return errors
 
 
-def told(kind: str, message: str) -> str:
+def sentence(errors: dict[str, list[str]]) -> str:
+    return "; ".join(f"{name} {' and '.join(messages)}" for name, messages in errors.items())
+
+
+def predicate(kind: str, message: str) -> str:
     """Pydantic's message as the end of a sentence that begins with the field's name."""
     if kind == "missing":
         return "is missing"
@@ -172,14 +177,14 @@ def told(kind: str, message: str) -> str:
 
 
 class IdConverter(IntegerConverter):
-    """`<id:…>` in a route: a positive number that a primary key can hold."""
+    """`<id:…>` in a route: a positive integer within ID_LIMIT."""
 
     def __init__(self, map: Map):
         super().__init__(map, min=1, max=ID_LIMIT)
 
     def to_python(self, value: str) -> int:
-        """Raises NotFound for what is no id, however long: werkzeug would try the URL's other
-        methods and answer 405, or fail where Python refuses to read so many digits."""
+        """Raises NotFound for an invalid id. With a ValueError, werkzeug would try the URL's other
+        methods and answer 405; Python raises one for too many digits."""
         try:
             id: int = super().to_python(value)
         except ValueError as error:

@@ -23,7 +23,9 @@ from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import ReadMarker
 from rtapp.models import User
+from rtapp.realtime.broker import Broker
 from rtapp.realtime.embedded_redis import EmbeddedRedis
+from rtapp.realtime.engine import Engine
 
 from .harness.postgres import SeededDatabase
 from .harness.postgres import seeded_database
@@ -31,13 +33,14 @@ from .harness.reuse import Reuse
 from .support import ApiClient
 from .support import CustomerClient
 from .support import Outbox
+from .world import Other
 from .world import other_account
 
 pytest_plugins = ["rtapp.testing"]
 
 
 @pytest.fixture(scope="session")
-def redis(tmp_path_factory):
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
     """A real redis-server, for the whole run."""
     server = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
     server.start()
@@ -121,48 +124,50 @@ def app(database_url: str, redis: EmbeddedRedis, tmp_path: Path, reuse: Reuse) -
 
 
 @pytest.fixture
-def hub(app):
-    return app.extensions["engine"]
+def hub(app: Flask) -> Engine:
+    engine: Engine = app.extensions["engine"]
+    return engine
 
 
 @pytest.fixture
-def broker(app):
-    return app.extensions["broker"]
+def broker(app: Flask) -> Broker:
+    broker: Broker = app.extensions["broker"]
+    return broker
 
 
 @pytest.fixture
-def ada(app):
+def ada(app: Flask) -> ApiClient:
     return ApiClient(app, "ada@example.com")
 
 
 @pytest.fixture
-def kevin(app):
+def kevin(app: Flask) -> ApiClient:
     return ApiClient(app, "kevin@example.com")
 
 
 @pytest.fixture
-def grace(app):
+def grace(app: Flask) -> ApiClient:
     return ApiClient(app, "grace@example.com")
 
 
 @pytest.fixture
-def nobody(app):
+def nobody(app: Flask) -> ApiClient:
     return ApiClient(app, None)
 
 
 @pytest.fixture
-def maria(app):
+def maria(app: Flask) -> CustomerClient:
     """The customer of conversation 1."""
     return CustomerClient(app, "maria.lindqvist@example.com")
 
 
 @pytest.fixture
-def other(app):
+def other(app: Flask) -> Other:
     """Another account, with one object of each kind."""
     return other_account(app)
 
 
 @pytest.fixture
-def outbox(app, broker):
+def outbox(app: Flask, broker: Broker) -> Outbox:
     """A snapshot of published and waiting events, to check that nothing was added."""
     return Outbox(app, broker)

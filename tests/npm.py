@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ def installed(*packages: str) -> Path:
     if npm is None or shutil.which("node") is None:
         pytest.skip(f"SKIPPED: there is no npm to install {', '.join(packages)}")
     name = re.sub(r"[^a-z0-9.@-]", "_", "-".join(packages))
-    folder = Path(tempfile.gettempdir()) / f"rtapp-npm-{os.getuid()}-{name}"
+    folder = Path("/tmp") / f"rtapp-npm-{os.getuid()}-{name}"
     folder.mkdir(exist_ok=True, mode=0o700)
     if not (folder / "installed").exists():
         done = subprocess.run(

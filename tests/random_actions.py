@@ -127,7 +127,7 @@ class Actions:
         with self._app.app_context():
             newest = db.session.scalar(select(func.max(Message.id)))
         assert newest is not None
-        return max(1, newest - int(self._random.expovariate(1 / 30)))
+        return max(1, int(newest) - int(self._random.expovariate(1 / 30)))
 
     def _version(self) -> dict[str, int]:
         return {"version": self._random.randint(1, 50)} if self._random.random() < 0.1 else {}

@@ -41,14 +41,16 @@ class Outbox:
 
     def state(self) -> tuple[int, int, int, list[bytes]]:
         with self._app.app_context():
-            rows = db.session.scalar(select(func.count()).select_from(Message))
-            waiting = db.session.scalar(select(func.count()).select_from(OutboxEvent))
-            versions = db.session.scalar(select(func.sum(Conversation.version)))
-        return rows, waiting, int(versions), sorted(self._broker.redis.keys("rt:{*}:conv*"))
+            rows = db.session.scalars(select(func.count()).select_from(Message)).one()
+            waiting = db.session.scalars(select(func.count()).select_from(OutboxEvent)).one()
+            versions = db.session.scalars(select(func.sum(Conversation.version))).one()
+        logs = sorted(self._broker.redis.scan_iter("rt:{*}:conv*"))
+        return rows, waiting, int(versions or 0), logs
 
     def unchanged(self) -> bool:
         return self.state() == self.before
 
 
 def envelope(event: ServerSentEvent) -> dict[str, Any]:
-    return json.loads(event.data)
+    body: dict[str, Any] = json.loads(event.data)
+    return body

@@ -144,7 +144,7 @@ def test_losing_more_conversations_than_the_limit_resets_the_stream(
 ):
     from rtapp.services import change_inbox_members
 
-    monkeypatch.setattr(change_inbox_members, "TOLD", limit)
+    monkeypatch.setattr(change_inbox_members, "MAX_REMOVED", limit)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
     change(app, remove_from_inbox, kevin)
     assert outbox_drained(app)

@@ -5,6 +5,7 @@ import pytest
 from gevent.event import Event
 
 from rtapp.testing import eventually
+from rtapp.testing.parsing import StreamParser
 
 from .harness.gate import Gate
 from .harness.supervision import HelperFailed
@@ -111,3 +112,21 @@ def test_an_open_gate_does_not_hold_a_greenlet():
     gate = Gate(closed=False)
     gate()
     assert gate.reached
+
+
+def test_a_stream_in_any_pieces_gives_the_same_frames():
+    stream = "retry: 5\n\nid: a-1\nevent: x\ndata: é\ndata: b\n\ndata: c\n\n".encode()
+    for size in range(1, len(stream) + 1):
+        parser = StreamParser()
+        pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+        frames = [frame for piece in pieces for frame in parser.feed(piece)]
+        assert [(f.id, f.event.event, f.event.data, f.fires) for f in frames] == [
+            ("", "message", "", False), ("a-1", "x", "é\nb", True), ("", "message", "c", True)
+        ]  # fmt: skip
+        assert parser.unexpected == []
+
+
+def test_a_field_that_the_protocol_does_not_have_is_noticed():
+    parser = StreamParser()
+    parser.feed(b"data: a\nforged: b\n\n")
+    assert parser.unexpected == ["forged: b"]

@@ -1,4 +1,4 @@
-"""What a client does, by POST: one action, one file. Importing the package makes them known."""
+"""Actions: the POST endpoints, a file for each noun. Importing the package registers them."""
 
 from importlib import import_module
 from pkgutil import iter_modules

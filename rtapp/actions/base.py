@@ -1,4 +1,4 @@
-"""What every action has in common: its blueprint, and the form of its answer."""
+"""The blueprint of the actions, and the form of their responses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,17 +17,17 @@ from rtapp.models import Principal
 bp = Blueprint("actions", __name__)
 
 
-def answer(thing: Mapping[str, Any], status: int, page: str) -> Response:
-    """The thing as JSON; for a form without JavaScript, 303 back to the page it stands on."""
+def answer(body: Mapping[str, Any], status: int, page: str) -> Response:
+    """`body` as JSON; for a form without JavaScript, a redirect (303) to its `page`."""
     if wants_html():
         return redirect(page, 303)
-    response = jsonify(thing)
+    response = jsonify(body)
     response.status_code = status
     return response
 
 
 def done(page: str) -> Response:
-    """204, where there is nothing to show; for a form, 303 as above."""
+    """204 (no content); for a form, a redirect (303) to its `page`."""
     return redirect(page, 303) if wants_html() else Response(status=204)
 
 
@@ -36,6 +36,6 @@ def thread_page(conversation_id: int) -> str:
 
 
 def refuse_private(principal: Principal, private: bool) -> None:
-    """Raises Forbidden if a visitor asks for what only the team may do."""
+    """Raises Forbidden if a customer sends something private, which only agents may."""
     if private and isinstance(principal, Customer):
         raise Forbidden("Private notes are the team's; send it with private false.")

@@ -24,7 +24,7 @@ from .base import thread_page
 from .message import ClientId
 from .message import MessageContent
 
-# What mail servers make of the rest is theirs to say (RFC 5321, section 2.3.11).
+# The rest of the syntax is up to the mail server (RFC 5321, section 2.3.11).
 ADDRESS = r"^[^@\s]+@[^@\s]+$"
 
 

@@ -21,7 +21,7 @@ from rtapp.models import Principal
 from rtapp.services.delete_message import delete_message
 from rtapp.services.edit_message import edit_message
 from rtapp.services.send_message import send_message
-from rtapp.services.typing import tell_typing
+from rtapp.services.typing import submit_typing
 from rtapp.validation import Body
 from rtapp.validation import Content
 from rtapp.validation import KnownVersion
@@ -62,13 +62,14 @@ def create_message(conversation_id: int) -> Response:
     message, created = send_message(
         principal, ref, new.content, private=new.private, client_id=new.client_id or None
     )
-    tell_typing(principal, message.account_id, conversation_id, is_typing=False)
-    return answer(shown(message, principal), 201 if created else 200, thread_page(conversation_id))
+    submit_typing(principal, message.account_id, conversation_id, is_typing=False)
+    status = 201 if created else 200
+    return answer(presented(message, principal), status, thread_page(conversation_id))
 
 
 @bp.post("/messages/<id:message_id>")
 def change_message(message_id: int) -> Response:
-    message = changeable(message_id)
+    message = changeable_message(message_id)
     edit = validation.body(Edit)
     edit_message(message, edit.content, version=edit.version)
     return answer(presenters.message(message), 200, thread_page(message.conversation_id))
@@ -76,13 +77,13 @@ def change_message(message_id: int) -> Response:
 
 @bp.post("/messages/<id:message_id>/delete")
 def remove_message(message_id: int) -> Response:
-    message = changeable(message_id)
+    message = changeable_message(message_id)
     deletion = validation.body(Deletion)
     delete_message(message, version=deletion.version)
     return done(thread_page(message.conversation_id))
 
 
-def changeable(message_id: int) -> Message:
+def changeable_message(message_id: int) -> Message:
     user = auth.signed_in()
     message = access.message_for(user, message_id)
     if not access.may_change(user, message):
@@ -90,7 +91,7 @@ def changeable(message_id: int) -> Message:
     return message
 
 
-def shown(message: AnyMessage, principal: Principal) -> Mapping[str, Any]:
+def presented(message: AnyMessage, principal: Principal) -> Mapping[str, Any]:
     if isinstance(principal, Customer):
         return customer_presenters.message(message)
     return presenters.message(message)

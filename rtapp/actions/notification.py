@@ -14,7 +14,7 @@ from .base import thread_page
 
 
 class Nothing(Body):
-    """There is nothing to say."""
+    """An empty body."""
 
 
 @bp.post("/notifications/<id:notification_id>/read")

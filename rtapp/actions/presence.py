@@ -19,7 +19,7 @@ class Choice(Body):
 
 @bp.post("/accounts/<id:account_id>/presence")
 def choose(account_id: int) -> Response:
-    """Sets as what one is seen while one is there. `offline` hides."""
+    """Set the user's presence status for the account. `offline` hides the user."""
     user = auth.signed_in()
     membership = access.membership_in(user, account_id)
     status = validation.body(Choice).status

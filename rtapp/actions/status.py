@@ -20,7 +20,7 @@ from .base import answer
 from .base import bp
 from .base import thread_page
 
-LONGEST_SNOOZE = timedelta(days=366)  # a year that was mistyped is noticed
+MAX_SNOOZE = timedelta(days=366)  # so that a mistyped year is rejected
 
 
 class NewStatus(Body):
@@ -46,8 +46,8 @@ def refuse_wrong_time(new: NewStatus) -> None:
         return
     if new.status != "snoozed":
         wrong = "goes with the status snoozed only"
-    elif not clock.now() < new.snoozed_until <= clock.now() + LONGEST_SNOOZE:
-        wrong = f"must be in the future, at most {LONGEST_SNOOZE.days} days from now"
+    elif not clock.now() < new.snoozed_until <= clock.now() + MAX_SNOOZE:
+        wrong = f"must be in the future, at most {MAX_SNOOZE.days} days from now"
     else:
         return
     raise Unprocessable(

@@ -4,7 +4,7 @@ from rtapp import access
 from rtapp import auth
 from rtapp import ratelimits
 from rtapp import validation
-from rtapp.services.typing import tell_typing
+from rtapp.services.typing import submit_typing
 from rtapp.validation import Body
 
 from .base import bp
@@ -14,7 +14,7 @@ from .base import thread_page
 
 
 class Typing(Body):
-    """Whether one types now; in a private note, only colleagues are told."""
+    """Whether the sender types now. Typing in a private note is published to agents only."""
 
     typing: bool
     private: bool = False
@@ -23,12 +23,12 @@ class Typing(Body):
 @bp.post("/conversations/<id:conversation_id>/typing")
 @ratelimits.typing
 def type_(conversation_id: int) -> Response:
-    """Says that one types, or no longer does. To be said again every few seconds."""
+    """Start or stop typing. The client repeats a start every few seconds."""
     principal = auth.current_principal()
     ref = access.conversation_ref(principal, conversation_id)
-    said = validation.body(Typing)
-    refuse_private(principal, said.private)
-    tell_typing(
-        principal, ref.account_id, conversation_id, is_typing=said.typing, private=said.private
+    body = validation.body(Typing)
+    refuse_private(principal, body.private)
+    submit_typing(
+        principal, ref.account_id, conversation_id, is_typing=body.typing, private=body.private
     )
     return done(thread_page(conversation_id))

@@ -1,1 +1,1 @@
-"""What is said to clients: which events exist, how they look, to whom they go, how they leave."""
+"""Events for clients: their catalogue, presenters, audience, outbox and rendering."""

@@ -1,10 +1,15 @@
-"""What is said of a change, to the team and to the contact: each function writes outbox rows.
+"""Durable events: a table of the audience and presenters of each, and functions that record them.
 
-To be called in the change's own transaction, after the rows are as they will be. The contact gets
-events of their own, made by customer_presenters.py; nothing of the team's goes to their topic.
+Call the functions in the transaction of the change, once the rows have their final values: each
+writes outbox rows. Customers receive an event of their own on a topic of their own, made by the
+row's customer presenter. An event without one never goes to a customer.
 """
 
+from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
 
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
@@ -21,79 +26,98 @@ from . import outbox
 from . import presenters
 
 
+class Row(NamedTuple):
+    """`audience` gives the agents' topics, `presenter` their data, `customer_presenter` the
+    customer's data, or None if the customer must not receive it."""
+
+    audience: Callable[..., list[str]]
+    presenter: Callable[..., dict[str, Any]]
+    customer_presenter: Callable[..., dict[str, Any] | None] | None = None
+
+
+TABLE: Mapping[str, Row] = {
+    "message.created": Row(
+        audience.of_message, presenters.message, customer_presenters.message_event
+    ),
+    "message.updated": Row(
+        audience.of_message, presenters.message, customer_presenters.message_event
+    ),
+    "message.deleted": Row(
+        audience.of_message, presenters.message_deleted, customer_presenters.message_deleted
+    ),
+    "conversation.created": Row(audience.of_conversation, presenters.conversation),
+    "conversation.updated": Row(audience.of_conversation, presenters.conversation),
+    "conversation.status_changed": Row(
+        audience.of_change, presenters.status_changed, customer_presenters.status_changed
+    ),
+    "conversation.assignee_changed": Row(audience.of_change, presenters.assignee_changed),
+    "conversation.removed": Row(audience.of_removal, presenters.conversation_removed),
+    "conversation.read": Row(audience.of_read, presenters.conversation_read),
+    "notification.created": Row(audience.of_notification, presenters.notification),
+    "notification.read": Row(audience.of_notification, presenters.notifications_read),
+}
+
+
+def _record(event: str, to: tuple[Any, ...], *facts: Any) -> None:
+    """Record an event for the agents, and for the customer if its row says so.
+
+    `to` are the arguments of the row's audience, `facts` those of its presenters. The first of `to`
+    is the conversation in each row with a customer presenter.
+    """
+    row = TABLE[event]
+    data = row.presenter(*facts)
+    outbox.record(event, data["account_id"], row.audience(*to), data)
+    if row.customer_presenter is not None:
+        public = row.customer_presenter(*facts)
+        if public is not None:
+            outbox.record(event, public["account_id"], audience.of_customer(to[0]), public)
+
+
 def message_created(conversation: AnyConversation, message: AnyMessage) -> None:
-    _message("message.created", conversation, message)
+    _record("message.created", (conversation,), message)
 
 
 def message_updated(conversation: Conversation, message: Message) -> None:
-    _message("message.updated", conversation, message)
+    _record("message.updated", (conversation,), message)
 
 
 def message_deleted(conversation: Conversation, message: Message) -> None:
-    event, account_id = "message.deleted", conversation.account_id
-    topics, data = audience.of_message(conversation), presenters.message_deleted(message)
-    outbox.record(event, account_id, topics, data)
-    if customer_presenters.is_public(message):
-        data = customer_presenters.message_deleted(message)
-        outbox.record(event, account_id, audience.of_customer(conversation), data)
-
-
-def _message(event: str, conversation: AnyConversation, message: AnyMessage) -> None:
-    account_id = conversation.account_id
-    topics, data = audience.of_message(conversation), presenters.message(message)
-    outbox.record(event, account_id, topics, data)
-    if customer_presenters.is_public(message):
-        data = customer_presenters.message(message)
-        outbox.record(event, account_id, audience.of_customer(conversation), data)
+    _record("message.deleted", (conversation,), message)
 
 
 def conversation_created(conversation: Conversation) -> None:
-    topics, data = audience.of_conversation(conversation), presenters.conversation(conversation)
-    outbox.record("conversation.created", conversation.account_id, topics, data)
+    _record("conversation.created", (conversation,), conversation)
 
 
 def conversation_updated(conversation: AnyConversation) -> None:
-    topics, data = audience.of_conversation(conversation), presenters.conversation(conversation)
-    outbox.record("conversation.updated", conversation.account_id, topics, data)
+    _record("conversation.updated", (conversation,), conversation)
 
 
 def status_changed(conversation: Conversation, previous: str, by: Principal) -> None:
-    event, account_id = "conversation.status_changed", conversation.account_id
-    topics = audience.of_change(conversation)
-    outbox.record(event, account_id, topics, presenters.status_changed(conversation, previous, by))
-    told = customer_presenters.status_changed(conversation, previous)
-    if told["status"] != told["previous_status"]:
-        outbox.record(event, account_id, audience.of_customer(conversation), told)
+    _record("conversation.status_changed", (conversation,), conversation, previous, by)
 
 
 def assignee_changed(conversation: Conversation, previous: User | None, by: Agent) -> None:
-    topics = audience.of_change(conversation)
-    data = presenters.assignee_changed(conversation, previous, by)
-    outbox.record("conversation.assignee_changed", conversation.account_id, topics, data)
+    _record("conversation.assignee_changed", (conversation,), conversation, previous, by)
 
 
 def conversation_removed(conversation_id: int, account_id: int, user_id: int) -> None:
-    data = presenters.conversation_removed(conversation_id, account_id)
-    outbox.record("conversation.removed", account_id, audience.of_removal(user_id), data)
+    _record("conversation.removed", (user_id,), conversation_id, account_id)
 
 
 def conversation_read(conversation: Conversation, by: Principal, message_id: int) -> None:
-    topics = audience.of_read(conversation, by)
-    data = presenters.conversation_read(conversation, by, message_id)
-    outbox.record("conversation.read", conversation.account_id, topics, data)
+    _record("conversation.read", (conversation, by), conversation, by, message_id)
 
 
 def notification_created(row: Notification) -> None:
-    topics, data = audience.of_notification(row.user_id), presenters.notification(row)
-    outbox.record("notification.created", row.account_id, topics, data)
+    _record("notification.created", (row.user_id,), row)
 
 
 def notifications_read(user_id: int, account_id: int, ids: Sequence[int]) -> None:
-    data = {"account_id": account_id, "ids": list(ids)}
-    outbox.record("notification.read", account_id, audience.of_notification(user_id), data)
+    _record("notification.read", (user_id,), account_id, ids)
 
 
 def state_lost(user_id: int, account_id: int) -> None:
-    """Has the user's clients fetch anew, those too that are away and will resume."""
+    """Have the user's clients fetch the state again, including those that resume later."""
     topics = audience.of_reset(user_id)
     outbox.record("stream.reset", account_id, topics, {"reason": "history_lost"})

@@ -1,4 +1,4 @@
-"""Ephemeral events: what is told of who is present, who types and who looks at a conversation."""
+"""Ephemeral events: presence, typing and viewers, made from the changes of groups."""
 
 import json
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from . import audience
 from . import catalogue
 from . import presenters
 
-OFFLINE = "offline"  # chosen by someone who is there and does not want to be seen
+OFFLINE = "offline"  # chosen by a connected user who wants to stay hidden
 
 
 class Announcements(Announcer):
@@ -40,7 +40,7 @@ class Announcements(Announcer):
         if kind is PRESENCE:
             return [ephemeral(topic, "presence_update", presenters.present(present))]
         if kind is TYPING:
-            # Who has stopped is told too: someone who heard only the beginning may be listening.
+            # Stops are sent too: the client may have received only the start.
             stopped = [Transition(holder, value, "") for holder, value in gone.items()]
             started = [Transition(holder, "", value) for holder, value in present.items()]
             return [typing(topic, change) for change in (*stopped, *started)]
@@ -48,7 +48,7 @@ class Announcements(Announcer):
 
 
 def presence(transitions: Iterable[Transition]) -> dict[str, Any] | None:
-    """The data of a change, or None if nobody can see any: to others, `offline` is not there."""
+    """The data of presence_update, or None without a visible change: `offline` counts as absent."""
     changed: dict[str, str] = {}
     left: list[int] = []
     for holder, before, after in transitions:
@@ -71,7 +71,7 @@ def typing(topic: Topic, change: Transition) -> Ephemeral:
 
 
 def viewers(topic: Topic, holders: Iterable[str], present: Mapping[str, str]) -> list[Ephemeral]:
-    """The viewers of each conversation that one of the holders views or has viewed."""
+    """An event for each conversation that one of the holders views or has viewed."""
     conversations = {int(holder.partition("/")[0]) for holder in holders}
     return [
         ephemeral(topic, "conversation.viewers", presenters.viewers(conversation, present))
@@ -80,7 +80,7 @@ def viewers(topic: Topic, holders: Iterable[str], present: Mapping[str, str]) ->
 
 
 def ephemeral(topic: Topic, event: str, data: Mapping[str, Any]) -> Ephemeral:
-    """The event with its envelope. Raises CatalogueError if the catalogue doesn't describe it."""
+    """The event in its envelope. Raises CatalogueError if the data does not match the catalogue."""
     envelope = {
         "event": event,
         "stream": audience.stream_of(topic.name, topic.account_id),

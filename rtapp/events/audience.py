@@ -1,8 +1,8 @@
-"""To which topics each event goes, what a topic has, and which stream a topic is heard on.
+"""Topics: those of each event, their kinds of ephemeral state, and the stream that carries them.
 
-The account stream of a user listens to their own topic and to those of exactly one kind: account,
-inbox or assignee (see streams/account.py). So a list event goes to one topic of each kind and is
-heard once by everyone who sees the conversation, and by nobody else.
+A user's account stream subscribes to the user's own topic and to topics of exactly one kind:
+account, inbox or assignee (see streams/account.py). A list event is published to one topic of each
+kind. So each user who sees the conversation receives it once, and no other user does.
 """
 
 from typing import Protocol
@@ -27,12 +27,12 @@ KINDS = {
 }
 
 
-# The kinds of topics that an account's stream listens to.
+# The kinds of topics that an account stream subscribes to.
 LISTS = ("account", "inbox", "assignee", "user")
 
 
 class ConversationAudience(Protocol):
-    """As much of a conversation as says who hears of it."""
+    """The columns of a conversation that decide its topics."""
 
     @property
     def id(self) -> int: ...
@@ -48,7 +48,7 @@ def of_message(conversation: ConversationAudience) -> list[str]:
 
 
 def of_conversation(conversation: ConversationAudience) -> list[str]:
-    """conversation.created, .updated: the lists in which it stands"""
+    """conversation.created, .updated: the lists that contain it"""
     topics = [account_topic(), inbox_topic(conversation.inbox_id)]
     if conversation.assignee_id is not None:
         topics.append(assignee_topic(conversation.assignee_id))
@@ -61,7 +61,7 @@ def of_change(conversation: Conversation) -> list[str]:
 
 
 def of_removal(user_id: int) -> list[str]:
-    """conversation.removed: whoever has lost sight of it"""
+    """conversation.removed: the user who no longer sees it"""
     return [user_topic(user_id)]
 
 
@@ -72,33 +72,33 @@ def of_read(conversation: Conversation, reader: Principal) -> list[str]:
 
 
 def of_notification(user_id: int) -> list[str]:
-    """notification.created, .read: whom it concerns"""
+    """notification.created, .read: the notified user"""
     return [user_topic(user_id)]
 
 
 def of_unread(user_id: int) -> str:
-    """unread.changed: whose numbers they are"""
+    """unread.changed: the user whose counts they are"""
     return user_topic(user_id)
 
 
 def of_reset(user_id: int) -> list[str]:
-    """stream.reset: whoever sees more or less than before, in a way that no event describes"""
+    """stream.reset: a user whose visible conversations changed, which no event describes"""
     return [user_topic(user_id)]
 
 
 def of_customer(conversation: ConversationAudience) -> list[str]:
-    """Everything that the contact hears. It has been through customer_presenters.py."""
+    """Every event for the customer. Its data must come from customer_presenters.py."""
     return [customer_topic(conversation.id)]
 
 
 def of_typing(conversation_id: int, private: bool) -> tuple[str, ...]:
-    """typing: the thread, and the contact unless it is a private note"""
+    """typing: the thread, and the customer unless it is a private note"""
     topics = (conversation_topic(conversation_id), customer_topic(conversation_id))
     return topics[:1] if private else topics
 
 
 def of_viewers(ref: ConversationAudience) -> tuple[str, ...]:
-    """conversation.viewers: the thread, and the lists in which it stands"""
+    """conversation.viewers: the thread, and the lists that contain it"""
     return (conversation_topic(ref.id), *of_conversation(ref))
 
 
@@ -107,52 +107,52 @@ def conversation_topic(conversation_id: int) -> str:
 
 
 def customer_topic(conversation_id: int) -> str:
-    """What the contact of the conversation hears: public things only, and no more of them."""
+    """The customer's topic of a conversation. Everything on it is public."""
     return f"visitor:{conversation_id}"
 
 
 def account_topic() -> str:
-    """What administrators hear."""
+    """The list events of the account, for administrators."""
     return "account"
 
 
 def inbox_topic(inbox_id: int) -> str:
-    """What the inbox's agents hear."""
+    """The list events of an inbox, for its agents."""
     return f"inbox:{inbox_id}"
 
 
 def assignee_topic(user_id: int) -> str:
-    """What an agent hears who sees only what is assigned to them."""
+    """The list events of an assignee, for an agent who sees only assigned conversations."""
     return f"assignee:{user_id}"
 
 
 def user_topic(user_id: int) -> str:
-    """What concerns only this user."""
+    """The events for one user only."""
     return f"user:{user_id}"
 
 
 def kinds_of(topic: str) -> tuple[Kind, ...]:
-    """Which kinds of ephemeral state a topic has."""
+    """The kinds of ephemeral state of a topic."""
     return KINDS.get(topic.partition(":")[0], ())
 
 
 def conversation_of(topic: str) -> int:
-    """The conversation of a thread's topic."""
+    """The id of the conversation of a `conversation:` or `visitor:` topic."""
     return int(topic.partition(":")[2])
 
 
 def is_of_lists(topic: str) -> bool:
-    """Whether it is heard on account streams: what says that numbers may have changed is."""
+    """Whether account streams carry the topic. Only events of such topics change unread counts."""
     return topic.partition(":")[0] in LISTS
 
 
 def topic_of_stream(kind: str, id: int) -> str:
-    """The topic of a stream that has one for everybody who hears it: it has the stream's name."""
+    """The topic of a stream that has the same one for all its subscribers: the stream's name."""
     return f"{kind}:{id}"
 
 
 def stream_of(topic: str, account_id: int) -> str:
-    """The name of the stream on which a topic's events arrive."""
+    """The name of the stream that carries a topic's events."""
     if topic == presence.TOPIC:
         return f"presence:{account_id}"
     if topic.partition(":")[0] in LISTS:

@@ -1,4 +1,4 @@
-"""Every event that exists, with exactly its fields. Closed: anything else fails when made."""
+"""The catalogue: every event with exactly its fields. No other event can be made."""
 
 import json
 from collections.abc import Mapping
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-SIZE_LIMIT = 16 * 1024  # bytes of an event's data; over it the long text is cut
+SIZE_LIMIT = 16 * 1024  # bytes of an event's data; a larger one has its long text cut
 
 
 class Each(NamedTuple):
-    """All values of a list, or of an object whose keys are ids, are alike."""
+    """The shape of all values of a list, or of an object with ids as keys."""
 
     value: Any
 
 
-# A field is a type, a tuple of it and None, Each of something, or a dict of fields in turn.
+# A field is a type, a tuple of a field and None (nullable), an Each, or a dict of fields.
 PERSON = {"id": int, "name": str}
 ASSIGNEE = (PERSON, None)
 SENDER = {"type": str, "id": int, "name": str}
@@ -91,7 +91,7 @@ DURABLE: Mapping[str, Mapping[str, Any]] = {
     "notification.read": {"account_id": int, "ids": Each(int)},
 }
 
-# For a change that no event describes: whoever hears it is told to fetch the state again.
+# For a change that no event describes: the client fetches the state again.
 CONTROL: Mapping[str, Mapping[str, Any]] = {"stream.reset": {"reason": str}}
 
 TYPING = {
@@ -104,7 +104,7 @@ TYPING = {
 
 VIEWS = {"mine": int, "unassigned": int, "all": int}
 
-# Each has one or several shapes.
+# Each event has one or several shapes.
 EPHEMERAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "typing": ({**TYPING, "user_id": int}, {**TYPING, "contact_id": int}),
     "conversation.viewers": ({"conversation_id": int, "viewers": Each(PERSON)},),
@@ -121,18 +121,18 @@ EPHEMERAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
     ),
 }
 
-# What is cut when an event is too large.
+# The field that is cut when an event exceeds SIZE_LIMIT.
 LONG_TEXT = {"message.created": "content", "message.updated": "content"}
 
 
 class CatalogueError(Exception):
-    """An event was made that the catalogue does not describe: a mistake in the program."""
+    """An event does not match the catalogue: a bug in the caller."""
 
 
 def checked(event: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` as it may be published: complete, nothing unknown, at most SIZE_LIMIT bytes of JSON.
+    """`data`, validated: exactly the event's fields, at most SIZE_LIMIT bytes of JSON.
 
-    Over the limit the event's long text is cut and `truncated` is true: the client fetches the
+    If durable data is larger, its long text is cut and `truncated` is true; the client fetches the
     rest. Raises CatalogueError for an unknown event, a missing or unknown field or a wrong type.
     """
     if event in EPHEMERAL:
@@ -176,7 +176,7 @@ def size(data: Mapping[str, Any]) -> int:
 
 
 def encode(value: Mapping[str, Any]) -> str:
-    """Compact JSON in one line, characters beyond ASCII as themselves."""
+    """Compact JSON in one line. Characters beyond ASCII are not escaped."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

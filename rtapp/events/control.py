@@ -1,7 +1,7 @@
-"""Telling every process that someone's rights have changed, once the change is committed.
+"""Notifies every process of changed access rights, after the commit of the change.
 
-What is told is only that there is something to look at again: each hub then asks `access`. A lost
-message is made up for by the hubs' sweep.
+The message names a user or a conversation only: each process then authorises the open streams
+again. If a message is lost, the sweep of each process catches up.
 """
 
 import logging
@@ -18,25 +18,25 @@ logger = logging.getLogger(__name__)
 
 
 def recheck(user_id: int) -> None:
-    """Has all open streams of the user authorised again after the present transaction's commit."""
+    """Have all open streams of the user authorised again after the commit of this transaction."""
     db.session.info.setdefault("recheck", set()).add(user_id)
 
 
 def recheck_thread(conversation_id: int) -> None:
-    """Likewise everyone's streams of a conversation: who looks at it is seen on other lists now."""
+    """Likewise all streams of a conversation: its viewers are published to other lists now."""
     db.session.info.setdefault("recheck", set()).add(f"conversation:{conversation_id}")
 
 
 @event.listens_for(db.session, "after_commit")
-def tell(session: Session) -> None:
+def publish_rechecks(session: Session) -> None:
     broker: Broker = current_app.extensions["broker"]
-    for whose in session.info.pop("recheck", ()):
+    for subject in session.info.pop("recheck", ()):
         try:
-            broker.recheck(whose)
+            broker.recheck(subject)
         except (RedisError, OSError) as error:
-            logger.warning("Streams of %s are re-checked by the sweep: %s", whose, error)
+            logger.warning("Streams of %s are re-checked by the sweep: %s", subject, error)
 
 
 @event.listens_for(db.session, "after_rollback")
-def forget(session: Session) -> None:
+def discard_rechecks(session: Session) -> None:
     session.info.pop("recheck", None)

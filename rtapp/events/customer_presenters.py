@@ -1,7 +1,8 @@
-"""How rows look to the contact whom they concern: in the team's shapes, each field allowed by name.
+"""The customer's form of rows and events: the shapes of presenters.py, each field listed by name.
 
-A visitor learns what was said to them and whether the matter is settled. Notes, activity, who is
-assigned, and how the team sorts its work stay with the team.
+A customer receives public messages, and whether the conversation is resolved. Private notes,
+activity, the assignee and the other statuses are for agents only. The presenters of events return
+None for an event that the customer must not receive.
 """
 
 from typing import Any
@@ -11,14 +12,15 @@ from rtapp.models import AnyMessage
 from rtapp.models import Conversation
 from rtapp.models import Customer
 from rtapp.models import Message
+from rtapp.models import Principal
 
 from . import presenters
 
-TEAM = {"id": 0, "name": "Support"}  # who changed something: it is not told who of the team
+TEAM = {"id": 0, "name": "Support"}  # `changed_by`, in place of the agent
 
 
 def is_public(row: AnyMessage) -> bool:
-    """Whether the contact may know of the message. `access.PUBLIC` is the same for queries."""
+    """Whether the customer sees the message. `access.PUBLIC` is the same condition for queries."""
     return not row.private and row.message_type != "activity"
 
 
@@ -39,13 +41,17 @@ def message(row: AnyMessage) -> dict[str, Any]:
     }
 
 
-def message_deleted(row: Message) -> dict[str, Any]:
-    assert is_public(row)
-    return presenters.message_deleted(row)
+def message_event(row: AnyMessage) -> dict[str, Any] | None:
+    """message.created, .updated"""
+    return message(row) if is_public(row) else None
+
+
+def message_deleted(row: Message) -> dict[str, Any] | None:
+    return presenters.message_deleted(row) if is_public(row) else None
 
 
 def conversation(row: Conversation, last: Message | None) -> dict[str, Any]:
-    """`last` is the newest public message: what the team did since is not told, nor when."""
+    """`last` is the newest public message. Later activity must not show, nor its time."""
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -59,7 +65,10 @@ def conversation(row: Conversation, last: Message | None) -> dict[str, Any]:
     }
 
 
-def status_changed(row: Conversation, previous: str) -> dict[str, Any]:
+def status_changed(row: Conversation, previous: str, by: Principal) -> dict[str, Any] | None:
+    """None if the status is the same to a customer. `by` stays private."""
+    if status(row.status) == status(previous):
+        return None
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -72,5 +81,5 @@ def status_changed(row: Conversation, previous: str) -> dict[str, Any]:
 
 
 def status(status: str) -> str:
-    """To a customer a matter is resolved or it is not."""
+    """A customer's conversation is either open or resolved."""
     return "resolved" if status == "resolved" else "open"

@@ -1,9 +1,9 @@
-"""From a committed row to a published event: nothing is lost between the two.
+"""The transactional outbox: every committed event is published.
 
-An event is a row, written in the transaction that made it true. The relay publishes rows in their
-order and deletes them; it is woken after each commit, and sweeps for what others left behind. What
-can't be published becomes a dead letter, and its streams are reset. What order is promised, and why
-it holds: docs/decisions.md, "The outbox".
+An event is a row, written in the transaction of its change. The relay publishes rows in their order
+and deletes them. It wakes after each commit of this process, and sweeps for rows of others. A row
+that can't be published becomes a dead letter, and its streams are reset. docs/decisions.md, "The
+outbox", states the guaranteed order and why it holds.
 """
 
 import logging
@@ -43,13 +43,13 @@ from rtapp.realtime.refusal import is_state
 from . import audience
 from . import catalogue
 
-BATCH = 100  # rows published at once: a few milliseconds for which Redis serves nobody else
-SWEEP = 1.0  # s between two looks for rows that nobody woke us for
+BATCH = 100  # rows published at once; they block Redis for a few milliseconds
+SWEEP = 1.0  # s between two queries for rows of other processes
 RESET = "stream.reset"
 RESET_BODY = '{"reason": "history_lost"}'
 ERROR_LIMIT = 1_000  # characters kept of an error
 
-# Statements are built once. Columns and no objects: nothing here is changed row by row.
+# Statements are built once. They select columns, not mapped objects, which cost more.
 PUBLISHED = (Account.published_epoch, Account.published_ms, Account.published_n)
 INSERT = insert(OutboxEvent.__table__)
 DELETE = delete(OutboxEvent.__table__).where(
@@ -62,7 +62,7 @@ PENDING = (
     .order_by(OutboxEvent.id)
     .limit(BATCH)
 )
-# Several relays may tell of one account, in any order.
+# Several relays may advance one account, in any order: it never goes back.
 ADVANCE = (
     update(Account.__table__)
     .where(
@@ -80,10 +80,10 @@ logger = logging.getLogger(__name__)
 
 
 def record(event: str, account_id: int, topics: Sequence[str], data: Mapping[str, Any]) -> None:
-    """Has `event` published to `topics`, in this order, once the present transaction is committed.
+    """Publish `event` to `topics`, in this order, after the commit of the present transaction.
 
-    The transaction must have changed, and so locked, the row that the event is about before it
-    reads what it puts into `data`. Raises CatalogueError if the catalogue does not describe it.
+    The transaction must have changed, and so locked, the event's row before it reads `data`. Raises
+    CatalogueError if the event does not match the catalogue.
     """
     assert not db.session().in_nested_transaction(), "a savepoint's events would outlive it"
     row = {
@@ -97,7 +97,7 @@ def record(event: str, account_id: int, topics: Sequence[str], data: Mapping[str
 
 @sqlalchemy_event.listens_for(db.session, "before_commit")
 def write(session: Session) -> None:
-    """Last of all, so that ids are given when every row that was changed is locked."""
+    """Insert the rows last, so that their ids are assigned while every changed row is locked."""
     if "outbox" in session.info and not session.in_nested_transaction():
         execute(INSERT, session.info.pop("outbox"))
         session.info["outbox_written"] = True
@@ -110,7 +110,7 @@ def forget(session: Session) -> None:
 
 
 def measure() -> None:
-    """Sets the gauges of how many events wait and how many are dead letters."""
+    """Set the gauges of waiting events and dead letters."""
     total, dead = db.session.execute(
         select(func.count(), func.count(OutboxEvent.dead_lettered_at)).select_from(OutboxEvent)
     ).one()
@@ -119,13 +119,13 @@ def measure() -> None:
 
 
 def dead_letters() -> list[OutboxEvent]:
-    """The events that can't be published as they are, oldest first."""
+    """The dead letters, oldest first."""
     dead = select(OutboxEvent).where(OutboxEvent.dead_lettered_at.is_not(None))
     return list(db.session.scalars(dead.order_by(OutboxEvent.id)))
 
 
 def retry() -> int:
-    """Has every dead letter published again. Returns how many there were."""
+    """Requeue every dead letter. Returns their number."""
     tried = db.session.scalars(
         update(OutboxEvent)
         .where(OutboxEvent.dead_lettered_at.is_not(None))
@@ -137,7 +137,7 @@ def retry() -> int:
 
 
 class Relay:
-    """Publishes what the outbox holds. Several may run at once, in as many processes."""
+    """Publishes the rows of the outbox. Several relays may run at once, one in each process."""
 
     def __init__(self, app: Flask, broker: Broker):
         self._app = app
@@ -146,7 +146,7 @@ class Relay:
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self) -> None:
-        """Begins to publish, in a greenlet. Again: does nothing."""
+        """Start publishing in a greenlet. A second call does nothing."""
         if self._greenlet is None:
             sqlalchemy_event.listen(db.session, "after_commit", self._after_commit)
             self._greenlet = gevent.spawn(self._run)
@@ -160,7 +160,7 @@ class Relay:
     def _after_commit(self, session: Session) -> None:
         if session.info.pop("outbox_written", False):
             self._woken.set()
-            gevent.sleep(0)  # while Redis publishes, the request has time to make its answer
+            gevent.sleep(0)  # the relay sends to Redis first; meanwhile the request goes on
 
     def _run(self) -> None:
         while True:
@@ -177,27 +177,27 @@ class Relay:
                 gevent.sleep(SWEEP)
 
     def publish_batch(self) -> int:
-        """Publishes up to BATCH rows and deletes them. Returns how many there were.
+        """Publish up to BATCH rows and delete them. Returns their number.
 
-        Raises RedisError or OSError when Redis is away: what has not gone out waits.
+        Raises RedisError or OSError when Redis is unavailable: unpublished rows stay.
         """
         with self._app.app_context():
             rows = execute(PENDING).all()
-            db.session.rollback()  # no transaction stays open while Redis answers
+            db.session.rollback()  # no transaction stays open while the relay waits for Redis
             batch = Batch(self._broker)
             try:
                 for account_id, group in groupby(rows, key=lambda row: row.account_id):
                     batch.publish(account_id, list(group))
-            except Exception:  # but not as it is stopped: what has gone out will not go out again
+            except Exception:  # not GreenletExit: `key` keeps a row from being published twice
                 batch.settle()
                 raise
-            gevent.sleep(0)  # whoever waits for the events comes before the notes about them
+            gevent.sleep(0)  # deliver the events first, then delete their rows
             batch.settle()
             return len(rows)
 
 
 class Batch:
-    """Rows on their way out: each is published, refused, or waits for another try."""
+    """Rows in flight: each is published, refused, or stays for the next attempt."""
 
     def __init__(self, broker: Broker):
         self._broker = broker
@@ -206,9 +206,9 @@ class Batch:
         self._refused: list[tuple[Any, Exception]] = []
 
     def publish(self, account_id: int, rows: Sequence[Any]) -> None:
-        """All at once; should one be refused, one by one: what has gone out goes out once.
+        """Publish all rows at once or, if Redis refuses one, one by one. No row goes out twice.
 
-        Nothing goes to a Redis that is behind what had left the outbox when the rows were read.
+        A Redis that is behind the published position read with the rows is refused.
         """
         self._broker.high_water_marks.observe(account_id, position(rows[-1]))
         try:
@@ -236,20 +236,20 @@ class Batch:
         self._newest[account_id] = self._broker.high_water_marks.newest(account_id)
 
     def _reset(self, account_id: int, row: Any) -> None:
-        """Tells whoever would have heard the event that they missed something."""
+        """Publish stream.reset to the topics of an event that can't be published."""
         for topic in row.topics if isinstance(row.topics, list) else ():
             try:
                 self._broker.publish(account_id, f"{row.key}:{topic}", RESET, [(topic, RESET_BODY)])
             except Exception as error:
                 if is_state(error):
                     raise
-                logger.warning("Topic %s can't be told of it either: %s", topic, error)
+                logger.warning("Topic %s can't be reset either: %s", topic, error)
 
     def settle(self) -> None:
-        """Deletes what was published, and keeps what was refused with its error."""
+        """Delete published rows, and make refused ones dead letters with their error."""
         for account_id, newest in sorted(self._newest.items()):  # so that relays don't deadlock
-            told = newest._asdict() | {"epoch": int(newest.epoch), "account_id": account_id}
-            execute(ADVANCE, told)
+            values = newest._asdict() | {"epoch": int(newest.epoch), "account_id": account_id}
+            execute(ADVANCE, values)
         if self._published:
             execute(DELETE, {"published": self._published})
         for row, error in self._refused:
@@ -263,16 +263,16 @@ class Batch:
 
 
 def position(row: Any) -> Cursor:
-    """The cursor that stands in an account's columns."""
+    """The cursor in an account's `published_…` columns."""
     return Cursor(str(row.published_epoch), row.published_ms, row.published_n)
 
 
 def newest_published(app: Flask, account_id: int) -> Cursor | None:
-    """Of an account, an event at least as new as every one that has left the outbox.
+    """A cursor at least as new as every event of the account that has left the outbox.
 
-    None if there is no such account. Raises OSError when the database is away.
+    None if there is no such account. Raises OSError when the database is unavailable.
     """
-    # A request's own connection will do: waiting for a second one, all could wait for each other.
+    # A request uses its own connection: waiting for a second one, requests could deadlock.
     context = nullcontext() if has_app_context() else app.app_context()
     try:
         with context:
@@ -283,8 +283,8 @@ def newest_published(app: Flask, account_id: int) -> Cursor | None:
 
 
 def publication(row: Any) -> Publication:
-    """The envelope for each topic of a row, as JSON. Raises what encoding it raises."""
-    encoded: dict[str, bytes] = {}  # several topics may be heard on one stream
+    """The envelope for each topic of a row, as JSON. Raises any error of encoding."""
+    encoded: dict[str, bytes] = {}  # by stream, because several topics may share one
     bodies = []
     for topic in row.topics:
         stream = audience.stream_of(topic, row.account_id)

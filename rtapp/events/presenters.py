@@ -1,9 +1,10 @@
-"""How rows look to the team: the `data` of events and the body of answers, one and the same.
+"""The agents' form of rows: the `data` of events, and the same in the bodies of responses.
 
-What visitors are shown is made in customer_presenters.py.
+customer_presenters.py has the customers' form.
 """
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import joinedload
@@ -21,7 +22,7 @@ from rtapp.realtime.typing import TYPING
 
 PREVIEW = 120  # characters of a message shown in a list
 
-# What `conversation` touches, for one query to load and not one for each row.
+# Loads what `conversation` reads in one query, instead of one for each row.
 PRESENTED = (
     joinedload(Conversation.contact),
     joinedload(Conversation.assignee),
@@ -31,7 +32,7 @@ PRESENTED = (
 
 
 def message(row: AnyMessage) -> dict[str, Any]:
-    """A deleted one has no content; no other is without."""
+    """The content is empty if, and only if, the message was deleted."""
     return {
         "id": row.id,
         "conversation_id": row.conversation_id,
@@ -129,6 +130,10 @@ def notification(row: Notification) -> dict[str, Any]:
     }
 
 
+def notifications_read(account_id: int, ids: Sequence[int]) -> dict[str, Any]:
+    return {"account_id": account_id, "ids": list(ids)}
+
+
 def person(row: Principal) -> dict[str, Any]:
     return {"id": row.id, "name": row.name}
 
@@ -142,33 +147,33 @@ def kind(row: Principal) -> str:
 
 
 def changed_by(row: Principal) -> dict[str, Any]:
-    """The user; the contact has the id 0, which no user has."""
+    """A user as in `person`; a contact with the id 0, which no user has."""
     return {"id": row.id if isinstance(row, Agent) else 0, "name": row.name}
 
 
 def present(status_by_user: Mapping[str, str]) -> dict[str, Any]:
-    """Who is online or busy, by user id. Who chose to be offline is not there."""
+    """The users who are online or busy. A user who chose `offline` is left out."""
     online = {user: status for user, status in status_by_user.items() if status != "offline"}
     return {"online_users": online}
 
 
 def typing(
-    conversation_id: int, holder: str, told: Mapping[str, Any], is_typing: bool
+    conversation_id: int, holder: str, value: Mapping[str, Any], is_typing: bool
 ) -> dict[str, Any]:
-    """`holder` is `user:<id>` or `contact:<id>`; `told` what they said as they began."""
+    """`holder` is `user:<id>` or `contact:<id>`, `value` its lease's: `name` and `private`."""
     kind, _, id = holder.partition(":")
     return {
         "conversation_id": conversation_id,
         f"{kind}_id": int(id),
-        "user_name": told["name"],
+        "user_name": value["name"],
         "is_typing": is_typing,
-        "private": told["private"],
+        "private": value["private"],
         "expires_in": round(TYPING.lasts) if is_typing else 0,
     }
 
 
 def viewers(conversation_id: int, names: Mapping[str, str]) -> dict[str, Any]:
-    """`names`: by `<conversation>/<user>`, of this conversation and perhaps of others."""
+    """`names`: `<conversation>/<user>` → name. Other conversations' entries are skipped."""
     here = ((holder.partition("/"), name) for holder, name in names.items())
     ids = {int(user): name for (of, _, user), name in here if int(of) == conversation_id}
     return {
@@ -178,7 +183,7 @@ def viewers(conversation_id: int, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def unread(conversations: Mapping[int, int], views: Mapping[str, int]) -> dict[str, Any]:
-    """How much somebody has not read: messages by conversation, conversations by view."""
+    """A user's unread counts: messages by conversation, conversations by view."""
     by_id = {str(id): number for id, number in conversations.items()}
     return {"conversations": by_id, "views": dict(views)}
 

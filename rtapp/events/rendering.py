@@ -1,7 +1,7 @@
-"""Events as HTML fragments: what the `html` and `turbo` formats of a stream carry.
+"""Events as HTML fragments, for the `html` and `turbo` formats of a stream.
 
-A fragment is made of the event alone, so that one serves every viewer; what differs per viewer is
-left to data attributes and to the page's script.
+A fragment is made of the event alone, so that all viewers share it. Data attributes and the page's
+script add what differs between viewers.
 """
 
 import json
@@ -21,12 +21,12 @@ NOTHING: Data = MappingProxyType({})
 
 
 class Change(NamedTuple):
-    """What Turbo does to which element; and with what: a template and what it is given."""
+    """An action of Turbo on the element `target`, with a template and its `context`."""
 
     action: str
     target: str
     template: str | None = None
-    given: Data = NOTHING
+    context: Data = NOTHING
 
 
 def message_created(message: Data) -> Iterator[Change]:
@@ -49,11 +49,11 @@ def conversation_removed(conversation: Data) -> Iterator[Change]:
     yield Change("remove", f"conversation-{conversation['id']}")
 
 
-def contact_read(told: Data) -> Iterator[Change]:
-    """How far the customer has read, from which the page marks a reply as seen. A colleague's
-    reading shows nothing."""
-    if told["reader"]["type"] == "contact":
-        yield Change("replace", "contact-read", "contact_read", told)
+def contact_read(data: Data) -> Iterator[Change]:
+    """The customer's read marker, from which the page marks a reply as seen. An agent's read marker
+    renders nothing."""
+    if data["reader"]["type"] == "contact":
+        yield Change("replace", "contact-read", "contact_read", data)
 
 
 def status_changed(change: Data) -> Iterator[Change]:
@@ -64,31 +64,31 @@ def assignee_changed(change: Data) -> Iterator[Change]:
     yield Change("replace", "thread-assignee", "assignee", {"conversation": change})
 
 
-def typing(told: Data) -> Iterator[Change]:
-    """Into the list of those who type, from which the page makes its line."""
-    who = f"user-{told['user_id']}" if "user_id" in told else f"contact-{told['contact_id']}"
-    if told["is_typing"]:
-        yield Change("append", "typing", "typist", {"who": who, "typing": told})
+def typing(data: Data) -> Iterator[Change]:
+    """An entry of the typists' list, from which the page makes its line."""
+    who = f"user-{data['user_id']}" if "user_id" in data else f"contact-{data['contact_id']}"
+    if data["is_typing"]:
+        yield Change("append", "typing", "typist", {"who": who, "typing": data})
     else:
         yield Change("remove", f"typing-{who}")
 
 
-def viewers(told: Data) -> Iterator[Change]:
-    """Into the list of who looks at what, from which the page marks rows and the thread."""
-    if told["viewers"]:
-        yield Change("append", "viewing", "viewers", told)
+def viewers(data: Data) -> Iterator[Change]:
+    """An entry of the viewers' list, from which the page marks rows and the thread."""
+    if data["viewers"]:
+        yield Change("append", "viewing", "viewers", data)
     else:
-        yield Change("remove", f"viewing-{told['conversation_id']}")
+        yield Change("remove", f"viewing-{data['conversation_id']}")
 
 
-def presence(told: Data) -> Iterator[Change]:
-    """Into the list of who is there, from which the page sets the dots beside names."""
-    if "online_users" in told:
-        yield Change("update", "present", "present", {"users": told["online_users"]})
+def presence(data: Data) -> Iterator[Change]:
+    """Entries of the presence list, from which the page sets the dots beside names."""
+    if "online_users" in data:
+        yield Change("update", "present", "present", {"users": data["online_users"]})
         return
-    if told["changed"]:
-        yield Change("append", "present", "present", {"users": told["changed"]})
-    for user_id in told["left"]:
+    if data["changed"]:
+        yield Change("append", "present", "present", {"users": data["changed"]})
+    for user_id in data["left"]:
         yield Change("remove", f"present-{user_id}")
 
 
@@ -96,17 +96,17 @@ def notification_created(notification: Data) -> Iterator[Change]:
     yield Change("prepend", "notifications", "notification", {"notification": notification})
 
 
-def notification_read(told: Data) -> Iterator[Change]:
-    for id in told["ids"]:
+def notification_read(data: Data) -> Iterator[Change]:
+    for id in data["ids"]:
         yield Change("remove", f"notification-{id}-unread")
 
 
 def unread_changed(numbers: Data) -> Iterator[Change]:
-    """Into one element, from which the page sets the numbers beside rows and views."""
+    """The element from which the page sets the counts beside rows and views."""
     yield Change("update", "unread", "unread", {"unread": numbers})
 
 
-# (kind of stream, event) → what a page does. What is missing here, nothing on a page shows.
+# (kind of stream, event) → the changes of a page. An event without an entry renders nothing.
 CHANGES: Mapping[tuple[str, str], Callable[[Data], Iterator[Change]]] = {
     ("conversation", "message.created"): message_created,
     ("conversation", "message.updated"): message_updated,
@@ -128,13 +128,13 @@ CHANGES: Mapping[tuple[str, str], Callable[[Data], Iterator[Change]]] = {
 
 
 class Renderer:
-    """`render(format, event, body)` for the hub: `body` is the envelope as JSON."""
+    """`render(format, event, body)` as the hub calls it. `body` is the envelope as JSON."""
 
     def __init__(self, app: Flask):
         self._templates: Environment = app.jinja_env
 
     def __call__(self, format: str, event: str, body: bytes) -> str | None:
-        """Returns None for an event that nothing on a page shows."""
+        """The fragment, or None for an event that renders nothing."""
         envelope = json.loads(body)
         kind = envelope["stream"].partition(":")[0]
         if (kind, event) not in CHANGES:
@@ -155,11 +155,11 @@ class Renderer:
         if change.template is None:
             return ""
         template = self._templates.get_template(f"fragments/{change.template}.html")
-        return template.render(change.given).strip()
+        return template.render(change.context).strip()
 
 
 def clock_time(moment: str) -> str:
-    """An RFC 3339 time as `14:05` (UTC; the page's script turns it into the viewer's)."""
+    """An RFC 3339 time as `14:05` in UTC. The page's script converts it to the viewer's zone."""
     return f"{datetime.fromisoformat(moment):%H:%M}"
 
 
@@ -169,6 +169,6 @@ def day(moment: str) -> str:
 
 
 def initials(name: str | None) -> str:
-    """One or two letters that stand for a name."""
+    """The one or two initials of a name, `?` for an empty one."""
     words = (name or "").split() or ["?"]
     return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()

@@ -1,4 +1,4 @@
-"""What is stored: one noun, one file."""
+"""The database's tables, a file for each noun."""
 
 from .account import Account
 from .contact import Contact

@@ -14,10 +14,10 @@ Count = Annotated[int, mapped_column(BigInteger, default=0, server_default="0")]
 
 
 class Account(Model):
-    """A company that uses rtapp. Nothing crosses from one account to another.
+    """A company that uses rtapp. Accounts share no rows and no events.
 
-    `published_…` is the cursor of an event that is at least as new as every one that has left the
-    outbox: a Redis that is behind it has forgotten something. All 0: none has.
+    `published_…` is a cursor at least as new as every event that has left the outbox: a Redis that
+    is behind it has lost data. All 0 before the first event.
     """
 
     __tablename__ = "accounts"

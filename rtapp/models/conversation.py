@@ -24,14 +24,14 @@ STATUSES = ("open", "pending", "snoozed", "resolved")
 
 
 class Conversation(Model):
-    """A thread with one contact in one inbox. `last_message` is what a list previews.
+    """A thread with one contact in one inbox. `last_message` is the preview in lists.
 
-    `snoozed_until` and `snoozed_by` are set while it is snoozed, the first only if it is to open
-    again by itself. `contact_read_id` is the message up to which the contact has read.
+    `snoozed_by` is set while it is snoozed, `snoozed_until` too if it reopens at that time.
+    `contact_read_id` is the read marker of the contact.
     """
 
     __tablename__ = "conversations"
-    # One for each way in which a list is asked for: what it is of, then its order.
+    # One for each kind of list: the columns of its filter, then those of its order.
     __table_args__ = (
         Index(None, "account_id", "last_activity_at", "id"),
         Index(None, "snoozed_until"),
@@ -43,7 +43,7 @@ class Conversation(Model):
         ),
         Index(None, "inbox_id", "last_activity_at", "id"),
         Index(None, "inbox_id", "status", "last_activity_at", "id"),
-        # What counts in a view of unread ones, without a look at any row.
+        # Covers the query of unread conversations in a view, so that it reads no rows.
         Index(
             "ix_conversations_of_a_view",
             "account_id", "status", "assignee_id", "inbox_id", "last_message_id", "id",

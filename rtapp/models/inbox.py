@@ -9,7 +9,7 @@ from .types import Name
 
 
 class Inbox(Model):
-    """Where customers write to: a web site, an address."""
+    """A channel on which customers write: a web site, an e-mail address."""
 
     __tablename__ = "inboxes"
 
@@ -19,7 +19,7 @@ class Inbox(Model):
 
 
 class InboxMember(Model):
-    """An agent who answers an inbox."""
+    """The membership of an agent in an inbox."""
 
     __tablename__ = "inbox_members"
 

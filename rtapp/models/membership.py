@@ -10,8 +10,11 @@ from .types import Id
 
 
 class Membership(Model):
-    """A user in an account: `role` administrator or agent, `sees` inbox or assigned (agents),
-    `status` the chosen presence: online, busy or offline."""
+    """The membership of a user in an account.
+
+    `role`: administrator or agent. `sees` (agents only): inbox or assigned. `status`: the chosen
+    presence status online, busy or offline.
+    """
 
     __tablename__ = "memberships"
     __table_args__ = (UniqueConstraint("account_id", "user_id"),)

@@ -22,8 +22,8 @@ from .user import User
 class Message(Model):
     """One entry of a thread: `message_type` incoming (from the contact), outgoing or activity.
 
-    Exactly one sender is set. `client_id` is the sender's own name for the message, by which a
-    retried request is recognised. A deleted one keeps its place, without its content.
+    Exactly one of `user` and `contact`, the sender, is set. `client_id` is an id that the client
+    chose; it identifies a retried request. A deleted message keeps its row, without content.
     """
 
     __tablename__ = "messages"

@@ -14,10 +14,10 @@ from .types import Id
 
 
 class Notification(Model):
-    """Something that concerns one user: `kind` mention, assignment or message.
+    """A notification of one user: `kind` mention, assignment or message.
 
-    `message` is what it is about, and whose sender caused it: the note that mentions them, the
-    activity that tells of the assignment, what the customer wrote.
+    `message` is its cause: the private note with the mention, the activity of the assignment, or
+    the customer's message.
     """
 
     __tablename__ = "notifications"

@@ -18,13 +18,13 @@ from .types import UtcDateTime
 
 
 class OutboxEvent(Model):
-    """An event that has become true and is still to be published, in the order of `id`.
+    """A committed event that is not yet published. Rows are published in the order of `id`.
 
-    `key` names it for Redis, so that it goes out once however often it is tried. It is not the id,
-    because a database made anew counts from one again beside a Redis that remembers. Ids are never
-    used again, and don't run out within years as 32 bits would.
+    `key` is the idempotency key in Redis: an event is published once, however often it is retried.
+    It is not the id, because a recreated database counts from 1 again while Redis keeps its keys.
+    Ids are never reused; 32 bits would run out within years.
 
-    `dead_lettered_at` and `error` are set for a dead letter: an event that can not be published.
+    `dead_lettered_at` and `error` are set for a dead letter: an event that can't be published.
     """
 
     __tablename__ = "outbox_events"

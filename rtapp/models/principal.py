@@ -1,5 +1,7 @@
-"""The principal of a request: an agent or a customer. An identity is read for each request, so it
-is not a mapped row."""
+"""The principal of a request: an agent or a customer.
+
+Identities are read for each request. They are not mapped rows, which cost more.
+"""
 
 from dataclasses import dataclass
 

@@ -8,7 +8,7 @@ from .types import UpdatedAt
 
 
 class ReadMarker(Model):
-    """How far a user has read a conversation. Each has their own: reading clears nobody else's."""
+    """The message up to which a user has read a conversation."""
 
     __tablename__ = "read_markers"
 

@@ -9,8 +9,8 @@ from .types import CreatedAt
 
 
 class UserSession(Model):
-    """A browser in which a user is signed in. Signing out deletes the row, and so ends it for good,
-    whatever copies of the cookie there are."""
+    """A session of a browser. Signing out deletes the row, which invalidates every copy of the
+    cookie."""
 
     __tablename__ = "user_sessions"
 

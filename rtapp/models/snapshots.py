@@ -1,6 +1,6 @@
-"""A message that has just been written, and its conversation: as much of the rows as is shown.
+"""Snapshots of a new message and its conversation, with the columns that presenters read.
 
-Not mapped: to read both back as objects costs as much as all that writing them takes.
+Not mapped, because reading both back as objects costs as much as writing them.
 """
 
 from dataclasses import dataclass

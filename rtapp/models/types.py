@@ -1,4 +1,4 @@
-"""Column types that behave alike on SQLite and PostgreSQL."""
+"""Column types with the same behaviour on SQLite and PostgreSQL."""
 
 from datetime import UTC
 from datetime import datetime
@@ -14,7 +14,7 @@ from rtapp import clock
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime. SQLite keeps no time zone, so what comes back naive is UTC."""
+    """An aware datetime. SQLite stores no time zone, so a naive result is taken as UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -34,4 +34,4 @@ Choice = Annotated[str, mapped_column(String(20))]
 Moment = Annotated[datetime, mapped_column(UtcDateTime)]
 CreatedAt = Annotated[datetime, mapped_column(UtcDateTime, default=clock.now)]
 UpdatedAt = Annotated[datetime, mapped_column(UtcDateTime, default=clock.now, onupdate=clock.now)]
-Version = Annotated[int, mapped_column(default=1)]  # grows with every change of the row
+Version = Annotated[int, mapped_column(default=1)]  # incremented with every change of the row

@@ -20,7 +20,7 @@ def stamp() -> str:
 
 
 class User(UserMixin, Model):  # type: ignore[misc]
-    """Someone who signs in. `stamp` is in every bearer token: a new one ends them all."""
+    """An agent's login. Every bearer token contains `stamp`: a new one invalidates them all."""
 
     __tablename__ = "users"
 

@@ -1,4 +1,4 @@
-"""What one reads: pages and JSON share their URLs, and Accept decides."""
+"""The GET endpoints. Pages and JSON share their URLs; the Accept header selects the form."""
 
 from . import conversation
 from . import health

@@ -25,7 +25,7 @@ bp = Blueprint("conversation", __name__)
 
 
 class ListParameters(inbox.View):
-    """Which conversations, and which page of them."""
+    """The filter of conversations, and the page of the list."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,14 +35,14 @@ class ListParameters(inbox.View):
 
 @bp.get("/accounts/<id:account_id>/conversations")
 def several(account_id: int) -> Response | str:
-    """The conversations of the account that the user sees, as the inbox or as JSON."""
+    """The conversations of the account that the user sees, as the inbox page or as JSON."""
     user = auth.signed_in()
     membership = access.membership_in(user, account_id)
-    asked = validation.parameters(ListParameters)
+    parameters = validation.parameters(ListParameters)
     cursor = cursor_of(account_id)
-    page = queries.conversations(membership, **asked.model_dump())
+    page = queries.conversations(membership, **parameters.model_dump())
     if wants_html():
-        return inbox.render(user, account_id, cursor, asked, page)
+        return inbox.render(user, account_id, cursor, parameters, page)
     return jsonify(
         conversations=[presenters.conversation(row) for row in page.conversations],
         cursor=cursor,
@@ -52,12 +52,12 @@ def several(account_id: int) -> Response | str:
 
 @bp.get("/conversations/<id:conversation_id>")
 def one(conversation_id: int) -> Response | str:
-    """One conversation: beside the list and with its thread, or as JSON. Visitors have no page."""
+    """One conversation, as the inbox page with its thread or as JSON. For customers only JSON."""
     principal = auth.current_principal()
     conversation = access.conversation_for(principal, conversation_id)
     account_id = conversation.account_id
     cursor = cursor_of(account_id)
-    db.session.refresh(conversation)  # as it is now, after the cursor was read
+    db.session.refresh(conversation)  # the row must not be older than the cursor
     if isinstance(principal, Customer):
         last = queries.messages(conversation, limit=1, public=True).messages
         shown = customer_presenters.conversation(conversation, last[0] if last else None)

@@ -6,10 +6,10 @@ from rtapp.realtime.cursor import NOWHERE
 
 
 def cursor_of(account_id: int) -> str:
-    """The cursor that goes beside an account's data. To be read before the data is.
+    """The cursor to send with an account's data. Read it before the data.
 
-    While Redis is away it is one that no stream can resume from: whoever opens one is told to
-    fetch again, and so misses nothing.
+    While Redis is unavailable it is NOWHERE, from which no stream resumes: a client that opens one
+    receives stream.reset and fetches again.
     """
     broker: Broker = current_app.extensions["broker"]
     try:

@@ -1,4 +1,4 @@
-"""For whoever runs rtapp: is it alive, is it ready, what has it counted."""
+"""Liveness, readiness and metrics, for operators."""
 
 import logging
 import os
@@ -29,14 +29,14 @@ logger = logging.getLogger(__name__)
 
 @bp.get("/healthz")
 def alive() -> dict[str, str]:
-    """Answers as long as the process does."""
+    """Liveness: the process responds."""
     return {"status": "alive"}
 
 
 @bp.get("/readyz")
 def ready() -> dict[str, str]:
-    """Whether to send traffic here: database and Redis answer, Redis is one that keeps what it is
-    given, and nobody is asked to leave."""
+    """Readiness: the database and Redis respond, Redis does not evict keys, and the process is not
+    draining."""
     engine: Engine = current_app.extensions["engine"]
     broker: Broker = current_app.extensions["broker"]
     if engine.draining:
@@ -56,7 +56,7 @@ def ready() -> dict[str, str]:
 
 @bp.get("/metrics")
 def metrics() -> Response:
-    """What all workers have counted together, in Prometheus' text format."""
+    """The metrics of all workers together, in Prometheus' text format."""
     try:
         outbox.measure()
     except SQLAlchemyError:

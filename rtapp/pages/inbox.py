@@ -1,4 +1,4 @@
-"""The page: the list in one of its views, and beside it perhaps one conversation's thread."""
+"""The inbox page: a view of the conversation list and, if one is open, its thread."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -55,7 +55,7 @@ Viewed = Annotated[int, Field(ge=1, le=ID_LIMIT)]
 
 
 class View(BaseModel):
-    """Which conversations a list shows."""
+    """The filter of a list of conversations."""
 
     status: Literal["open", "pending", "snoozed", "resolved"] | None = None
     assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
@@ -63,15 +63,16 @@ class View(BaseModel):
     q: Annotated[Text, Field(max_length=QUERY_LIMIT)] | None = None
 
     def query(self, **changes: Any) -> str:
-        """As the query string that leads to it, with some of it changed; "" for everything."""
-        asked = {name: getattr(self, name) for name in View.model_fields} | changes
-        given = {name: value for name, value in asked.items() if value}
-        return f"?{urlencode(given)}" if given else ""
+        """The view's query string with these changes; "" for the view without a filter."""
+        fields = {name: getattr(self, name) for name in View.model_fields} | changes
+        present = {name: value for name, value in fields.items() if value}
+        return f"?{urlencode(present)}" if present else ""
 
 
 class ThreadView(View):
-    """And which part of the thread is shown: before, after or around a message, else the newest;
-    and which message of it is to be changed."""
+    """The part of a thread to show: `before`, `after` or around a `message`, else the newest.
+
+    `edit` is the message that the user is editing."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -118,11 +119,11 @@ def older_conversations(account_id: int, view: View, page: queries.ConversationP
 
 
 def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any]:
-    asked = validation.parameters(ThreadView)
-    page = part_of_thread(conversation, asked)
+    shown = validation.parameters(ThreadView)
+    page = part_of_thread(conversation, shown)
     path = url_for("conversation.one", conversation_id=conversation.id)
     older, newer = page.next_before, page.next_after
-    if asked.after and page.messages:
+    if shown.after and page.messages:
         older = page.messages[0].id
     return {
         "conversation": {
@@ -135,26 +136,26 @@ def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any
         "inbox": conversation.inbox,
         "began_at": clock.rfc3339(conversation.created_at),
         "same_contact": same_contact(user, conversation),
-        "people": [presenters.person(person) for person in access.who_sees(conversation)],
+        "people": [presenters.person(person) for person in access.users_who_see(conversation)],
         "messages": [presenters.message(row) for row in page.messages],
         "older_messages": path + view.query(before=older) if older is not None else None,
         "newer_messages": path + view.query(after=str(newer)) if newer is not None else None,
         "read_up_to": read_up_to(user, conversation),
         "contact_read": conversation.contact_read_id or 0,
         "seen_reply": seen_reply(conversation, page.messages),
-        "edited": edited(user, conversation, asked.edit),
+        "edited": edited(user, conversation, shown.edit),
         "in_hours": in_hours(),
     }
 
 
-def part_of_thread(conversation: Conversation, asked: ThreadView) -> queries.MessagePage:
-    if asked.message is not None:
-        return queries.messages_around(conversation, asked.message)
-    return queries.messages(conversation, before=asked.before, after=asked.after)
+def part_of_thread(conversation: Conversation, shown: ThreadView) -> queries.MessagePage:
+    if shown.message is not None:
+        return queries.messages_around(conversation, shown.message)
+    return queries.messages(conversation, before=shown.before, after=shown.after)
 
 
 def seen_reply(conversation: Conversation, messages: Sequence[Message]) -> int | None:
-    """The last of the team's replies here that the contact has read; what was deleted is none."""
+    """The id of the last public reply on the page that the contact has read, unless deleted."""
     read = conversation.contact_read_id or 0
     replies = (
         row.id
@@ -165,12 +166,12 @@ def seen_reply(conversation: Conversation, messages: Sequence[Message]) -> int |
 
 
 def in_hours() -> dict[int, str]:
-    """Hours from now → the time then, for who snoozes without a script."""
+    """Hours from now → the time then, for snoozing without a script."""
     return {h: clock.rfc3339(clock.now() + timedelta(hours=h)) for h in (3, 24, 7 * 24)}
 
 
 def edited(user: Agent, conversation: Conversation, message_id: int | None) -> Message | None:
-    """The message that the user asks to change, if it is here and they may."""
+    """The message to edit, if it is in this conversation and the user may change it."""
     if message_id is None:
         return None
     message = access.message_for(user, message_id)
@@ -199,7 +200,7 @@ def same_contact(user: Agent, conversation: Conversation) -> list[dict[str, Any]
 
 
 def usable_inboxes(user: Agent, account_id: int) -> list[Inbox]:
-    """Those in which the user may begin a conversation: see access.inbox_for."""
+    """The inboxes in which the user may start a conversation: see access.inbox_for."""
     query = select(Inbox).where(Inbox.account_id == account_id).order_by(Inbox.name)
     if access.membership_in(user, account_id).role != "administrator":
         query = query.where(Inbox.id.in_(access.inboxes_of(user, account_id)))
@@ -222,7 +223,7 @@ def unread_notifications(user: Agent, account_id: int) -> int:
 
 
 def present_users(account_id: int) -> dict[str, str]:
-    """Who is there, by user id; nobody, while Redis can't tell."""
+    """User id → status of the users present. Empty while Redis is unavailable."""
     broker: Broker = current_app.extensions["broker"]
     try:
         reading = broker.read(account_id, (), NOWHERE, [presence.GROUP])

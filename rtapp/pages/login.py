@@ -23,7 +23,7 @@ from rtapp.validation import Text
 
 bp = Blueprint("login", __name__)
 
-# Browsers read a backslash as a slash, and what begins with two of them as another site.
+# Browsers read a backslash as a slash, and a path that begins with two slashes as another site.
 LOCAL_PATH = re.compile(r"/([^/\\\x00-\x1f][^\\\x00-\x1f]*)?")
 
 WRONG = "The email address or the password is wrong."
@@ -68,5 +68,5 @@ def login_page(problem: str | None = None, email: str = "", next: str = "") -> s
 
 
 def local(path: str) -> str:
-    """`path` if it stays on this site, else "": nobody is sent elsewhere by a crafted link."""
+    """`path` if it is on this site, else "". Prevents an open redirect."""
     return path if LOCAL_PATH.fullmatch(path) else ""

@@ -13,7 +13,7 @@ bp = Blueprint("me", __name__)
 
 @bp.get("/")
 def home() -> Response:
-    """To the inbox of the user's first account."""
+    """Redirect to the inbox of the user's first account."""
     memberships = auth.signed_in().memberships
     if not memberships:
         raise NotFound

@@ -26,7 +26,7 @@ MessageId = Annotated[int, Field(ge=0, le=ID_LIMIT)]
 
 
 class Parameters(BaseModel):
-    """Which part of a thread: before or after a message."""
+    """The part of a thread: before or after a message, else the newest."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,14 +37,14 @@ class Parameters(BaseModel):
 
 @bp.get("/conversations/<id:conversation_id>/messages")
 def several(conversation_id: int) -> Response:
-    """A page of the thread, oldest first; for its contact, of what is public of it."""
+    """A page of the thread, oldest first; for its customer, only the public messages."""
     principal = auth.current_principal()
-    visits = isinstance(principal, Customer)
+    public = isinstance(principal, Customer)
     conversation = access.conversation_for(principal, conversation_id)
-    asked = validation.parameters(Parameters)
+    parameters = validation.parameters(Parameters)
     cursor = cursor_of(conversation.account_id)
-    page = queries.messages(conversation, public=visits, **asked.model_dump())
-    present = customer_presenters.message if visits else presenters.message
+    page = queries.messages(conversation, public=public, **parameters.model_dump())
+    present = customer_presenters.message if public else presenters.message
     return jsonify(
         messages=[present(row) for row in page.messages],
         cursor=cursor,

@@ -22,7 +22,7 @@ bp = Blueprint("notification", __name__)
 
 
 class Parameters(BaseModel):
-    """Which of the notifications: all or the unread ones, before one of them."""
+    """The filter of notifications, and the page of the list."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,12 +33,12 @@ class Parameters(BaseModel):
 
 @bp.get("/accounts/<id:account_id>/notifications")
 def several(account_id: int) -> Response:
-    """What concerns the user, newest first, as far as they still see its conversation."""
+    """The user's notifications, newest first, of conversations that the user still sees."""
     user = auth.signed_in()
     access.membership_in(user, account_id)
-    asked = validation.parameters(Parameters)
+    parameters = validation.parameters(Parameters)
     cursor = cursor_of(account_id)
-    page = queries.notifications(user, account_id, **asked.model_dump())
+    page = queries.notifications(user, account_id, **parameters.model_dump())
     return jsonify(
         notifications=[presenters.notification(row) for row in page.notifications],
         cursor=cursor,

@@ -1,5 +1,5 @@
-"""What can be asked, for programs: an OpenAPI 3.1 description, made of the routes, the models that
-check bodies and parameters, and the catalogue's shapes."""
+"""The API's description in OpenAPI 3.1, generated from the routes, the models of bodies and
+parameters, and the catalogue's shapes."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ CURSOR = {"cursor": str}
 
 
 class Answer(NamedTuple):
-    """The statuses of a success, and what is then answered: a shape as in the catalogue."""
+    """The statuses of a success, and the shape of its body, as in the catalogue."""
 
     statuses: tuple[int, ...] = (200,)
     shape: Any = None
@@ -49,7 +49,7 @@ def page_of(name: str, shape: Any) -> dict[str, Any]:
 ME = {"id": int, "name": str, "email": str, "memberships": Each(
     {"account_id": int, "role": str, "sees": str, "status": str})}  # fmt: skip
 STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
-# An endpoint that is not here answers with some success.
+# An endpoint without an entry is described as answering 2XX.
 ANSWERS = {
     "actions.create_message": Answer((201, 200), MESSAGE),
     "actions.change_message": Answer((200,), MESSAGE),
@@ -79,7 +79,7 @@ ANSWERS = {
     "openapi.describe": Answer(),
 }
 NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 32}
-# What streams/base.py reads from the query string.
+# The query parameters of streams/base.py.
 STREAM_PARAMETERS: dict[str, Any] = {
     "last_event_id": {"type": "string"},
     "format": {"enum": ["json", "html", "turbo"]},
@@ -140,7 +140,7 @@ def operation(app: Flask, rule: Rule, method: str, schemas: dict[str, Any]) -> d
 
 
 def models(view: Any) -> Iterator[type[BaseModel]]:
-    """The models with which a view checks what it is sent: those that it names."""
+    """The models with which a view validates its input: those that its code names."""
     for name in view.__code__.co_names:
         found = view.__globals__.get(name)
         if isinstance(found, type) and issubclass(found, BaseModel):
@@ -153,18 +153,18 @@ def parameter(name: str, schema: Any, place: str = "query") -> dict[str, Any]:
 
 def responses(endpoint: str, method: str) -> dict[str, Any]:
     answer = OPEN if endpoint.startswith("streams.") else ANSWERS.get(endpoint)
-    told: dict[str, Any] = {"2XX": {"description": "Done"}} if answer is None else {}
+    described: dict[str, Any] = {"2XX": {"description": "Done"}} if answer is None else {}
     for status in answer.statuses if answer is not None else ():
         assert answer is not None
         content = {answer.type: {"schema": json_schema(answer.shape)}}
-        told[str(status)] = {
+        described[str(status)] = {
             "description": "Done",
             **({"content": content} if status != 204 else {}),
         }
     problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for status in REFUSALS[method]:
-        told[str(status)] = {"description": "Refused", "content": problem}
-    return told
+        described[str(status)] = {"description": "Refused", "content": problem}
+    return described
 
 
 def json_schema(shape: Any) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def json_schema(shape: Any) -> dict[str, Any]:
 
 
 TYPES = {int: "integer", str: "string", bool: "boolean"}
-# RFC 9457, and what errors.py adds.
+# RFC 9457, and the members that errors.py adds.
 PROBLEM_SCHEMA = {
     "type": "object",
     "properties": {

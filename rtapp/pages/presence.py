@@ -17,7 +17,7 @@ bp = Blueprint("presence", __name__)
 
 @bp.get("/accounts/<id:account_id>/presence")
 def present(account_id: int) -> Response:
-    """Who is there, as the snapshot of a presence stream tells it."""
+    """The users present, as in the snapshot of a presence stream."""
     access.membership_in(auth.signed_in(), account_id)
     broker: Broker = current_app.extensions["broker"]
     try:

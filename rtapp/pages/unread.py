@@ -17,7 +17,7 @@ bp = Blueprint("unread", __name__)
 
 @bp.get("/accounts/<id:account_id>/unread")
 def numbers(account_id: int) -> Response:
-    """What the user has not read, as a stream that goes live tells it."""
+    """The user's unread counts, as a stream that goes live sends them."""
     user = auth.signed_in()
     access.membership_in(user, account_id)
     cursor = cursor_of(account_id)
@@ -26,7 +26,7 @@ def numbers(account_id: int) -> Response:
 
 
 def unread_of(user_id: int, account_id: int, conversation_ids: Collection[int]) -> dict[str, Any]:
-    """The numbers of these conversations, and of the views."""
+    """The unread counts of these conversations, and of the views."""
     id_sets = counts.id_sets(user_id, account_id)
     return presenters.unread(
         counts.of_conversations(user_id, conversation_ids),

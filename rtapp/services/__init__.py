@@ -1,1 +1,1 @@
-"""What can be done: each a transaction with its outbox rows. No request, no response."""
+"""Services: each is a transaction that includes its outbox rows, without request or response."""

@@ -21,24 +21,25 @@ from .write_activity import write_activity
 def assign(
     user: User, conversation: Conversation, assignee_id: int | None, *, version: int | None = None
 ) -> None:
-    """Makes it somebody's, or nobody's, to answer. What is set already is left alone.
+    """Assign the conversation to a user or, with None, to nobody. No change publishes nothing.
 
-    Raises Unprocessable if that user would not see it, Conflict if `version` is not the present
-    one. Whoever saw it only because it was theirs loses it, and their streams of it end.
+    A previous assignee who no longer sees the conversation gets `conversation.removed`, and their
+    streams of it are closed. Raises Unprocessable if the new assignee would not see it, Conflict if
+    `version` is not the present one.
     """
     lock(conversation)
     if conversation.assignee_id == assignee_id:
         unlock()
         return
     refuse_stale(conversation, version, presenters.conversation)
-    assignee = assignable(assignee_id, conversation) if assignee_id is not None else None
+    assignee = required_assignee(assignee_id, conversation) if assignee_id is not None else None
     previous = conversation.assignee
-    regained = assignee is not None and regains(assignee, conversation)
+    regained = assignee is not None and regains_notifications(assignee, conversation)
     conversation.assignee = assignee
     touch(conversation)
-    db.session.flush()  # who hears of it is asked of the database
+    db.session.flush()  # the access rules below are queries
     announce.assignee_changed(conversation, previous, user)
-    activity = write_activity(conversation, user, said(user, assignee))
+    activity = write_activity(conversation, user, activity_text(user, assignee))
     announce.conversation_updated(conversation)
     control.recheck_thread(conversation.id)
     if previous is not None and not access.sees_conversation(previous.id, conversation.id):
@@ -51,8 +52,8 @@ def assign(
     db.session.commit()
 
 
-def assignable(user_id: int, conversation: Conversation) -> User:
-    user = access.would_see(user_id, conversation)
+def required_assignee(user_id: int, conversation: Conversation) -> User:
+    user = access.eligible_assignee(user_id, conversation)
     if user is None:
         raise Unprocessable(
             "The conversation can't be assigned to someone who does not see it.",
@@ -61,9 +62,9 @@ def assignable(user_id: int, conversation: Conversation) -> User:
     return user
 
 
-def regains(user: User, conversation: Conversation) -> bool:
-    """Whether they do not see it yet and have notifications of it, from when they did: these are
-    shown again, and no event tells so."""
+def regains_notifications(user: User, conversation: Conversation) -> bool:
+    """Whether the assignment makes earlier notifications of the user visible again, which no event
+    announces: the user does not see the conversation yet but did before."""
     if access.sees_conversation(user.id, conversation.id):
         return False
     earlier = select(Notification.id).where(
@@ -72,7 +73,7 @@ def regains(user: User, conversation: Conversation) -> bool:
     return db.session.scalar(earlier.limit(1)) is not None
 
 
-def said(user: User, assignee: User | None) -> str:
+def activity_text(user: User, assignee: User | None) -> str:
     if assignee is None:
         return f"{user.name} unassigned this"
     if assignee.id == user.id:

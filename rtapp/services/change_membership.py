@@ -5,8 +5,10 @@ from rtapp.models import Membership
 
 
 def change_membership(membership: Membership, *, role: str, sees: str) -> None:
-    """Sets what a member is (administrator or agent), and which conversations an agent sees (inbox
-    or assigned). Their clients fetch anew; their streams of what they lost end."""
+    """Set a member's `role` (administrator or agent) and what an agent `sees` (inbox or assigned).
+
+    The user's clients fetch the state again. Their streams of what they no longer see are closed.
+    """
     if (membership.role, membership.sees) == (role, sees):
         return
     membership.role, membership.sees = role, sees

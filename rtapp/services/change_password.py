@@ -7,7 +7,7 @@ from rtapp.models import UserSession
 
 
 def change_password(user: User, password: str) -> None:
-    """Ends everything that the old password allowed: sessions, tokens, open streams."""
+    """Set the password, and end the user's sessions, tokens and open streams."""
     user.set_password(password)
     db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
     control.recheck(user.id)

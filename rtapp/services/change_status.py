@@ -13,7 +13,7 @@ from .conversation_lock import touch
 from .conversation_lock import unlock
 from .write_activity import write_activity
 
-SAID = {"open": "reopened this", "pending": "set this to pending", "resolved": "resolved this"}
+ACTIVITY = {"open": "reopened this", "pending": "set this to pending", "resolved": "resolved this"}
 
 
 def change_status(
@@ -24,24 +24,25 @@ def change_status(
     snoozed_until: datetime | None = None,
     version: int | None = None,
 ) -> None:
-    """Sets the conversation's status. What is set already is left alone, and nothing is sent.
+    """Set the conversation's status. No change publishes nothing.
 
-    `snoozed_until` (for snoozed only) is when it opens again by itself; without it, it stays
-    snoozed until the customer writes. Raises Conflict if `version` is not the present one.
+    `snoozed_until` (for snoozed only) is the time at which it reopens; without it, it stays snoozed
+    until the customer writes. Raises Conflict if `version` is not the present one.
     """
     lock(conversation)
     if (conversation.status, conversation.snoozed_until) == (status, snoozed_until):
         unlock()
         return
     refuse_stale(conversation, version, presenters.conversation)
-    set_status(conversation, status, user, said(user, status, snoozed_until), snoozed_until)
+    activity = activity_text(user, status, snoozed_until)
+    set_status(conversation, status, user, activity, snoozed_until)
     announce.conversation_updated(conversation)
     db.session.commit()
 
 
 def reopen(conversation: Conversation, by: Principal, activity: str) -> None:
-    """Opens a conversation that is resolved or snoozed; another is left alone. Part of the
-    caller's transaction, which has the lock and says that the conversation is updated."""
+    """Open the conversation if it is resolved or snoozed. Part of the caller's transaction, which
+    holds the lock and announces conversation.updated."""
     if conversation.status in ("resolved", "snoozed"):
         set_status(conversation, "open", by, activity)
 
@@ -63,9 +64,9 @@ def set_status(
     write_activity(conversation, by, activity)
 
 
-def said(user: Agent, status: str, until: datetime | None) -> str:
+def activity_text(user: Agent, status: str, until: datetime | None) -> str:
     if status != "snoozed":
-        return f"{user.name} {SAID[status]}"
+        return f"{user.name} {ACTIVITY[status]}"
     if until is None:
         return f"{user.name} snoozed this until the customer writes"
     return f"{user.name} snoozed this until {until:%-d %b %Y, %H:%M} UTC"

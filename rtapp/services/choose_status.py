@@ -8,13 +8,13 @@ from rtapp.realtime.engine import Engine
 
 
 def choose_status(membership: Membership, status: str) -> None:
-    """Has the user be seen as `status` (online, busy or offline) in the account, now and later.
+    """Set the user's presence status (online, busy or offline) in the account, and publish it.
 
-    Committed before anybody is told; told to nobody if it is what it was.
+    It is committed before it is published. An unchanged status is not published.
     """
     if membership.status != status:
         membership.status = status
-        control.recheck(membership.user_id)  # open streams would renew what they were opened as
+        control.recheck(membership.user_id)  # open streams would renew their lease's old status
         db.session.commit()
     engine: Engine = current_app.extensions["engine"]
     change = presence.choice(membership.user_id, status)

@@ -1,4 +1,4 @@
-"""What happens to one conversation happens one by one: each service locks its row first."""
+"""The lock of a conversation's row, which each service that changes one takes first."""
 
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from rtapp.models import Conversation
 
 
 def lock(conversation: Conversation) -> None:
-    """Locks the row until the transaction ends, and reads it as it is now.
+    """Lock the row until the transaction ends, and refresh it.
 
-    By an update that changes nothing, which waits its turn on SQLite as on PostgreSQL.
+    An update without a change: it takes the lock on SQLite as well as on PostgreSQL.
     """
     db.session.execute(
         update(Conversation)
@@ -27,12 +27,12 @@ def lock(conversation: Conversation) -> None:
 
 
 def unlock() -> None:
-    """Ends a transaction in which nothing had to be changed."""
+    """End a transaction without a change."""
     db.session.commit()
 
 
 def touch(conversation: Conversation) -> None:
-    """Something has happened in it: it moves to the top of the lists."""
+    """Increment the version, and move the conversation to the top of the lists."""
     conversation.version += 1
     conversation.last_activity_at = clock.now()
 
@@ -40,7 +40,10 @@ def touch(conversation: Conversation) -> None:
 def refuse_stale(
     row: Any, version: int | None, present: Callable[[Any], Mapping[str, Any]]
 ) -> None:
-    """Raises Conflict if a client says which version it knows and it is not the present one."""
+    """Raises Conflict if the client's `version` is given and is not the present one.
+
+    `present` makes the current representation that goes into the error.
+    """
     if version is not None and version != row.version:
         detail = "This has changed meanwhile; look at it as it is now and decide again."
         raise Conflict(detail, current=present(row))

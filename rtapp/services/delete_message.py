@@ -12,9 +12,9 @@ from .conversation_lock import unlock
 
 
 def delete_message(message: Message, *, version: int | None = None) -> None:
-    """Takes a message's content away and keeps its place, in lists too. Again: nothing is sent.
+    """Remove a message's content. The row keeps its place, in lists too.
 
-    Raises Conflict if `version` is not the message's present one.
+    Deleting it again publishes nothing. Raises Conflict if `version` is not the present one.
     """
     conversation = db.session.get_one(Conversation, message.conversation_id)
     lock(conversation)
@@ -26,8 +26,8 @@ def delete_message(message: Message, *, version: int | None = None) -> None:
     message.content = ""
     message.deleted = True
     message.version += 1
-    flag_modified(message, "updated_at")  # stays: the event says that it is gone, and no more
+    flag_modified(message, "updated_at")  # keeps its value: the event does not carry it
     conversation.version += 1
     announce.message_deleted(conversation, message)
-    announce.conversation_updated(conversation)  # lists count what is unread, last or not
+    announce.conversation_updated(conversation)  # even if it is not the last: unread counts change
     db.session.commit()

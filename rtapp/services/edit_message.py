@@ -12,9 +12,9 @@ from .conversation_lock import unlock
 
 
 def edit_message(message: Message, content: str, *, version: int | None = None) -> None:
-    """Gives a message another content. The same content is left alone, and nothing is sent.
+    """Replace a message's content. The same content publishes nothing.
 
-    Raises Conflict if the message was deleted, or if `version` is not its present one.
+    Raises Conflict if the message was deleted, or if `version` is not the present one.
     """
     conversation = db.session.get_one(Conversation, message.conversation_id)
     lock(conversation)

@@ -21,7 +21,7 @@ from rtapp.models import ReadMarker
 from .conversation_lock import lock
 from .conversation_lock import unlock
 
-# Built once, and on the table: each message of an agent takes them.
+# Built once, and on the table rather than the mapped class: each message of an agent runs them.
 READER = bindparam("reader", type_=Integer)
 CONVERSATION_ID = bindparam("conversation", type_=Integer)
 MOVE = (
@@ -39,14 +39,15 @@ BEGIN = insert(ReadMarker.__table__).values(
 
 
 def mark_read(reader: Principal, conversation: Conversation, message_id: int) -> None:
-    """Remembers that `reader` has read up to a message. Never goes back, and then sends nothing.
+    """Move the read marker of `reader` up to a message. It never moves back, and publishes nothing
+    unless it moves.
 
     Raises Unprocessable if the reader sees no such message in the conversation.
     """
     refuse_unseen(reader, conversation, message_id)
     lock(conversation)
     moved = (
-        move_contacts_marker(conversation, message_id)
+        move_contact_marker(conversation, message_id)
         if isinstance(reader, Customer)
         else move_marker(reader, conversation, message_id)
     )
@@ -58,8 +59,11 @@ def mark_read(reader: Principal, conversation: Conversation, message_id: int) ->
 
 
 def mark_answered(writer_id: int, conversation_id: int, message_id: int, now: datetime) -> None:
-    """Who writes has read what was there: up to their own message, which is the newest. Part of the
-    transaction that has the conversation's lock; nothing is sent, because the message says it."""
+    """Move an agent's read marker up to their own new message.
+
+    Part of the caller's transaction, which holds the conversation's lock. Publishes nothing:
+    clients derive it from message.created.
+    """
     moved = {
         "reader": writer_id, "conversation": conversation_id, "message": message_id, "now": now
     }  # fmt: skip
@@ -93,7 +97,7 @@ def move_marker(reader: Agent, conversation: Conversation, message_id: int) -> b
     return True
 
 
-def move_contacts_marker(conversation: Conversation, message_id: int) -> bool:
+def move_contact_marker(conversation: Conversation, message_id: int) -> bool:
     if (conversation.contact_read_id or 0) >= message_id:
         return False
     conversation.contact_read_id = message_id

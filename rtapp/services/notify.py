@@ -13,8 +13,8 @@ from rtapp.models import User
 
 
 def notify(user_id: int, kind: str, conversation: AnyConversation, message: AnyMessage) -> None:
-    """Tells a user, who sees the conversation, of a message that concerns them: `kind` mention,
-    assignment or message. Part of the caller's transaction."""
+    """Create a notification (`kind` mention, assignment or message) for a user who sees the
+    conversation. Part of the caller's transaction."""
     notification = Notification(
         account_id=conversation.account_id,
         user_id=user_id,
@@ -28,25 +28,25 @@ def notify(user_id: int, kind: str, conversation: AnyConversation, message: AnyM
 
 
 def notify_mentioned(conversation: AnyConversation, note: AnyMessage) -> None:
-    """Tells those whom a private note mentions, if they see the conversation."""
+    """Notify the users whom a private note mentions, if they see the conversation."""
     if "@" in note.content:
-        for user in mentioned(note.content, access.who_sees(conversation)):
+        for user in mentioned(note.content, access.users_who_see(conversation)):
             if user.id != note.sender.id:
                 notify(user.id, "mention", conversation, note)
 
 
 def notify_assignee(conversation: Conversation, message: Message) -> None:
-    """Tells the assignee what the customer wrote, if they still see it."""
+    """Notify the assignee of a customer's message, if they still see the conversation."""
     assignee_id = conversation.assignee_id
     if assignee_id is not None and access.sees_conversation(assignee_id, conversation.id):
         notify(assignee_id, "message", conversation, message)
 
 
 def mentioned(content: str, people: Sequence[User]) -> list[User]:
-    """Those of `people` whose whole or first name follows an @, each once, in their order.
+    """The users among `people` whose full or first name follows an @, each once, in their order.
 
-    The longest name wins: "@Ada Lovelace" is not another Ada. Case does not matter; what is
-    part of a word (`me@ada.example`) is no mention.
+    The longest name wins: "@Ada Lovelace" does not mention another Ada. Case is ignored. An @
+    inside a word (`me@ada.example`) is no mention.
     """
     named: dict[str, set[int]] = {}
     for user in people:

@@ -8,25 +8,25 @@ from rtapp.extensions import db
 from rtapp.models import Notification
 from rtapp.models import User
 
-AT_ONCE = 1000  # ids in one event: below the catalogue's limit, however long they are
+MAX_IDS = 1000  # ids in one event, which keeps it below the catalogue's SIZE_LIMIT
 
 
 def read_notification(user: User, notification: Notification) -> None:
-    """Marks one as read; if it is already, nothing is sent."""
+    """Mark a notification as read. Publishes nothing if it is read already."""
     mark(user, notification.account_id, [notification.id])
     db.session.commit()
 
 
 def read_all_notifications(user: User, account_id: int) -> None:
-    """Marks all of the user's notifications in an account as read."""
+    """Mark all of the user's notifications in an account as read."""
     unread = select(Notification.id).where(
         Notification.user_id == user.id,
         Notification.account_id == account_id,
         Notification.read.is_(False),
     )
     ids = db.session.scalars(unread).all()
-    for start in range(0, len(ids), AT_ONCE):
-        mark(user, account_id, ids[start : start + AT_ONCE])
+    for start in range(0, len(ids), MAX_IDS):
+        mark(user, account_id, ids[start : start + MAX_IDS])
     db.session.commit()
 
 

@@ -10,13 +10,13 @@ from .change_status import reopen
 from .conversation_lock import lock
 from .conversation_lock import unlock
 
-BATCH = 100  # conversations opened at once, each in a transaction of its own
+BATCH = 100  # conversations of one call, each opened in its own transaction
 
 
 def reopen_snoozed(now: datetime) -> int:
-    """Opens conversations whose snooze is over at `now`, up to BATCH. Returns how many were due.
+    """Open conversations whose snooze is over at `now`, up to BATCH. Returns the number found due.
 
-    Several processes may do it at once: whoever has the lock looks again.
+    Several processes may run it at once: each checks again under the row's lock.
     """
     due = (
         select(Conversation)

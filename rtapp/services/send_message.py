@@ -31,8 +31,8 @@ from .mark_read import mark_answered
 from .notify import notify_assignee
 from .notify import notify_mentioned
 
-# Built once, because building a statement costs more than running it; and on the tables, because
-# the flush of a mapped row costs several times as much.
+# Built once, because building a statement costs more than running it. On the tables, because the
+# flush of a mapped row costs several times as much.
 ROW = Conversation.id == bindparam("conversation")
 TOUCH = (
     update(Conversation.__table__)
@@ -41,7 +41,7 @@ TOUCH = (
 )
 INSERT = insert(Message.__table__).returning(Message.id)
 SHOW_LAST = update(Conversation.__table__).where(ROW).values(last_message_id=bindparam("message"))
-SHOWN = (
+SNAPSHOT = (
     select(
         Conversation.inbox_id,
         Conversation.assignee_id,
@@ -71,20 +71,20 @@ def send_message(
     private: bool = False,
     client_id: str | None = None,
 ) -> tuple[AnyMessage, bool]:
-    """Writes a message of `sender` into the conversation, and its events into the outbox.
+    """Write a message of `sender` into the conversation, and its events into the outbox.
 
-    Returns the message and whether it is new: a `client_id` that this sender has used before gives
-    the message of then, and nothing is sent. Raises Unprocessable if that one stands in another
-    conversation. What a customer writes opens a conversation that was resolved or snoozed.
+    Returns the message and whether it is new. For a `client_id` that this sender used before, it
+    returns the earlier message and publishes nothing. Raises Unprocessable if that message is in
+    another conversation. A customer's message reopens a resolved or snoozed conversation.
     """
     conversation_id = ref.id
     earlier = sent_before(sender, conversation_id, client_id)
     if earlier is not None:
         return earlier, False
     now = clock.now()
-    # First, so that the row is locked: what happens to one conversation happens one by one.
+    # First, because it locks the row: changes of one conversation are serialised.
     execute(TOUCH, {"conversation": conversation_id, "now": now})
-    said: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "account_id": ref.account_id,
         "conversation_id": conversation_id,
         "message_type": "incoming" if isinstance(sender, Customer) else "outgoing",
@@ -96,7 +96,7 @@ def send_message(
     }
     by = "contact_id" if isinstance(sender, Customer) else "user_id"
     try:
-        message_id = execute(INSERT, {**said, by: sender.id}).scalar_one()
+        message_id = execute(INSERT, {**columns, by: sender.id}).scalar_one()
     except IntegrityError:
         db.session.rollback()
         earlier = sent_before(sender, conversation_id, client_id)
@@ -106,15 +106,15 @@ def send_message(
     execute(SHOW_LAST, {"conversation": conversation_id, "message": message_id})
     message: AnyMessage
     if isinstance(sender, Customer):
-        message = customer_wrote(sender, conversation_id)
+        message = announce_of_customer(sender, conversation_id)
     else:
-        message = MessageSnapshot(id=message_id, sender=sender, version=1, **said)
-        team_wrote(message)
+        message = MessageSnapshot(id=message_id, sender=sender, version=1, **columns)
+        announce_of_agent(message)
     db.session.commit()
     return message, True
 
 
-def customer_wrote(sender: Customer, conversation_id: int) -> Message:
+def announce_of_customer(sender: Customer, conversation_id: int) -> Message:
     conversation = db.session.scalars(MAPPED, {"conversation": conversation_id}).one()
     message = conversation.last_message
     assert message is not None
@@ -125,8 +125,8 @@ def customer_wrote(sender: Customer, conversation_id: int) -> Message:
     return message
 
 
-def team_wrote(message: MessageSnapshot) -> None:
-    conversation = shown(message)
+def announce_of_agent(message: MessageSnapshot) -> None:
+    conversation = snapshot(message)
     announce.message_created(conversation, message)
     mark_answered(message.sender.id, message.conversation_id, message.id, message.created_at)
     if message.private:
@@ -134,8 +134,8 @@ def team_wrote(message: MessageSnapshot) -> None:
     announce.conversation_updated(conversation)
 
 
-def shown(message: MessageSnapshot) -> ConversationSnapshot:
-    row = execute(SHOWN, {"conversation": message.conversation_id}).one()
+def snapshot(message: MessageSnapshot) -> ConversationSnapshot:
+    row = execute(SNAPSHOT, {"conversation": message.conversation_id}).one()
     assignee = AgentIdentity(row.assignee_id, row.assignee_name) if row.assignee_id else None
     return ConversationSnapshot(
         id=message.conversation_id,

@@ -17,12 +17,12 @@ from rtapp.models import User
 def start_conversation(
     user: User, inbox: Inbox, name: str, email: str, content: str, *, client_id: str | None = None
 ) -> tuple[Conversation, bool]:
-    """Writes to a customer first: a conversation whose first message is the user's.
+    """Start a conversation with a customer by the user's message.
 
-    The account's contact with that address is used as it is, or else made with that name. A user
-    who sees only what is assigned to them is its assignee. Returns the conversation and whether
-    it is new, by `client_id` as in `send_message`. Raises Unprocessable if that one names a
-    message which began no conversation here.
+    The contact is the account's with this address, unchanged, or else a new one with this name. A
+    user who sees only assigned conversations becomes the assignee. Returns the conversation and
+    whether it is new, by `client_id` as in `send_message`. Raises Unprocessable if the `client_id`
+    is that of a message which started no conversation of this inbox.
     """
     try:
         return try_to_start(user, inbox, name, email, content, client_id)
@@ -88,8 +88,8 @@ def started_before(user: User, inbox: Inbox, client_id: str | None) -> Conversat
         return None
     first = select(func.min(Message.id)).where(Message.conversation_id == message.conversation_id)
     conversation = db.session.get_one(Conversation, message.conversation_id)
-    began_it = db.session.scalar(first) == message.id and conversation.inbox_id == inbox.id
-    if not began_it or not access.sees_conversation(user.id, conversation.id):
+    is_first = db.session.scalar(first) == message.id and conversation.inbox_id == inbox.id
+    if not is_first or not access.sees_conversation(user.id, conversation.id):
         raise Unprocessable(
             "This client_id names another message of yours; make a new one.",
             errors={"client_id": ["is in use for another message"]},

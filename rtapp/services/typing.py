@@ -1,4 +1,4 @@
-"""Typing is told to Redis alone, behind the request's back: it is not worth anybody's waiting."""
+"""Typing. It is ephemeral: written to Redis in the background, never to the database."""
 
 import json
 
@@ -13,7 +13,7 @@ from rtapp.realtime.group import Group
 from rtapp.realtime.typing import TYPING
 
 
-def tell_typing(
+def submit_typing(
     principal: Principal,
     account_id: int,
     conversation_id: int,
@@ -21,12 +21,15 @@ def tell_typing(
     is_typing: bool,
     private: bool = False,
 ) -> None:
-    """Has those who may know hear that the principal types, if that is new. Never raises."""
+    """Publish that the principal types or has stopped, if that is a change. Never raises.
+
+    A private start goes to the agents' topic; on the customer's topic it counts as a stop.
+    """
     holder = f"{presenters.kind(principal)}:{principal.id}"
     started = typing.started(holder, json.dumps({"name": principal.name, "private": private}))
     stopped = typing.stopped(holder)
-    heard_by = audience.of_typing(conversation_id, private) if is_typing else ()
+    started_on = audience.of_typing(conversation_id, private) if is_typing else ()
     engine: Engine = current_app.extensions["engine"]
     for topic in audience.of_typing(conversation_id, private=False):
-        change = started if topic in heard_by else stopped
+        change = started if topic in started_on else stopped
         engine.announce(account_id, Group(TYPING, topic), change)

@@ -9,7 +9,7 @@ from rtapp.models import Principal
 
 
 def write_activity(conversation: Conversation, by: Principal, content: str) -> Message:
-    """A line in the thread that says what happened to the conversation. It previews nowhere.
+    """Write a line of activity into the thread. It never becomes a list's preview.
 
     Part of the caller's transaction.
     """

@@ -1,4 +1,7 @@
-"""Who may listen to what: one stream, one file. Importing the package makes them known."""
+"""Streams: the authorisation and topics of each, a file for each kind.
+
+Importing the package registers them.
+"""
 
 from importlib import import_module
 from pkgutil import iter_modules

@@ -13,10 +13,10 @@ from .base import stream
 
 @stream("account")
 def authorise(principal: Principal, account_id: int) -> Stream:
-    """The conversation list: members of the account hear of the conversations they see, and of
-    what concerns themselves.
+    """The conversation list. A member receives the list events of the conversations that they see,
+    and the events of their own topic.
 
-    No event goes to two of these topics, so nothing arrives twice.
+    No event is published to two of a member's topics, so the stream carries each event once.
     """
     if isinstance(principal, Customer):
         raise NotFound

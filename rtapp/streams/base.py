@@ -1,4 +1,4 @@
-"""What every stream has in common: names, parameters, limits, and the subscription they make."""
+"""The names, parameters, limits and subscription of all streams."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,25 +30,25 @@ from rtapp.realtime.subscriber import Subscription
 
 bp = Blueprint("streams", __name__, url_prefix="/streams")
 
-RETRY_AFTER = 30  # s that a client with too many streams is asked to wait
+RETRY_AFTER = 30  # s, the Retry-After for a client with too many streams
 
 
 class Stream(NamedTuple):
-    """What a user's stream listens to: names of topics, all within one account; and what it holds
-    in groups as long as it is open."""
+    """A principal's stream: the names of its topics, all of one account, and the leases that it
+    holds while it is open."""
 
     account_id: int
     topics: list[str]
     leases: tuple[LeaseSpec, ...] = ()
 
 
-# (principal, id) → the stream of a kind. Raises NotFound if the principal may not hear it.
+# (principal, id) → the stream of a kind. Raises NotFound if the principal may not receive it.
 Authorise = Callable[[Principal, int], Stream]
 KINDS: dict[str, Authorise] = {}
 
 
 def stream(kind: str) -> Callable[[Authorise], Authorise]:
-    """Makes `<kind>:<id>` a stream, authorised by the decorated function."""
+    """Register the decorated function to authorise the streams `<kind>:<id>`."""
 
     def register(authorise: Authorise) -> Authorise:
         KINDS[kind] = authorise
@@ -58,13 +58,16 @@ def stream(kind: str) -> Callable[[Authorise], Authorise]:
 
 
 def open_stream(*names: tuple[str, int]) -> EventStream:
-    """The response for the streams (kind, id) of one account. One refused refuses all of them."""
+    """The response that carries the streams (kind, id) of one account.
+
+    If one of them is refused, the request is. Raises a Problem.
+    """
     principal = auth.current_principal()
-    refuse_another(principal)
-    format = asked_format()
-    cursor = asked_cursor()
+    refuse_other_user(principal)
+    format = requested_format()
+    cursor = requested_cursor()
     engine: Engine = current_app.extensions["engine"]
-    refuse_too_many(engine.hub, listener_id(principal))
+    refuse_too_many(engine.hub, subscriber_id(principal))
     streams = tuple(f"{kind}:{id}" for kind, id in names)
     account_id, topics, leases = allowed_to(principal, streams)
     subscription = Subscription(
@@ -73,7 +76,7 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
         topics=topics,
         format=format,
         cursor=cursor,
-        user_id=listener_id(principal),
+        user_id=subscriber_id(principal),
         credential=auth.credential(),
         address=request.remote_addr or "",
         leases=leases,
@@ -81,17 +84,18 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     return EventStream(engine.hub, subscription)
 
 
-def listener_id(principal: Principal) -> int:
-    """By what the hub knows whose a stream is. Contacts, who have ids of their own, are below 0."""
+def subscriber_id(principal: Principal) -> int:
+    """The hub's id for the principal: a user's id, or the negative of a contact's."""
     return -principal.id if isinstance(principal, Customer) else principal.id
 
 
 def allowed_to(
     principal: Principal, names: tuple[str, ...]
 ) -> tuple[int, tuple[Topic, ...], tuple[LeaseSpec, ...]]:
-    """Return the account of the named streams, their topics for this principal, and their leases.
+    """The account of the named streams, and their topics and leases for this principal.
 
-    Raises NotFound if they may not hear one of them, BadRequest if they are of two accounts.
+    Raises NotFound if the principal may not receive one of them, BadRequest if the streams are of
+    two accounts.
     """
     allowed = [KINDS[kind](principal, int(id)) for kind, _, id in (n.partition(":") for n in names)]
     account_id = allowed[0].account_id
@@ -102,23 +106,26 @@ def allowed_to(
     return account_id, tuple(dict.fromkeys(topics)), tuple(leases)
 
 
-def refuse_another(principal: Principal) -> None:
-    """A page says for whom it was made (`user`): whoever has signed in since must not hear it all
-    in the other's page, which would come back by itself with the new session's cookie."""
-    wanted = request.args.get("user")
-    if wanted is not None and wanted != str(principal.id):
+def refuse_other_user(principal: Principal) -> None:
+    """Raises Unauthorized if the request names another `user` than the principal.
+
+    A page sends the user for whom it was rendered. After another user has signed in, it would
+    otherwise reconnect with the new session's cookie and show that user's events.
+    """
+    expected = request.args.get("user")
+    if expected is not None and expected != str(principal.id):
         raise Unauthorized("You are signed in as somebody else by now; load the page again.")
 
 
-def asked_format() -> str:
+def requested_format() -> str:
     format = request.args.get("format", "json")
     if format not in FORMATS:
         raise BadRequest(f"The format must be one of {', '.join(FORMATS)}.")
     return format
 
 
-def asked_cursor() -> Cursor | None:
-    """Where to resume: "Last-Event-ID" as EventSource sends it, or what a page asks for."""
+def requested_cursor() -> Cursor | None:
+    """The cursor to resume from: EventSource's Last-Event-ID header, or the query parameter."""
     text = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
     if not text:
         return None
@@ -129,7 +136,7 @@ def asked_cursor() -> Cursor | None:
 
 
 def authorise_again(app: Flask, subscription: Subscription) -> Subscription | str:
-    """What an open stream is allowed today, or the reason for which it must be closed."""
+    """The subscription with its present topics and leases, or the reason to close its stream."""
     with app.app_context():
         principal = auth.principal_of(subscription.credential)
         if principal is None:
@@ -141,14 +148,14 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
         return replace(subscription, topics=topics, leases=leases)
 
 
-def refuse_too_many(hub: Hub, listener: int) -> None:
+def refuse_too_many(hub: Hub, subscriber: int) -> None:
     if len(hub) >= max_streams():
         raise Unavailable(
             "This server holds as many streams as it can.",
             headers={"Retry-After": str(RETRY_AFTER)},
         )
     limits = (
-        (hub.users[listener], current_app.config["STREAMS_PER_USER"]),
+        (hub.users[subscriber], current_app.config["STREAMS_PER_USER"]),
         (hub.addresses[request.remote_addr or ""], current_app.config["STREAMS_PER_ADDRESS"]),
     )
     if any(limit and open >= limit for open, limit in limits):

@@ -15,8 +15,8 @@ from .base import stream
 
 @stream("conversation")
 def authorise(principal: Principal, conversation_id: int) -> Stream:
-    """One thread: whoever sees the conversation hears it, and is seen to look at it; its contact
-    hears what is public of it."""
+    """One thread. An agent who sees the conversation receives its events and becomes a viewer. Its
+    customer receives the public events."""
     ref = access.conversation_ref(principal, conversation_id)
     types = typing.lease(
         audience.of_typing(conversation_id, private=False),

@@ -13,7 +13,7 @@ from .base import stream
 
 @stream("presence")
 def authorise(principal: Principal, account_id: int) -> Stream:
-    """Who is there: members hear of one another, and are there as long as they listen."""
+    """The presence of an account's members. A member is present while a stream is open."""
     if isinstance(principal, Customer):
         raise NotFound
     membership = access.membership_in(principal, account_id)

@@ -1,4 +1,4 @@
-"""Several streams on one connection, so that a browser's limit of six is none."""
+"""Several streams on one connection, because a browser opens at most six to a host."""
 
 import re
 

@@ -2,11 +2,11 @@
 
     pytest_plugins = ["rtapp.testing"]
 
-It needs a fixture `app`: an application whose hub and relay have been started (as tests/conftest.py
-does, after `gevent.monkey.patch_all()`). What it opens are real streams over a real Redis. Nothing
-in it waits for ever: what does not happen within PATIENCE fails the test and says what was missing.
+It needs a fixture `app`: an application whose hub and relay are started, as in tests/conftest.py,
+after `gevent.monkey.patch_all()`. It opens real streams over a real Redis. Every wait has the
+timeout PATIENCE, after which the test fails with an AssertionError that names what is missing.
 
-    def test_a_colleague_hears_of_it(app, subscribe, broadcasts_to, verify_action):
+    def test_a_message_reaches_the_colleagues_stream(app, subscribe, broadcasts_to):
         kevin = subscribe("conversation:1", "kevin@example.com")
         assert kevin.confirmed and kevin.topics == ["conversation:1"]
         with broadcasts_to("conversation:1", "message.created", content="Hello"):
@@ -62,10 +62,11 @@ __all__ = [
 
 @pytest.fixture
 def subscribe(app: Flask) -> Iterator[Callable[..., Subscription]]:
-    """`subscribe(stream, user, last_event_id=None)`: opens a stream, or tries to, as a user.
+    """`subscribe(stream, user, last_event_id=None)` requests a stream and returns a Subscription.
 
-    `stream` is a stream's name or a list of names; `user` an e-mail address, a User, a Contact, an
-    `ApiClient`, or None for somebody who is not signed in. Closed at the end of the test.
+    `stream` is a stream's name or a list of names. `user` is an e-mail address, a User, a Contact,
+    an ApiClient, or None for no credentials. A refusal does not raise: see `rejected`. The fixture
+    closes the subscriptions at the end of the test.
     """
     opened: list[Subscription] = []
 
@@ -83,22 +84,25 @@ def subscribe(app: Flask) -> Iterator[Callable[..., Subscription]]:
 
 @pytest.fixture
 def broadcasts_to(app: Flask) -> Callable[..., AbstractContextManager[list[Broadcast]]]:
-    """`with broadcasts_to(stream, event, **fields)`: what happens inside says this event on this
-    stream, with these fields in its data. Gives a list of all that was said, filled at the end."""
+    """`with broadcasts_to(stream, event, **fields)` asserts that its block publishes this event on
+    this stream, with these fields in its data. Yields the list of all Broadcasts, complete after
+    the block. Raises AssertionError otherwise."""
     return partial(_broadcasts_to, app)
 
 
 @pytest.fixture
 def no_broadcasts(app: Flask) -> Callable[[], AbstractContextManager[None]]:
-    """`with no_broadcasts()`: what happens inside says nothing to anybody."""
+    """`with no_broadcasts()` asserts that its block publishes nothing. Raises AssertionError
+    otherwise."""
     return partial(_no_broadcasts, app)
 
 
 @pytest.fixture
 def verify_action(app: Flask) -> Callable[..., AbstractContextManager[dict[ApiClient, list[str]]]]:
-    """`with verify_action(conversation_id, *readers)`: state + events == fresh state, for each
-    reader (an `ApiClient`), over the block. Gives the events that each received, filled at the end.
+    """`with verify_action(conversation_id, *readers)` asserts for each reader (an ApiClient) that
+    its state before the block plus the block's events equals a state fetched afterwards.
 
-    `state=` takes a subclass of State that knows more than this application shows by itself.
+    Yields a dict, filled after the block: reader → names of the events received. `state=` takes a
+    subclass of State with an application's own events. Raises AssertionError on a difference.
     """
     return partial(verified, app)

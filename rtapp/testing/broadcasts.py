@@ -1,4 +1,4 @@
-"""What is published while something happens, to whomever: heard from Redis itself."""
+"""Assertions on the events that a block publishes, on any topic, as read from Redis."""
 
 import json
 import secrets
@@ -24,7 +24,7 @@ from .waiting import PATIENCE
 
 
 class Broadcast(NamedTuple):
-    """An event on its way to a topic; `stream` is the stream on which it is heard."""
+    """An event published to `topic`. `stream` is the name of the stream that carries it."""
 
     topic: str
     stream: str
@@ -34,38 +34,41 @@ class Broadcast(NamedTuple):
 
 @contextmanager
 def broadcasts_to(app: Flask, stream: str, event: str, **fields: Any) -> Iterator[list[Broadcast]]:
-    """Holds that what happens inside says `event` on `stream`, with these fields in its data."""
+    """Assert that the block publishes `event` on `stream`, with these fields in its data.
 
-    def is_it(said: Broadcast) -> bool:
-        return (said.stream, said.event) == (stream, event) and fields.items() <= {
-            k: v for k, v in said.data.items() if k in fields
+    Yields the list of all Broadcasts, complete after the block. Raises AssertionError.
+    """
+
+    def matches(broadcast: Broadcast) -> bool:
+        return (broadcast.stream, broadcast.event) == (stream, event) and fields.items() <= {
+            k: v for k, v in broadcast.data.items() if k in fields
         }.items()
 
-    with BroadcastRecorder(app) as listening:
-        yield listening.said
+    with BroadcastRecorder(app) as recorder:
+        yield recorder.received
         assert outbox_drained(app)
-        found = listening.until(is_it)
-        listening.until_now()
-        assert found, f"{event} {fields} was not said on {stream}; said was {listening.said}"
+        found = recorder.until(matches)
+        recorder.until_now()
+        assert found, f"{event} {fields} was not published on {stream}, only {recorder.received}"
 
 
 @contextmanager
 def no_broadcasts(app: Flask) -> Iterator[None]:
-    """Holds that what happens inside says nothing to anybody, lasting or ephemeral."""
-    with BroadcastRecorder(app) as listening:
+    """Assert that the block publishes nothing, durable or ephemeral. Raises AssertionError."""
+    with BroadcastRecorder(app) as recorder:
         yield
         assert outbox_drained(app)
         engine: Engine = app.extensions["engine"]
         engine.leases.flush(time.monotonic())
-        listening.until_now()
-        assert listening.said == [], f"said was {listening.said}"
+        recorder.until_now()
+        assert recorder.received == [], f"published was {recorder.received}"
 
 
 class BroadcastRecorder:
-    """Hears every topic of every account."""
+    """A context manager that records the events of every topic of every account in `received`."""
 
     def __init__(self, app: Flask):
-        self.said: list[Broadcast] = []
+        self.received: list[Broadcast] = []
         self._engine: Engine = app.extensions["engine"]
         self._broker: Broker = app.extensions["broker"]
 
@@ -74,39 +77,39 @@ class BroadcastRecorder:
         self._pubsub = PubSub(pool, ignore_subscribe_messages=True)
         self._pubsub.psubscribe("rt:*")
         self.until_now()
-        self.said.clear()  # of what happened before, its beginning may have been missed
+        self.received.clear()  # of events before the block, some may be missing
         return self
 
     def __exit__(self, *error: object) -> None:
         self._pubsub.close()
 
     def until(self, condition: Callable[[Broadcast], bool]) -> bool:
-        """Waits, at most PATIENCE, until something was said that meets the condition."""
+        """Wait at most PATIENCE for an event that meets the condition. Returns whether one came."""
         deadline = time.monotonic() + PATIENCE
-        while not any(map(condition, self.said)):
+        while not any(map(condition, self.received)):
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            self._hear(left)
+            self._receive(left)
         return True
 
     def until_now(self) -> None:
-        """Hears everything that Redis was told up to now."""
+        """Receive everything published up to now. Raises AssertionError after PATIENCE."""
         barrier = f"rt:barrier:{secrets.token_hex(8)}"
         deadline = time.monotonic() + PATIENCE
-        while self._hear(0.1) != barrier:
-            assert time.monotonic() < deadline, "Redis does not tell what is published"
+        while self._receive(0.1) != barrier:
+            assert time.monotonic() < deadline, "Redis does not deliver what is published"
             self._broker.redis.publish(barrier, "")
 
-    def _hear(self, timeout: float) -> str | None:
-        """Takes in one message. Returns its channel, or None if there was none."""
+    def _receive(self, timeout: float) -> str | None:
+        """Receive one message. Returns its channel, or None if none came within `timeout` s."""
         message = self._pubsub.get_message(timeout=timeout)
         if message is None:
             return None
         channel = message["channel"].decode()
         if channel.startswith("rt:{"):
             account, _, name = channel.removeprefix("rt:{").partition("}:")
-            self.said += self._broadcasts(Topic(int(account), name), message["data"])
+            self.received += self._broadcasts(Topic(int(account), name), message["data"])
         return str(channel)
 
     def _broadcasts(self, topic: Topic, payload: bytes) -> Iterator[Broadcast]:

@@ -1,4 +1,4 @@
-"""Requests of a user or a customer, in process."""
+"""API clients that send requests in process."""
 
 from typing import Any
 
@@ -18,17 +18,22 @@ from .waiting import eventually
 
 
 def outbox_drained(app: Flask) -> bool:
-    """Waits until everything that has become true has been published."""
+    """Wait until every committed event is published. Returns True; raises AssertionError after
+    PATIENCE."""
 
-    def nothing_waits() -> bool:
+    def is_empty() -> bool:
         with app.app_context():
             return not db.session.scalar(select(func.count()).select_from(OutboxEvent))
 
-    return eventually(nothing_waits, "the outbox is empty")
+    return bool(eventually(is_empty, "the outbox is empty"))
 
 
 class ApiClient:
-    """Requests of one user, by bearer token; of nobody if there is no `email`."""
+    """A client of the API with the bearer token of the user with this e-mail address.
+
+    With None it sends no credentials. `id` is the user's id, or 0. Keyword arguments are headers,
+    with `_` for `-` in their names. Raises NoResultFound for an unknown address.
+    """
 
     def __init__(self, app: Flask, email: str | None):
         self.app = app
@@ -41,11 +46,11 @@ class ApiClient:
                 self.headers = {"Authorization": f"Bearer {auth.create_token(user)}"}
 
     def get(self, path: str, **headers: str) -> TestResponse:
-        return self.app.test_client().get(path, headers={**self.headers, **named(headers)})
+        return self.app.test_client().get(path, headers={**self.headers, **dashed(headers)})
 
     def post(self, path: str, body: Any = None, **headers: str) -> TestResponse:
         return self.app.test_client().post(
-            path, json=body, headers={**self.headers, **named(headers)}
+            path, json=body, headers={**self.headers, **dashed(headers)}
         )
 
     def page(self, path: str) -> TestResponse:
@@ -59,7 +64,10 @@ class ApiClient:
 
 
 class CustomerClient(ApiClient):
-    """Requests of a customer, by visitor's token."""
+    """A client of the API with a visitor's token, of the contact with this e-mail address.
+
+    Raises NoResultFound for an unknown address, MultipleResultsFound if two accounts have it.
+    """
 
     def __init__(self, app: Flask, email: str):
         super().__init__(app, None)
@@ -70,5 +78,5 @@ class CustomerClient(ApiClient):
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
 
-def named(headers: dict[str, str]) -> dict[str, str]:
+def dashed(headers: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,5 +1,5 @@
-"""State + events == fresh state: what a client fetched and kept up by events alone is what another
-client fetches now."""
+"""State + events == fresh state: a state that a client fetched and updated by events alone equals
+a state that another client fetches now."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -24,29 +24,30 @@ Rows = dict[int, dict[str, Any]]
 
 
 class State:
-    """The lists and some threads, as a user's client knows them: fetched, then kept by `apply`.
+    """The lists and some threads in a user's client: fetched at first, then updated by `apply`.
 
-    For an event `<noun>.<verb>` of one's own, a subclass has a method `_<noun>_<verb>`, and what it
-    changes in `shown`.
+    For an event `<noun>.<verb>` of an application, a subclass has a method `_<noun>_<verb>` that
+    takes the event's data, and overrides `shown` to include what the method changes.
     """
 
-    def __init__(self, who: ApiClient, *conversation_ids: int):
-        listed = read(who, f"/accounts/{ACCOUNT}/conversations?limit=100")
-        told = read(who, f"/accounts/{ACCOUNT}/notifications?limit=100")
+    def __init__(self, client: ApiClient, *conversation_ids: int):
+        listed = read(client, f"/accounts/{ACCOUNT}/conversations?limit=100")
+        notified = read(client, f"/accounts/{ACCOUNT}/notifications?limit=100")
         self.cursor: str = listed["cursor"]
         self.streams = [f"account:{ACCOUNT}"]
         self.conversations: Rows = by_id(listed["conversations"])
-        self.notifications: Rows = by_id(told["notifications"])
+        self.notifications: Rows = by_id(notified["notifications"])
         self.threads: dict[int, Rows] = {}
         for id in conversation_ids:
-            thread = read(who, f"/conversations/{id}/messages?limit=100")
+            thread = read(client, f"/conversations/{id}/messages?limit=100")
             if "messages" in thread:
                 self.streams.append(f"conversation:{id}")
                 self.threads[id] = by_id(thread["messages"])
 
     def apply(self, event: str, data: dict[str, Any]) -> None:
+        """Update the state by a durable event. Ephemeral events change no row and are ignored."""
         if event in EPHEMERAL:
-            return  # what no row says
+            return
         noun, _, verb = event.partition(".")
         getattr(self, f"_{noun}_{verb}")(data)
 
@@ -84,7 +85,7 @@ class State:
                 self.notifications[id]["read"] = True
 
     def shown(self) -> dict[str, Any]:
-        """What the client shows: to be compared."""
+        """The part of the state that the client shows, as the value to compare."""
         seen = {
             id: row
             for id, row in self.notifications.items()
@@ -93,8 +94,8 @@ class State:
         return {"conversations": self.conversations, "notifications": seen}
 
 
-def read(who: ApiClient, path: str) -> dict[str, Any]:
-    answer: dict[str, Any] = who.get(path).json or {}
+def read(client: ApiClient, path: str) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get(path).json or {}
     return answer
 
 
@@ -103,7 +104,7 @@ def by_id(rows: list[dict[str, Any]]) -> Rows:
 
 
 def newer(rows: Rows, data: dict[str, Any]) -> None:
-    """A client keeps the higher version."""
+    """Store the row unless the client has a higher version of it."""
     if data["id"] not in rows or data["version"] >= rows[data["id"]]["version"]:
         rows[data["id"]] = data
 
@@ -117,44 +118,50 @@ def merge(rows: Rows, data: dict[str, Any]) -> None:
 def verified(
     app: Flask, conversation_id: int, *readers: ApiClient, state: Callable[..., State] = State
 ) -> Iterator[dict[ApiClient, list[str]]]:
-    """Holds that for each reader state + events == fresh state over what happens inside.
+    """Assert for each reader that its state before the block plus the block's events equals a fresh
+    state. A stream that the reader may no longer open is left out.
 
-    Afterwards the mapping that it gives has the names of the events that each one heard.
+    Yields a dict, filled after the block: reader → names of the events received. Raises
+    AssertionError on a difference.
     """
     assert outbox_drained(app)
-    before = {who: state(who, conversation_id) for who in readers}
-    heard: dict[ApiClient, list[str]] = {}
-    yield heard
+    before = {reader: state(reader, conversation_id) for reader in readers}
+    received: dict[ApiClient, list[str]] = {}
+    yield received
     assert outbox_drained(app)
-    for who, known in before.items():
-        fresh = state(who, conversation_id)
-        still = [name for name in known.streams if name in fresh.streams]
-        events = events_since(app, who, still, known.cursor)
-        heard[who] = [event for event, _ in events]
+    for reader, kept in before.items():
+        fresh = state(reader, conversation_id)
+        still = [name for name in kept.streams if name in fresh.streams]
+        events = events_since(app, reader, still, kept.cursor)
+        received[reader] = [event for event, _ in events]
         for event, data in events:
-            known.apply(event, data)
-        assert known.shown() == fresh.shown()
-        for id in known.threads.keys() & fresh.threads.keys():
-            assert known.threads[id] == fresh.threads[id]
+            kept.apply(event, data)
+        assert kept.shown() == fresh.shown()
+        for id in kept.threads.keys() & fresh.threads.keys():
+            assert kept.threads[id] == fresh.threads[id]
 
 
 def events_since(
-    app: Flask, who: ApiClient, streams: list[str], cursor: str
+    app: Flask, client: ApiClient, streams: list[str], cursor: str
 ) -> list[tuple[str, dict[str, Any]]]:
-    """All that these streams of `who` carry after the cursor, read from the stream itself."""
+    """The durable events (name, data) that these streams of the client carry after the cursor.
+
+    They are read from a stream that resumes there. Raises AssertionError if it can't resume, or if
+    an event of the logs does not arrive within PATIENCE.
+    """
     broker: Broker = app.extensions["broker"]
     with app.app_context():
-        principal = auth.principal_of_token(who.headers["Authorization"].removeprefix("Bearer "))
+        principal = auth.principal_of_token(client.headers["Authorization"].removeprefix("Bearer "))
         assert principal is not None
         account_id, topics, _ = allowed_to(principal, tuple(streams))
     names = [topic.name for topic in topics]
     logs = broker.read(account_id, names, Cursor.parse(cursor)).topics
-    subscription = Subscription(who, streams, cursor)
+    subscription = Subscription(client, streams, cursor)
     assert subscription.resumed
     events: list[tuple[str, dict[str, Any]]] = []
     while len(events) < sum(map(len, logs)):
-        said = subscription.next_event()
-        if said.event not in EPHEMERAL:
-            events.append((said.event, said.data))
+        event = subscription.next_event()
+        if event.event not in EPHEMERAL:
+            events.append((event.event, event.data))
     subscription.close()
     return events

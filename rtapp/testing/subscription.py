@@ -1,4 +1,4 @@
-"""A user's subscription, as ActionCable::Channel::TestCase has it: but over a real stream."""
+"""A principal's subscription, modelled on ActionCable::Channel::TestCase, over a real stream."""
 
 import json
 import time
@@ -21,7 +21,7 @@ from .waiting import PATIENCE
 
 
 class Event(NamedTuple):
-    """An event: of a control event `stream` is empty, and `data` are its fields."""
+    """An event. A control event has an empty `stream`, and its fields are in `data`."""
 
     event: str
     stream: str
@@ -30,14 +30,14 @@ class Event(NamedTuple):
 
 
 class Subscription:
-    """What a user hears of `names`, from now on or from `last_event_id` on.
+    """A connection with the streams `names`, from now on or resumed from `last_event_id`.
 
-    `rejected` is the status with which the server refused, or None. `resumed` is what
-    `stream.open` said: whether what was missed since `last_event_id` follows.
+    `rejected` is the status of a refusal, or None. `resumed` is the field of `stream.open`: whether
+    the events since `last_event_id` follow. `last_id` is the last id received.
     """
 
-    def __init__(self, who: ApiClient, names: Sequence[str], last_event_id: str | None = None):
-        self.who = who
+    def __init__(self, client: ApiClient, names: Sequence[str], last_event_id: str | None = None):
+        self.client = client
         self.names = tuple(names)
         self.last_id = last_event_id or ""
         self.rejected: int | None = None
@@ -47,51 +47,51 @@ class Subscription:
 
     @property
     def confirmed(self) -> bool:
-        """Whether it is open. False after it was rejected, dropped or closed."""
+        """Whether the connection is open. False after a rejection, `drop` or `close`."""
         return self._stream is not None
 
     @property
     def topics(self) -> list[str]:
-        """The names of the topics that the hub now delivers to it: none if it is not open."""
-        engine: Engine = self.who.app.extensions["engine"]
+        """The names of the topics that the hub delivers to it now; empty if it is not open."""
+        engine: Engine = self.client.app.extensions["engine"]
         open = self.confirmed and self._subscriber in engine.hub.subscribers()
         return [topic.name for topic in self._subscriber.topics] if open else []
 
     def next_event(self, timeout: float = PATIENCE) -> Event:
-        """The next event, durable, ephemeral, `stream.reset` or `stream.closed`.
+        """The next event: durable, ephemeral or control, but no ping.
 
-        Fails if there is none within `timeout` s, and with Ended if the stream is over.
+        Raises AssertionError if none arrives within `timeout` s, Ended if the stream ended.
         """
         assert self._stream is not None, f"{', '.join(self.names)} is not open"
         deadline = time.monotonic() + timeout
         while True:
-            said = self._next(deadline - time.monotonic())
-            if said.event != "stream.ping":
-                return parsed(said)
+            sse = self._next(deadline - time.monotonic())
+            if sse.event != "stream.ping":
+                return parsed(sse)
 
     def drop(self) -> None:
-        """The connection is lost, with whatever was under way."""
+        """Close the connection, as if it were lost. Events in flight are lost too."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
 
     def resume(self) -> None:
-        """Connects again from the last id that was heard."""
+        """Connect again from `last_id`. Sets `rejected` and `resumed`."""
         self.drop()
         self._open()
 
     def close(self) -> None:
-        """Ends it for good: it can't be resumed from where it was."""
+        """Close the connection and forget `last_id`: a later `resume` starts from now."""
         self.drop()
         self.last_id = ""
 
     def _open(self) -> None:
-        engine: Engine = self.who.app.extensions["engine"]
+        engine: Engine = self.client.app.extensions["engine"]
         before = set(engine.hub.subscribers())
-        asked = [("stream", name) for name in self.names]
+        parameters = [("stream", name) for name in self.names]
         if self.last_id:
-            asked.append(("last_event_id", self.last_id))
-        answer = self.who.get(f"/streams?{urlencode(asked)}")
+            parameters.append(("last_event_id", self.last_id))
+        answer = self.client.get(f"/streams?{urlencode(parameters)}")
         self.rejected = answer.status_code if answer.status_code != 200 else None
         if self.rejected is not None:
             return
@@ -107,30 +107,31 @@ class Subscription:
 
     def _next(self, timeout: float) -> ServerSentEvent:
         assert self._stream is not None
-        said = self._stream.any(timeout)
-        self.last_id = said.id or self.last_id
-        return said
+        sse = self._stream.any(timeout)
+        self.last_id = sse.id or self.last_id
+        return sse
 
 
-def parsed(said: ServerSentEvent) -> Event:
-    told = json.loads(said.data)
-    if said.event.startswith("stream."):
-        return Event(said.event, "", told, said.id)
-    return Event(said.event, told["stream"], told["data"], said.id)
+def parsed(sse: ServerSentEvent) -> Event:
+    body = json.loads(sse.data)
+    if sse.event.startswith("stream."):
+        return Event(sse.event, "", body, sse.id)
+    return Event(sse.event, body["stream"], body["data"], sse.id)
 
 
 def client(app: Flask, user: object) -> ApiClient:
-    """Requests as `user`: an e-mail address, a User, a Contact, an `As`, or None for nobody."""
+    """The ApiClient of `user`: an e-mail address, a User, a Contact, an ApiClient itself, or None
+    for no credentials. Raises AssertionError for another type."""
     if isinstance(user, ApiClient):
         return user
     if user is None or isinstance(user, str):
         return ApiClient(app, user)
-    who = ApiClient(app, None)
+    made = ApiClient(app, None)
     with app.app_context():
         if isinstance(user, Contact):
-            who.id, token = user.id, auth.create_customer_token(user, 3600)
+            made.id, token = user.id, auth.create_customer_token(user, 3600)
         else:
             assert isinstance(user, User), f"{user!r} is nobody"
-            who.id, token = user.id, auth.create_token(user)
-    who.headers = {"Authorization": f"Bearer {token}"}
-    return who
+            made.id, token = user.id, auth.create_token(user)
+    made.headers = {"Authorization": f"Bearer {token}"}
+    return made

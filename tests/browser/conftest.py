@@ -1,10 +1,15 @@
 """Browser tests drive a real Chromium against a real server, without gevent, for Playwright."""
 
 import shutil
+from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 from playwright.sync_api import BrowserContext
+from playwright.sync_api import Page
 from playwright.sync_api import sync_playwright
 
 from .restartable import Restartable
@@ -16,7 +21,7 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @pytest.fixture(scope="module")
-def restartable(tmp_path_factory):
+def restartable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restartable]:
     """A server on a fresh demo, for the tests of one file."""
     folder = tmp_path_factory.mktemp("server")
     with Restartable(folder, RTAPP_STREAMS_PER_USER="0", RTAPP_RATE_LIMITS="off") as server:
@@ -24,13 +29,13 @@ def restartable(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(restartable):
+def server(restartable: Restartable) -> str:
     """The server's URL."""
     return restartable.url
 
 
 @pytest.fixture
-def writer(server):
+def writer(server: str) -> Iterator[Writer]:
     """A script that posts as Kevin, directly to the server, not through a proxy."""
     writer = Writer(server)
     yield writer
@@ -38,7 +43,7 @@ def writer(server):
 
 
 @pytest.fixture
-def ada(server):
+def ada(server: str) -> Iterator[Writer]:
     """A script that posts as Ada."""
     ada = Writer(server, "ada")
     yield ada
@@ -46,7 +51,7 @@ def ada(server):
 
 
 @pytest.fixture(scope="session")
-def chromium():
+def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("there is no Chromium on the PATH")
@@ -63,11 +68,12 @@ def sign_in(context: BrowserContext, name: str) -> None:
 
 
 @pytest.fixture
-def window(chromium, server):
+def window(chromium: Browser, server: str) -> Iterator[Callable[..., Page]]:
     """`window("kevin")` opens a separate signed-in window. A script error fails the test."""
-    contexts, errors = [], []
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
 
-    def open_window(name: str, **options):
+    def open_window(name: str, **options: Any) -> Page:
         context = chromium.new_context(**{"base_url": server, **options})
         contexts.append(context)
         page = context.new_page()

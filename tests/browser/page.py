@@ -1,13 +1,14 @@
 """Helpers for a page of the inbox."""
 
+from playwright.sync_api import APIResponse
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
 
-def act(page: Page, path: str, **data: object):
+def act(page: Page, path: str, **data: object) -> APIResponse:
     """Post as the page's user, without the page's scripts."""
     token = page.locator("meta[name=csrf-token]").get_attribute("content")
-    answer = page.request.post(path, data=data, headers={"X-CSRF-Token": token})
+    answer = page.request.post(path, data=data, headers={"X-CSRF-Token": token or ""})
     assert answer.ok, answer.text()
     return answer
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser
 from playwright.sync_api import Page
@@ -41,7 +42,7 @@ def demo() -> Iterator[str]:
         process.wait(40)
 
 
-def sign_in(browser: Browser, address: str, name: str, **options) -> Page:
+def sign_in(browser: Browser, address: str, name: str, **options: Any) -> Page:
     page = browser.new_context(base_url=address, locale="en-GB", **options).new_page()
     page.goto("/login")
     page.fill("input[name=email]:visible", f"{name}@example.com")
@@ -74,7 +75,7 @@ def take(browser: Browser, address: str) -> None:
     ada.emulate_media(color_scheme="dark")
     picture(ada, "dark")
     ada.emulate_media(color_scheme="light")
-    ada.set_viewport_size(PHONE)
+    ada.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
     picture(ada, "mobile")
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import threading
 import urllib.request
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..harness.waiting import PATIENCE
@@ -22,7 +23,7 @@ class Writer:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def _request(self, method: str, path: str, body: object = None):
+    def _request(self, method: str, path: str, body: object = None) -> Any:
         text = json.dumps(body) if body is not None else None
         self._connection.request(method, path, text, self._headers)
         self._answer = self._connection.getresponse()
@@ -34,7 +35,7 @@ class Writer:
     def cookie(self) -> str:
         return self._headers["Cookie"]
 
-    def post(self, path: str, **data: object):
+    def post(self, path: str, **data: object) -> Any:
         """Return the action's answer."""
         return self._request("POST", path, data)
 
@@ -43,7 +44,7 @@ class Writer:
         said = {"content": content or f"Number {self.said}", **more}
         message = self.post(f"/conversations/{conversation}/messages", **said)
         self.said += 1
-        return message["id"]
+        return int(message["id"])
 
     def keep_saying(self, conversations: list[int], every: float, most: int = 1_000_000) -> None:
         """Write to the conversations in turn, in the background, up to `most` messages."""

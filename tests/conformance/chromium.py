@@ -7,7 +7,9 @@ import json
 import queue
 import sys
 import threading
+from typing import Any
 
+from playwright.sync_api import BrowserContext
 from playwright.sync_api import sync_playwright
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
@@ -23,12 +25,12 @@ OPEN = """({key, url, names}) => {
 }"""
 
 
-def report(message: dict) -> None:
+def report(message: dict[str, Any]) -> None:
     print(json.dumps(message), flush=True)
 
 
 def main() -> None:
-    requests: queue.Queue = queue.Queue()
+    requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
     def read_stdin() -> None:
         for line in sys.stdin:
@@ -36,7 +38,7 @@ def main() -> None:
         requests.put(None)
 
     threading.Thread(target=read_stdin, daemon=True).start()
-    contexts = {}
+    contexts: dict[int, BrowserContext] = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=sys.argv[1], args=QUIET)
         idle = browser.new_page()

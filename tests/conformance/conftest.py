@@ -6,7 +6,9 @@ if not monkey.is_module_patched("socket"):
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from typing import NamedTuple
 from typing import Self
 
@@ -23,12 +25,12 @@ PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n
 
 
 @pytest.fixture(scope="session")
-def httpx_sse():
+def httpx_sse() -> readers.Httpx:
     return readers.Httpx()
 
 
 @pytest.fixture(scope="session")
-def chromium():
+def chromium() -> Iterator[readers.Process]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("SKIPPED: no Chromium on the PATH")
@@ -38,9 +40,9 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def node():
+def node() -> Iterator[readers.Process]:
     folder = npm.installed(*PACKAGES).parent
-    reader = readers.node(shutil.which("node"), folder)
+    reader = readers.node(shutil.which("node") or "node", folder)
     yield reader
     reader.stop()
 
@@ -49,12 +51,12 @@ CLIENTS = ["httpx_sse", "chromium", "node"]
 
 
 @pytest.fixture(scope="session", params=CLIENTS)
-def reader(request):
+def reader(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session", params=["chromium", "node"])
-def event_source(request):
+def event_source(request: pytest.FixtureRequest) -> Any:
     """The clients with the standard EventSource interface, which reconnect."""
     return request.getfixturevalue(request.param)
 
@@ -121,7 +123,7 @@ class RawServer:
 
 
 @pytest.fixture(scope="session")
-def raw_server():
+def raw_server() -> Iterator[RawServer]:
     server = RawServer()
     yield server
     server.stop()
@@ -141,13 +143,13 @@ class App(AppProcess):
 
 
 @pytest.fixture(scope="session")
-def app_server(tmp_path_factory):
+def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """A real server, shared by the tests that don't stop it."""
     with App(tmp_path_factory.mktemp("instance")) as app:
         yield app
 
 
 @pytest.fixture
-def app_to_stop(tmp_path):
+def app_to_stop(tmp_path: Path) -> Iterator[App]:
     with App(tmp_path) as app:
         yield app

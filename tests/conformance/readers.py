@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from typing import NamedTuple
 from urllib.parse import urljoin
 
@@ -15,8 +16,9 @@ import httpx_sse
 from gevent.queue import Empty
 from gevent.queue import Queue
 
+from ..harness.waiting import PATIENCE
+
 HERE = Path(__file__).parent
-PATIENCE = 20.0  # s for an event that is on its way
 
 
 class Fired(NamedTuple):
@@ -35,7 +37,7 @@ class Source:
     """An open stream, as one client reads it."""
 
     def __init__(self) -> None:
-        self.queue: Queue = Queue()
+        self.queue: Queue[Fired | Failed] = Queue()
 
     def next(self) -> Fired:
         """Return the next event, skipping lost connections."""
@@ -45,7 +47,8 @@ class Source:
 
     def anything(self) -> Fired | Failed:
         try:
-            return self.queue.get(timeout=PATIENCE)
+            event: Fired | Failed = self.queue.get(timeout=PATIENCE)
+            return event
         except Empty:
             raise AssertionError("nothing came") from None
 
@@ -89,7 +92,9 @@ class HttpxSource(Source):
 
 
 class Httpx:
-    def open(self, url: str, names: Sequence[str] = (), headers: dict[str, str] | None = None):
+    def open(
+        self, url: str, names: Sequence[str] = (), headers: dict[str, str] | None = None
+    ) -> Source:
         return HttpxSource(url, headers or {})
 
     def stop(self) -> None:
@@ -115,12 +120,15 @@ class Process:
         self._process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._input, self._output = self._process.stdin, self._process.stdout
         self._keys = itertools.count()
         self._sources: dict[int, ProcessSource] = {}
         self._greenlet = gevent.spawn(self._run)
 
     def _run(self) -> None:
-        for line in self._process.stdout:
+        for line in self._output:
             message = json.loads(line)
             if message.get("failed"):
                 event: Fired | Failed = Failed(message["for_good"])
@@ -128,11 +136,13 @@ class Process:
                 event = Fired(message["type"], message["data"], message["id"])
             self._sources[message["key"]].queue.put(event)
 
-    def send(self, request: dict) -> None:
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
+    def send(self, request: dict[str, Any]) -> None:
+        self._input.write(json.dumps(request) + "\n")
+        self._input.flush()
 
-    def open(self, url: str, names: Sequence[str] = (), headers: dict[str, str] | None = None):
+    def open(
+        self, url: str, names: Sequence[str] = (), headers: dict[str, str] | None = None
+    ) -> Source:
         """Open `url`, with listeners for `message` and `names`: EventSource has no wildcard."""
         key = next(self._keys)
         source = self._sources[key] = ProcessSource(self, key)
@@ -143,10 +153,10 @@ class Process:
         return source
 
     def stop(self) -> None:
-        self._process.stdin.close()
-        self._process.wait(30)
-        self._greenlet.join(5)
-        self._process.stdout.close()
+        self._input.close()
+        self._process.wait(PATIENCE)
+        self._greenlet.join(PATIENCE)
+        self._output.close()
 
 
 def chromium(path: str) -> Process:

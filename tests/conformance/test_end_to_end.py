@@ -10,17 +10,17 @@ import gevent
 import gevent.server
 import httpx
 import pytest
-from httpx_sse._decoders import SSEDecoder
 
 from rtapp.events.catalogue import EPHEMERAL
 from rtapp.realtime.cursor import Cursor
+from rtapp.testing.parsing import StreamParser
 from rtapp.testing.stream import STATE
 
+from ..harness.waiting import PATIENCE
 from .cases import CASES
 
 CONVERSATION = "/streams/conversations/1"
 NAMES = ["message.created", "stream.open", "stream.ping", "stream.reset", "stream.closed"]
-PATIENCE = 20.0  # s for something that happens at once
 CONTENT_LIMIT = 10_000  # characters
 
 # The API refuses content with NUL, of white space alone, or over the limit.
@@ -74,12 +74,7 @@ class Connection:
 
     def events(self):
         """Return all complete events so far. httpx-sse also returns the frame of `retry` alone."""
-        decoder, events = SSEDecoder(), []
-        for line in self.body.decode().split("\n"):
-            event = decoder.decode(line)
-            if event is not None:
-                events.append(event)
-        return events
+        return [frame.event for frame in StreamParser().feed(self.body)]
 
     @property
     def status(self) -> bytes:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
@@ -121,7 +121,7 @@ class Check:
         """Return the counts for the summary of the run."""
         now, was = self.server.metrics(), self._metrics
         if self.server.pid != self._pid:
-            was = Counter()  # a new process counts from 0
+            was = defaultdict(float)  # a new process counts from 0
         counted = ", ".join(
             f"{name} {now[key] - was[key]:.0f}"
             for name, key in (

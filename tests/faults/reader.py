@@ -16,6 +16,8 @@ import gevent
 
 from rtapp.events.catalogue import EPHEMERAL
 from rtapp.realtime.cursor import Cursor
+from rtapp.testing.parsing import Frame
+from rtapp.testing.parsing import StreamParser
 
 from ..harness.gate import Gate
 from ..harness.supervision import spawn
@@ -138,7 +140,7 @@ class Reader:
 
     def _read_body(self, connection: socket.socket, chunk: bytes) -> None:
         left: int | None = None
-        rest = b""
+        parser = StreamParser()
         closed = False
         self._stands = None
         while True:
@@ -147,9 +149,10 @@ class Reader:
             if left is not None:
                 chunk = chunk[:left]
                 left -= len(chunk)
-            *whole, rest = (rest + chunk).split(b"\n\n")
-            for frame in whole:
+            for frame in parser.feed(chunk):
                 closed = self._take(frame) or closed
+            self.faults += parser.unexpected
+            parser.unexpected.clear()
             if left == 0:
                 self.torn += 1
                 break
@@ -163,23 +166,18 @@ class Reader:
         if not closed:
             self.cuts += 1
 
-    def _take(self, frame: bytes) -> bool:
+    def _take(self, frame: Frame) -> bool:
         """Process one frame. Return whether it was stream.closed."""
-        fields: dict[str, str] = {}
-        for line in frame.decode().split("\n"):
-            name, _, value = line.partition(": ")
-            fields[name] = value
-        unknown = fields.keys() - {"id", "event", "data", "retry"}
-        if unknown or ("data" not in fields and "retry" not in fields):
-            self.faults.append(f"no frame of the protocol: {frame!r}")
-        if "data" not in fields:
+        if not frame.fires:
+            if frame.event.retry is None:
+                self.faults.append(f"no frame of the protocol: {frame}")
             return False
         event = Event(
             self.connection,
             time.monotonic(),
-            fields.get("id", ""),
-            fields["event"],
-            json.loads(fields["data"]),
+            frame.id,
+            frame.event.event,
+            json.loads(frame.event.data),
         )
         if event.event in EPHEMERAL:
             self._take_ephemeral(event)

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,8 @@ class Server:
         """Send SIGTERM and wait for an orderly end."""
         assert self._process is not None
         self._process.terminate()
-        eventually(lambda: self._process.poll() is not None, "the server ends")
+        process = self._process
+        eventually(lambda: process.poll() is not None, "the server ends")
         assert self._process.returncode == 0, self.log()
         self._process = None
 
@@ -190,11 +191,11 @@ class Server:
                 return found
             before = f"&before={page['next_before']}"
 
-    def metrics(self) -> Counter[str]:
+    def metrics(self) -> dict[str, float]:
         """Return the values of /metrics, by name, and by name with labels."""
         status, body, _ = self.ask("GET", "/metrics", who=None)
         assert status == 200, body
-        counted: Counter[str] = Counter()
+        counted: dict[str, float] = defaultdict(float)
         for line in body.decode().splitlines():
             if not line.startswith("#"):
                 name, _, value = line.rpartition(" ")
@@ -247,4 +248,4 @@ def environment(**more: str) -> dict[str, str]:
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        return int(listener.getsockname()[1])

@@ -5,8 +5,6 @@ from statistics import mean
 import gevent
 import pytest
 
-from rtapp.realtime.engine import DRAIN_LIMIT
-
 from ..harness.waiting import eventually
 from .check import at_work
 from .reader import Reader
@@ -43,7 +41,7 @@ def test_a_restart_closes_streams_spread_over_time_with_spread_reconnects_and_lo
     assert max(delays) > 1.5 * min(delays)
     moments = sorted(t.at for t in told)
     took = moments[-1] - moments[0]
-    assert took > DRAIN_LIMIT / 10
+    assert took > 0.5, "they were closed all at once"
     in_a_tenth = max(
         sum(moment <= m < moment + took / 10 for m in moments) for moment in moments[::5]
     )

@@ -8,8 +8,8 @@ from contextlib import closing
 from contextlib import contextmanager
 from pathlib import Path
 
-import pgserver
 import psycopg
+from pgserver.postgres_server import get_server
 from psycopg import sql
 
 # Nothing here must survive a power cut.
@@ -38,7 +38,7 @@ class SeededDatabase:
         self.url = uri.replace("postgresql://", "postgresql+psycopg://")
         self._connection = psycopg.connect(uri, autocommit=True)
         self._columns: list[tuple[object, ...]] = []
-        self._refill: sql.Composable = sql.SQL("")
+        self._refill: sql.SQL | sql.Composed = sql.SQL("")
 
     def keep(self) -> None:
         """Keeps the rows and sequences of now, to be restored."""
@@ -80,7 +80,7 @@ def seeded_database(build: Callable[[str, Path], None]) -> Iterator[SeededDataba
     """
     folder = Path(tempfile.mkdtemp(prefix="rtapp-postgres-"))
     folder.chmod(0o755)
-    server = pgserver.get_server(folder, cleanup_mode="stop")
+    server = get_server(folder, cleanup_mode="stop")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             for setting in UNSAFE:
