@@ -147,6 +147,7 @@ def test_typing_ends_for_the_customer_when_a_reply_becomes_a_private_note(
         ({"typing": True, "private": "no"}, "private"),
         ({"typing": True, "loud": True}, "loud"),
     ],
+    ids=str,
 )
 def test_typing_with_a_malformed_body_is_refused_and_not_published(
     kevin, thread, broker, body, field

@@ -94,9 +94,9 @@ class TheHub(Stepped):
     @rule(topics=some_topics, format=formats, n=st.none() | which)
     def open(self, topics, format, n):
         """Open a stream, live or from the nth event."""
-        known = self.log.events
+        events = self.log.events
         self.readers.append(Reader(self.hub, self.log, topics, format))
-        self.readers[-1].open(known[n % len(known)].cursor if known and n is not None else None)
+        self.readers[-1].open(events[n % len(events)].cursor if events and n is not None else None)
         self.wire.settle()
 
     @precondition(lambda self: self.readers)

@@ -122,6 +122,14 @@ def test_several_streams_on_one_connection_are_replayed_in_the_order_of_live_del
         ("&".join(f"stream=conversation:{n}" for n in range(1, 34)), 400),
         ("stream=account:1&stream=conversation:999", 404),
     ],
+    ids=[
+        "no stream",
+        "an unknown name",
+        "an unknown kind",
+        "an id of 0",
+        "33 streams",
+        "an unknown conversation",
+    ],
 )
 def test_one_refused_stream_refuses_the_request_for_several(ada, query, status):
     assert ada.get(f"/streams?{query}").status_code == status
