@@ -3,6 +3,7 @@ import json
 import gevent
 import pytest
 
+from ..harness.waiting import PATIENCE
 from ..support import eventually
 from .refusals import Action
 
@@ -22,7 +23,7 @@ def customer_visible(broker):
     """A subscription to the typing topic of the conversation's customers."""
     pubsub = broker.redis.pubsub()
     pubsub.subscribe("rt:{1}:visitor:1")
-    assert pubsub.get_message(timeout=5)["type"] == "subscribe"
+    assert pubsub.get_message(timeout=PATIENCE)["type"] == "subscribe"
     yield pubsub
     pubsub.close()
 
@@ -122,7 +123,7 @@ def test_typing_a_private_note_is_published_to_agents_only(kevin, thread, custom
     assert not broker.redis.keys("*visitor*:leases")
     typing(kevin)  # a reply
     thread.ephemeral("typing")
-    payload = customer_visible.get_message(timeout=5)["data"]
+    payload = customer_visible.get_message(timeout=PATIENCE)["data"]
     assert b'"private\\": false' in payload
 
 
@@ -130,10 +131,10 @@ def test_typing_ends_for_the_customer_when_a_reply_becomes_a_private_note(
     kevin, thread, customer_visible
 ):
     typing(kevin)
-    assert b"user:" in customer_visible.get_message(timeout=5)["data"]
+    assert b"user:" in customer_visible.get_message(timeout=PATIENCE)["data"]
     typing(kevin, private=True)
     assert [thread.ephemeral("typing")["private"] for _ in range(2)] == [False, True]
-    ended = json.loads(customer_visible.get_message(timeout=5)["data"].split(b" ", 2)[2])
+    ended = json.loads(customer_visible.get_message(timeout=PATIENCE)["data"].split(b" ", 2)[2])
     assert [change[2] for change in ended["changes"]] == [""]
 
 

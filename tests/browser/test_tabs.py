@@ -102,13 +102,15 @@ def test_another_tab_takes_over_when_the_leading_tab_hangs(browser, server, writ
     leader, follower = browser(1, **IMPATIENT), browser(1, **IMPATIENT)
     writer.keep_saying([1], every=0.1)
     leader.evaluate(
-        "setTimeout(() => { for (const end = Date.now() + 6000; Date.now() < end; ); })"
+        "setTimeout(() => { for (const end = Date.now() + 15000; Date.now() < end; ); })"
     )
     hung_at = time.monotonic()
     time_of_last = "window.since = performance.now(), tab.messages.length"
     heard = follower.evaluate(time_of_last)
-    follower.wait_for_function("heard => tab.messages.length > heard + 20", arg=heard, timeout=5500)
-    assert time.monotonic() - hung_at < 6, (
+    follower.wait_for_function(
+        "heard => tab.messages.length > heard + 20", arg=heard, timeout=14_000
+    )
+    assert time.monotonic() - hung_at < 15, (
         "the follower received messages only after the leader's hang"
     )
     leader.wait_for_function("performance.now() > 0")  # once it responds again

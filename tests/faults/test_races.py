@@ -20,6 +20,7 @@ from rtapp.realtime.subscriber import Subscription
 from rtapp.services.send_message import send_message
 
 from ..harness.gate import Gate
+from ..harness.waiting import PATIENCE
 from ..harness.waiting import eventually
 from .server import in_process
 
@@ -157,7 +158,7 @@ def test_an_event_published_after_the_clock_stepped_back_is_not_skipped_as_old(r
     publish(hub, 1)
     later = Peer(hub, told)  # resumes from that ping's id
     eventually(lambda: later.live, "it has resumed")
-    assert hub.barrier(5)
+    assert hub.barrier(PATIENCE)
     deaf = [
         name
         for name, p in (("live", peer), ("resuming", later))

@@ -155,7 +155,7 @@ def test_every_reader_ends_with_the_groups_current_members(hub, broker, seed):
             gevent.sleep(0)
         return all(r.subscriber.state is State.LIVE and is_current(r, broker) for r in readers)
 
-    eventually(settled, patience=30)
+    eventually(settled)
     assert behind or seed, "no reader was ever behind"
     change(broker, random.Random(seed + 1000))
     eventually(settled)
@@ -213,5 +213,5 @@ def test_a_reader_that_missed_many_announcements_gets_a_new_snapshot(hub, broker
         reader.read(100_000)
         return reader.snapshots > 1 and is_current(reader, broker)
 
-    eventually(caught_up, patience=20)
+    eventually(caught_up)
     reader.close()

@@ -17,6 +17,8 @@ from rtapp.realtime.presence import PRESENCE
 from rtapp.realtime.typing import TYPING
 from rtapp.realtime.viewers import VIEWERS
 
+from ..harness.waiting import PATIENCE
+
 NOON = 1_800_000_000_000  # ms
 ACCOUNT = 1
 GRACE = str(round(PRESENCE.grace * 1000))
@@ -34,7 +36,7 @@ class Clocked:
         self.channel = f"rt:{{{ACCOUNT}}}:{group.topic}"
         self.pubsub = broker.redis.pubsub()
         self.pubsub.subscribe(self.channel)
-        assert self.pubsub.get_message(timeout=5)["type"] == "subscribe"
+        assert self.pubsub.get_message(timeout=PATIENCE)["type"] == "subscribe"
 
     def at(self, seconds: float, *transitions: tuple[str, ...]) -> list[Transition]:
         """Apply the changes and return the transitions; exactly these must be announced."""
@@ -177,7 +179,7 @@ def test_an_arrival_in_a_group_of_thousands_is_one_small_announcement(group):
     (diff,) = group.broker.change_groups(
         [GroupChanges(ACCOUNT, group.group, [hold("9001", "b")])], now_ms=ms(1)
     )
-    message = group.pubsub.get_message(timeout=5)
+    message = group.pubsub.get_message(timeout=PATIENCE)
     assert len(message["data"]) < 150
     assert diff.transitions == [Transition("9001", "", "online")]
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import gevent
 import pytest
-from gevent.event import Event
 
 from rtapp.realtime import fan_out
 from rtapp.realtime.broker import Broker
@@ -16,6 +15,8 @@ from rtapp.realtime.hub import LIFETIME
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 
+from ..harness.gate import Gate
+from ..harness.waiting import PATIENCE
 from ..support import eventually
 
 BODY = '{"n":%d,"text":"%s"}'
@@ -85,10 +86,10 @@ def test_a_blocked_reader_is_closed_after_thirty_seconds(hub):
     eventually(lambda: live(never))
     for n in range(100):
         publish(hub, n, size=1000)
-    eventually(lambda: never.subscriber in hub.sockets.blocked)
-    hub.heartbeat.tick(time.monotonic() + 29)
+    since = eventually(lambda: hub.sockets.blocked.get(never.subscriber), "the reader is blocked")
+    hub.heartbeat.tick(since + 29)
     assert never.subscriber.state is State.CATCHING_UP
-    hub.heartbeat.tick(time.monotonic() + 31)
+    hub.heartbeat.tick(since + 31)
     assert never.subscriber.state is State.CLOSED
     never.socket.close()
 
@@ -104,7 +105,7 @@ def test_the_hub_fetches_an_event_that_it_missed_once_a_later_one_shows_the_gap(
     publish(hub, 1)
     eventually(lambda: hub.broker.redis.xlen(gone) == 2)
     gevent.sleep(0)
-    assert hub.barrier(5)
+    assert hub.barrier(PATIENCE)
     hub.topics.channels[gone] = channel
     publish(hub, 2)
     eventually(lambda: reader.numbers() == [0, 1, 2])
@@ -175,21 +176,16 @@ def test_a_stream_that_is_live_in_a_new_epoch_receives_no_event_of_the_old_epoch
     readers = [Reader(hub), Reader(hub)]
     eventually(lambda: all(live(r) for r in readers))
     before = readers[0].subscriber.cursor.epoch
-    held, go_on = Event(), Event()
-
-    def hold():
-        held.set()
-        go_on.wait()
-
-    monkeypatch.setattr(fan_out, "yield_to_loop", hold)
+    gate = Gate("the turn between two subscribers")
+    monkeypatch.setattr(fan_out, "yield_to_loop", gate)
     publish(hub, 0)
-    assert held.wait(5)
+    gate.wait_reached()
     (second,) = [reader for reader in readers if not reader.numbers()]
     hub.broker.redis.flushall()
     hub.hub.catch_up(second.subscriber)
     eventually(lambda: live(second) and second.subscriber.cursor.epoch != before)
-    go_on.set()
-    assert hub.barrier(5)
+    gate.open()
+    assert hub.barrier(PATIENCE)
     assert second.numbers() == []
     publish(hub, 1)
     assert eventually(lambda: all(1 in reader.numbers() for reader in readers))
@@ -203,20 +199,14 @@ def test_a_stream_whose_topics_change_and_change_back_during_a_reading_is_reset_
 ):
     reader = Reader(hub)
     eventually(lambda: live(reader))
-    held, go_on, read = Event(), Event(), hub.broker.read
-
-    def held_read(*arguments):
-        held.set()
-        go_on.wait()
-        return read(*arguments)
-
-    monkeypatch.setattr(hub.broker, "read", held_read)
+    gate = Gate("a reading of the logs")
+    monkeypatch.setattr(hub.broker, "read", gate.before(hub.broker.read))
     hub.hub.catch_up(reader.subscriber)
-    assert held.wait(5)
+    gate.wait_reached()
     before = reader.subscriber.subscription
     for topics in ((Topic(1, "b"),), (Topic(1, "a"),)):
         hub.hub.change(reader.subscriber, replace(before, topics=topics))
-    go_on.set()
+    gate.open()
     assert eventually(lambda: b"event: stream.reset" in reader.read())
     eventually(lambda: live(reader))
     publish(hub, 0)
@@ -324,7 +314,8 @@ def test_a_topic_without_subscribers_is_unsubscribed_after_a_linger(hub):
     eventually(lambda: live(reader))
     reader.socket.close()
     eventually(lambda: len(hub.hub) == 0)
-    hub.heartbeat.tick(time.monotonic() + 1)
+    (since,) = hub.topics.idle.values()
+    hub.heartbeat.tick(since + 1)
     assert hub.topics.channels  # kept: a page that navigates reconnects
-    hub.heartbeat.tick(time.monotonic() + 10)
+    hub.heartbeat.tick(since + 10)
     assert not hub.topics.channels
