@@ -1,1 +1,1 @@
-"""Benchmarks: what a delivery, an idle stream, a connect and a reconnect cost."""
+"""Benchmarks: the cost of a delivery, an idle stream, a connect and a reconnect."""

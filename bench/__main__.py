@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [scenario …]`: runs them, prints one table, saves it as JSON."""
+"""`python -m bench [--quick] [scenario …]`: run scenarios, print one table, save it as JSON."""
 
 import argparse
 import tempfile
@@ -21,7 +21,7 @@ from . import small_topics
 from . import stalled_tenth
 from . import typing
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .measures import busy_cores
 from .measures import raise_descriptor_limit
 from .server import build_world
@@ -43,8 +43,8 @@ SCENARIOS: dict[str, ModuleType] = {
 CONVERSATIONS = 5_000
 CONVERSATIONS_QUICK = 500
 USERS = 200
-QUIET = 0.2  # cores; less than this busy with something else is quiet
-POLL_INTERVAL = 2.0  # s for which we look, before each scenario, at what else the machine does
+QUIET = 0.2  # cores; the machine is quiet while other processes use fewer
+POLL_INTERVAL = 2.0  # s over which other processes' CPU is measured before each scenario
 
 
 def main() -> None:
@@ -52,22 +52,22 @@ def main() -> None:
     path = report.fresh_path()
     others: dict[str, float] = {}
     limit = raise_descriptor_limit()
-    say(f"{limit} descriptors per process")
+    log_progress(f"{limit} descriptors per process")
     with tempfile.TemporaryDirectory(prefix="rtapp-bench-") as name:
         folder = Path(name)
         conversations = CONVERSATIONS_QUICK if asked.quick else CONVERSATIONS
-        say(f"making {conversations} conversations and {USERS} users")
+        log_progress(f"making {conversations} conversations and {USERS} users")
         lab = Lab(folder, build_world(folder / "world", conversations, USERS), asked.quick)
         for scenario in asked.scenarios or SCENARIOS:
             others[scenario] = busy_cores_once_quiet(asked.wait)
             SCENARIOS[scenario].run(lab)
             report.save(path, lab.rows, floor.name(), asked.quick, others)
     print(report.table(lab.rows, floor.name(), others))
-    say(f"saved as {path}")
+    log_progress(f"saved as {path}")
 
 
 def busy_cores_once_quiet(limit: float) -> float:
-    """Waits until the machine is quiet, at most `limit` seconds. Returns how busy it still is."""
+    """Wait until the machine is quiet, at most `limit` seconds. Returns the cores still busy."""
     deadline = time.monotonic() + limit
     while (busy := busy_cores(POLL_INTERVAL)) > QUIET and time.monotonic() < deadline:
         pass

@@ -1,4 +1,4 @@
-"""Everyone comes at once, signed in: streams opened a second, and per CPU second."""
+"""All clients connect at once, signed in: streams opened per second, and per CPU second."""
 
 import http.client
 import json
@@ -6,7 +6,7 @@ import json
 from rtapp.seed import PASSWORD
 
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 from .load import Target
 from .publisher import frame_size
@@ -15,7 +15,7 @@ from .server import Server
 SCENARIO = "connect storm"
 STREAMS = 5_000
 STREAMS_QUICK = 1_000
-SIGNED_IN = 20  # browsers whose sessions are used; each is shared by many streams
+SIGNED_IN = 20  # sessions of browsers, each shared by many streams
 WARM = 50
 
 
@@ -23,14 +23,14 @@ def run(lab: Lab) -> None:
     streams = STREAMS_QUICK if lab.quick else STREAMS
     floor = lab.floor(streams, 10, frame_size(), seconds=1).open_us
     path = "/streams/conversations/1"
-    for who in ("bearer tokens", "session cookies"):
-        say(f"connect storm with {who}")
+    for credential in ("bearer tokens", "session cookies"):
+        log_progress(f"connect storm with {credential}")
         with lab.server() as server, Load() as load:
-            if who == "bearer tokens":
+            if credential == "bearer tokens":
                 targets = server.world.targets([path])
             else:
                 targets = [(path, [f"Cookie: {cookie}"]) for cookie in sign_in(server)]
-            storm(lab, server, load, targets, streams, who, floor)
+            storm(lab, server, load, targets, streams, credential, floor)
 
 
 def storm(
@@ -39,7 +39,7 @@ def storm(
     load: Load,
     targets: list[Target],
     streams: int,
-    who: str,
+    credential: str,
     floor: float,
 ) -> None:
     load.open("warm", server.port, targets, WARM)
@@ -48,14 +48,19 @@ def storm(
     cpu = server.cpu() - cpu
     note = f"{streams} streams; {report.seconds:.1f} s in all; loop: accept, read, answer"
     lab.add(
-        SCENARIO, f"{who}: server CPU per stream opened", cpu / streams * 1e6, "µs", floor, note
+        SCENARIO,
+        f"{credential}: server CPU per stream opened",
+        cpu / streams * 1e6,
+        "µs",
+        floor,
+        note,
     )
-    lab.add(SCENARIO, f"{who}: opened per CPU second", streams / cpu, "1/s", 1e6 / floor)
-    lab.add(SCENARIO, f"{who}: opened per second", streams / report.seconds, "1/s")
+    lab.add(SCENARIO, f"{credential}: opened per CPU second", streams / cpu, "1/s", 1e6 / floor)
+    lab.add(SCENARIO, f"{credential}: opened per second", streams / report.seconds, "1/s")
 
 
 def sign_in(server: Server) -> list[str]:
-    """The session cookies of as many browsers, each signed in by POST /login."""
+    """The session cookies of this many browsers, each signed in by POST /login."""
     cookies = []
     for email in server.world.emails[:SIGNED_IN]:
         connection = http.client.HTTPConnection("127.0.0.1", server.port)

@@ -1,4 +1,4 @@
-"""Both databases, each fresh, empty, and gone afterwards."""
+"""Empty temporary databases, SQLite and PostgreSQL."""
 
 import shutil
 import tempfile
@@ -18,9 +18,9 @@ def sqlite() -> Iterator[str]:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL database, as pgserver sets it up."""
+    """The URL of a PostgreSQL database of pgserver."""
     folder = Path(tempfile.mkdtemp(prefix="rtapp-bench-postgres-"))
-    folder.chmod(0o755)  # started by root, the server runs as another user
+    folder.chmod(0o755)  # if root starts the server, it runs as another user
     server = pgserver.get_server(folder, cleanup_mode="stop")
     try:
         yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")

@@ -1,11 +1,11 @@
-"""One conversation, many who watch it: what a delivery costs the server, and how long it takes."""
+"""One conversation with many viewers: a delivery's CPU cost on the server, and its latency."""
 
 import time
 from typing import NamedTuple
 
 from . import floor
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 from .load import Report
 from .publisher import Publisher
@@ -23,12 +23,12 @@ SETTLE = 2.0  # s after the last stream has opened
 class FanOut(NamedTuple):
     report: Report
     cpu_us: float  # of the server, per delivery
-    idle: float  # CPU seconds of the server per second, the streams open and nothing published
+    idle: float  # CPU seconds of the server per second with open streams and no events
 
 
 def run(lab: Lab) -> None:
     for subscribers in SUBSCRIBERS_QUICK if lab.quick else SUBSCRIBERS:
-        say(f"fan-out to {subscribers} subscribers")
+        log_progress(f"fan-out to {subscribers} subscribers")
         before = lab.floor(subscribers, RATE, frame_size())
         with lab.server() as server, Load() as load:
             paths = [f"/streams/conversations/{CONVERSATION}"]

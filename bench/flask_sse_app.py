@@ -1,4 +1,4 @@
-"""The rival, as its own documentation sets it up: flask-sse behind gevent's pywsgi.
+"""The rival, flask-sse behind gevent's pywsgi, set up as in its documentation.
 
 `python -m bench.flask_sse_app PORT REDIS_URL`
 """

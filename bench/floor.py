@@ -1,4 +1,4 @@
-"""The floor under every number: a plain loop of `send()`, measured in the same run."""
+"""The floor of every measurement: a plain loop of `send()`, measured in the same run."""
 
 import atexit
 import shutil
@@ -29,7 +29,7 @@ class Floor(NamedTuple):
 
 @cache
 def command() -> tuple[str, ...]:
-    """The loop, compiled; without a compiler its Python twin."""
+    """The command of the compiled loop or, without a compiler, of its Python version."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return (sys.executable, str(SOURCE.with_suffix(".py")))
@@ -47,7 +47,7 @@ def name() -> str:
 def measure(
     load: Load, sockets: int, rate: float, seconds: float, size: int, per_round: int = 0
 ) -> Floor:
-    """Sends `rate` times a second one frame of `size` bytes to `per_round` sockets (all)."""
+    """Send one frame of `size` bytes to `per_round` sockets (default all), `rate` a second."""
     per_round = per_round or sockets
     rounds = max(ROUNDS_AT_LEAST, round(rate * seconds))
     words = [*command(), *map(str, (sockets, per_round, rate, rounds, size))]

@@ -1,13 +1,13 @@
-"""What an open stream holds when nothing happens."""
+"""The memory of an idle stream."""
 
 import time
 
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 
 SCENARIO = "idle memory"
-WARM = 100  # streams open before the first look, so that no import or cache counts as theirs
+WARM = 100  # streams opened before the first measurement, which fill imports and caches
 STREAMS = (5_000, 15_000)
 STREAMS_QUICK = (2_000,)
 
@@ -20,10 +20,10 @@ def run(lab: Lab) -> None:
         empty = server.resident()
         opened = WARM
         for streams in STREAMS_QUICK if lab.quick else STREAMS:
-            say(f"memory of {streams} idle streams")
+            log_progress(f"memory of {streams} idle streams")
             load.open(f"up to {streams}", server.port, targets, streams - opened)
             opened = streams
-            time.sleep(lab.seconds(20, 4))  # a whole heartbeat, so that every stream was pinged
+            time.sleep(lab.seconds(20, 4))  # over a heartbeat, so that each stream was pinged
             held = (server.resident() - empty) / (streams - WARM)
             note = f"server {empty / 2**20:.0f} MiB with {WARM} streams"
             lab.add(

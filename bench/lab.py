@@ -1,4 +1,4 @@
-"""What every scenario is given: servers, clients, sizes, and a place for its results."""
+"""The laboratory that each scenario receives: its servers, clients, sizes and results."""
 
 import sys
 import time
@@ -48,6 +48,6 @@ class Lab:
             return floor.measure(load, sockets, rate, seconds, size, per_round)
 
 
-def say(text: str) -> None:
-    """Progress, for whoever waits."""
+def log_progress(text: str) -> None:
+    """Print a line of progress with the time, to standard error."""
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

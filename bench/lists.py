@@ -1,9 +1,9 @@
-"""Lists and threads of a large account, as each kind of member asks for them, on both databases.
+"""Lists and threads of a large account, as requested by each kind of member, on both databases.
 
-100 000 conversations in five inboxes, a million messages, forty agents, and two who see little of
-it: one whose only inbox nobody has written to for long, one who was assigned ten conversations.
-Each view is read some pages deep by a random member of its kind. What is noted is what the query
-scans and, for PostgreSQL, how long it took in the database alone: the rest is Python's.
+100 000 conversations in five inboxes, a million messages, forty agents, and two who see few of
+them: one whose only inbox has only old conversations, one with ten assigned conversations. A random
+member of its kind reads each view some pages deep. The notes have the query's scans and, for
+PostgreSQL, its time in the database alone; the rest of the time is Python's.
 """
 
 import random
@@ -32,7 +32,7 @@ from rtapp.models import Membership
 
 from .databases import DATABASES
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .measures import percentile
 
 SCENARIO = "lists"
@@ -40,7 +40,7 @@ CONVERSATIONS = 100_000
 CONVERSATIONS_QUICK = 10_000
 MESSAGES_EACH = 10
 INBOXES = 5
-AGENTS = 40  # half of them see their inboxes, half what is assigned to them
+AGENTS = 40  # half with `sees: inbox`, half with `sees: assigned`
 ADMINISTRATOR, QUIET, FEW = AGENTS + 1, AGENTS + 2, AGENTS + 3  # ids of the others
 READS = 200  # per view
 READS_QUICK = 40
@@ -54,7 +54,7 @@ Row = tuple[Any, ...]
 @dataclass(frozen=True)
 class View:
     name: str
-    who: str  # one of KINDS
+    member: str  # one of KINDS
     asked: dict[str, Any]
 
 
@@ -89,7 +89,7 @@ def run(lab: Lab) -> None:
     for database in DATABASES:
         with database() as url:
             kind = url.partition(":")[0].partition("+")[0]
-            say(f"{count} conversations in {kind}")
+            log_progress(f"{count} conversations in {kind}")
             app = populated(lab, url, count)
             for view in VIEWS:
                 read(lab, app, kind, view)
@@ -103,14 +103,14 @@ def read(lab: Lab, app: Flask, kind: str, view: View) -> None:
     samples: list[float] = []
     rows = 0
     with app.app_context():
-        members = list(db.session.scalars(select(Membership).where(KINDS[view.who])))
+        members = list(db.session.scalars(select(Membership).where(KINDS[view.member])))
         plan = scans(lambda: queries.conversations(members[0], **view.asked))
-        pages_of(random.choice(members), view)  # its statements are built, its pages in memory
+        pages_of(random.choice(members), view)  # warm up: build statements, cache pages
         while len(samples) < (READS_QUICK if lab.quick else READS):
             for seconds, count in pages_of(random.choice(members), view):
                 samples.append(seconds)
                 rows += count
-    what = f"{kind}, {view.who}: {view.name}"
+    what = f"{kind}, {view.member}: {view.name}"
     note = f"{rows / len(samples):.0f} rows; {plan}"
     lab.add(SCENARIO, f"{what} p50", percentile(samples, 0.5) * 1e3, "ms", note=note)
     lab.add(SCENARIO, f"{what} p99", percentile(samples, 0.99) * 1e3, "ms")
@@ -159,7 +159,7 @@ def read_threads(lab: Lab, app: Flask, kind: str) -> None:
 
 
 def scans(query: Callable[[], object]) -> str:
-    """How the lists' own tables are read in the last statement that takes rows from one of them."""
+    """The scans of the lists' tables in the plan of the last statement that reads one of them."""
     statements: list[tuple[str, Any]] = []
 
     def keep(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
@@ -201,7 +201,7 @@ def populated(lab: Lab, url: str, count: int) -> Flask:
         Settings(
             instance=lab.folder,
             database_url=url,
-            redis_url="redis://127.0.0.1:1",  # nobody asks it
+            redis_url="redis://127.0.0.1:1",  # never used
             secret_key="bench",
         )
     )
@@ -211,7 +211,7 @@ def populated(lab: Lab, url: str, count: int) -> Flask:
         connection: Any = db.engine.raw_connection()
         with connection.cursor() if on_postgres() else connection.driver_connection as cursor:
             if not on_postgres():
-                cursor.execute("PRAGMA foreign_keys=OFF")  # conversations name later messages
+                cursor.execute("PRAGMA foreign_keys=OFF")  # conversations refer to later messages
             for table, columns, rows in tables(count):
                 fill(cursor, table, columns, rows)
         connection.cursor().execute(
@@ -241,7 +241,7 @@ def insert(connection: Any, table: str, columns: str, rows: Iterator[Row]) -> No
 
 
 def tables(count: int) -> Iterator[tuple[str, str, Iterator[Row]]]:
-    """Every table that a list is read from, its columns and its rows, the same in each run."""
+    """Every table of the lists, with its columns and rows, the same in each run."""
     yield "accounts", "id,name,created_at", iter([(1, "Large", START)])
     yield (
         "users",
@@ -297,7 +297,7 @@ MESSAGE_COLUMNS = (
 
 
 def conversations(count: int, chance: random.Random) -> Iterator[Row]:
-    """Most are resolved; the last inbox is one that nobody has written to for long."""
+    """Rows of conversations. Most are resolved; the last inbox has only old ones."""
     for n in range(1, count + 1):
         status = chance.choices(("open", "pending", "snoozed", "resolved"), (30, 10, 1, 959))[0]
         old = n <= count // 10
@@ -310,12 +310,12 @@ def conversations(count: int, chance: random.Random) -> Iterator[Row]:
 def messages(count: int, chance: random.Random) -> Iterator[Row]:
     words = WORDS.split()
     for n in range(count * MESSAGES_EACH):
-        said = " ".join(chance.choices(words, k=12))
+        content = " ".join(chance.choices(words, k=12))
         if chance.random() < 0.001:
-            said += f" {RARE}"
+            content += f" {RARE}"
         conversation = n // MESSAGES_EACH + 1
         user, contact = (1, None) if n % 2 else (None, conversation)
         kind = "outgoing" if n % 2 else "incoming"
         yield (
-            n + 1, 1, conversation, user, contact, kind, False, said, False, START, START, 1,
+            n + 1, 1, conversation, user, contact, kind, False, content, False, START, START, 1,
         )  # fmt: skip

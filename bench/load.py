@@ -1,4 +1,4 @@
-"""The driver's side of a load generator: commands out, reports back."""
+"""The driver of a load generator: sends it commands and reads its reports."""
 
 import json
 import select
@@ -11,13 +11,13 @@ from typing import NamedTuple
 from rtapp.config import CHECKOUT
 
 OPEN_MARKER = "event: stream.open"
-AT_ONCE = 200  # connects under way at once, well below any listen backlog
+AT_ONCE = 200  # concurrent connects, well below any listen backlog
 
 Target = tuple[str, list[str]]  # path, header lines
 
 
 class Report(NamedTuple):
-    """What a group of streams has seen since it was opened or reset."""
+    """The counts and latencies of a group of streams since it was opened or reset."""
 
     seconds: float
     ready: int
@@ -33,7 +33,7 @@ class Report(NamedTuple):
 
 
 class LoadError(Exception):
-    """The clients did not get what they should; the benchmark has nothing to measure."""
+    """The clients did not receive the expected events: the measurement is invalid."""
 
 
 class Load:
@@ -68,9 +68,9 @@ class Load:
         receive_buffer: int = 0,
         timeout: float = 120,
     ) -> None:
-        """Opens `count` streams at `targets`, in turn. Done when each is open and has `events`.
+        """Open `count` streams at `targets`, in turn. Returns when each is open and has `events`.
 
-        Open is a stream that sent `marker`; without a marker, one that is connected.
+        A stream is open once it has sent `marker` or, without a marker, once it is connected.
         """
         self._send(
             do="open", group=group, host="127.0.0.1", port=port, targets=targets, count=count,
@@ -83,7 +83,7 @@ class Load:
         return self.opened()
 
     def opened(self) -> Report:
-        """Waits for what `begin_open` began. Raises LoadError if not every stream opened."""
+        """Wait for the streams of `begin_open`. Raises LoadError if not every stream opened."""
         report = self.answer()
         if report.failed or report.timed_out:
             raise LoadError(
@@ -96,12 +96,12 @@ class Load:
         self._read()
 
     def collect(self, group: str, events: int, timeout: float = 30) -> Report:
-        """Waits until each stream of the group has `events`, at most `timeout` seconds."""
+        """Wait until each stream of the group has `events`, at most `timeout` seconds."""
         self._send(do="collect", group=group, events=events, timeout=timeout)
         return self.answer()
 
     def pause(self, group: str) -> None:
-        """Stops reading from these streams."""
+        """Stop reading from these streams."""
         self._send(do="pause", group=group)
         self._read()
 
@@ -114,7 +114,7 @@ class Load:
         self._read()
 
     def is_done(self) -> bool:
-        """Whether the answer to the command under way is there."""
+        """Whether the running command has been answered."""
         return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def answer(self) -> Report:

@@ -1,7 +1,7 @@
-"""Clients, as many as asked for, in a process of their own: `python -m bench.load_generator`.
+"""Many clients in one process: `python -m bench.load_generator`.
 
-One epoll loop over plain sockets. Commands come as JSON lines on standard input, each is answered
-by one line on standard output when it is done. Streams belong to named groups. See load.py.
+One epoll loop over plain sockets. It reads commands as JSON lines from standard input, and answers
+each with one line on standard output when it is done. Streams belong to named groups. See load.py.
 """
 
 import json
@@ -16,10 +16,10 @@ from bench.measures import percentile
 from bench.measures import raise_descriptor_limit
 
 STAMP = re.compile(rb"sent_at=(\d+)")  # CLOCK_MONOTONIC ns, which all processes share
-EVENT = b"sent_at="  # once in every event, and in nothing else
+EVENT = b"sent_at="  # once in every event, and only there
 SOURCES = 8  # loopback addresses to connect from, should ports run short
-SAMPLES = 1_000  # clients per group whose latencies are looked at
-BUFFER = 1 << 16  # bytes read at once
+SAMPLES = 1_000  # clients per group whose latencies are measured
+BUFFER = 1 << 16  # bytes of one read
 IP_BIND_ADDRESS_NO_PORT = 24  # ip(7); not in the socket module
 
 
@@ -59,7 +59,7 @@ class Group:
         self.latencies: list[int] = []
 
     def all_have(self, events: int) -> bool:
-        """Whether every client that is still connected has so many events."""
+        """Whether every client that is still connected has this many events."""
         if self.events < events * self.ready:
             return False  # cheap, and nearly always the answer
         return all(c.events >= events for c in self.clients if c.socket.fileno() >= 0)
@@ -124,14 +124,14 @@ class LoadGenerator:
         self.groups[command["group"]] = Group(command)
 
     def begin_reset(self, command: dict[str, Any]) -> None:
-        """Counts from zero."""
+        """Reset the counts to zero."""
         for group in self.groups.values():
             group.events, group.latencies, group.started = 0, [], time.monotonic()
             for client in group.clients:
                 client.events = 0
 
     def begin_collect(self, command: dict[str, Any]) -> None:
-        """Waits until every client of the group has so many events."""
+        """Wait until every client of the group has this many events."""
 
     def begin_pause(self, command: dict[str, Any]) -> None:
         for client in self.groups[command["group"]].clients:
@@ -147,7 +147,7 @@ class LoadGenerator:
             self.drop(client)
 
     def look(self) -> None:
-        """Goes on with what is under way, and answers the command once that is done."""
+        """Continue the running command, and answer it once it is done."""
         for group in self.groups.values():
             self.connect_more(group)
         command = self.waiting

@@ -1,4 +1,4 @@
-"""What is measured, and how: CPU and memory of a process as the kernel counts them, percentiles."""
+"""Measurements: CPU and memory of a process as the kernel counts them, and percentiles."""
 
 import os
 import resource
@@ -6,15 +6,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-DESCRIPTORS = 65_536  # wanted; what the system allows is what we get
+DESCRIPTORS = 65_536  # requested; the system's limit may be lower
 CPUCLOCK_SCHED = 2  # of a process (clock_getcpuclockid(3)); in nanoseconds
 MARGIN = 200  # descriptors that a server needs besides its streams
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads of `pid`, but not of its children: redis is one.
+    """User and system time of all threads of `pid`, without its children, such as redis.
 
-    Those that have ended by now included, which a sum over /proc/<pid>/task would lose.
+    It includes threads that have ended, which a sum over /proc/<pid>/task would miss.
     """
     return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)
 
@@ -35,7 +35,7 @@ def kernel_holds(port: int) -> int:
 
 
 def busy_cores(seconds: float) -> float:
-    """How many cores are busy, whoever with, during the next `seconds`."""
+    """The number of cores busy with any process during the next `seconds`."""
     before, start = busy_seconds(), time.monotonic()
     time.sleep(seconds)
     return (busy_seconds() - before) / (time.monotonic() - start)
@@ -48,7 +48,7 @@ def busy_seconds() -> float:
 
 
 def raise_descriptor_limit() -> int:
-    """As many descriptors as the system allows, for us and what we start. Returns how many."""
+    """Raise the limit of descriptors to the system's, for child processes too. Returns it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = max(DESCRIPTORS, hard) if os.geteuid() == 0 else hard
     for wanted in (most, hard):

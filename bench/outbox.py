@@ -1,10 +1,10 @@
-"""What the outbox adds to a POST of a message: CPU and latency, in one process, without HTTP.
+"""The cost of the outbox in a POST of a message: CPU and latency, in one process, without HTTP.
 
-The same POSTs through the WSGI application: with events left out, with events written and nobody
-who publishes them, and with the relay at work as well. And how fast a backlog is worked off.
+The same POSTs go through the WSGI application without events, with events but no relay, and with
+the relay. A last measurement is the relay's throughput on a backlog.
 
-The measuring is done by a process of its own (`python -m bench.outbox [--quick]`, rows as JSON on
-standard output), patched by gevent as the server is.
+A separate process measures (`python -m bench.outbox [--quick]`, rows as JSON on standard output),
+patched by gevent as the server is.
 """
 
 if __name__ == "__main__":
@@ -42,7 +42,7 @@ from rtapp.realtime.embedded_redis import EmbeddedRedis
 
 from .databases import DATABASES
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .measures import percentile
 
 SCENARIO = "outbox"
@@ -52,7 +52,7 @@ WARM_UP = 50
 BACKLOG = 10_000
 BACKLOG_QUICK = 2_000
 CONVERSATIONS = 12  # of the demo, posted to in turn
-ROUNDS = 3  # the variants in turn, so that a busy moment falls on all of them
+ROUNDS = 3  # the variants run in turn, so that a busy moment affects all of them
 
 
 Samples = list[tuple[float, float]]  # (latency, CPU of this process) in s
@@ -60,7 +60,7 @@ Rows = list[tuple[str, float, str]]  # what, value, unit
 
 
 def run(lab: Lab) -> None:
-    say("POSTs with and without the outbox")
+    log_progress("POSTs with and without the outbox")
     command = [sys.executable, "-m", "bench.outbox", *(["--quick"] if lab.quick else [])]
     done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, check=True)
     for what, value, unit in json.loads(done.stdout):
@@ -123,7 +123,7 @@ def prepared(folder: Path, url: str, redis_url: str) -> tuple[Flask, str]:
 
 
 def post(app: Flask, token: str, count: int) -> Samples:
-    """Greenlets get their turn in between: the relay publishes."""
+    """Yield to greenlets between the POSTs, so that the relay publishes."""
     client = app.test_client()
     headers = {"Authorization": f"Bearer {token}"}
     samples = []
@@ -132,7 +132,7 @@ def post(app: Flask, token: str, count: int) -> Samples:
         cpu, wall = time.process_time(), time.perf_counter()
         response = client.post(path, json={"content": "Hello, any news?"}, headers=headers)
         wall = time.perf_counter() - wall
-        gevent.sleep(0.002)  # what the relay does counts as CPU, and not as latency
+        gevent.sleep(0.002)  # the relay's work counts as CPU, not as latency
         samples.append((wall, time.process_time() - cpu))
         assert response.status_code == 201, response.get_data(as_text=True)
     return samples

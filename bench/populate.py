@@ -1,9 +1,9 @@
-"""Fills an instance folder before its server starts.
+"""Fill an instance folder before its server starts.
 
 `python -m bench.populate CONVERSATIONS USERS`
 
-Prints as JSON the users' bearer tokens and e-mail addresses, and the ids of the conversations.
-The users are agents of the demo's first inbox, in which the conversations are.
+Prints as JSON the users' bearer tokens and e-mail addresses, and the conversations' ids. The users
+are agents of the demo's first inbox, which has the conversations.
 """
 
 import json

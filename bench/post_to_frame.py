@@ -1,11 +1,11 @@
-"""From a POST to a frame on somebody's socket, on a machine that does nothing else."""
+"""The latency from a POST to the frame on a subscriber's socket, on a quiet machine."""
 
 import http.client
 import json
 import time
 
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 from .publisher import frame_size
 from .server import Server
@@ -19,7 +19,7 @@ CONVERSATION = 1
 
 def run(lab: Lab) -> None:
     posts = POSTS_QUICK if lab.quick else POSTS
-    say(f"{posts} POSTs, each to a frame")
+    log_progress(f"{posts} POSTs, each to a frame")
     floor = lab.floor(1, RATE, frame_size())
     with lab.server() as server, Load() as load:
         paths = [f"/streams/conversations/{CONVERSATION}"]
@@ -44,7 +44,7 @@ def run(lab: Lab) -> None:
 
 
 def post(server: Server) -> None:
-    """The time stands in the text, so that the frame carries it; it includes the connect."""
+    """POST a message whose text has the time, which the frame carries. Includes the connect."""
     body = json.dumps({"content": f"sent_at={time.monotonic_ns()} Hello, any news?"})
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     headers = {

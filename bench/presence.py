@@ -1,11 +1,11 @@
-"""Thousands present in one account: what one arrival costs, and what staying there does."""
+"""Thousands of users present in one account: the cost of an arrival, and of staying present."""
 
 import re
 import socket
 import time
 
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 from .server import Server
 from .server import build_world
@@ -21,18 +21,18 @@ UPDATE = re.compile(rb'event: presence_update\ndata: [^\n]*"changed"[^\n]*\n\n')
 
 def run(lab: Lab) -> None:
     present = PRESENT_QUICK if lab.quick else PRESENT
-    say(f"{present} users present in one account")
+    log_progress(f"{present} users present in one account")
     world = build_world(lab.folder / "crowd", 1, present + ARRIVALS)
     with Server(world, lab.folder / "presence") as server, Load() as load:
         targets = world.targets([PATH])
         cpu = server.cpu()
         opened = load.open("crowd", server.port, targets[:present], present, timeout=300)
-        note = f"{opened.seconds:.1f} s in all; each is told of those who came before and after"
+        note = f"{opened.seconds:.1f} s in all; each receives a snapshot and the later arrivals"
         lab.add(
             SCENARIO, f"{present} arrive: server CPU per arrival",
             (server.cpu() - cpu) / present * 1e6, "µs", None, note,
         )  # fmt: skip
-        time.sleep(3)  # the last arrivals are told
+        time.sleep(3)  # until the last arrivals are published
         renewals(lab, server, present)
         arrivals(lab, server, present)
 
@@ -49,7 +49,7 @@ def renewals(lab: Lab, server: Server, present: int) -> None:
 
 
 def arrivals(lab: Lab, server: Server, present: int) -> None:
-    """One after the other, as one of those who are there hears it."""
+    """Users arrive one after the other; one who is present receives the updates."""
     with listener(server, 0) as witness:
         read_until(witness, lambda data: b'"online_users"' in data)
         cpu, size, opened = server.cpu(), 0, []
@@ -85,6 +85,6 @@ def read_until(connection: socket.socket, complete) -> bytes:
 
 
 def scripts(server: Server) -> tuple[int, float]:
-    """How often Redis has run a script, and for how many seconds."""
+    """The number of script calls in Redis, and their time in seconds."""
     stats = server.broker.redis.info("commandstats").get("cmdstat_evalsha", {})
     return stats.get("calls", 0), stats.get("usec", 0) / 1e6

@@ -1,7 +1,7 @@
-"""Events published straight through the engine's own publish script, at an even pace.
+"""Publishes events with the engine's own publish script, at a constant rate.
 
-`Broker.publish` is what the relay calls after a POST's commit; here the driver calls it, so that
-the cost of POSTs does not blur the cost of deliveries. The envelope is what a POST's looks like.
+The relay calls `Broker.publish` after a POST's commit. Here the driver calls it, which excludes the
+cost of POSTs from the cost of deliveries. The envelope has the form of a POST's.
 """
 
 import json
@@ -19,7 +19,7 @@ FRAME_AROUND = len("id: 0123abcd-1790000000000-0\nevent: message.created\ndata: 
 
 
 def envelope(conversation: int, number: int, text: str = TEXT) -> str:
-    """About 400 bytes with the default text; `sent_at` is when it was made (CLOCK_MONOTONIC)."""
+    """An envelope of about 400 bytes with the default text. `sent_at`: its CLOCK_MONOTONIC time."""
     data = {
         "id": number,
         "conversation_id": conversation,
@@ -39,7 +39,7 @@ def envelope(conversation: int, number: int, text: str = TEXT) -> str:
 
 
 def frame_size(text: str = TEXT) -> int:
-    """Bytes that an event takes on a client's socket."""
+    """The bytes of an event on a client's socket."""
     return FRAME_AROUND + len(envelope(1, 1, text))
 
 
@@ -57,7 +57,7 @@ class Publisher:
     def publish_evenly(
         self, conversations: Sequence[int], rate: float, count: int, text: str = TEXT
     ) -> None:
-        """`count` events, `rate` a second, to the conversations in turn."""
+        """Publish `count` events, `rate` a second, to the conversations in turn."""
         start = time.monotonic()
         for n in range(count):
             time.sleep(max(0.0, start + n / rate - time.monotonic()))
@@ -66,7 +66,7 @@ class Publisher:
     def publish_until(
         self, done: Callable[[], bool], conversation: int, rate: float, limit: float
     ) -> int:
-        """Events at `rate` until `done()`, at most for `limit` seconds. Returns how many."""
+        """Publish at `rate` until `done()`, at most for `limit` seconds. Returns the number."""
         start = time.monotonic()
         count = 0
         while not done() and time.monotonic() < start + limit:

@@ -1,4 +1,4 @@
-"""One table for people, one JSON file for programs."""
+"""The report: a table as text, and a JSON file."""
 
 import json
 import math
@@ -16,7 +16,7 @@ RESULTS = CHECKOUT / "bench" / "results"
 
 @dataclass(frozen=True)
 class Row:
-    """One measured number. `floor` is what the plain loop needs for the same, in the same unit."""
+    """One measurement. `floor` is the plain loop's for the same work, in the same unit."""
 
     scenario: str
     what: str
@@ -71,9 +71,9 @@ def fresh_path() -> Path:
 def save(
     path: Path, rows: list[Row], floor_name: str, quick: bool, others: dict[str, float]
 ) -> None:
-    """Called after each scenario, so that a run that is cut short has not been for nothing.
+    """Save the results. Called after each scenario, so that an interrupted run keeps its results.
 
-    `others`: how many cores were busy with something else before each scenario.
+    `others`: the number of cores busy with other processes before each scenario.
     """
     path.write_text(
         json.dumps(

@@ -1,9 +1,9 @@
-"""Everyone comes back at once, a hundred events behind, while somebody else is being served."""
+"""All clients reconnect at once, a hundred events behind, while another client is being served."""
 
 import time
 
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 from .load import Report
 from .publisher import Publisher
@@ -15,13 +15,13 @@ STREAMS_QUICK = 1_000
 BEHIND = 100  # events
 CONVERSATION = 1
 OTHER_RATE = 50.0  # events/s of the other live client
-CALM = 3.0  # s of the other client's events with nothing else going on, to compare with
+CALM = 3.0  # s of the other client's events without load, the baseline
 LIMIT = 120.0  # s
 
 
 def run(lab: Lab) -> None:
     streams = STREAMS_QUICK if lab.quick else STREAMS
-    say(f"{streams} clients resume, {BEHIND} events behind")
+    log_progress(f"{streams} clients resume, {BEHIND} events behind")
     floor = lab.floor(streams, 10, frame_size())
     with lab.server() as server, Load() as load, Load() as elsewhere:
         publisher = Publisher(server.broker)

@@ -1,4 +1,4 @@
-"""flask-sse beside us: the same fan-out in the same run, to a redis-server of its own."""
+"""flask-sse in comparison: the same fan-out in the same run, with a redis-server of its own."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from rtapp.realtime.embedded_redis import redis_server
 from . import floor
 from . import measures
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 from .load import Report
 from .publisher import EVENT
@@ -29,7 +29,7 @@ SCENARIO = "flask-sse"
 SUBSCRIBERS = (100, 1_000)
 SUBSCRIBERS_QUICK = (100,)
 RATE = 10.0  # events/s for few
-RATE_OF_MANY = 1.0  # events/s for over a hundred: at 10 its one core is overrun
+RATE_OF_MANY = 1.0  # events/s for over a hundred; at 10 its one core is saturated
 CHANNEL = "sse"  # the default
 START_LIMIT = 20.0  # s
 
@@ -40,7 +40,7 @@ def run(lab: Lab) -> None:
         return
     for subscribers in SUBSCRIBERS_QUICK if lab.quick else SUBSCRIBERS:
         rate = RATE if subscribers <= 100 else RATE_OF_MANY
-        say(f"flask-sse: fan-out to {subscribers} subscribers")
+        log_progress(f"flask-sse: fan-out to {subscribers} subscribers")
         least = lab.floor(subscribers, rate, frame_size())
         with Rival(lab.folder / f"flask-sse-{subscribers}") as rival, Load() as load:
             measure(lab, rival, load, subscribers, rate, least)
@@ -52,7 +52,7 @@ def measure(
     load.open("warm", rival.port, [("/stream", [])], 1, marker="", http="HTTP/1.0")
     rival.wait_for(1)
     empty = rival.resident()
-    # No marker: it answers nothing, not even headers, before the first event.
+    # No marker: it sends nothing, not even headers, before the first event.
     load.open("all", rival.port, [("/stream", [])], subscribers, marker="", http="HTTP/1.0")
     rival.wait_for(1 + subscribers)
     time.sleep(2)
@@ -91,7 +91,7 @@ def add_rows(
 
 
 class Rival:
-    """Its server and its redis-server."""
+    """The rival's server and its redis-server."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -133,7 +133,7 @@ class Rival:
         return measures.resident_bytes(self._app.pid)
 
     def publish(self) -> None:
-        """As `sse.publish` does it."""
+        """Publish as `sse.publish` does."""
         self._redis.publish(CHANNEL, json.dumps({"data": envelope(1, 1), "type": EVENT}))
 
     def wait_for(self, subscribers: int) -> None:

@@ -1,4 +1,4 @@
-"""send_loop.c in Python, for machines without a C compiler: the same arguments, the same lines."""
+"""send_loop.c in Python, for machines without a C compiler: the same arguments and output."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""The server under test: the real one, `python app.py`, in an instance folder of its own."""
+"""The server under test: `python app.py` in a temporary instance folder."""
 
 import json
 import os
@@ -24,12 +24,12 @@ STOP_LIMIT = 20.0  # s
 
 
 class ServerError(Exception):
-    """The server under test did not start; the text has what it said."""
+    """The server under test did not start. The text has its output."""
 
 
 @dataclass(frozen=True)
 class World:
-    """An instance folder, ready to be copied, and who and what is in it."""
+    """An instance folder to copy, with its users' tokens and its conversations."""
 
     folder: Path
     tokens: list[str]
@@ -37,7 +37,7 @@ class World:
     conversations: list[int]
 
     def targets(self, paths: list[str], *headers: str) -> list[Target]:
-        """The paths, each asked for by another user's bearer token, as far as those last."""
+        """The paths as targets, each with another user's bearer token, in turn."""
         count = max(len(paths), len(self.tokens))
         return [
             (
@@ -105,18 +105,18 @@ class Server:
         return self._process.pid
 
     def cpu(self) -> float:
-        """CPU seconds of the serving process so far; its redis-server is not counted."""
+        """CPU seconds of the serving process so far, without its redis-server."""
         return measures.cpu_seconds(self.pid)
 
     def resident(self) -> int:
-        """Bytes of memory that the serving process holds."""
+        """Bytes of memory of the serving process."""
         return measures.resident_bytes(self.pid)
 
     def log(self) -> str:
         return self._log.read_text()
 
     def metric(self, name: str) -> float:
-        """The sum of a counter or gauge of `/metrics`, or NaN if there is none of that name."""
+        """The sum of a counter or gauge of `/metrics`, or NaN if it has none of this name."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as response:
             lines = response.read().decode().splitlines()
         found = [line.split()[-1] for line in lines if line.startswith((name + " ", name + "{"))]

@@ -1,9 +1,9 @@
-"""Many conversations with two watchers each: what a topic costs rather than a socket."""
+"""Many conversations with two subscribers each: the cost per topic rather than per socket."""
 
 import time
 
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 from .publisher import Publisher
 from .publisher import frame_size
@@ -18,8 +18,8 @@ def run(lab: Lab) -> None:
     topics = lab.world.conversations
     streams = len(topics) * WATCHERS
     events = round(RATE * lab.seconds(*SECONDS))
-    events -= events % len(topics)  # each topic as often as any other
-    say(f"{len(topics)} topics with {WATCHERS} subscribers each")
+    events -= events % len(topics)  # the same number for each topic
+    log_progress(f"{len(topics)} topics with {WATCHERS} subscribers each")
     floor = lab.floor(streams, RATE, frame_size(), per_round=WATCHERS)
     with lab.server() as server, Load() as load:
         paths = [f"/streams/conversations/{topic}" for topic in topics]

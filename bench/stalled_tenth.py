@@ -1,14 +1,14 @@
-"""A tenth of the readers stop reading: what the others and the server's memory notice of it.
+"""A tenth of the readers stop reading: the effect on the others and on the server's memory.
 
-The kernel takes up to some 2.5 MiB for a socket on loopback before it refuses a byte, so the events
-are long ones here: otherwise nobody would stall for minutes.
+The kernel buffers some 2.5 MiB for a loopback socket before it blocks. The events are long ones, as
+short ones would take minutes to fill it.
 """
 
 import time
 
 from . import measures
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 from .load import Report
 from .publisher import Publisher
@@ -21,21 +21,21 @@ RATE = 20.0  # events/s
 STALL = 25.0  # s; stalled readers are closed after 30 s without progress
 CONVERSATION = 1
 TEXT = "x" * 9_000
-RECEIVE_BUFFER = 4_096  # bytes of the readers that stop
+RECEIVE_BUFFER = 4_096  # bytes, of the stalled readers
 
 
 def run(lab: Lab) -> None:
     subscribers = SUBSCRIBERS_QUICK if lab.quick else SUBSCRIBERS
     stalled = subscribers // 10
     others = subscribers - stalled
-    say(f"{stalled} of {subscribers} subscribers stop reading")
+    log_progress(f"{stalled} of {subscribers} subscribers stop reading")
     floor = lab.floor(others, RATE, frame_size(TEXT))
     with lab.server() as server, Load() as load, Load() as slow:
         targets = server.world.targets([f"/streams/conversations/{CONVERSATION}"])
         load.open("others", server.port, targets, others)
         slow.open("stalled", server.port, targets, stalled, receive_buffer=RECEIVE_BUFFER)
         publisher = Publisher(server.broker)
-        publish(load, publisher, 2)  # warms up: the first long events grow the heap once
+        publish(load, publisher, 2)  # warm up: the first long events grow the heap once
         slow.reset()
         calm_memory = server.resident()
         calm = publish(load, publisher, lab.seconds(10, 5))

@@ -1,22 +1,22 @@
-"""Everybody types: POSTs a second and core, of which the others hear only what is new."""
+"""All users type: POSTs per second and core. Only changes are published."""
 
 import http.client
 
 from .lab import Lab
-from .lab import say
+from .lab import log_progress
 from .load import Load
 from .server import Server
 
 SCENARIO = "typing"
 POSTS = 4_000
 POSTS_QUICK = 1_000
-WRITERS = 8  # connections, kept open as a browser does; each types in a conversation of its own
+WRITERS = 8  # keep-alive connections, each typing in a conversation of its own
 WARM = 100
 
 
 def run(lab: Lab) -> None:
     posts = POSTS_QUICK if lab.quick else POSTS
-    say(f"{posts} POSTs of typing")
+    log_progress(f"{posts} POSTs of typing")
     with lab.server() as server, Load() as load:
         paths = [f"/streams/conversations/{c}" for c in server.world.conversations[:WRITERS]]
         load.open("readers", server.port, server.world.targets(paths), WRITERS)

@@ -124,7 +124,7 @@ def app(database_url: str, redis: EmbeddedRedis, tmp_path: Path, reuse: Reuse) -
 
 
 @pytest.fixture
-def hub(app: Flask) -> Engine:
+def engine(app: Flask) -> Engine:
     engine: Engine = app.extensions["engine"]
     return engine
 

@@ -1,4 +1,4 @@
-"""npm packages that only tests need, installed in the temporary folder."""
+"""npm packages that only tests need, installed in /tmp and kept from one run to the next."""
 
 import os
 import re

@@ -54,13 +54,13 @@ def test_an_account_stream_continues_with_the_agents_current_access(app, ada, ke
         change(app, remove_from_inbox, kevin)
         events = events_until(stream, max(seen), "conversation.removed")
         assert {id for name, id in events if name == "conversation.removed"} == seen
-        hub = app.extensions["engine"]
-        eventually(lambda: all(len(s.topics) == 1 for s in hub.hub.subscribers()))
+        engine = app.extensions["engine"]
+        eventually(lambda: all(len(s.topics) == 1 for s in engine.hub.subscribers()))
         ada.send(2, "without access")
         assert outbox_drained(app)
         ada.post("/conversations/8/assignee", {"assignee_id": None})
         change(app, add_to_inbox, kevin)
-        eventually(lambda: all(len(s.topics) == 2 for s in hub.hub.subscribers()))
+        eventually(lambda: all(len(s.topics) == 2 for s in engine.hub.subscribers()))
         ada.send(3, "with access again")
         events = [e for e in events_until(stream, 3) if e[0] != "conversation.removed"]
     # The reset comes first: no event contains the conversations that were there before.
@@ -68,7 +68,9 @@ def test_an_account_stream_continues_with_the_agents_current_access(app, ada, ke
     assert {id for _, id in events} - {None} == {3}
 
 
-def test_a_stream_with_a_new_topic_does_not_replay_that_topics_earlier_events(app, ada, kevin, hub):
+def test_a_stream_with_a_new_topic_does_not_replay_that_topics_earlier_events(
+    app, ada, kevin, engine
+):
     """Conversation 1 is assigned to Kevin while he has no access to it, then unassigned."""
     ada.post("/conversations/1/assignee", {"assignee_id": kevin.id})
     change(app, remove_from_inbox, kevin)
@@ -79,7 +81,7 @@ def test_a_stream_with_a_new_topic_does_not_replay_that_topics_earlier_events(ap
         with app.app_context():  # directly in the database: no event
             own_membership(kevin).sees = "assigned"
             db.session.commit()
-        hub.revocation.recheck(hub.hub.subscribers())
+        engine.revocation.recheck(engine.hub.subscribers())
         events = events_until(stream, None, "stream.reset")
         ada.post("/conversations/2/assignee", {"assignee_id": kevin.id})
         events += events_until(stream, 2)
@@ -179,15 +181,15 @@ def test_member_set_changes_access_on_a_running_server_and_rejects_unknown_membe
     assert run(args=["member", "set", "1", "nobody@example.com"]).exit_code == 1
 
 
-def test_the_sweep_closes_a_stream_whose_revocation_message_was_lost(app, ada, kevin, hub):
+def test_the_sweep_closes_a_stream_whose_revocation_message_was_lost(app, ada, kevin, engine):
     stream = kevin.stream("/streams/conversations/1")
     stream.named("stream.open")
     with app.app_context():  # directly in the database: no control message
         row = db.session.scalars(select(InboxMember).where(InboxMember.user_id == kevin.id)).one()
         db.session.delete(row)
         db.session.commit()
-    assert len(hub.hub) == 1
-    hub.revocation.recheck(hub.hub.subscribers())
+    assert len(engine.hub) == 1
+    engine.revocation.recheck(engine.hub.subscribers())
     assert envelope(stream.named("stream.closed"))["reason"] == "forbidden"
     assert stream.ended()
 

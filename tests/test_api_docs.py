@@ -177,6 +177,7 @@ def test_every_endpoint_has_a_request_in_the_api_docs(app):
          "GET /me: body.memberships[0].since is missing"),
         ("application/json", "text/html", "GET /me: Content-Type is 'application/json', not"),
     ],
+    ids=["status", "value", "a field not shown", "a field that is missing", "header"],
 )  # fmt: skip
 def test_a_wrong_answer_in_the_api_docs_is_found(sender, right, wrong, difference):
     changed = DOCUMENT.replace(right, wrong, 1)

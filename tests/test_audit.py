@@ -1,4 +1,4 @@
-"""bin/audit fails on a finding, and says SKIPPED where nothing was audited."""
+"""bin/audit fails on a finding, and prints SKIPPED where nothing was audited."""
 
 import json
 from importlib.machinery import SourceFileLoader

@@ -50,7 +50,9 @@ def test_login_with_a_next_on_another_site_redirects_to_the_root(browser, next):
     assert (answer.status_code, answer.location) == (303, "/")
 
 
-@pytest.mark.parametrize("wrong", [{"password": "nope"}, {"email": "nobody@example.com"}])
+@pytest.mark.parametrize(
+    "wrong", [{"password": "nope"}, {"email": "nobody@example.com"}], ids=["password", "email"]
+)
 def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(browser, wrong):
     answer = browser.post("/login", json={**KEVIN, **wrong})
     assert (answer.status_code, answer.json["detail"]) == (

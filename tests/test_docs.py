@@ -105,7 +105,10 @@ def test_each_decision_has_its_own_heading():
 @pytest.mark.parametrize("name", SETTINGS)
 def test_each_setting_is_documented_in_one_table(name):
     row = re.compile(rf"^\|[^|]*`{name}`", re.MULTILINE)
-    rows = {document.name: len(row.findall(document.read_text())) for document in documents()}
+    rows = {
+        str(document.relative_to(ROOT)): len(row.findall(document.read_text()))
+        for document in documents()
+    }
     assert {name: count for name, count in rows.items() if count} == {"README.md": 1}
 
 

@@ -68,7 +68,9 @@ def clients(app, ada, kevin, grace, maria):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("case", ACTIONS, ids=lambda case: f"{case.path} by {case.principal}")
+@pytest.mark.parametrize(
+    "case", ACTIONS, ids=lambda case: f"{case.path} by {case.principal}: {case.body}"
+)
 def test_the_events_of_an_action_lead_to_the_fresh_state(verify_action, clients, case):
     readers = [clients[name] for name in ("ada", "kevin", "grace")]
     with verify_action(1, *readers) as received:

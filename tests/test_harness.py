@@ -1,4 +1,4 @@
-"""The harness: a failed helper ends its test, a wait says what did not happen, a gate holds."""
+"""The harness: a failed helper ends its test, a failed wait names its condition, a gate holds."""
 
 import gevent
 import pytest

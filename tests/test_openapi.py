@@ -60,6 +60,7 @@ def cut(wsgi: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         ("ada", {200, 201, 204, 302, 400, 404, 409, 422}),
         ("maria", {200, 201, 204, 400, 403, 404, 422}),
     ],
+    ids=["an agent", "a customer"],
 )
 def test_generated_requests_are_answered_as_openapi_describes(app, request, name, expected):
     headers = request.getfixturevalue(name).headers
@@ -76,6 +77,7 @@ def test_generated_requests_are_answered_as_openapi_describes(app, request, name
 @pytest.mark.parametrize(
     ("view", "why"),
     [(lambda: {}["nothing"], "500"), (lambda: ("", 418), "418"), (lambda: "text", "text/html")],
+    ids=["an exception", "an undescribed status", "an undescribed content type"],
 )
 def test_a_server_error_or_an_undescribed_answer_is_found(app, view, why):
     app.view_functions["health.alive"] = view

@@ -119,6 +119,7 @@ def test_broadcasts_to_finds_a_durable_or_ephemeral_event_by_its_fields(app, bro
         ("conversation:1", "message.created", {"content": "Hallo"}),
         ("conversation:1", "message.created", {"nonsense": 1}),
     ],
+    ids=["another stream", "another event", "another value", "an unknown field"],
 )
 def test_broadcasts_to_fails_without_a_matching_event(
     app, broadcasts_to, kevin, impatient, stream, event, fields
@@ -142,6 +143,7 @@ def test_no_broadcasts_passes_if_nothing_is_published(app, no_broadcasts, kevin)
         ("/conversations/1/messages", {"content": "Hello"}),
         ("/conversations/1/typing", {"typing": True}),
     ],
+    ids=["durable", "ephemeral"],
 )
 def test_no_broadcasts_fails_on_a_durable_or_ephemeral_event(app, no_broadcasts, kevin, path, body):
     with pytest.raises(AssertionError, match="published was"), no_broadcasts():

@@ -165,26 +165,26 @@ def test_an_expired_or_damaged_visitors_token_is_401(app, maria):
 
 
 def test_the_sweep_closes_a_customers_stream_when_the_conversation_is_no_longer_theirs(
-    app, maria, hub
+    app, maria, engine
 ):
     with open_stream(maria, "conversation:1") as stream:
         stream.named("stream.open")
-        hub.revocation.recheck(hub.hub.subscribers())
-        assert len(hub.hub) == 1
+        engine.revocation.recheck(engine.hub.subscribers())
+        assert len(engine.hub) == 1
         with app.app_context():  # now of another customer
             db.session.get(Conversation, 1).contact_id = 2
             db.session.commit()
-        hub.revocation.recheck(hub.hub.subscribers())
+        engine.revocation.recheck(engine.hub.subscribers())
         assert envelope(stream.named("stream.closed"))["reason"] == "forbidden"
         assert stream.ended()
 
 
-def test_a_contact_and_a_user_of_the_same_id_have_separate_stream_limits(app, ada, maria, hub):
+def test_a_contact_and_a_user_of_the_same_id_have_separate_stream_limits(app, ada, maria, engine):
     assert ada.id == maria.id
     app.config["STREAMS_PER_USER"] = 1
     with open_stream(ada, "conversation:1"), open_stream(maria, "conversation:1"):
         assert maria.get("/streams/conversations/1").status_code == 429
-    eventually(lambda: len(hub.hub) == 0)
+    eventually(lambda: len(engine.hub) == 0)
 
 
 def test_token_visitor_prints_only_a_token_and_refuses_an_unknown_or_ambiguous_email(app, other):

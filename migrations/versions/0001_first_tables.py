@@ -144,7 +144,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint("user_id", "conversation_id", name=op.f("pk_read_markers"))
     )
 
-    # conversations and messages name each other. SQLite takes the one that comes too early inline.
+    # conversations and messages refer to each other. SQLite allows the forward reference inline.
     if op.get_bind().dialect.name != "sqlite":
         op.create_foreign_key(
             "fk_conversations_last_message_id",

@@ -8,8 +8,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-# Inline, because SQLite adds a foreign key together with its column or by making the table anew,
-# and a table that others refer to can't be made anew while foreign keys are watched.
+# Inline, because SQLite adds a foreign key only with its column or by recreating the table, and a
+# table that others refer to can't be recreated while foreign keys are enforced.
 REFERENCES = (("snoozed_by_id", "users"), ("contact_read_id", "messages"))
 
 

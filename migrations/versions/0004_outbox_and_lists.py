@@ -1,4 +1,4 @@
-"""outbox: events set aside, ids that last; lists: an index for each"""
+"""outbox: dead letters, 64-bit ids; lists: an index for each"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -50,7 +50,7 @@ def replace_indexes(old: dict[str, list[str]], new: dict[str, list[str]]) -> Non
 
 
 def change_outbox_id(type: sa.types.TypeEngine) -> None:
-    # SQLite's ids have 64 bits anyway; its table is made anew to get AUTOINCREMENT, or to lose it.
+    # SQLite's ids have 64 bits anyway. Its table is recreated to add or remove AUTOINCREMENT.
     if op.get_bind().dialect.name == "sqlite":
         larger = isinstance(type, sa.BigInteger)
         with op.batch_alter_table(
@@ -59,5 +59,5 @@ def change_outbox_id(type: sa.types.TypeEngine) -> None:
             pass
         return
     op.alter_column("outbox_events", "id", type_=type)
-    # A serial column's sequence keeps its own limit.
+    # The sequence of a serial column has a limit of its own.
     op.execute(f"ALTER SEQUENCE outbox_events_id_seq AS {type.compile()}")

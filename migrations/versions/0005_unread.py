@@ -1,4 +1,4 @@
-"""unread: an index of what counts in a view"""
+"""unread: a covering index of the conversations of a view"""
 
 from alembic import op
 

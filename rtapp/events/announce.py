@@ -59,7 +59,7 @@ TABLE: Mapping[str, Row] = {
 
 
 def _record(event: str, to: tuple[Any, ...], *facts: Any) -> None:
-    """Record an event for the agents, and for the customer if its row says so.
+    """Record an event for the agents, and for the customer if its row has a presenter for them.
 
     `to` are the arguments of the row's audience, `facts` those of its presenters. The first of `to`
     is the conversation in each row with a customer presenter.

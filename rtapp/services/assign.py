@@ -21,7 +21,7 @@ from .write_activity import write_activity
 def assign(
     user: User, conversation: Conversation, assignee_id: int | None, *, version: int | None = None
 ) -> None:
-    """Assign the conversation to a user or, with None, to nobody. No change publishes nothing.
+    """Assign the conversation to a user or, with None, to nobody. No event if it is so already.
 
     A previous assignee who no longer sees the conversation gets `conversation.removed`, and their
     streams of it are closed. Raises Unprocessable if the new assignee would not see it, Conflict if

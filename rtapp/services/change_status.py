@@ -24,7 +24,7 @@ def change_status(
     snoozed_until: datetime | None = None,
     version: int | None = None,
 ) -> None:
-    """Set the conversation's status. No change publishes nothing.
+    """Set the conversation's status. An unchanged value publishes nothing.
 
     `snoozed_until` (for snoozed only) is the time at which it reopens; without it, it stays snoozed
     until the customer writes. Raises Conflict if `version` is not the present one.

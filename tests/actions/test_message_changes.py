@@ -66,7 +66,7 @@ def test_deleting_a_message_refuses_bad_input(refusals, ada, kevin):
     )
 
 
-@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("last", [True, False], ids=["the last message", "an earlier message"])
 def test_an_edit_is_published_to_every_recipient_of_the_message(
     app, ada, kevin, grace, maria, last
 ):
@@ -92,7 +92,7 @@ def test_an_edit_is_published_to_every_recipient_of_the_message(
     assert preview == ("as it is now" if last else "and another")
 
 
-@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("last", [True, False], ids=["the last message", "an earlier message"])
 def test_a_deleted_message_keeps_its_position_and_loses_its_content(app, ada, kevin, maria, last):
     message = own(kevin, "a secret")
     if not last:
@@ -195,6 +195,7 @@ def test_a_long_edit_is_truncated_in_its_event_and_complete_in_a_fetch(app, ada)
         ({"content": "<b>bold</b>"}, '<template><li id="message-{id}" class="message'),
         (None, '<template><li id="message-{id}" class="deleted'),
     ],
+    ids=["edited", "deleted"],
 )
 def test_a_turbo_thread_replaces_an_edited_or_deleted_message(ada, change, fragment):
     message = own(ada)

@@ -55,7 +55,11 @@ def test_an_unknown_field_named_by_a_lone_surrogate_is_refused_with_422(ada, out
     assert outbox.unchanged()
 
 
-@pytest.mark.parametrize("id", ["0", "-1", "1e3", "one", "2147483648", "9" * 100])
+@pytest.mark.parametrize(
+    "id",
+    ["0", "-1", "1e3", "one", "2147483648", "9" * 100],
+    ids=["0", "-1", "1e3", "one", "2147483648", "100 digits"],
+)
 def test_a_malformed_conversation_id_answers_as_an_unknown_one(ada, outbox, id):
     unknown = ada.send(999_999, "hello")
     answer = ada.post(f"/conversations/{id}/messages", {"content": "hello"})

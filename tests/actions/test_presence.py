@@ -32,7 +32,9 @@ def test_an_agent_without_a_stream_is_not_online_whatever_their_status(ada, kevi
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"status": "away"}, {"status": ""}, {"status": 1}, {"status": "online", "x": 1}]
+    "body",
+    [{}, {"status": "away"}, {"status": ""}, {"status": 1}, {"status": "online", "x": 1}],
+    ids=str,
 )
 def test_an_unknown_presence_status_is_refused_and_changes_nothing(app, kevin, broker, body):
     answer = kevin.post(PATH, body)

@@ -83,17 +83,17 @@ def test_closing_the_last_stream_ends_the_typing(kevin, thread):
     assert thread.raw.count("event: typing") == 2
 
 
-def test_typing_without_an_end_expires_with_its_lease(kevin, thread, hub):
+def test_typing_without_an_end_expires_with_its_lease(kevin, thread, engine):
     """The lease's expiry is moved into the past, so no time has to pass."""
     typing(kevin)
     thread.ephemeral("typing")
     leases = "rt:{1}:typing:conversation:1:leases"
-    eventually(lambda: hub.broker.redis.zcard(leases) == 1)
-    ((member, ends),) = hub.broker.redis.zrange(leases, 0, -1, withscores=True)
-    assert 7_000 < ends - hub.broker.now_ms() <= 8_000
-    (due,) = (at for key, at in hub.leases._due.items() if "typing:conv" in key.group.name)
-    hub.broker.redis.zadd(leases, {member: hub.broker.now_ms() - 1})
-    hub.leases.flush(due)  # what `run` does by itself at that time
+    eventually(lambda: engine.broker.redis.zcard(leases) == 1)
+    ((member, ends),) = engine.broker.redis.zrange(leases, 0, -1, withscores=True)
+    assert 7_000 < ends - engine.broker.now_ms() <= 8_000
+    (due,) = (at for key, at in engine.leases._due.items() if "typing:conv" in key.group.name)
+    engine.broker.redis.zadd(leases, {member: engine.broker.now_ms() - 1})
+    engine.leases.flush(due)  # what `run` does by itself at that time
     assert thread.ephemeral("typing")["is_typing"] is False
 
 
@@ -148,6 +148,7 @@ def test_typing_ends_for_the_customer_when_a_reply_becomes_a_private_note(
         ({"typing": True, "private": "no"}, "private"),
         ({"typing": True, "loud": True}, "loud"),
     ],
+    ids=str,
 )
 def test_typing_with_a_malformed_body_is_refused_and_not_published(
     kevin, thread, broker, body, field
@@ -168,8 +169,8 @@ def test_typing_is_refused_without_access_to_the_conversation(grace, nobody, thr
 
 
 def test_typing_is_accepted_when_the_leases_are_not_reachable(kevin, app, monkeypatch):
-    hub = app.extensions["engine"]
-    monkeypatch.setattr(hub.leases, "_broker", None)  # every use of it fails
+    engine = app.extensions["engine"]
+    monkeypatch.setattr(engine.leases, "_broker", None)  # every use of it fails
     typing(kevin)
 
 

@@ -25,6 +25,14 @@ def test_a_valid_event_passes_the_catalogue_unchanged():
         {**MESSAGE, "sender": None},
         {**MESSAGE, "sender": {"type": "user", "id": 1}},
     ],
+    ids=[
+        "an extra field",
+        "a missing field",
+        "a string as id",
+        "an integer as private",
+        "no sender",
+        "a sender without a name",
+    ],
 )
 def test_an_event_with_an_extra_missing_or_mistyped_field_is_rejected(wrong):
     with pytest.raises(CatalogueError):

@@ -29,24 +29,24 @@ CLOCK = "local time = {redis.call('GET', 'clock'), '0'}"  # in s, in place of Re
 
 
 @pytest.fixture
-def hub(redis):
-    hub = Engine(
+def engine(redis):
+    engine = Engine(
         Broker(redis.url), lambda format, event, body: "", lambda subscription: subscription
     )
-    hub.start()
-    yield hub
-    hub.stop()
-    hub.broker.redis.close()
+    engine.start()
+    yield engine
+    engine.stop()
+    engine.broker.redis.close()
 
 
 class Peer:
     """The client's end of a stream."""
 
-    def __init__(self, hub, cursor=None):
+    def __init__(self, engine, cursor=None):
         ours, self.socket = socket.socketpair()
         ours.setblocking(False)
         self.socket.setblocking(False)
-        self.subscriber = hub.hub.open(
+        self.subscriber = engine.hub.open(
             ours.detach(), Subscription(1, ("a",), (TOPIC,), cursor=cursor)
         )
         self._got = b""
@@ -68,13 +68,13 @@ class Peer:
         return b'data: {"n":%d}\n' % n in self.got
 
 
-def publish(hub, n):
-    assert hub.broker.publish(1, f"key {n}", "message.created", [("a", f'{{"n":{n}}}')])
+def publish(engine, n):
+    assert engine.broker.publish(1, f"key {n}", "message.created", [("a", f'{{"n":{n}}}')])
 
 
-def test_a_reconnect_between_a_reading_and_going_live_loses_no_event(hub, redis, monkeypatch):
+def test_a_reconnect_between_a_reading_and_going_live_loses_no_event(engine, redis, monkeypatch):
     """A reading from before the loss of the pub/sub connection lacks the events since."""
-    publish(hub, 0)
+    publish(engine, 0)
     gate = Gate("the first turn in the middle of a group")
 
     def turn():
@@ -86,17 +86,17 @@ def test_a_reconnect_between_a_reading_and_going_live_loses_no_event(hub, redis,
 
     peers = []
     monkeypatch.setattr(replay, "yield_to_loop", turn)
-    since = hub.broker.position(1)
-    peers += [Peer(hub, since) for _ in range(replay.SUBSCRIBERS_PER_TURN + 10)]
+    since = engine.broker.position(1)
+    peers += [Peer(engine, since) for _ in range(replay.SUBSCRIBERS_PER_TURN + 10)]
     gate.wait_reached()
-    (channel,) = hub.topics.channels.values()
+    (channel,) = engine.topics.channels.values()
     assert redis.cut_pubsub() == 1
     eventually(lambda: not channel.subscribed, "the cut is detected")
-    publish(hub, 1)
+    publish(engine, 1)
     eventually(lambda: channel.subscribed, "the connection is made again")
     gate.open()
     eventually(lambda: all(p.live for p in peers), "all have caught up")
-    hub.heartbeat.ping({p.subscriber for p in peers})  # its id covers all earlier events
+    engine.heartbeat.ping({p.subscriber for p in peers})  # its id covers all earlier events
     deaf = [p for p in peers if not p.heard(1)]
     for peer in peers:
         peer.socket.close()
@@ -135,9 +135,9 @@ def test_a_relay_overtaken_by_another_deletes_only_the_rows_it_published(redis, 
         assert ["first" in bodies[0], "second" in bodies[-1], len(bodies)] == [True, True, 2]
 
 
-def test_an_event_published_after_the_clock_stepped_back_is_not_skipped_as_old(redis, hub):
+def test_an_event_published_after_the_clock_stepped_back_is_not_skipped_as_old(redis, engine):
     """The clock was corrected, or a replica on another machine has taken over."""
-    broker = hub.broker
+    broker = engine.broker
     common = (SCRIPTS / "account.lua").read_text().replace("local time = redis.call('TIME')", CLOCK)
     assert CLOCK in common
     broker._publish, broker._read = (
@@ -146,19 +146,19 @@ def test_an_event_published_after_the_clock_stepped_back_is_not_skipped_as_old(r
     )
     now = int(time.time())
     redis.client.set("clock", now)
-    peer = Peer(hub)
+    peer = Peer(engine)
     eventually(lambda: peer.live, "it is live")
-    publish(hub, 0)
+    publish(engine, 0)
     eventually(lambda: peer.heard(0), "events arrive")
     redis.client.set("clock", now + 10)
-    hub.heartbeat.ping({peer.subscriber})
+    engine.heartbeat.ping({peer.subscriber})
     told = peer.subscriber.cursor
     assert told.ms // 1000 >= now + 9
     redis.client.set("clock", now + 5)
-    publish(hub, 1)
-    later = Peer(hub, told)  # resumes from that ping's id
+    publish(engine, 1)
+    later = Peer(engine, told)  # resumes from that ping's id
     eventually(lambda: later.live, "it has resumed")
-    assert hub.barrier(PATIENCE)
+    assert engine.barrier(PATIENCE)
     deaf = [
         name
         for name, p in (("live", peer), ("resuming", later))

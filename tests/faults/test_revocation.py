@@ -103,7 +103,7 @@ def committed_removal(server: Server) -> float | None:
 def test_a_sweep_closes_the_stream_of_an_agent_without_access_and_no_other(redis, demo, tmp_path):
     """The test calls the sweep's check itself, in this process."""
     with in_process(tmp_path, demo, redis) as app:
-        hub = app.extensions["engine"]
+        engine = app.extensions["engine"]
         client = app.test_client()
 
         def listen(who: str):
@@ -112,14 +112,14 @@ def test_a_sweep_closes_the_stream_of_an_agent_without_access_and_no_other(redis
 
         responses = [listen("Kevin"), listen("Ada")]
         assert [r.status_code for r in responses] == [200, 200]
-        hub.revocation.recheck(hub.hub.subscribers())
-        assert len(hub.hub) == 2  # both have access
+        engine.revocation.recheck(engine.hub.subscribers())
+        assert len(engine.hub) == 2  # both have access
         with sqlite3.connect(tmp_path / "rtapp.sqlite3") as database:
             database.execute("DELETE FROM inbox_members WHERE inbox_id = 1 AND user_id = 2")
         database.close()
-        assert len(hub.hub) == 2
-        hub.revocation.recheck(hub.hub.subscribers())
-        assert len(hub.hub) == 1
+        assert len(engine.hub) == 2
+        engine.revocation.recheck(engine.hub.subscribers())
+        assert len(engine.hub) == 1
         kevins = b"".join(responses[0].response)
         assert b'event: stream.closed\ndata: {"reason": "forbidden", "reconnect": false' in kevins
         for response in responses:

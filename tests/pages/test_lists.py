@@ -25,6 +25,7 @@ def test_the_pages_of_the_list_hold_every_conversation_once(ada):
         ("assignee=2", lambda c: c["assignee"] and c["assignee"]["id"] == 2),
         ("inbox=2", lambda c: c["inbox_id"] == 2),
     ],
+    ids=lambda value: value if isinstance(value, str) else "rows",
 )
 def test_a_filter_of_the_list_returns_exactly_the_matching_conversations(ada, query, holds):
     unfiltered = ada.get("/accounts/1/conversations").json["conversations"]

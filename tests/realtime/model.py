@@ -110,8 +110,8 @@ class Segment:
 class Reader:
     """A client with a small buffer that resumes from the last id it has read."""
 
-    def __init__(self, hub: Engine, log: Log, topics: list[str], format: str):
-        self.hub, self.log, self.topics, self.format = hub, log, topics, format
+    def __init__(self, engine: Engine, log: Log, topics: list[str], format: str):
+        self.engine, self.log, self.topics, self.format = engine, log, topics, format
         self.asked: Cursor | None = None
         self.last_id: Cursor | None = None
         self.segments: list[Segment] = []
@@ -121,7 +121,7 @@ class Reader:
     def __repr__(self) -> str:
         received = {event for segment in self.segments for event in segment.events}
         missing = [e for e in self.expected(self.segments[-1]) if e not in received]
-        stalled = ", stalled" if self.subscriber in self.hub.sockets.blocked else ""
+        stalled = ", stalled" if self.subscriber in self.engine.sockets.blocked else ""
         return f"<Reader of {self.topics}: {self.subscriber.state}{stalled}, lacks {missing}>"
 
     def open(self, cursor: Cursor | None = None) -> None:
@@ -138,7 +138,7 @@ class Reader:
         self._text = codecs.getincrementaldecoder("utf-8")()
         self._lines, self._decoder = SSELineDecoder(), SSEDecoder()
         topics = tuple(Topic(self.log.account_id, topic) for topic in self.topics)
-        self.subscriber = self.hub.hub.open(
+        self.subscriber = self.engine.hub.open(
             ours.detach(),
             Subscription(
                 self.log.account_id, tuple(self.topics), topics, self.format, cursor=self.asked

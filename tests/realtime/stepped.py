@@ -1,4 +1,4 @@
-"""A hub, a relay and readers, each of which advances only when the test permits."""
+"""A engine, a relay and readers, each of which advances only when the test permits."""
 
 import itertools
 
@@ -84,8 +84,8 @@ class Stepped(RuleBasedStateMachine):
         self.relay.redis.flushall()
         self.clock = Clock(self.relay, ACCOUNT)
         broker = HeldBroker(self.server.url, self.relay.high_water_marks.newest, self.wire)
-        self.hub = Engine(broker, render, lambda s: s)
-        self.hub.start()
+        self.engine = Engine(broker, render, lambda s: s)
+        self.engine.start()
         self.log = Log(ACCOUNT)
         self.numbers = itertools.count()
         self.readers: list[Reader] = []
@@ -101,12 +101,14 @@ class Stepped(RuleBasedStateMachine):
 
     def look(self) -> None:
         """Detect a loss of data in Redis at once, with the position of either process."""
-        self.relay.high_water_marks.merge(ACCOUNT, self.hub.broker.high_water_marks.of(ACCOUNT))
+        self.relay.high_water_marks.merge(ACCOUNT, self.engine.broker.high_water_marks.of(ACCOUNT))
         self.log.goes_on_in(self.relay.position(ACCOUNT).epoch)
 
     def ping(self, patient: bool) -> None:
         heartbeat.POSITION_TIMEOUT = 1000 if patient else 0
-        self.pings.append(gevent.spawn(self.hub.heartbeat.ping, set(self.hub.hub.subscribers())))
+        self.pings.append(
+            gevent.spawn(self.engine.heartbeat.ping, set(self.engine.hub.subscribers()))
+        )
         self.wire.settle()
 
     def one_round(self) -> None:
@@ -151,7 +153,7 @@ class Stepped(RuleBasedStateMachine):
             for reader in self.readers:
                 reader.cut()
             gevent.killall(self.pings)
-            self.hub.stop()
+            self.engine.stop()
             self.wire.close()
             self.relay.redis.close()
-            self.hub.broker.redis.close()
+            self.engine.broker.redis.close()

@@ -67,11 +67,11 @@ class TheBroker(RuleBasedStateMachine):
 
     def publish_one(self, topics: list[str]) -> None:
         number = next(self.numbers)
-        known = len(self.log.events)
+        before = len(self.log.events)
         epoch = self.log.epoch
         self.log.publish(self.broker, f"k{number}", topics, number, 10)
         assert self.log.epoch == epoch
-        fresh = [event.cursor for event in self.log.events[known:]]
+        fresh = [event.cursor for event in self.log.events[before:]]
         assert len(fresh) == len(topics)
         assert self.promised is None or min(fresh) > self.promised
         self.keys[f"k{number}"] = RETENTION_MS

@@ -41,14 +41,14 @@ STEPS = 120
 class Reader:
     """A reader with the state of its stream alone, which may read slowly."""
 
-    def __init__(self, hub: Engine):
+    def __init__(self, engine: Engine):
         ours, self.socket = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         ours.setblocking(False)
         self.socket.setblocking(False)
         topics = (Topic(ACCOUNT, THREAD), Topic(ACCOUNT, presence.TOPIC))
-        self.subscriber = hub.hub.open(ours.detach(), Subscription(ACCOUNT, ("x",), topics))
+        self.subscriber = engine.hub.open(ours.detach(), Subscription(ACCOUNT, ("x",), topics))
         self.online: dict[str, str] = {}
         self.typing: set[int] = set()
         self.viewers: list[int] = []
@@ -96,11 +96,11 @@ class Reader:
 
 
 @pytest.fixture
-def hub(broker):
-    hub = Engine(broker, lambda *_: None, lambda s: s, Announcements())
-    hub.start()
-    yield hub
-    hub.stop()
+def engine(broker):
+    engine = Engine(broker, lambda *_: None, lambda s: s, Announcements())
+    engine.start()
+    yield engine
+    engine.stop()
 
 
 def change(broker: Broker, chance: random.Random) -> None:
@@ -127,9 +127,9 @@ def is_current(reader: Reader, broker: Broker) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_every_reader_ends_with_the_groups_current_members(hub, broker, seed):
+def test_every_reader_ends_with_the_groups_current_members(engine, broker, seed):
     chance = random.Random(seed)
-    readers = [Reader(hub)]
+    readers = [Reader(engine)]
     published = cuts = 0
     for step in range(STEPS):
         for _ in range(chance.choice((1, 1, 5, MAX_RECENT + 5))):
@@ -141,7 +141,7 @@ def test_every_reader_ends_with_the_groups_current_members(hub, broker, seed):
         if chance.random() < 0.05:
             cuts += broker.redis.client_kill_filter(_type="pubsub")
         if len(readers) < 6 and chance.random() < 0.1:
-            readers.append(Reader(hub))
+            readers.append(Reader(engine))
         gevent.sleep(0)
         for reader in readers:
             if chance.random() < 0.5:
@@ -163,13 +163,13 @@ def test_every_reader_ends_with_the_groups_current_members(hub, broker, seed):
         reader.close()
 
 
-def test_a_reader_that_missed_few_announcements_catches_up_without_a_snapshot(hub, broker):
+def test_a_reader_that_missed_few_announcements_catches_up_without_a_snapshot(engine, broker):
     """A large snapshot must not be sent again and again to a slightly slow reader."""
-    reader = Reader(hub)
+    reader = Reader(engine)
     eventually(lambda: reader.has_read_snapshots(1))
     eventually(lambda: reader.subscriber.state is State.LIVE)
     change_of = [("hold", "7", "a", "online")]
-    hub.hub.catch_up(reader.subscriber)
+    engine.hub.catch_up(reader.subscriber)
     broker.change_groups([GroupChanges(ACCOUNT, presence.GROUP, change_of)])
     eventually(lambda: reader.has_read_online({"7": "online"}))
     assert reader.snapshots == 1
@@ -177,7 +177,7 @@ def test_a_reader_that_missed_few_announcements_catches_up_without_a_snapshot(hu
 
 
 def test_renewing_leases_yields_and_does_not_renew_those_of_a_stream_closed_meanwhile(
-    hub, broker, monkeypatch
+    engine, broker, monkeypatch
 ):
     monkeypatch.setattr(leases, "RENEWED_PER_TURN", 2)
     lease_specs = (presence.lease(7, "online"),)
@@ -187,13 +187,13 @@ def test_renewing_leases_yields_and_does_not_renew_those_of_a_stream_closed_mean
         ours.setblocking(False)
         topics = (Topic(ACCOUNT, presence.TOPIC),)
         subscription = Subscription(ACCOUNT, ("x",), topics, leases=lease_specs)
-        streams.append((hub.hub.open(ours.detach(), subscription), theirs))
+        streams.append((engine.hub.open(ours.detach(), subscription), theirs))
     key = f"rt:{{{ACCOUNT}}}:presence:{presence.TOPIC}:leases"
     eventually(lambda: broker.redis.zcard(key) == len(streams))
     last, _ = streams[-1]
-    assert hub.hub.subscribers()[-1] is last, "it would be renewed before it is closed"
-    gevent.spawn(hub.hub.close, last, "forbidden")
-    renewed = hub.leases._renewals()
+    assert engine.hub.subscribers()[-1] is last, "it would be renewed before it is closed"
+    gevent.spawn(engine.hub.close, last, "forbidden")
+    renewed = engine.leases._renewals()
     assert last.state is State.CLOSED, "the renewal did not yield"
     connections = [int(change[2].split(".")[1]) for _, change in renewed]
     assert connections == [subscriber.fd for subscriber, _ in streams[:-1]]
@@ -201,13 +201,13 @@ def test_renewing_leases_yields_and_does_not_renew_those_of_a_stream_closed_mean
         theirs.close()
 
 
-def test_a_reader_that_missed_many_announcements_gets_a_new_snapshot(hub, broker):
-    reader = Reader(hub)
+def test_a_reader_that_missed_many_announcements_gets_a_new_snapshot(engine, broker):
+    reader = Reader(engine)
     eventually(lambda: reader.has_read_snapshots(1))
     chance = random.Random(1)
     for _ in range(40 * MAX_RECENT):
         change(broker, chance)
-    eventually(lambda: reader.subscriber in hub.sockets.blocked)
+    eventually(lambda: reader.subscriber in engine.sockets.blocked)
 
     def caught_up() -> bool:
         reader.read(100_000)

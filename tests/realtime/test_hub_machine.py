@@ -94,9 +94,9 @@ class TheHub(Stepped):
     @rule(topics=some_topics, format=formats, n=st.none() | which)
     def open(self, topics, format, n):
         """Open a stream, live or from the nth event."""
-        known = self.log.events
-        self.readers.append(Reader(self.hub, self.log, topics, format))
-        self.readers[-1].open(known[n % len(known)].cursor if known and n is not None else None)
+        events = self.log.events
+        self.readers.append(Reader(self.engine, self.log, topics, format))
+        self.readers[-1].open(events[n % len(events)].cursor if events and n is not None else None)
         self.wire.settle()
 
     @precondition(lambda self: self.readers)
@@ -198,7 +198,7 @@ class TheHub(Stepped):
 
     def no_progress(self, n):
         """Unsubscribe topics without subscribers after 5 s; close blocked readers after 30 s."""
-        self.hub.heartbeat.tick(time.monotonic() + (6, 31)[n % 2])
+        self.engine.heartbeat.tick(time.monotonic() + (6, 31)[n % 2])
 
     def time_passes(self, n):
         """Advance the clock, or set it back."""

@@ -78,18 +78,18 @@ def test_a_malformed_cursor_in_the_query_is_400(ada, cursor):
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
 
 
-def test_a_head_request_opens_no_stream(ada, hub):
+def test_a_head_request_opens_no_stream(ada, engine):
     answer = ada.app.test_client().head(STREAM, headers=ada.headers)
     assert answer.status_code == 200
     assert answer.content_type == "text/event-stream; charset=utf-8"
-    assert len(hub.hub) == 0
+    assert len(engine.hub) == 0
 
 
-def test_a_refused_stream_is_not_counted_as_open(ada, grace, hub):
+def test_a_refused_stream_is_not_counted_as_open(ada, grace, engine):
     assert grace.get(STREAM).status_code == 404
     assert ada.get(f"{STREAM}?format=xml").status_code == 400
-    assert len(hub.hub) == 0
-    assert not hub.hub.users
+    assert len(engine.hub) == 0
+    assert not engine.hub.users
 
 
 def test_more_streams_than_the_limit_of_one_address_are_refused_with_429(app, ada, kevin):

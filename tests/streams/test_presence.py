@@ -57,25 +57,25 @@ def test_a_presence_event_names_its_stream_and_has_no_id(ada, present):
     stream.close()
 
 
-def test_a_departure_is_published_after_the_grace(ada, kevin, present, hub):
+def test_a_departure_is_published_after_the_grace(ada, kevin, present, engine):
     stream, _ = present(ada)
     kevins, _ = present(kevin)
     change_of(stream, kevin)
     kevins.close()
     # The remaining lease is the grace. Its score is moved into the past, so no time has to pass.
-    redis = hub.broker.redis
+    redis = engine.broker.redis
     leases = "rt:{1}:presence:presence:leases"
 
     def in_grace():
         scores = dict(redis.zrange(leases, 0, -1, withscores=True))
         (score,) = (s for m, s in scores.items() if m.startswith(f"{kevin.id} ".encode()))
-        return score < hub.broker.now_ms() + 10_100
+        return score < engine.broker.now_ms() + 10_100
 
     eventually(in_grace)
     for member in redis.zrange(leases, 0, -1):
         if member.startswith(f"{kevin.id} ".encode()):
-            redis.zadd(leases, {member: hub.broker.now_ms() - 1})
-    hub.leases.renew()
+            redis.zadd(leases, {member: engine.broker.now_ms() - 1})
+    engine.leases.renew()
     assert change_of(stream, kevin) == {"changed": {}, "left": [kevin.id]}
 
 
@@ -102,11 +102,13 @@ def test_an_agent_whose_stream_is_revoked_departs_without_grace(app, ada, kevin,
     assert change_of(stream, kevin) == {"changed": {}, "left": [kevin.id]}
 
 
-def test_a_lost_pubsub_connection_is_followed_by_a_new_presence_snapshot(ada, kevin, present, hub):
+def test_a_lost_pubsub_connection_is_followed_by_a_new_presence_snapshot(
+    ada, kevin, present, engine
+):
     stream, _ = present(ada)
-    connections = hub.topics.generation
-    assert hub.broker.redis.client_kill_filter(_type="pubsub") == 1
-    eventually(lambda: hub.topics.generation > connections)
+    connections = engine.topics.generation
+    assert engine.broker.redis.client_kill_filter(_type="pubsub") == 1
+    eventually(lambda: engine.topics.generation > connections)
     while "online_users" not in (data := stream.ephemeral("presence_update")):
         pass
     assert data == {"online_users": {str(ada.id): "online"}}
@@ -114,10 +116,10 @@ def test_a_lost_pubsub_connection_is_followed_by_a_new_presence_snapshot(ada, ke
     assert change_of(stream, kevin)["changed"] == {str(kevin.id): "online"}
 
 
-def test_presence_leases_are_renewed_after_redis_lost_its_data(ada, present, hub):
+def test_presence_leases_are_renewed_after_redis_lost_its_data(ada, present, engine):
     stream, _ = present(ada)
-    hub.broker.redis.flushall()
-    hub.leases.renew()
+    engine.broker.redis.flushall()
+    engine.leases.renew()
     eventually(lambda: ada.get("/accounts/1/presence").json["online_users"])
     assert change_of(stream, ada)["changed"] == {str(ada.id): "online"}
 

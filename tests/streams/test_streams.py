@@ -122,6 +122,14 @@ def test_several_streams_on_one_connection_are_replayed_in_the_order_of_live_del
         ("&".join(f"stream=conversation:{n}" for n in range(1, 34)), 400),
         ("stream=account:1&stream=conversation:999", 404),
     ],
+    ids=[
+        "no stream",
+        "an unknown name",
+        "an unknown kind",
+        "an id of 0",
+        "33 streams",
+        "an unknown conversation",
+    ],
 )
 def test_one_refused_stream_refuses_the_request_for_several(ada, query, status):
     assert ada.get(f"/streams?{query}").status_code == status
@@ -156,13 +164,13 @@ def test_fragments_are_escaped_and_have_the_event_ids_of_the_json_format(ada, fo
     fragments.close()
 
 
-def test_a_closed_connection_removes_its_subscriber_from_the_hub(ada, hub):
+def test_a_closed_connection_removes_its_subscriber_from_the_hub(ada, engine):
     stream = ada.stream(STREAM)
     stream.named("stream.open")
-    assert len(hub.hub) == 1
+    assert len(engine.hub) == 1
     stream.close()
-    eventually(lambda: len(hub.hub) == 0)
-    assert not hub.hub.users
+    eventually(lambda: len(engine.hub) == 0)
+    assert not engine.hub.users
 
 
 def test_a_stream_opened_with_a_pages_cursor_receives_the_events_since_the_page(ada):

@@ -244,12 +244,12 @@ def test_unread_changed_is_rendered_as_an_element_with_the_counts(kevin):
     stream.close()
 
 
-def test_unread_counts_are_right_after_a_lost_pubsub_connection(kevin, ada, hub):
+def test_unread_counts_are_right_after_a_lost_pubsub_connection(kevin, ada, engine):
     with follow_unread(kevin) as his:
-        before, connections = his.conversations["1"], hub.topics.generation
-        assert hub.broker.redis.client_kill_filter(_type="pubsub") == 1
+        before, connections = his.conversations["1"], engine.topics.generation
+        assert engine.broker.redis.client_kill_filter(_type="pubsub") == 1
         ada.send(1, "while the connection is lost")
-        eventually(lambda: hub.topics.generation > connections)
+        eventually(lambda: engine.topics.generation > connections)
         his.become(c1=before + 1)
         his.agree()
 

@@ -27,13 +27,13 @@ def test_a_viewer_is_published_to_the_thread_and_to_lists_with_access(ada, kevin
         stream.close()
 
 
-def test_a_viewer_who_leaves_within_the_join_delay_is_not_published(ada, kevin, hub):
+def test_a_viewer_who_leaves_within_the_join_delay_is_not_published(ada, kevin, engine):
     thread = ada.stream("/streams/conversations/1")
     assert names(thread.ephemeral("conversation.viewers")) == ["Ada"]
     passing = kevin.stream("/streams/conversations/1")
     passing.named("stream.open")
     passing.close()
-    eventually(lambda: len(hub.hub) == 1)
+    eventually(lambda: len(engine.hub) == 1)
     staying = kevin.stream("/streams/conversations/1")
     assert names(thread.ephemeral("conversation.viewers")) == ["Ada", "Kevin"]
     assert thread.raw.count("conversation.viewers") == 2 * 2  # as event and in its data
@@ -58,7 +58,9 @@ def test_viewers_are_published_to_the_new_assignee_and_cleared_for_the_old_one(
         stream.close()
 
 
-def test_a_viewer_in_the_join_delay_is_not_published_to_the_previous_assignee(app, ada, kevin, hub):
+def test_a_viewer_in_the_join_delay_is_not_published_to_the_previous_assignee(
+    app, ada, kevin, engine
+):
     restrict_to_assigned(app, kevin)
     his = kevin.stream("/streams/accounts/1")
     thread = ada.stream("/streams/conversations/1")
@@ -69,7 +71,7 @@ def test_a_viewer_in_the_join_delay_is_not_published_to_the_previous_assignee(ap
     assert answer.status_code == 200
     while names(thread.ephemeral("conversation.viewers")) != ["Ada"]:
         pass
-    eventually(lambda: not hub.leases._joining)
+    eventually(lambda: not engine.leases._joining)
     ada.post("/conversations/2/assignee", {"assignee_id": kevin.id})
     while his.next().event != "conversation.updated":
         pass

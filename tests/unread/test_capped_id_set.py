@@ -39,8 +39,8 @@ def test_adding_a_present_id_and_removing_an_absent_one_change_nothing():
     assert id_set.count == 1
 
 
-@pytest.mark.parametrize("more", [0, 1])
-def test_a_capped_set_is_inexact_once_it_holds_fewer_ids_than_the_maximum(more):
+@pytest.mark.parametrize("more", [0, 1], ids=["complete", "capped"])
+def test_only_a_capped_set_is_inexact_once_it_holds_fewer_ids_than_the_maximum(more):
     id_set = CappedIdSet(range(MAX_IDS + more))
     for id in range(MAX_IDS - MAX_COUNT):
         id_set.put(id, False)

@@ -31,7 +31,7 @@ def read_all(agent, conversation):
 
 @pytest.fixture
 def second_app(app, database_url, redis, tmp_path):
-    """Another application with its own hub, in place of another process."""
+    """Another application with its own engine, in place of another process."""
     second = create_app(settings(tmp_path, database_url, redis.url))
     second.extensions["engine"].start()
     yield second
@@ -110,18 +110,18 @@ def test_unread_counts_are_recounted_when_too_many_messages_wait(kevin, ada, mon
         his.agree()
 
 
-def test_the_notifier_drops_the_state_of_users_without_streams(kevin, hub, monkeypatch):
+def test_the_notifier_drops_the_state_of_users_without_streams(kevin, engine, monkeypatch):
     with follow_unread(kevin):
-        assert hub.observer._readers
+        assert engine.observer._readers
         monkeypatch.setattr(notifier, "SWEEP", 0.01)
-        hub.observer._woken.set()
-    eventually(lambda: not hub.observer._readers)
+        engine.observer._woken.set()
+    eventually(lambda: not engine.observer._readers)
 
 
-def test_a_returning_user_receives_the_unread_counts_of_their_absence(app, kevin, ada, hub):
+def test_a_returning_user_receives_the_unread_counts_of_their_absence(app, kevin, ada, engine):
     with follow_unread(kevin):
         pass
-    eventually(lambda: len(hub.hub) == 0)
+    eventually(lambda: len(engine.hub) == 0)
     ada.send(1, "while you were away")
     assert outbox_drained(app)
     with follow_unread(kevin) as his:
@@ -163,11 +163,11 @@ def test_requests_and_other_events_continue_while_the_database_does_not_count(
         his.agree()
 
 
-def test_a_subscriber_that_catches_up_receives_the_last_unread_counts(kevin, ada, hub):
+def test_a_subscriber_that_catches_up_receives_the_last_unread_counts(kevin, ada, engine):
     """A subscriber that is not live is skipped until it is."""
     with follow_unread(kevin) as his:
         before = his.conversations["1"]
-        for subscriber in hub.hub.subscribers():
-            hub.hub.catch_up(subscriber)
+        for subscriber in engine.hub.subscribers():
+            engine.hub.catch_up(subscriber)
         ada.send(1, "meanwhile")
         his.become(c1=before + 1)
