@@ -33,7 +33,7 @@ from rtapp.models import Notification
 from rtapp.models import Principal
 from rtapp.models import User
 
-Thing = TypeVar("Thing")
+T = TypeVar("T")
 
 
 def sees(member: Any, inbox_id: Any, assignee_id: Any) -> ColumnElement[bool]:
@@ -213,7 +213,7 @@ def inboxes_of(user: Agent, account_id: int) -> list[int]:
     return list(execute(INBOXES, {"account": account_id, "viewer": user.id}).scalars())
 
 
-def found(thing: Thing | None) -> Thing:
-    if thing is None:
+def found(row: T | None) -> T:
+    if row is None:
         raise NotFound
-    return thing
+    return row
