@@ -26,7 +26,7 @@ def installed(*packages: str) -> Path:
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=600,
         )
         if done.returncode:
             pytest.skip(f"SKIPPED: npm could not install {packages}: {done.stderr[-300:]}")

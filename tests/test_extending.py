@@ -75,7 +75,7 @@ def run(folder: Path, *command: str) -> str:
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=600,
     )
     return done.stdout + done.stderr
 

@@ -10,14 +10,20 @@ import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import BrowserContext
 from playwright.sync_api import Page
+from playwright.sync_api import expect
 from playwright.sync_api import sync_playwright
 
+from ..harness.waiting import PATIENCE
 from .restartable import Restartable
 from .writer import Writer
 
 ROOT = Path(__file__).parent.parent.parent
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
          "--disable-component-update", "--no-first-run"]  # fmt: skip
+
+
+PATIENCE_MS = 1000 * PATIENCE
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +81,7 @@ def window(chromium: Browser, server: str) -> Iterator[Callable[..., Page]]:
 
     def open_window(name: str, **options: Any) -> Page:
         context = chromium.new_context(**{"base_url": server, **options})
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

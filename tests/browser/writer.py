@@ -28,6 +28,7 @@ class Writer:
         self._connection.request(method, path, text, self._headers)
         self._answer = self._connection.getresponse()
         content = self._answer.read()
+        self._connection.close()  # kept open, it may be closed by the server before the next one
         assert self._answer.status in (200, 201, 204), content
         return json.loads(content) if content else None
 

@@ -203,7 +203,7 @@ def test_a_deploy_announces_no_departure_and_no_arrival(redis, start, tell, anno
     made = subprocess.run(
         [sys.executable, "-c", MEMBERS],
         cwd=CHECKOUT, env=server.environment, capture_output=True, text=True, check=True,
-        timeout=60,
+        timeout=600,
     )  # fmt: skip
     server.tokens.update(json.loads(made.stdout.splitlines()[-1]))
     readers = [Reader(server, STREAM, who=f"M{n}") for n in range(PRESENT)]

@@ -79,7 +79,7 @@ def tsc(tmp_path: Path) -> Compiler:
         (tmp_path / "tsconfig.json").write_text(json.dumps(config))
         compiler = str(modules / "typescript/bin/tsc")
         command = ["node", compiler, "-p", str(tmp_path), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=100).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=600).stdout
 
     return tsc
 
