@@ -77,7 +77,7 @@ class Log:
         there = [event.cursor for event in self.after(Cursor(self.epoch, 0, 0), [topic])]
         redis.xtrim(Topic(self.account_id, topic).channel, maxlen=keep, approximate=False)
         if len(there) > keep:
-            self.trimmed[topic] = there[-keep - 1]
+            self._lose(topic, there[-keep - 1])
 
     def evict(self, redis, topic: str) -> None:
         """Evict the topic's log. The next event must be of a later ms: Redis can't tell whether
@@ -85,7 +85,11 @@ class Log:
         redis.delete(Topic(self.account_id, topic).channel)
         there = self.after(Cursor(self.epoch, 0, 0), [topic])
         if there:
-            self.trimmed[topic] = there[-1].cursor._replace(n=10**9)
+            self._lose(topic, there[-1].cursor._replace(n=10**9))
+
+    def _lose(self, topic: str, cursor: Cursor) -> None:
+        """Note that entries up to `cursor` are gone. A trim after an eviction brings none back."""
+        self.trimmed[topic] = max(cursor, self.trimmed.get(topic, cursor))
 
     def why_lost(self, cursor: Cursor, topics: Iterable[str], now_ms: int) -> str | None:
         """Return why a reading can't resume from a cursor that was given out, or None."""
