@@ -153,7 +153,7 @@ class Broker:
         keys = self._keys(account_id)
         args: list[str | bytes | int] = [*self._args(account_id), RETENTION_MS, LOG_LIMIT]
         for key, event, bodies in events:
-            keys += channels(account_id, (f"done:{key}", *(name for name, _ in bodies)))
+            keys += keys_of(account_id, (f"done:{key}", *(name for name, _ in bodies)))
             args += (event, len(bodies), *(body for _, body in bodies))
         epoch, newest, published = self._publish(keys=keys, args=args)
         self.high_water_marks.observe(account_id, Cursor(epoch.decode(), *pair(newest)))
@@ -173,7 +173,7 @@ class Broker:
         the members of the groups."""
         group_names = (name for group in groups for name in (group.name, group.topic))
         epoch, now, last, newest, intact, logs, snapshots = self._read(
-            keys=[*self._keys(account_id), *channels(account_id, (*names, *group_names))],
+            keys=[*self._keys(account_id), *keys_of(account_id, (*names, *group_names))],
             args=[
                 *self._args(account_id),
                 after.entry,
@@ -210,7 +210,7 @@ class Broker:
         now = "" if now_ms is None else now_ms
         with self.redis.pipeline(transaction=False) as pipeline:
             for account_id, group, changes in batch:
-                keys = channels(account_id, (group.name, group.topic))
+                keys = keys_of(account_id, (group.name, group.topic))
                 flat = (word for change in changes for word in change)
                 args = (now, *group.behaviour, *flat)
                 pipeline.evalsha(self._change.sha, len(keys), *keys, *args)
@@ -246,7 +246,7 @@ class Broker:
             )
 
     def _keys(self, account_id: int) -> list[str]:
-        return channels(account_id, ("position", "heads"))
+        return keys_of(account_id, ("position", "heads"))
 
     def _args(self, account_id: int) -> list[str]:
         return [f"{cursor.epoch} {cursor.entry}" for cursor in self.high_water_marks.of(account_id)]
@@ -256,7 +256,7 @@ def script(*names: str) -> str:
     return "".join((SCRIPTS / f"{name}.lua").read_text() for name in names)
 
 
-def channels(account_id: int, names: Iterable[str]) -> list[str]:
+def keys_of(account_id: int, names: Iterable[str]) -> list[str]:
     return [Topic(account_id, name).channel for name in names]
 
 

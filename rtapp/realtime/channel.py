@@ -19,7 +19,7 @@ MAX_RECENT = 64  # ephemeral events kept of a topic
 
 
 class Advance(Enum):
-    """What a message is to the live subscribers."""
+    """How a message relates to the channel's position."""
 
     NEXT = "next"  # the event that they need next
     SEEN = "seen"  # they have it
@@ -116,7 +116,7 @@ class Channel:
             self.position = cursor
 
     def drop_position(self) -> None:
-        """Have the next reading tell the epoch. The caller has every subscriber catch up."""
+        """Have the next reading set the epoch. The caller has every subscriber catch up."""
         self.position = None
 
     # Ephemeral events

@@ -31,7 +31,7 @@ class Closing(NamedTuple):
     retry_after: int = 0
 
 
-# Every reason for which the hub closes a stream. "gone" is the peer's own doing.
+# Every reason for which the hub closes a stream. "gone": the client disconnected.
 CLOSINGS = {
     "forbidden": Closing(reconnect=False),
     "signed_out": Closing(reconnect=False),
@@ -43,7 +43,7 @@ CLOSINGS = {
 
 logger = logging.getLogger(__name__)
 
-# (format, event name, body) → the data of the frame, or None if the event shows nothing there.
+# (format, event name, body) → the frame's data, or None if the format shows nothing of the event.
 Render = Callable[[str, str, bytes], str | None]
 
 

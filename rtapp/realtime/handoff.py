@@ -120,10 +120,10 @@ class HandOffHandler(WSGIHandler):
         try:
             self.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # it has gone by itself
+            pass  # the client has closed it
 
     def get_environ(self) -> dict[str, Any]:
-        self._timer.close()  # the head is here
+        self._timer.close()  # the head has been received
         self._limit_to(REQUEST_LIMIT)
         environ: dict[str, Any] = super().get_environ()
         if not isinstance(self.socket, SSLSocket):

@@ -108,8 +108,8 @@ class Hub:
         for channel in channels:
             readiness = channel.readiness(cursor)
             if readiness is Readiness.OTHER_EPOCH:
-                # The next reading tells which of the two epochs is lost. No subscriber may stay
-                # live: a message is taken to follow when the channel has no position.
+                # The next reading determines the current epoch. Until then no subscriber may be
+                # live, because without a position the channel accepts any message as NEXT.
                 channel.drop_position()
                 self.catch_up_all(channel)
             if readiness is not Readiness.READY:
@@ -145,8 +145,8 @@ class Hub:
     def change(self, subscriber: Subscriber, allowed: Subscription) -> None:
         """Go on with the topics and leases that are allowed now.
 
-        With other topics, an open stream is reset: no event tells what a new topic held before,
-        nor takes back what was received on a lost one after the change.
+        With other topics, an open stream is reset: events describe neither the past of a new topic
+        nor a retraction on a removed one.
         """
         if subscriber.state is State.CLOSED:
             return

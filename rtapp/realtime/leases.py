@@ -153,7 +153,7 @@ class Leases:
                 logger.warning("Leases could not be sent to Redis (%s)", error)
                 gevent.sleep(RETRY_DELAY)
             except Exception:
-                logger.exception("Leases could not be looked after")
+                logger.exception("The leases failed; trying again")
                 gevent.sleep(RETRY_DELAY)
 
     def flush(self, now: float) -> None:
@@ -171,7 +171,7 @@ class Leases:
         self._apply(changes, swept=self._take_due(now))
 
     def _renewals(self) -> list[Change]:
-        """The renewals of all leases. Yields to others, who may close streams meanwhile."""
+        """The renewals of all leases. Yields: other greenlets may close streams meanwhile."""
         changes = []
         joining = {subscriber for _, subscriber in self._joining}
         for number, subscriber in enumerate(self._subscribers(), start=1):

@@ -31,7 +31,7 @@ LAG = Histogram(
 
 
 def fanned_out(positions: Sequence[Position], payload: int, sockets: int) -> None:
-    """Count a fan-out of events at `positions`, in all `payload` bytes, to so many sockets."""
+    """Count a fan-out of events at `positions`: `payload` bytes in total, to `sockets` sockets."""
     DELIVERIES.inc(len(positions) * sockets)
     BYTES.inc(payload)
     now_ms = time.time() * 1000

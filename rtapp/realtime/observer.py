@@ -1,4 +1,4 @@
-"""An observer of deliveries: it counts by what the streams receive, and sends them the counts."""
+"""The interface of an observer of deliveries, which may push events of its own."""
 
 from __future__ import annotations
 

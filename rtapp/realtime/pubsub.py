@@ -100,7 +100,8 @@ class PubSub:
                 connection.send(*command)
             except (RedisError, OSError):
                 if self._connection is connection:
-                    self._connection = None  # or the next command would open it again, unread
+                    # redis-py would connect again on the next send, and nothing would read that.
+                    self._connection = None
                 connection.close()  # wakes its reader, which connects again
 
     def barrier(self, timeout: float) -> bool:

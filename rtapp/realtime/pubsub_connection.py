@@ -15,7 +15,7 @@ class PubSubConnection:
     the socket, because redis-py's PubSub returns one message a call."""
 
     def __init__(self, pool: ConnectionPool):
-        # Beside the pool, which would count this one for ever and refuse when it has counted 100.
+        # Not from the pool, which would count this connection as in use for good.
         connection: Any = pool.connection_class(**pool.connection_kwargs)
         connection.connect()
         self._connection = connection

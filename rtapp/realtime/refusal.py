@@ -25,8 +25,8 @@ STATES = (
     ReadOnlyError,
     TryAgainError,
 )
-# Redis 6.2 puts an error that a command in a script met into the text of another one, whose code is
-# ERR: "Error running script (…): @user_script:24: @user_script: 24: -OOM command not allowed …".
+# Redis 6.2 wraps the error of a script's command in an error of code ERR, whose text has the
+# original: "Error running script (…): @user_script:24: @user_script: 24: -OOM command not …".
 STATE_CODES = re.compile(
     r"\b(ASK|BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|MOVED|NOAUTH|NOPERM|NOREPLICAS|OOM"
     r"|READONLY|TRYAGAIN|UNKILLABLE)\b"

@@ -1,7 +1,8 @@
-"""One open stream: a non-blocking socket, a cursor, and the unsent rest of at most one frame.
+"""One open connection: a non-blocking socket, a cursor, and its unsent bytes.
 
-A subscriber has no queue. An event that the socket does not take stays in the log, and the
-subscriber reads it from there: CATCHING_UP ⇄ LIVE → CLOSED. Only this class assigns its fields.
+A subscriber has no queue. Events that the socket does not take stay in the log, and the subscriber
+reads them from there; only control frames and the rest of one frame are kept. Its states:
+CATCHING_UP ⇄ LIVE → CLOSED. Only this class assigns its fields.
 """
 
 from __future__ import annotations

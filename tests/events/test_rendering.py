@@ -23,6 +23,8 @@ SHOWS_USER_TEXT = {
     "message.created", "message.updated", "conversation.created", "conversation.updated",
     "conversation.assignee_changed", "conversation.viewers", "typing", "notification.created",
 }  # fmt: skip
+# Events that change nothing on the page, or are shown there by another event that comes with them.
+UNRENDERED: set[str] = set()
 SHAPES = {
     (kind, event): shape
     for kind, event in CHANGES
@@ -146,3 +148,17 @@ def test_the_customers_read_position_is_rendered_in_the_thread(app):
 def test_an_agents_read_event_is_not_rendered(app, format, kind):
     read = {"id": 1, "account_id": 1, "reader": {"type": "user", "id": 1}, "message_id": 1}
     assert rendered(app, format, kind, "conversation.read", read) == ""
+
+
+def unrendered(changes: Any) -> set[str]:
+    """The events of the catalogue for which no stream of the page has a row in `changes`."""
+    return {*catalogue.DURABLE, *catalogue.EPHEMERAL} - {event for _, event in changes}
+
+
+def test_every_event_of_the_catalogue_is_rendered_or_listed_as_unrendered():
+    assert unrendered(CHANGES) == UNRENDERED
+
+
+def test_an_event_without_a_row_for_its_rendering_is_found():
+    less = {row for row in CHANGES if row != ("conversation", "typing")}
+    assert unrendered(less) == UNRENDERED | {"typing"}
