@@ -29,6 +29,7 @@ from .replay import Replay
 from .revocation import Authorise
 from .revocation import Revocation
 from .sockets import Sockets
+from .subscriber import Subscriber
 from .topics import Topics
 
 DRAIN_PAUSE = 0.01  # s between two streams closed at the end
@@ -84,7 +85,7 @@ class Engine:
             ready,
         )
         self.heartbeat = Heartbeat(broker, self.pubsub, self.topics, self.hub)
-        self.revocation = Revocation(self.hub, authorise)
+        self.revocation = Revocation(self.hub, authorise, self._rights_changed)
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
     def start(self) -> None:
@@ -133,6 +134,10 @@ class Engine:
         `operation` is made by presence.py, typing.py or viewers.py. It is dropped if Redis is away.
         """
         self.leases.submit(account_id, group, operation)
+
+    def _rights_changed(self, subscriber: Subscriber) -> None:
+        if self.topics.observed(subscriber.topics):
+            self.observer.rights_changed(subscriber)
 
     # The pub/sub connection's handler
 

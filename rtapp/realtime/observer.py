@@ -40,5 +40,9 @@ class Observer:
     def went_live(self, subscriber: Subscriber) -> None:
         """Called when a stream goes live: it may have missed what was pushed before."""
 
+    def rights_changed(self, subscriber: Subscriber) -> None:
+        """Called when a stream was authorised again because of a change of its principal's rights:
+        also if its topics are the same, because the change may have been taken back."""
+
     def run(self, streams: LiveStreams) -> None:
         """Push the results of the observation, until killed."""

@@ -33,9 +33,15 @@ logger = logging.getLogger(__name__)
 
 
 class Revocation:
-    def __init__(self, hub: Hub, authorise: Authorise):
+    def __init__(
+        self,
+        hub: Hub,
+        authorise: Authorise,
+        on_rights_changed: Callable[[Subscriber], object] = lambda _: None,
+    ):
         self._hub = hub
         self._authorise = authorise
+        self._on_rights_changed = on_rights_changed
         self._checks = Pool()
         self._one_at_a_time = Semaphore()
 
@@ -48,7 +54,13 @@ class Revocation:
             if name in (str(s.subscription.user_id), *s.subscription.streams)
         ]
         if streams:
-            self._checks.spawn(self.recheck, streams)
+            self._checks.spawn(self._recheck_changed, streams)
+
+    def _recheck_changed(self, subscribers: list[Subscriber]) -> None:
+        self.recheck(subscribers)
+        for subscriber in subscribers:
+            if subscriber.state is not State.CLOSED:
+                self._on_rights_changed(subscriber)
 
     def stop(self) -> None:
         """Wait for the checks under way: each has a connection to the database."""

@@ -112,6 +112,10 @@ class UnreadNotifier(Observer):
         self._enqueue(Recipient.of(subscriber)).recount = True
         self._woken.set()
 
+    def rights_changed(self, subscriber: Subscriber) -> None:
+        # Numbers may have been counted under rights that have been taken back since.
+        self.went_live(subscriber)
+
     def run(self, streams: LiveStreams) -> None:
         while True:
             self._woken.wait(self._idle_for())

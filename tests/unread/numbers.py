@@ -1,5 +1,6 @@
 """A client's unread counts, kept by events, and the true counts, row by row from the database."""
 
+import time
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +14,7 @@ from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import ReadMarker
 
+from ..support import PATIENCE
 from ..support import ApiClient
 from ..support import envelope
 from ..support import outbox_drained
@@ -34,7 +36,8 @@ class UnreadCounts:
 
     def next_change(self) -> dict[str, Any]:
         """Apply and return the next `unread.changed`. Fail without one. After a reset, fetch."""
-        while (event := self.stream.any()).event != "unread.changed":
+        deadline = time.monotonic() + PATIENCE  # over all events: pings come for ever
+        while (event := self.stream.any(deadline - time.monotonic())).event != "unread.changed":
             if event.event == "stream.reset":
                 self.conversations = self.fetched()["conversations"]
         data = envelope(event)["data"]

@@ -10,6 +10,7 @@ from rtapp import create_app
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.unread import notifier
 from rtapp.unread.capped_id_set import MAX_COUNT
@@ -171,3 +172,23 @@ def test_a_subscriber_that_catches_up_receives_the_last_unread_counts(kevin, ada
             engine.hub.catch_up(subscriber)
         ada.send(1, "meanwhile")
         his.become(c1=before + 1)
+
+
+def test_rights_that_changed_and_changed_back_unnoticed_are_counted_again(app, kevin, ada, engine):
+    def set_sees(sees):
+        with app.app_context():
+            row = db.session.scalars(db.select(Membership).filter_by(user_id=kevin.id)).one()
+            row.sees = sees
+            db.session.commit()
+
+    with follow_unread(kevin) as his:
+        ada.send(2, "Seen by the inbox")
+        his.agree()
+        assert his.conversations["2"] > 0
+        set_sees("assigned")  # no stream is authorised again yet
+        ada.send(2, "Delivered, and counted under the narrower rights")
+        his.become(c2=0)
+        set_sees("inbox")
+        engine.broker.recheck(kevin.id)
+        his.agree()
+        assert his.conversations["2"] > 0
