@@ -5,13 +5,12 @@ from functools import partial
 
 from flask import Flask
 from flask import Response
-from sqlalchemy import event
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import actions
 from . import auth
 from . import cli
+from . import database
 from . import errors
 from . import extensions
 from . import pages
@@ -51,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         PRODUCTION=settings.production,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
+        DATABASE_POOL=settings.database_pool,
         MAX_CONTENT_LENGTH=BODY_LIMIT,
         MAX_FORM_MEMORY_SIZE=BODY_LIMIT,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -70,13 +70,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.filters.update(clock=clock_time, day=day, initials=initials)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
-    extensions.db.init_app(app)
+    database.init_app(app)
     extensions.migrate.init_app(app, extensions.db, directory=str(RESOURCES / "migrations"))
     extensions.login_manager.init_app(app)
     extensions.csrf.init_app(app)
-    if settings.database_url.startswith("sqlite"):
-        with app.app_context():
-            event.listen(extensions.db.engine, "connect", prepare_sqlite)
 
     embedded = EmbeddedRedis(settings.instance / "redis")
     load_newest = partial(newest_published, app)
@@ -108,16 +105,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     for group in cli.GROUPS:
         app.cli.add_command(group)
     return app
-
-
-def prepare_sqlite(connection: DBAPIConnection, record: object) -> None:
-    """Let readers not wait for writers; writers wait for one another (https://sqlite.org/wal.html)."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA busy_timeout=5000")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
 
 
 def add_security_headers(response: Response) -> Response:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import cache
 from functools import lru_cache
 from typing import Any
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import gevent
@@ -57,6 +58,7 @@ SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
 SIGNATURE_CACHE_SIZE = 10_000  # verified tokens, a few hundred bytes each
 TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
 CUSTOMER_SALT = "rtapp.visitor"
+NOT_SIGNED_IN = "Sign in first, or send a valid bearer token."
 # Built once, and of columns: every request begins with one of them.
 USER = select(User.id, User.name, User.stamp).where(User.id == bindparam("id"))
 CONTACT = select(Contact.id, Contact.name).where(Contact.id == bindparam("id"))
@@ -74,7 +76,7 @@ def current_principal() -> Principal:
         customer_of_token(token) if token is not None else current_user._get_current_object()
     )
     if not isinstance(principal, Principal):
-        raise Unauthorized("Sign in first, or send a valid bearer token.")
+        raise Unauthorized(NOT_SIGNED_IN)
     return principal
 
 
@@ -95,6 +97,24 @@ def credential() -> str:
         assert request.authorization is not None
         token = request.authorization.token
     return f"token {token}"
+
+
+def claimed_subscriber() -> int:
+    """The id of the user that the request's credential names, or the negative of a contact's id.
+
+    By its signature alone, without the database: it may have ended meanwhile. Raises Unauthorized
+    without a valid signature.
+    """
+    token = token_in_address()
+    if token is None and "_user_id" in session:
+        return int(session["_user_id"])
+    if token is None and has_bearer(request) and request.authorization is not None:
+        token = request.authorization.token
+    if token and (agent := agent_claim(token)) is not None:
+        return agent.id
+    if token and (contact_id := customer_claim(token)) is not None:
+        return -contact_id
+    raise Unauthorized(NOT_SIGNED_IN)
 
 
 def principal_of(credential: str) -> Principal | None:
@@ -187,25 +207,43 @@ def principal_of_token(token: str) -> Principal | None:
     return agent_of_token(token) or customer_of_token(token)
 
 
-def agent_of_token(token: str) -> AgentIdentity | None:
+class AgentClaim(NamedTuple):
+    """What an agent's token states: the user, and the stamp that the user had."""
+
+    id: int
+    stamp: str
+
+
+def agent_claim(token: str) -> AgentClaim | None:
     try:
         id, stamp, expires = signed(TOKEN_SALT, current_app.config["SECRET_KEY"], token)
     except BadSignature:
         return None
-    if expires is not None and expires <= time.time():
-        return None
-    row = execute(USER, {"id": id}).one_or_none()
-    return AgentIdentity(row.id, row.name) if row is not None and row.stamp == stamp else None
+    return AgentClaim(id, stamp) if expires is None or expires > time.time() else None
 
 
-def customer_of_token(token: str) -> CustomerIdentity | None:
+def customer_claim(token: str) -> int | None:
+    """The contact's id that a customer's token states."""
     try:
         id, expires = signed(CUSTOMER_SALT, current_app.config["SECRET_KEY"], token)
     except BadSignature:
         return None
-    if expires <= time.time():
+    return int(id) if expires > time.time() else None
+
+
+def agent_of_token(token: str) -> AgentIdentity | None:
+    claim = agent_claim(token)
+    if claim is None:
         return None
-    row = execute(CONTACT, {"id": id}).one_or_none()
+    row = execute(USER, {"id": claim.id}).one_or_none()
+    return AgentIdentity(row.id, row.name) if row is not None and row.stamp == claim.stamp else None
+
+
+def customer_of_token(token: str) -> CustomerIdentity | None:
+    contact_id = customer_claim(token)
+    if contact_id is None:
+        return None
+    row = execute(CONTACT, {"id": contact_id}).one_or_none()
     return CustomerIdentity(*row) if row is not None else None
 
 

@@ -60,6 +60,7 @@ class Settings:
     streams_per_address: int = 200
     rate_limits: bool = False
     proxies: int = 0
+    database_pool: int = 15
 
     @property
     def production(self) -> bool:
@@ -90,15 +91,16 @@ class Settings:
             streams_per_address=whole_number(environ, "RTAPP_STREAMS_PER_ADDRESS", 200),
             rate_limits=switch(environ, "RTAPP_RATE_LIMITS"),
             proxies=whole_number(environ, "RTAPP_PROXIES", 0, most=10),
+            database_pool=whole_number(environ, "RTAPP_DATABASE_POOL", 15, least=1, most=1000),
         )
 
 
 def whole_number(
-    environ: Mapping[str, str], name: str, default: int, most: int = 1_000_000_000
+    environ: Mapping[str, str], name: str, default: int, least: int = 0, most: int = 1_000_000_000
 ) -> int:
     text = environ.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and int(text) <= most):
-        raise SettingsError(f"{name} is {text!r}; it must be a whole number from 0 to {most}.")
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise SettingsError(f"{name} is {text!r}; it must be a whole number from {least} to {most}.")
     return int(text)
 
 

@@ -60,7 +60,9 @@ class Heartbeat:
 
     def ping(self, share: set[Subscriber]) -> None:
         """Ping these streams: with an id those that provably have every event up to it."""
-        positions = self._positions_in_time({s.subscription.account_id for s in share})
+        positions = self._positions_in_time(
+            {s.subscription.account_id for s in share if s.state is not State.PENDING}
+        )
         now = time.monotonic()
         if positions is not None:
             self._current_at = now

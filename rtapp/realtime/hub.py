@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from gevent.event import Event
+
 from . import frames
 from . import metrics
 from .broker import Topic
@@ -40,6 +42,8 @@ class Hub:
         self._shares: list[set[Subscriber]] = [set() for _ in range(SHARES)]
         self.users: Counter[int | None] = Counter()  # open streams of each user
         self.addresses: Counter[str] = Counter()  # open streams from each address
+        self.pending: set[Subscriber] = set()  # accepted, and to be authorised
+        self.pending_added = Event()
 
     def start(self) -> None:
         """Watch the sockets, in the calling thread's event loop."""
@@ -68,8 +72,8 @@ class Hub:
     def open(self, fd: int, subscription: Subscription, head: bytes = b"") -> Subscriber:
         """Take over the non-blocking socket `fd`. `head` is the beginning of the response.
 
-        The head is written at once, whether Redis is there or not; `stream.open` follows when the
-        stream's position has been read.
+        The head is written at once, whether Redis and the database are there or not. `stream.open`
+        follows when the stream is authorised and its position has been read.
         """
         subscriber = Subscriber(fd, subscription, time.monotonic() + random.uniform(*LIFETIME))
         self._sockets.add(subscriber)
@@ -77,6 +81,9 @@ class Hub:
         self.addresses[subscription.address] += 1
         metrics.OPEN_STREAMS.inc()
         self._shares[fd % SHARES].add(subscriber)
+        if subscriber.state is State.PENDING:
+            self.pending.add(subscriber)
+            self.pending_added.set()
         self._topics.join(subscriber)
         self.push(subscriber, head + frames.retry())
         self.catch_up(subscriber)
@@ -84,7 +91,7 @@ class Hub:
 
     def catch_up(self, subscriber: Subscriber) -> None:
         """Have a subscriber read the log from its cursor, once its topics are subscribed to."""
-        if subscriber.state is State.CLOSED:
+        if subscriber.state in (State.PENDING, State.CLOSED):
             return
         if subscriber.state is State.LIVE:
             metrics.CATCH_UPS.inc()
@@ -150,10 +157,19 @@ class Hub:
         """
         if subscriber.state is State.CLOSED:
             return
+        if subscriber.state is State.PENDING:
+            self._admit(subscriber, allowed)
+            return
         if allowed.leases != subscriber.subscription.leases:
             self._leases.change(subscriber, allowed.leases)
         if allowed.topics != subscriber.topics:
             self._change_topics(subscriber, allowed.topics)
+
+    def _admit(self, subscriber: Subscriber, allowed: Subscription) -> None:
+        self.pending.discard(subscriber)
+        subscriber.admit(allowed)
+        self._topics.join(subscriber)
+        self.catch_up(subscriber)
 
     def _change_topics(self, subscriber: Subscriber, topics: tuple[Topic, ...]) -> None:
         gains = not set(topics).issubset(subscriber.topics)
@@ -181,6 +197,7 @@ class Hub:
                 pass
         self._sockets.remove(subscriber)
         self._shares[subscriber.fd % SHARES].discard(subscriber)
+        self.pending.discard(subscriber)
         self._leases.release(subscriber, reason, self._siblings(subscriber))
         self._topics.part(subscriber)
         decrement(self.users, subscriber.subscription.user_id)

@@ -2,7 +2,7 @@
 
 A subscriber has no queue. Events that the socket does not take stay in the log, and the subscriber
 reads them from there; only control frames and the rest of one frame are kept. Its states:
-CATCHING_UP ⇄ LIVE → CLOSED. Only this class assigns its fields.
+PENDING → CATCHING_UP ⇄ LIVE → CLOSED. Only this class assigns its fields.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ Value = TypeVar("Value", bound=Hashable)
 
 
 class State(Enum):
+    PENDING = "pending"  # accepted, but not authorised: the database is away
     CATCHING_UP = "catching_up"  # reads the log from its cursor
     LIVE = "live"  # receives messages as they are published
     CLOSED = "closed"
@@ -39,7 +40,8 @@ class Subscription:
     """The authorised part of a request: its streams, their topics, and the cursor to start from.
 
     `cursor` is None for "from now on". All topics are of one account. Streams of one `user_id` are
-    limited together and authorised again together.
+    limited together and authorised again together. Without `authorised`, account, topics and leases
+    are still to be found.
     """
 
     account_id: int
@@ -51,6 +53,7 @@ class Subscription:
     credential: str = ""  # what signed the request in, as `auth` names it
     address: str = ""
     leases: tuple[LeaseSpec, ...] = ()  # taken while the stream is open
+    authorised: bool = True
 
     def interned(self) -> Subscription:
         """Return it without its cursor, sharing all values that are equal to another stream's."""
@@ -64,6 +67,7 @@ class Subscription:
                 credential=interned(self.credential),
                 address=interned(self.address),
                 leases=interned(self.leases),
+                authorised=self.authorised,
             )
         )
 
@@ -99,7 +103,7 @@ class Subscriber:
         self.subscription = subscription.interned()
         self.cursor = subscription.cursor
         self.unsent: bytes | memoryview = b""
-        self.state = State.CATCHING_UP
+        self.state = State.CATCHING_UP if subscription.authorised else State.PENDING
         self.opened = False  # whether stream.open has been sent
         self.leases_acquired = False
         self.last_seq = NO_SEQ  # the newest ephemeral event that it has, by event or by snapshot
@@ -111,8 +115,14 @@ class Subscriber:
 
     # Transitions
 
+    def admit(self, subscription: Subscription) -> None:
+        """Begin with what is allowed now."""
+        assert self.state is State.PENDING
+        self.subscription = subscription.interned()
+        self.state = State.CATCHING_UP
+
     def begin_catch_up(self) -> None:
-        assert self.state is not State.CLOSED
+        assert self.state in (State.CATCHING_UP, State.LIVE)
         self.state = State.CATCHING_UP
 
     def go_live(self) -> None:

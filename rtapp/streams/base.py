@@ -8,8 +8,10 @@ from flask import Blueprint
 from flask import Flask
 from flask import current_app
 from flask import request
+from sqlalchemy.exc import SQLAlchemyError
 
 from rtapp import auth
+from rtapp import database
 from rtapp.errors import BadRequest
 from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
@@ -60,28 +62,45 @@ def stream(kind: str) -> Callable[[Authorise], Authorise]:
 def open_stream(*names: tuple[str, int]) -> EventStream:
     """The response that carries the streams (kind, id) of one account.
 
-    If one of them is refused, the request is. Raises a Problem.
+    If one of them is refused, the request is. Raises a Problem. Without the database, a credential
+    with a valid signature is accepted for now: to another answer than 200, a native EventSource
+    does not come back (https://html.spec.whatwg.org/multipage/server-sent-events.html, "fail the
+    connection"). The stream is authorised, or closed, when the database is back.
     """
-    principal = auth.current_principal()
-    refuse_other_user(principal)
-    format = requested_format()
-    cursor = requested_cursor()
     engine: Engine = current_app.extensions["engine"]
-    refuse_too_many(engine.hub, subscriber_id(principal))
     streams = tuple(f"{kind}:{id}" for kind, id in names)
-    account_id, topics, leases = allowed_to(principal, streams)
-    subscription = Subscription(
-        account_id=account_id,
-        streams=streams,
-        topics=topics,
-        format=format,
-        cursor=cursor,
-        user_id=subscriber_id(principal),
-        credential=auth.credential(),
-        address=request.remote_addr or "",
-        leases=leases,
+    try:
+        principal = auth.current_principal()
+        requested = requested_subscription(engine.hub, streams, subscriber_id(principal))
+        account_id, topics, leases = allowed_to(principal, streams)
+    except SQLAlchemyError as error:
+        if not database.is_away(error):
+            raise
+        requested = requested_subscription(engine.hub, streams, auth.claimed_subscriber())
+        return EventStream(engine.hub, requested)
+    subscription = replace(
+        requested, account_id=account_id, topics=topics, leases=leases, authorised=True
     )
     return EventStream(engine.hub, subscription)
+
+
+def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) -> Subscription:
+    """The subscription that the request asks for, before it is authorised. Raises a Problem."""
+    refuse_other_user(subscriber)
+    format = requested_format()
+    cursor = requested_cursor()
+    refuse_too_many(hub, subscriber)
+    return Subscription(
+        account_id=0,
+        streams=streams,
+        topics=(),
+        format=format,
+        cursor=cursor,
+        user_id=subscriber,
+        credential=auth.credential(),
+        address=request.remote_addr or "",
+        authorised=False,
+    )
 
 
 def subscriber_id(principal: Principal) -> int:
@@ -106,14 +125,14 @@ def allowed_to(
     return account_id, tuple(dict.fromkeys(topics)), tuple(leases)
 
 
-def refuse_other_user(principal: Principal) -> None:
-    """Raises Unauthorized if the request names another `user` than the principal.
+def refuse_other_user(subscriber: int) -> None:
+    """Raises Unauthorized if the request names another `user` than the principal's id.
 
     A page sends the user for whom it was rendered. After another user has signed in, it would
     otherwise reconnect with the new session's cookie and show that user's events.
     """
     expected = request.args.get("user")
-    if expected is not None and expected != str(principal.id):
+    if expected is not None and expected != str(abs(subscriber)):
         raise Unauthorized("You are signed in as somebody else by now; load the page again.")
 
 
@@ -139,13 +158,15 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
     """The subscription with its present topics and leases, or the reason to close its stream."""
     with app.app_context():
         principal = auth.principal_of(subscription.credential)
-        if principal is None:
+        if principal is None or subscriber_id(principal) != subscription.user_id:
             return "signed_out"
         try:
-            _, topics, leases = allowed_to(principal, subscription.streams)
+            account_id, topics, leases = allowed_to(principal, subscription.streams)
         except Problem:
             return "forbidden"
-        return replace(subscription, topics=topics, leases=leases)
+        return replace(
+            subscription, account_id=account_id, topics=topics, leases=leases, authorised=True
+        )
 
 
 def refuse_too_many(hub: Hub, subscriber: int) -> None:

@@ -1,0 +1,370 @@
+"""The database as a service that may be away: limits of every wait, a fair pool, errors in words.
+
+Every wait for PostgreSQL has a limit here, and a connection that did not keep it is closed. SQLite
+never waits inside its library, because that would block the event loop: a locked database is tried
+again from here. `problem` turns the errors of both into a sentence and a status.
+"""
+
+import random
+import select
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from http import HTTPStatus
+from typing import Any
+
+import gevent
+import psycopg
+from flask import Flask
+from flask import g
+from flask import has_request_context
+from gevent import monkey
+from gevent.event import Event
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Engine
+from sqlalchemy import create_engine
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import QueuePool
+
+from rtapp import errors
+from rtapp.errors import Unavailable
+from rtapp.extensions import db
+
+WAIT_LIMIT = 3.0  # s for one statement, commit or connection
+REQUEST_LIMIT = 4.0  # s that all waits of one request may take: it is answered within 5
+PROBE_LIMIT = 0.8  # s for a probe, connection included: /readyz answers within a second
+CONNECT_LIMIT = 2  # s for a connection; libpq takes whole seconds, at least 2
+# A transaction that stays open without a statement holds its locks: its process is gone or stopped.
+IDLE_IN_TRANSACTION_LIMIT = 30  # s
+UNANSWERED_LIMIT = 5_000  # ms for which sent data may stay unacknowledged (TCP_USER_TIMEOUT)
+RETRY_AFTER = 5  # s, the Retry-After of an answer without the database
+LOCK_POLL = (0.002, 0.05)  # s between two attempts at a locked SQLite: the first, and the longest
+
+# gevent's poll would switch greenlets, even with a timeout of 0.
+KernelPoll: Any = monkey.get_original("select", "poll")
+
+_unlimited: ContextVar[bool] = ContextVar("unlimited", default=False)
+_limit: ContextVar[float] = ContextVar("limit", default=WAIT_LIMIT)
+
+
+class DatabaseAway(Unavailable):
+    """The database can't serve the request now."""
+
+    def __init__(self, detail: str, status: HTTPStatus = HTTPStatus.SERVICE_UNAVAILABLE):
+        super().__init__(detail, headers={"Retry-After": str(RETRY_AFTER)})
+        self.status = status
+
+
+# Limits
+
+
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """Wait without a limit inside the block: a migration may take long."""
+    token = _unlimited.set(True)
+    try:
+        yield
+    finally:
+        _unlimited.reset(token)
+
+
+def allowance() -> float | None:
+    """Return the seconds that the next wait may take, None without a limit."""
+    if _unlimited.get():
+        return None
+    limit = _limit.get()
+    if has_request_context():
+        return max(0.0, min(limit, REQUEST_LIMIT - g.get("database_waited", 0.0)))
+    return limit
+
+
+@contextmanager
+def waiting() -> Iterator[float | None]:
+    """Yield the allowance of one wait, and charge the request with what the wait took."""
+    began = time.monotonic()
+    try:
+        yield allowance()
+    finally:
+        if has_request_context():
+            g.database_waited = g.get("database_waited", 0.0) + time.monotonic() - began
+
+
+class LimitedConnection(psycopg.Connection[Any]):
+    """A connection whose every wait has a limit, also for a server that does not answer at all.
+
+    https://www.psycopg.org/psycopg3/docs/advanced/async.html: all communication with the server
+    is a generator that `wait` consumes.
+    """
+
+    def wait(self, gen: Any, *args: Any, **more: Any) -> Any:
+        with waiting() as limit:
+            try:
+                return super().wait(gen, *args, **more | {"timeout": limit})
+            finally:
+                if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                    self.close()  # its command is not over: nothing can follow it
+
+
+def connect_limited(dialect: object, record: object, args: Any, more: Any) -> LimitedConnection:
+    """Connect within the allowance. Called by SQLAlchemy in place of `psycopg.connect`."""
+    with waiting() as limit:
+        timeout = gevent.Timeout(limit)
+        try:
+            with timeout:
+                return LimitedConnection.connect(*args, **more)
+        except gevent.Timeout as expired:
+            if expired is not timeout:
+                raise
+            raise psycopg.OperationalError(
+                f"no connection to the database within {limit:.1f} s"
+            ) from None
+
+
+def prepare_postgresql(connection: LimitedConnection, record: object) -> None:
+    """Have the server end what is given up here. After SET, because PgBouncer refuses `options`."""
+    connection.execute(
+        f"SET statement_timeout = {int(WAIT_LIMIT * 1000)};"
+        f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_LIMIT}s'"
+    )
+    connection.commit()
+
+
+def refuse_dead(connection: LimitedConnection, record: ConnectionPoolEntry, proxy: object) -> None:
+    """Drop an idle connection that the server has closed, before a statement is sent on it.
+
+    Between statements a server sends nothing but the end, a notice or a changed setting. A look at
+    the socket costs microseconds; a statement, as `pool_pre_ping` sends it, a round trip.
+    """
+    poll = KernelPoll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        raise DisconnectionError("The server has closed this connection.")
+
+
+# SQLite
+
+
+def prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
+    """Let readers not wait for writers; writers wait for one another (https://sqlite.org/wal.html)
+    in `retry_locked`, not in the library."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=0")
+    patiently(lambda: cursor.execute("PRAGMA journal_mode=WAL"))
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def execute_patiently(cursor: Any, statement: str, parameters: Any, context: object) -> bool:
+    patiently(lambda: cursor.execute(statement, parameters))
+    return True  # SQLAlchemy does not execute it again
+
+
+def executemany_patiently(cursor: Any, statement: str, parameters: Any, context: object) -> bool:
+    patiently(lambda: cursor.executemany(statement, parameters))
+    return True
+
+
+def patiently(attempt: Callable[[], object]) -> None:
+    """Try again for as long as SQLite is locked by another connection, within the allowance.
+
+    A transaction's first change takes the lock, and a statement that did not get it has done
+    nothing (https://sqlite.org/rescode.html#busy).
+    """
+    try:
+        attempt()
+        return
+    except sqlite3.OperationalError as error:
+        if not is_locked(error):
+            raise
+    with waiting() as limit:
+        deadline = None if limit is None else time.monotonic() + limit
+        delay, longest = LOCK_POLL
+        while True:
+            gevent.sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(delay * 2, longest)
+            try:
+                attempt()
+                return
+            except sqlite3.OperationalError as error:
+                late = deadline is not None and time.monotonic() >= deadline
+                if late or not is_locked(error):
+                    raise
+
+
+def is_locked(error: sqlite3.OperationalError) -> bool:
+    """BUSY_SNAPSHOT, say, is another code: it does not pass while the transaction is open."""
+    return error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+# The pool
+
+
+class Turns:
+    """A number of slots, passed on in the order of asking: nobody gets in before the first."""
+
+    def __init__(self, count: int):
+        self._free = count
+        self._waiting: deque[Event] = deque()
+
+    def take(self, timeout: float | None) -> bool:
+        """Wait for a slot. Return whether there was one within `timeout` seconds."""
+        if self._free:
+            self._free -= 1
+            return True
+        turn = Event()
+        self._waiting.append(turn)
+        try:
+            turn.wait(timeout)
+        except BaseException:
+            if turn.is_set():
+                self.give_back()
+            else:
+                self._waiting.remove(turn)
+            raise
+        if not turn.is_set():
+            self._waiting.remove(turn)
+        return turn.is_set()
+
+    def give_back(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().set()
+        else:
+            self._free += 1
+
+
+class FairPool(QueuePool):
+    """Connections go to requests in the order of asking, within the request's allowance.
+
+    QueuePool wakes a waiting greenlet, and until that runs, another one may take the connection:
+    in a storm some never get one.
+    """
+
+    def __init__(self, *args: Any, **more: Any):
+        super().__init__(*args, **more)
+        self._turns = Turns(self.size())
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        with waiting() as limit:
+            if not self._turns.take(limit):
+                raise PoolTimeoutError("no free connection to the database")
+        try:
+            return super()._do_get()
+        except BaseException:
+            self._turns.give_back()
+            raise
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        super()._do_return_conn(record)
+        self._turns.give_back()
+
+
+# Errors
+
+# The first that matches, by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+POSTGRESQL = (
+    ("53100", "The database's disk is full."),
+    ("53", "The database has no room for another connection, or no memory."),
+    ("57P", "The database is restarting, or shutting down."),
+    ("57014", "The database took too long."),
+    ("55P03", "The database took too long: something there is locked."),
+    ("40", "The database had to end this change for the sake of another one."),
+    ("25006", "The database can only be read: it is a standby."),
+    ("25P03", "The database took too long."),
+    ("28", "The database refuses to be signed in to."),
+    ("3D", "The database does not exist on its server."),
+    ("58", "The database can't read or write its files."),
+    ("08", "The database does not answer."),
+)
+# By primary result code (https://sqlite.org/rescode.html).
+SQLITE = {
+    sqlite3.SQLITE_BUSY: "The database is locked by another program.",
+    sqlite3.SQLITE_LOCKED: "The database is locked by another program.",
+    sqlite3.SQLITE_FULL: "The database's disk is full.",
+    sqlite3.SQLITE_READONLY: "The database can only be read: its file is write-protected.",
+    sqlite3.SQLITE_IOERR: "The database can't read or write its files.",
+    sqlite3.SQLITE_CANTOPEN: "The database's file can't be opened.",
+    sqlite3.SQLITE_CORRUPT: "The database's file is damaged.",
+    sqlite3.SQLITE_NOTADB: "The database's file is damaged.",
+}
+DISK_FULL = POSTGRESQL[0][1]
+NO_ANSWER = "The database does not answer."
+
+
+def problem(error: BaseException) -> DatabaseAway | None:
+    """Return the problem if the database's state is at fault, None if the statement is."""
+    if isinstance(error, PoolTimeoutError):
+        return DatabaseAway("The database has too much to do.")
+    sentence = sentence_for(error.orig) if isinstance(error, DBAPIError) else None
+    if sentence is None:
+        return None
+    full = sentence == DISK_FULL
+    return DatabaseAway(
+        f"{sentence} Try again in some seconds.",
+        HTTPStatus.INSUFFICIENT_STORAGE if full else HTTPStatus.SERVICE_UNAVAILABLE,
+    )
+
+
+def sentence_for(error: BaseException | None) -> str | None:
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", None)
+        return None if code is None else SQLITE.get(code & 0xFF)
+    if not isinstance(error, psycopg.Error):
+        return None
+    if error.sqlstate is None:  # it is not the server's
+        return NO_ANSWER if isinstance(error, psycopg.OperationalError) else None
+    return next((text for code, text in POSTGRESQL if error.sqlstate.startswith(code)), None)
+
+
+# The application
+
+
+def init_app(app: Flask) -> None:
+    """Bind `db` with limited connections. Needs SQLALCHEMY_DATABASE_URI and DATABASE_POOL."""
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options(app.config["DATABASE_POOL"])
+    db.init_app(app)
+    with app.app_context():
+        listen(db.engine)
+        probing = create_engine(db.engine.url, **options(1))
+    listen(probing)
+    app.extensions["probing"] = probing
+    app.register_error_handler(SQLAlchemyError, answer)
+
+
+def options(connections: int) -> dict[str, Any]:
+    """`create_engine`'s arguments. Parameters are hidden from errors, which are logged."""
+    return {
+        "poolclass": FairPool,
+        "pool_size": connections,
+        "max_overflow": 0,
+        "hide_parameters": True,
+    }
+
+
+def listen(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", prepare_sqlite)
+        event.listen(engine, "do_execute", execute_patiently)
+        event.listen(engine, "do_executemany", executemany_patiently)
+    else:
+        event.listen(engine, "do_connect", connect_limited)
+        event.listen(engine, "connect", prepare_postgresql)
+        event.listen(engine, "checkout", refuse_dead)
+
+
+def answer(error: SQLAlchemyError) -> Response:
+    """The response for an error of the database; any other one is raised again."""
+    found = problem(error)
+    if found is None:
+        raise error
+    outages.log(error, found.detail)
+    return errors.answer(found)
