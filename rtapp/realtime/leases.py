@@ -20,6 +20,7 @@ import gevent
 from gevent.event import Event
 from redis.exceptions import RedisError
 
+from .backoff import Backoff
 from .broker import Broker
 from .broker import GroupChanges
 from .frames import HEARTBEAT
@@ -39,7 +40,7 @@ MAX_SCRIPTS = 100  # scripts in one pipeline: a few milliseconds of ours to writ
 RENEWED_PER_TURN = 200  # streams renewed before others get a turn: a few milliseconds
 EXPIRY_MARGIN = 0.01  # s after a lease's end at which its group is swept: it has surely expired
 BATCH_DELAY = 0.01  # s in which changes are gathered for one pipeline
-RETRY_DELAY = 1.0  # s until a failed pipeline is followed by the next
+RETRY_DELAY = (1.0, 4.0)  # s until a failed pipeline is followed by the next: first, longest
 
 assert all(kind.lasts > 2.5 * RENEWAL for kind in KINDS.values() if kind.renewed)
 assert RENEWAL <= HEARTBEAT
@@ -75,6 +76,7 @@ class Leases:
         self._heap: list[tuple[float, GroupKey]] = []  # the same, the next one first
         self._renew_at = 0.0
         self._woken = Event()
+        self._backoff = Backoff(logger, "Leases are not sent to Redis", *RETRY_DELAY)
 
     # Called for streams
 
@@ -149,12 +151,9 @@ class Leases:
             self._woken.clear()
             try:
                 self.flush(time.monotonic())
-            except (RedisError, OSError) as error:
-                logger.warning("Leases could not be sent to Redis (%s)", error)
-                gevent.sleep(RETRY_DELAY)
-            except Exception:
-                logger.exception("The leases failed; trying again")
-                gevent.sleep(RETRY_DELAY)
+                self._backoff.succeeded()
+            except Exception as error:
+                self._backoff.wait(error)
 
     def flush(self, now: float) -> None:
         """Submit all changes that are due at `now` (monotonic, in s), and sweep the groups that
@@ -208,7 +207,7 @@ class Leases:
             ]
         except (RedisError, OSError):
             for key in by_key:  # or the groups would never be swept again
-                self._schedule(key, time.monotonic() + RETRY_DELAY)
+                self._schedule(key, time.monotonic() + RETRY_DELAY[0])
             raise
         for changed, diff in zip(batch, diffs, strict=True):
             self.schedule_expiry(changed.account_id, changed.group, diff.next_expiry_ms)

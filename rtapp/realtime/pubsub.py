@@ -9,15 +9,15 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
-import gevent
 from gevent.event import Event
 from redis.exceptions import RedisError
 
 from . import metrics
+from .backoff import Backoff
 from .broker import Broker
 from .pubsub_connection import PubSubConnection
 
-RECONNECT_DELAY = (0.05, 2.0)  # s: the first, and the longest; doubled at each failure
+RECONNECT_DELAY = (0.05, 2.0)  # s until a new connection: the first and the longest delay
 MAX_NAMES = 1000  # topics in one command
 
 logger = logging.getLogger(__name__)
@@ -48,24 +48,22 @@ class PubSub:
         self._handler = handler
         self._connection: PubSubConnection | None = None
         self._pongs: dict[bytes, Event] = {}
+        self._backoff = Backoff(logger, "Not listening to Redis", *RECONNECT_DELAY)
 
     def run(self) -> None:
-        delay, longest = RECONNECT_DELAY
         while True:
             try:
                 connection = self._broker.connect_pubsub()
                 try:
                     self._subscribe(connection)
-                    delay, _ = RECONNECT_DELAY
+                    self._backoff.succeeded()
                     while True:
                         self._receive(connection.read())
                 finally:
                     self.disconnect()
                     connection.close()
-            except (RedisError, OSError) as error:
-                logger.warning("Not listening to Redis (%s); trying again in %.2f s", error, delay)
-                gevent.sleep(delay)
-                delay = min(delay * 2, longest)
+            except Exception as error:
+                self._backoff.wait(error)
 
     def _subscribe(self, connection: PubSubConnection) -> None:
         self._connection = connection

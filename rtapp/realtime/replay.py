@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 
-import gevent
 from gevent.event import Event
-from redis.exceptions import RedisError
 
 from . import frames
 from . import metrics
 from .announcer import Announcer
+from .backoff import Backoff
 from .broker import RETENTION_MS
 from .broker import Broker
 from .broker import Message
@@ -36,7 +35,7 @@ from .subscriber import Subscriber
 from .topics import Topics
 
 WORKERS = 4  # groups whose readings may be under way at once
-RETRY_DELAY = 0.5  # s until a failed reading is tried again
+RETRY_DELAY = (0.5, 2.0)  # s until a failed reading is tried again: the first, the longest
 SUBSCRIBERS_PER_TURN = 50  # served before others get a turn: a few milliseconds
 
 logger = logging.getLogger(__name__)
@@ -67,6 +66,7 @@ class Replay:
         self._observer = observer
         self._queue = queue
         self._ready = ready
+        self._backoff = Backoff(logger, "Streams can't read the log", *RETRY_DELAY)
 
     def run(self) -> None:
         while True:
@@ -78,9 +78,9 @@ class Replay:
             key, group = taken
             try:
                 self._serve(key, group)
-            except (RedisError, OSError) as error:
-                logger.warning("Reading the log failed (%s); trying again", error)
-                gevent.sleep(RETRY_DELAY)
+                self._backoff.succeeded()
+            except Exception as error:
+                self._backoff.wait(error)
             finally:
                 self._queue.done(key, group)
                 for subscriber in group:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.stateful import invariant
 
+from rtapp.realtime import backoff
 from rtapp.realtime import fan_out
 from rtapp.realtime import heartbeat
 from rtapp.realtime import hub as hub_module
@@ -32,6 +33,7 @@ from .wire import Wire
 ACCOUNT = 1
 PATIENCE = 3000  # rounds until every reader has every event
 YIELDING = {
+    backoff: "turn",
     pubsub: "turn",
     fan_out: "turn",
     replay: "turn",
