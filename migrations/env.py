@@ -3,6 +3,7 @@
 from alembic import context
 from flask import current_app
 
+from rtapp.database import unlimited
 from rtapp.models.types import UtcDateTime
 
 
@@ -13,7 +14,10 @@ def render_item(kind, item, autogen_context):
 
 db = current_app.extensions["migrate"].db
 
-with db.engine.connect() as connection:
+with unlimited(), db.engine.connect() as connection:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.commit()
     context.configure(
         connection=connection,
         target_metadata=db.metadata,

@@ -91,6 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         partial(streams.authorise_again, app),
         Announcements(),
         UnreadNotifier(app),
+        database.is_away,
     )
     app.extensions["relay"] = Relay(app, broker)
     app.extensions["reopener"] = Reopener(app)

@@ -100,7 +100,9 @@ def whole_number(
 ) -> int:
     text = environ.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise SettingsError(f"{name} is {text!r}; it must be a whole number from {least} to {most}.")
+        raise SettingsError(
+            f"{name} is {text!r}; it must be a whole number from {least} to {most}."
+        )
     return int(text)
 
 

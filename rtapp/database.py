@@ -5,6 +5,7 @@ never waits inside its library, because that would block the event loop: a locke
 again from here. `problem` turns the errors of both into a sentence and a status.
 """
 
+import logging
 import random
 import select
 import sqlite3
@@ -20,11 +21,13 @@ from typing import Any
 import gevent
 import psycopg
 from flask import Flask
+from flask import current_app
 from flask import g
 from flask import has_request_context
 from gevent import monkey
 from gevent.event import Event
 from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection
 from sqlalchemy import Engine
 from sqlalchemy import create_engine
 from sqlalchemy import event
@@ -34,10 +37,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool import QueuePool
+from werkzeug.wrappers import Response as BaseResponse
 
 from rtapp import errors
 from rtapp.errors import Unavailable
 from rtapp.extensions import db
+from rtapp.realtime.backoff import CauseLimit
+from rtapp.realtime.backoff import first_line
+from rtapp.realtime.backoff import redis_is_away
 
 WAIT_LIMIT = 3.0  # s for one statement, commit or connection
 REQUEST_LIMIT = 4.0  # s that all waits of one request may take: it is answered within 5
@@ -52,8 +59,10 @@ LOCK_POLL = (0.002, 0.05)  # s between two attempts at a locked SQLite: the firs
 # gevent's poll would switch greenlets, even with a timeout of 0.
 KernelPoll: Any = monkey.get_original("select", "poll")
 
+logger = logging.getLogger(__name__)
+_causes = CauseLimit()
 _unlimited: ContextVar[bool] = ContextVar("unlimited", default=False)
-_limit: ContextVar[float] = ContextVar("limit", default=WAIT_LIMIT)
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)  # time.monotonic()
 
 
 class DatabaseAway(Unavailable):
@@ -77,14 +86,29 @@ def unlimited() -> Iterator[None]:
         _unlimited.reset(token)
 
 
+@contextmanager
+def probing() -> Iterator[Connection]:
+    """A connection to ask how the database is: with less patience, and not of the pool, so that
+    there is an answer within a second also when all others are taken."""
+    token = _deadline.set(time.monotonic() + PROBE_LIMIT)
+    try:
+        engine: Engine = current_app.extensions["probing"]
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        _deadline.reset(token)
+
+
 def allowance() -> float | None:
     """Return the seconds that the next wait may take, None without a limit."""
     if _unlimited.get():
         return None
-    limit = _limit.get()
+    limits = [WAIT_LIMIT]
     if has_request_context():
-        return max(0.0, min(limit, REQUEST_LIMIT - g.get("database_waited", 0.0)))
-    return limit
+        limits.append(REQUEST_LIMIT - float(g.get("database_waited", 0.0)))
+    if (deadline := _deadline.get()) is not None:
+        limits.append(deadline - time.monotonic())
+    return max(0.0, min(limits))
 
 
 @contextmanager
@@ -106,12 +130,16 @@ class LimitedConnection(psycopg.Connection[Any]):
     """
 
     def wait(self, gen: Any, *args: Any, **more: Any) -> Any:
+        began = time.monotonic()
         with waiting() as limit:
             try:
                 return super().wait(gen, *args, **more | {"timeout": limit})
-            finally:
-                if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                    self.close()  # its command is not over: nothing can follow it
+            except BaseException as error:
+                late = limit is not None and time.monotonic() - began >= limit
+                unfinished = self.pgconn.transaction_status == TransactionStatus.ACTIVE
+                if unfinished and (late or not isinstance(error, psycopg.Error)):
+                    self.close()  # nothing can follow on this connection
+                raise
 
 
 def connect_limited(dialect: object, record: object, args: Any, more: Any) -> LimitedConnection:
@@ -361,10 +389,22 @@ def listen(engine: Engine) -> None:
         event.listen(engine, "checkout", refuse_dead)
 
 
-def answer(error: SQLAlchemyError) -> Response:
+def answer(error: SQLAlchemyError) -> BaseResponse:
     """The response for an error of the database; any other one is raised again."""
     found = problem(error)
     if found is None:
         raise error
-    outages.log(error, found.detail)
+    log(error, found.detail)
     return errors.answer(found)
+
+
+def log(error: BaseException, sentence: str) -> None:
+    """Log an outage, once a minute and cause."""
+    cause = first_line(error)
+    if _causes.admits(cause):
+        logger.warning("%s (%s)", sentence, cause)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database or Redis is away, so that trying again later makes sense."""
+    return redis_is_away(error) or problem(error) is not None

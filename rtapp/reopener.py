@@ -6,9 +6,12 @@ import gevent
 from flask import Flask
 
 from rtapp import clock
+from rtapp.database import is_away
+from rtapp.realtime.backoff import Backoff
 from rtapp.services.reopen_snoozed import reopen_snoozed
 
 POLL_INTERVAL = 1.0  # s; each poll is one query of an index
+RETRY_DELAY = (1.0, 5.0)  # s: the first, and the longest
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +21,9 @@ class Reopener:
 
     def __init__(self, app: Flask):
         self._app = app
+        self._backoff = Backoff(
+            logger, "Snoozed conversations can't be opened", *RETRY_DELAY, away=is_away
+        )
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self) -> None:
@@ -37,5 +43,6 @@ class Reopener:
                 with self._app.app_context():
                     while reopen_snoozed(clock.now()):
                         pass
-            except Exception:
-                logger.exception("Snoozed conversations can't be opened; trying again")
+                self._backoff.succeeded()
+            except Exception as error:
+                self._backoff.wait(error)

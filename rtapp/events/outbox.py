@@ -17,7 +17,6 @@ import gevent
 from flask import Flask
 from flask import has_app_context
 from gevent.event import Event
-from redis.exceptions import RedisError
 from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import event as sqlalchemy_event
@@ -30,10 +29,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from rtapp import clock
+from rtapp import database
+from rtapp.database import is_away
 from rtapp.extensions import db
 from rtapp.extensions import execute
 from rtapp.models import Account
 from rtapp.models import OutboxEvent
+from rtapp.realtime.backoff import Backoff
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Publication
 from rtapp.realtime.cursor import Cursor
@@ -45,6 +47,7 @@ from . import catalogue
 
 BATCH = 100  # rows published at once; they block Redis for a few milliseconds
 SWEEP = 1.0  # s between two queries for rows of other processes
+RETRY_DELAY = (0.5, 2.0)  # s without Redis or the database: the first, and the longest
 RESET = "stream.reset"
 RESET_BODY = '{"reason": "history_lost"}'
 ERROR_LIMIT = 1_000  # characters kept of an error
@@ -111,9 +114,9 @@ def forget(session: Session) -> None:
 
 def measure() -> None:
     """Set the gauges of waiting events and dead letters."""
-    total, dead = db.session.execute(
-        select(func.count(), func.count(OutboxEvent.dead_lettered_at)).select_from(OutboxEvent)
-    ).one()
+    count = select(func.count(), func.count(OutboxEvent.dead_lettered_at))
+    with database.probing() as connection:
+        total, dead = connection.execute(count.select_from(OutboxEvent)).one()
     OUTBOX.labels("waiting").set(total - dead)
     OUTBOX.labels("set_aside").set(dead)
 
@@ -143,6 +146,7 @@ class Relay:
         self._app = app
         self._broker = broker
         self._woken = Event()
+        self._backoff = Backoff(logger, "Events wait in the outbox", *RETRY_DELAY, away=is_away)
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self) -> None:
@@ -169,12 +173,9 @@ class Relay:
             try:
                 while self.publish_batch():
                     pass
-            except (RedisError, OSError) as error:
-                logger.warning("Events wait in the outbox: Redis is away (%s)", error)
-                gevent.sleep(SWEEP)
-            except Exception:
-                logger.exception("The outbox can't be published; trying again")
-                gevent.sleep(SWEEP)
+                self._backoff.succeeded()
+            except Exception as error:
+                self._backoff.wait(error)
 
     def publish_batch(self) -> int:
         """Publish up to BATCH rows and delete them. Returns their number.

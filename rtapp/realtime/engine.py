@@ -6,6 +6,7 @@ Each component gets the ones below it and knows none above: docs/architecture.md
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import gevent
 from gevent.event import Event
@@ -13,6 +14,7 @@ from gevent.event import Event
 from . import frames
 from . import replay
 from .announcer import Announcer
+from .backoff import redis_is_away
 from .broker import CONTROL
 from .broker import Broker
 from .catch_up_queue import CatchUpQueue
@@ -41,7 +43,8 @@ class Engine:
 
     `render` makes fragments for the formats other than JSON; `authorise` returns what a
     subscription is allowed now; `announcer` makes events of groups; `observer` is called for
-    deliveries. The engine imports no model and no Flask.
+    deliveries; `away` returns whether an error of these passes. The engine imports no model and no
+    Flask.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Engine:
         authorise: Authorise,
         announcer: Announcer | None = None,
         observer: Observer | None = None,
+        away: Callable[[BaseException], bool] = redis_is_away,
     ):
         self.draining = False
         self.broker = broker
@@ -85,7 +89,7 @@ class Engine:
             ready,
         )
         self.heartbeat = Heartbeat(broker, self.pubsub, self.topics, self.hub)
-        self.revocation = Revocation(self.hub, authorise, self._rights_changed)
+        self.revocation = Revocation(self.hub, authorise, self._rights_changed, away)
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
     def start(self) -> None:
@@ -96,6 +100,7 @@ class Engine:
                 gevent.spawn(self.pubsub.run),
                 gevent.spawn(self.heartbeat.run),
                 gevent.spawn(self.revocation.run),
+                gevent.spawn(self.revocation.run_admission),
                 gevent.spawn(self.leases.run),
                 gevent.spawn(self.observer.run, self.fan_out),
                 *(gevent.spawn(self.replay.run) for _ in range(replay.WORKERS)),

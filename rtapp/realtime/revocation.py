@@ -16,6 +16,8 @@ import gevent
 from gevent.lock import Semaphore
 from gevent.pool import Pool
 
+from .backoff import Backoff
+from .backoff import redis_is_away
 from .hub import Hub
 from .scheduling import yield_to_loop
 from .subscriber import State
@@ -24,6 +26,7 @@ from .subscriber import Subscription
 
 SWEEP = 55.0  # s in which every open stream is authorised again: 60 are promised
 STOP_LIMIT = 5.0  # s that checks under way may take at the end
+RETRY_DELAY = (0.5, 2.0)  # s: the first, and the longest
 STEPS = 60  # parts of a sweep, so that it delays nothing else
 
 # Returns what a subscription is allowed now, or the reason for which its stream must be closed.
@@ -38,10 +41,14 @@ class Revocation:
         hub: Hub,
         authorise: Authorise,
         on_rights_changed: Callable[[Subscriber], object] = lambda _: None,
+        away: Callable[[BaseException], bool] = redis_is_away,
     ):
         self._hub = hub
         self._authorise = authorise
         self._on_rights_changed = on_rights_changed
+        self._backoff = Backoff(
+            logger, "Open streams can't be authorised again", *RETRY_DELAY, away=away
+        )
         self._checks = Pool()
         self._one_at_a_time = Semaphore()
 
@@ -57,7 +64,9 @@ class Revocation:
             self._checks.spawn(self._recheck_changed, streams)
 
     def _recheck_changed(self, subscribers: list[Subscriber]) -> None:
-        self.recheck(subscribers)
+        """Rights end as soon as there is an answer: a database that is away is asked again."""
+        while not self._try(subscribers):
+            pass
         for subscriber in subscribers:
             if subscriber.state is not State.CLOSED:
                 self._on_rights_changed(subscriber)
@@ -69,27 +78,47 @@ class Revocation:
 
     def run(self) -> None:
         due = time.monotonic()
+        owed: set[Subscriber] = set()  # those of earlier steps without an answer
         while True:
             for step in range(STEPS):
                 # By the clock: a slow step must not lengthen the sweep.
                 due += SWEEP / STEPS
                 gevent.sleep(max(0, due - time.monotonic()))
-                self.recheck(
-                    [
-                        s
-                        for s in self._hub.subscribers()
-                        if hash(s.subscription.credential) % STEPS == step
-                    ]
+                owed.update(
+                    s
+                    for s in self._hub.subscribers()
+                    if hash(s.subscription.credential) % STEPS == step
                 )
+                if self._try(owed):
+                    owed.clear()
+
+    def run_admission(self) -> None:
+        """Authorise the streams that were accepted without the database, as soon as it is back."""
+        while True:
+            self._hub.pending_added.wait()
+            self._hub.pending_added.clear()
+            while not self._try(self._hub.pending):
+                pass
+
+    def _try(self, subscribers: Iterable[Subscriber]) -> bool:
+        """Authorise streams again. Return whether all were; if not, after a pause."""
+        try:
+            self.recheck(subscribers)
+        except Exception as error:
+            # No answer is no reason to close a stream.
+            self._backoff.wait(error)
+            return False
+        self._backoff.succeeded()
+        return True
 
     def recheck(self, subscribers: Iterable[Subscriber]) -> None:
         """Authorise streams again: close those that are not allowed, change the others.
 
         Streams with equal rights share a query. One check runs at a time: of two at once, the one
-        that queried earlier could decide last.
+        that queried earlier could decide last. Raises what `authorise` raises.
         """
         with self._one_at_a_time:
-            self._recheck(subscribers)
+            self._recheck(tuple(subscribers))
 
     def _recheck(self, subscribers: Iterable[Subscriber]) -> None:
         answers: dict[Subscription, Subscription | str] = {}
@@ -97,14 +126,9 @@ class Revocation:
             if subscriber.state is State.CLOSED:
                 continue
             question = replace(subscriber.subscription, format="", address="")
-            try:
-                if question not in answers:
-                    answers[question] = self._authorise(question)
-                    yield_to_loop()
-            except Exception:
-                # No answer is no reason to close a stream: the next sweep authorises it again.
-                logger.exception("Authorising an open stream again failed")
-                return
+            if question not in answers:
+                answers[question] = self._authorise(question)
+                yield_to_loop()
             allowed = answers[question]
             if isinstance(allowed, str):
                 self._hub.close(subscriber, allowed)

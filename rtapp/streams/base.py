@@ -74,8 +74,10 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
         requested = requested_subscription(engine.hub, streams, subscriber_id(principal))
         account_id, topics, leases = allowed_to(principal, streams)
     except SQLAlchemyError as error:
-        if not database.is_away(error):
+        away = database.problem(error)
+        if away is None:
             raise
+        database.log(error, away.detail)
         requested = requested_subscription(engine.hub, streams, auth.claimed_subscriber())
         return EventStream(engine.hub, requested)
     subscription = replace(

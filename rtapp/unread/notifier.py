@@ -21,11 +21,12 @@ from typing import NamedTuple
 import gevent
 from flask import Flask
 from gevent.event import Event
-from sqlalchemy.exc import SQLAlchemyError
 
+from rtapp.database import is_away
 from rtapp.events import announcements
 from rtapp.events import audience
 from rtapp.events import presenters
+from rtapp.realtime.backoff import Backoff
 from rtapp.realtime.broker import Message
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.burst import Ephemeral
@@ -42,7 +43,7 @@ PAUSE = 0.5  # s between two notifications of a reader: the first is at once, th
 READERS_AT_ONCE = 50  # notified in one round; those whose views must be queried come last
 MAX_CONVERSATIONS = 500  # conversations in one event: some KiB
 MAX_DELIVERIES = 10_000  # kept while the database does not answer; beyond, all is counted again
-RETRY_DELAY = 1.0  # s until a database that failed is queried again
+RETRY_DELAY = (0.5, 2.0)  # s until a database that failed is queried again
 SWEEP = 60.0  # s between two sweeps of readers without streams
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,9 @@ class UnreadNotifier(Observer):
         self._waiting: dict[Recipient, Reader] = {}  # those that are due a notification
         self._woken = Event()
         self._swept_at = time.monotonic()
+        self._backoff = Backoff(
+            logger, "Unread numbers can't be counted", *RETRY_DELAY, away=is_away
+        )
 
     def observes(self, topic: Topic) -> bool:
         return audience.is_of_lists(topic.name)
@@ -127,12 +131,9 @@ class UnreadNotifier(Observer):
                 self._notify(streams, self._due())
                 # Others get at least as much of the time, however much there is to count.
                 gevent.sleep(time.monotonic() - began)
-            except SQLAlchemyError as error:
-                logger.warning("Unread numbers can't be counted (%s); trying again", error)
-                gevent.sleep(RETRY_DELAY)
-            except Exception:
-                logger.exception("Unread numbers can't be pushed; trying again")
-                gevent.sleep(RETRY_DELAY)
+                self._backoff.succeeded()
+            except Exception as error:
+                self._backoff.wait(error)
 
     def _idle_for(self) -> float:
         """Seconds until a reader is due."""

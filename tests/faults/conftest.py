@@ -69,11 +69,12 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def start(tmp_path: Path, demo: Demo, redis: RedisServer) -> Iterator[Start]:
-    """Starts a server on the demo and this test's Redis; `workers=2` for gunicorn."""
+    """Starts a server on a demo and this test's Redis; `workers=2` for gunicorn."""
     servers: list[Server] = []
 
-    def start(workers: int = 0) -> Server:
-        server = Server(tmp_path / f"instance{len(servers)}", demo, redis, workers)
+    def start(workers: int = 0, demo: Demo = demo, **settings: str) -> Server:
+        folder = tmp_path / f"instance{len(servers)}"
+        server = Server(folder, demo, redis, workers, **settings)
         servers.append(server)
         server.start()
         return server

@@ -49,10 +49,11 @@ class Demo(NamedTuple):
     tokens: dict[str, str]
 
 
-def make_demo(folder: Path) -> Demo:
+def make_demo(folder: Path, **more: str) -> Demo:
+    """The demo in a folder; `more` are settings, such as DATABASE_URL."""
     made = subprocess.run(
         [sys.executable, "-c", PREPARE],
-        cwd=CHECKOUT, env=environment(RTAPP_INSTANCE=str(folder)),
+        cwd=CHECKOUT, env=environment(RTAPP_INSTANCE=str(folder), **more),
         capture_output=True, text=True, check=True, timeout=COMMAND_LIMIT,
     )  # fmt: skip
     return Demo(folder, json.loads(made.stdout.splitlines()[-1]))
@@ -61,7 +62,9 @@ def make_demo(folder: Path) -> Demo:
 class Server:
     """rtapp as processes: `python app.py`, or gunicorn when `workers` is not 0."""
 
-    def __init__(self, folder: Path, demo: Demo, redis: RedisServer | None, workers: int = 0):
+    def __init__(
+        self, folder: Path, demo: Demo, redis: RedisServer | None, workers: int = 0, **more: str
+    ):
         shutil.copytree(demo.folder, folder, dirs_exist_ok=True)
         self.folder = folder
         self.tokens = demo.tokens
@@ -74,6 +77,7 @@ class Server:
             RTAPP_STREAMS_PER_ADDRESS="0",
             RTAPP_RATE_LIMITS="off",
             **({"REDIS_URL": redis.url} if redis else {}),
+            **more,
         )
         self._metrics = folder / "metrics"  # gunicorn's workers share their metrics
         if workers:
