@@ -366,6 +366,8 @@ def init_app(app: Flask) -> None:
     listen(probing)
     app.extensions["probing"] = probing
     app.register_error_handler(SQLAlchemyError, answer)
+    # Not a line for each connection that is replaced: the outage is logged once.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.WARNING)
 
 
 def options(connections: int) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def answer(problem: Problem) -> BaseResponse:
             status=problem.status.value,
             title=problem.status.phrase,
             detail=problem.detail,
+            reload_after=problem.headers.get("Retry-After") if request.method == "GET" else None,
         )
         return Response(page, problem.status, problem.headers)
     body: dict[str, Any] = {

@@ -15,9 +15,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from rtapp import database
 from rtapp.errors import Unavailable
 from rtapp.events import outbox
-from rtapp.extensions import db
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import EvictingRedis
 from rtapp.realtime.engine import Engine
@@ -41,10 +41,8 @@ def ready() -> dict[str, str]:
     broker: Broker = current_app.extensions["broker"]
     if engine.draining:
         raise Unavailable("This process is shutting down.")
-    try:
-        db.session.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        raise Unavailable("The database does not answer.") from error
+    with database.probing() as connection:
+        connection.execute(text("SELECT 1"))
     try:
         broker.refuse_eviction()
     except EvictingRedis as error:
@@ -59,8 +57,8 @@ def metrics() -> Response:
     """The metrics of all workers together, in Prometheus' text format."""
     try:
         outbox.measure()
-    except SQLAlchemyError:
-        logger.exception("The outbox can't be counted")
+    except SQLAlchemyError as error:
+        database.log(error, "The outbox can't be counted.")
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()

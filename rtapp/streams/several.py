@@ -20,7 +20,7 @@ NAME = re.compile(r"([a-z]+):([1-9][0-9]{0,30})", re.ASCII)
 
 @bp.get("")
 def several_streams() -> EventStream:
-    auth.current_principal()
+    auth.claimed_subscriber()
     names = request.args.getlist("stream")
     if not 1 <= len(names) <= MAX_STREAMS:
         raise BadRequest(

@@ -65,6 +65,9 @@ class PostgresServer:
             self._process.wait()
             self._process = None
 
+    def remove(self) -> None:
+        shutil.rmtree(self.folder)
+
     def pause(self) -> None:
         """Stop all its processes by a signal: they keep their connections and do not answer."""
         for pid in self._pids():
@@ -90,7 +93,7 @@ class PostgresServer:
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.uri, autocommit=True) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def _pids(self) -> list[int]:
@@ -119,6 +122,7 @@ def run(command: str, *words: object) -> None:
 def owner() -> tuple[int, int]:
     assert USER is not None
     entry = ensure_user_exists(USER)
+    assert entry is not None
     return entry.pw_uid, entry.pw_gid
 
 

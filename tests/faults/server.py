@@ -240,6 +240,7 @@ def in_process(folder: Path, demo: Demo, redis: RedisServer) -> Iterator[Flask]:
         with app.app_context():
             db.session.remove()
             db.engine.dispose()
+            app.extensions["probing"].dispose()
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -57,4 +57,5 @@ class Reuse:
         with app.app_context():
             engine = db.engine
         engine.dispose()
+        app.extensions["probing"].dispose()
         self._free[self._keys.pop(engine)].append(engine)

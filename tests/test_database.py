@@ -1,0 +1,222 @@
+"""The limits of waits for the database, its pool, and its errors as sentences."""
+
+import sqlite3
+import time
+from contextlib import closing
+
+import gevent
+import psycopg
+import pytest
+from gevent.event import Event
+from sqlalchemy import create_engine
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
+
+from rtapp import database
+from rtapp.database import FairPool
+from rtapp.database import Turns
+from rtapp.extensions import db
+
+only_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def wrapped(error: Exception) -> DBAPIError:
+    return DBAPIError("SELECT 1", {}, error)
+
+
+# Errors
+
+
+@pytest.mark.parametrize("code", ["53300", "57P01", "57P03", "57014", "25006", "40P01", "08006"])
+def test_a_state_of_postgresql_is_answered_with_503_and_a_retry_after(code):
+    problem = database.problem(wrapped(psycopg.errors.lookup(code)("x")))
+    assert problem.status == 503
+    assert int(problem.headers["Retry-After"]) > 0
+    assert problem.detail.startswith("The database ")
+
+
+def test_a_full_disk_is_answered_with_507_on_both_databases():
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    for error in (psycopg.errors.DiskFull("x"), full):
+        assert database.problem(wrapped(error)).status == 507
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.errors.UniqueViolation("x"),
+        psycopg.errors.SyntaxError("x"),
+        psycopg.errors.UndefinedColumn("x"),
+        sqlite3.IntegrityError("x"),
+        ValueError("x"),
+    ],
+)
+def test_an_error_of_a_statement_is_no_state_of_the_database(error):
+    assert database.problem(wrapped(error)) is None
+    assert database.problem(error) is None
+
+
+def test_an_error_names_no_parameter_of_its_statement(app):
+    with app.app_context(), pytest.raises(DBAPIError) as failed:
+        db.session.execute(text("SELECT * FROM nothing WHERE x = :x"), {"x": "hunter2"})
+    assert "hunter2" not in str(failed.value)
+    assert "nothing" in str(failed.value)
+
+
+@only_postgres
+def test_after_a_violated_constraint_the_connection_is_used_on(app):
+    with app.app_context():
+        backend = db.session.scalar(text("SELECT pg_backend_pid()"))
+        with pytest.raises(IntegrityError):
+            db.session.execute(text("INSERT INTO accounts (id, name) VALUES (1, 'again')"))
+        db.session.rollback()
+        assert db.session.scalar(text("SELECT pg_backend_pid()")) == backend
+
+
+# Limits
+
+
+@only_postgres
+def test_a_statement_that_takes_too_long_is_given_up_here_and_ended_there(app, monkeypatch):
+    monkeypatch.setattr(database, "WAIT_LIMIT", 0.3)
+    with app.app_context():
+        db.engine.dispose()  # the server's own limit is set for new connections
+        with pytest.raises(OperationalError) as failed:
+            db.session.execute(text("SELECT pg_sleep(600)"))
+        db.session.rollback()
+        assert database.problem(failed.value).status == 503
+        running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+        deadline = time.monotonic() + 60
+        while db.session.scalar(text(running)):
+            assert time.monotonic() < deadline, "the server still runs the statement"
+            db.session.rollback()
+
+
+@only_postgres
+def test_inside_unlimited_a_statement_takes_as_long_as_it_takes(app, monkeypatch):
+    with app.app_context():
+        db.session.execute(text("SELECT 1"))  # connected with the ordinary limit
+        monkeypatch.setattr(database, "WAIT_LIMIT", 0.01)
+        with database.unlimited():
+            db.session.execute(text("SELECT pg_sleep(0.3)"))
+
+
+def test_all_waits_of_a_request_together_have_a_limit(app, monkeypatch):
+    with app.test_request_context():
+        assert database.allowance() == database.WAIT_LIMIT
+        monkeypatch.setattr(database, "WAIT_LIMIT", 60.0)
+        with database.waiting() as first:
+            gevent.sleep(0.05)
+        assert first == database.REQUEST_LIMIT
+        assert database.allowance() <= database.REQUEST_LIMIT - 0.05
+        monkeypatch.setattr(database, "REQUEST_LIMIT", 0.01)
+        assert database.allowance() == 0
+
+
+@only_postgres
+def test_a_connection_that_the_server_has_closed_is_replaced_before_it_is_used(app):
+    with app.app_context():
+        backend = db.session.scalar(text("SELECT pg_backend_pid()"))
+        db.session.rollback()
+        db.session.remove()
+        with psycopg.connect(plain(app), autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 60000)", [backend])
+        assert db.session.scalar(text("SELECT pg_backend_pid()")) != backend
+
+
+def plain(app) -> str:
+    return app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
+
+
+# SQLite
+
+
+@only_sqlite
+def test_a_change_waits_for_a_lock_of_another_connection_and_lets_others_go_on(app):
+    path = db_path(app)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, app.app_context():
+        other.execute("BEGIN IMMEDIATE")
+        turns = []
+
+        def unlock() -> None:
+            for _ in range(5):
+                gevent.sleep(0.01)
+                turns.append("a turn")
+            other.execute("COMMIT")
+
+        unlocking = gevent.spawn(unlock)
+        db.session.execute(text("UPDATE accounts SET name = 'changed'"))
+        db.session.commit()
+        unlocking.get()
+        assert len(turns) == 5
+        assert db.session.scalar(text("SELECT name FROM accounts")) == "changed"
+
+
+@only_sqlite
+def test_a_lock_that_stays_is_given_up_with_nothing_changed(app, monkeypatch):
+    monkeypatch.setattr(database, "WAIT_LIMIT", 0.05)
+    with closing(sqlite3.connect(db_path(app), isolation_level=None)) as other, app.app_context():
+        before = db.session.scalar(text("SELECT name FROM accounts"))
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError) as failed:
+            db.session.execute(text("UPDATE accounts SET name = 'changed'"))
+        db.session.rollback()
+        assert "locked" in database.problem(failed.value).detail
+        other.execute("ROLLBACK")
+        assert db.session.scalar(text("SELECT name FROM accounts")) == before
+
+
+def db_path(app) -> str:
+    return app.config["SQLALCHEMY_DATABASE_URI"].removeprefix("sqlite:///")
+
+
+# The pool
+
+
+def order_of_a_pool(pool_class) -> list[str]:
+    """One connection: `first` gives it back while `second` waits, and asks again at once."""
+    engine = create_engine("sqlite://", poolclass=pool_class, pool_size=1, max_overflow=0)
+    got: list[str] = []
+    asked = Event()
+
+    def second() -> None:
+        asked.set()
+        with engine.connect():
+            got.append("second")
+
+    with engine.connect():
+        waiting = gevent.spawn(second)
+        asked.wait()
+        gevent.sleep(0)
+    with engine.connect():
+        got.append("first again")
+    waiting.get()
+    engine.dispose()
+    return got
+
+
+def test_a_connection_goes_to_the_request_that_waited_for_it():
+    assert order_of_a_pool(FairPool) == ["second", "first again"]
+
+
+def test_the_order_of_an_ordinary_pool_is_not_fair():
+    assert order_of_a_pool(QueuePool) == ["first again", "second"]
+
+
+def test_a_turn_that_is_not_waited_for_is_passed_on():
+    turns = Turns(1)
+    assert turns.take(0)
+    assert not turns.take(0.001), "a second slot where there is one"
+    late = gevent.spawn(turns.take, 60)
+    killed = gevent.spawn(turns.take, 60)
+    gevent.sleep(0)
+    late.kill()
+    turns.give_back()
+    assert killed.get()
+    turns.give_back()
+    assert turns.take(0)
