@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections import defaultdict
@@ -21,6 +20,7 @@ from rtapp import create_app
 from rtapp.config import Settings
 from rtapp.extensions import db
 
+from ..harness.postgres_server import free_port
 from ..harness.waiting import PATIENCE
 from ..harness.waiting import eventually
 from .redis_server import RedisServer
@@ -248,9 +248,3 @@ def environment(**more: str) -> dict[str, str]:
     ours = ("RTAPP_", "REDIS_", "DATABASE_", "SECRET_", "PROMETHEUS_", "WEB_CONCURRENCY", "FLASK_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return {**kept, "PYTHONPATH": str(CHECKOUT), **more}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -17,16 +17,15 @@ from typing import NamedTuple
 import gevent
 import pytest
 
+from ..harness.postgres_server import PostgresServer
+from ..harness.postgres_server import url
 from ..harness.waiting import eventually
 from .check import Check
 from .check import at_work
-from .postgres_server import PostgresServer
-from .postgres_server import url
 from .reader import Reader
 from .reader import several
 from .server import Demo
 from .server import Server
-from .server import free_port
 from .server import make_demo
 from .sizes import SIZES
 from .writer import Writer
@@ -55,7 +54,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def seeded(folder: Path) -> Seeded:
-    server = PostgresServer(folder / "seeded", free_port())
+    server = PostgresServer(folder / "seeded")
     server.create()
     server.start()
     try:
@@ -67,7 +66,7 @@ def seeded(folder: Path) -> Seeded:
 
 @pytest.fixture
 def postgres(seeded: Seeded, folder: Path) -> Iterator[PostgresServer]:
-    server = PostgresServer(folder / "primary", free_port())
+    server = PostgresServer(folder / "primary")
     server.copy(seeded.server)
     server.start()
     yield server
@@ -78,7 +77,7 @@ def postgres(seeded: Seeded, folder: Path) -> Iterator[PostgresServer]:
 @pytest.fixture
 def standby(postgres: PostgresServer, folder: Path) -> Iterator[PostgresServer]:
     """A synchronous standby: it has every commit that the primary has answered."""
-    server = PostgresServer(folder / "standby", free_port())
+    server = PostgresServer(folder / "standby")
     server.follow(postgres)
     server.start()
     yield server

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pgserver._commands import POSTGRES_BIN_PATH
 from pgserver.utils import ensure_prefix_permissions
 from pgserver.utils import ensure_user_exists
 
-from ..harness.waiting import eventually
+from .waiting import eventually
 
 USER = "pgserver" if os.geteuid() == 0 else None  # PostgreSQL refuses to be run by root
 LIMIT = 120.0  # s for a command beside the server
@@ -22,9 +23,9 @@ LIMIT = 120.0  # s for a command beside the server
 class PostgresServer:
     """A real postgres on a port of 127.0.0.1 with its data in `folder`."""
 
-    def __init__(self, folder: Path, port: int):
-        self.folder, self.port = folder, port
-        self.uri = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    def __init__(self, folder: Path):
+        self.folder, self.port = folder, free_port()
+        self.uri = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(mode=0o700)
         if USER is not None:
@@ -55,6 +56,10 @@ class PostgresServer:
                 stdout=log, stderr=log, user=USER, start_new_session=True,
             )  # fmt: skip
         eventually(self._answers, "postgres answers")
+
+    def start_if_stopped(self) -> None:
+        if self._process is None:
+            self.start()
 
     def stop(self, mode: signal.Signals = signal.SIGQUIT) -> None:
         """Stop it: by default `immediate`, as after a crash
@@ -124,6 +129,12 @@ def owner() -> tuple[int, int]:
     entry = ensure_user_exists(USER)
     assert entry is not None
     return entry.pw_uid, entry.pw_gid
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def url(*servers: PostgresServer) -> str:
