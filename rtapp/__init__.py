@@ -72,7 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     database.init_app(app)
     extensions.migrate.init_app(app, extensions.db, directory=str(RESOURCES / "migrations"))
-    extensions.login_manager.init_app(app)
+    extensions.login_manager.init_app(app, add_context_processor=False)
     extensions.csrf.init_app(app)
 
     embedded = EmbeddedRedis(settings.instance / "redis")

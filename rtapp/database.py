@@ -367,7 +367,7 @@ def init_app(app: Flask) -> None:
     app.extensions["probing"] = probing
     app.register_error_handler(SQLAlchemyError, answer)
     # Not a line for each connection that is replaced: the outage is logged once.
-    logging.getLogger("sqlalchemy.pool").setLevel(logging.WARNING)
+    logging.getLogger(f"{__name__}.{FairPool.__name__}").setLevel(logging.WARNING)
 
 
 def options(connections: int) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Hub:
         self.users: Counter[int | None] = Counter()  # open streams of each user
         self.addresses: Counter[str] = Counter()  # open streams from each address
         self.pending: set[Subscriber] = set()  # accepted, and to be authorised
-        self.pending_added = Event()
+        self._pending_added = Event()
 
     def start(self) -> None:
         """Watch the sockets, in the calling thread's event loop."""
@@ -59,6 +59,12 @@ class Hub:
     def blocked(self) -> list[tuple[Subscriber, float]]:
         """Return the streams with unsent bytes, and since when (monotonic) none was taken."""
         return list(self._sockets.blocked.items())
+
+    def wait_for_pending(self) -> set[Subscriber]:
+        """Wait for a stream that is accepted without being authorised. Return `pending`."""
+        self._pending_added.wait()
+        self._pending_added.clear()
+        return self.pending
 
     def is_blocked(self, subscriber: Subscriber) -> bool:
         return subscriber in self._sockets.blocked
@@ -83,7 +89,7 @@ class Hub:
         self._shares[fd % SHARES].add(subscriber)
         if subscriber.state is State.PENDING:
             self.pending.add(subscriber)
-            self.pending_added.set()
+            self._pending_added.set()
         self._topics.join(subscriber)
         self.push(subscriber, head + frames.retry())
         self.catch_up(subscriber)

@@ -95,9 +95,8 @@ class Revocation:
     def run_admission(self) -> None:
         """Authorise the streams that were accepted without the database, as soon as it is back."""
         while True:
-            self._hub.pending_added.wait()
-            self._hub.pending_added.clear()
-            while not self._try(self._hub.pending):
+            pending = self._hub.wait_for_pending()
+            while not self._try(pending):
                 pass
 
     def _try(self, subscribers: Iterable[Subscriber]) -> bool:

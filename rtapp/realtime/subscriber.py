@@ -115,10 +115,16 @@ class Subscriber:
 
     # Transitions
 
-    def admit(self, subscription: Subscription) -> None:
-        """Begin with what is allowed now."""
+    def admit(self, allowed: Subscription) -> None:
+        """Begin with the account, topics and leases of `allowed`."""
         assert self.state is State.PENDING
-        self.subscription = subscription.interned()
+        self.subscription = replace(
+            self.subscription,
+            account_id=allowed.account_id,
+            topics=allowed.topics,
+            leases=allowed.leases,
+            authorised=True,
+        ).interned()
         self.state = State.CATCHING_UP
 
     def begin_catch_up(self) -> None:

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from ..harness.app_process import AppProcess
 from ..harness.postgres_server import PostgresServer
 from ..harness.postgres_server import url
+from ..harness.waiting import eventually
 from .page import live
 from .writer import Writer
 
@@ -58,12 +59,12 @@ def test_an_event_source_that_connects_without_a_database_is_live_when_it_is_bac
     kevin = Writer(server)
     stopped.stop()
     page.evaluate(NATIVE)
-    page.wait_for_function("received.includes('stream.ping')")
+    eventually(lambda: page.evaluate("received.includes('stream.ping')"))
     assert page.evaluate("[source.readyState, received.includes('stream.open')]") == [1, False]
     stopped.start()
-    page.wait_for_function("received.includes('stream.open')")
+    eventually(lambda: page.evaluate("received.includes('stream.open')"))
     kevin.say(1, "Here again")
-    page.wait_for_function("received.includes('message.created')")
+    eventually(lambda: page.evaluate("received.includes('message.created')"))
     assert page.evaluate("source.readyState") == 1
     kevin.close()
 

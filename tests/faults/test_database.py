@@ -128,11 +128,11 @@ def on_two_hosts(
         hosts.accept(8)
         fault(hosts)
         hosts.accept(8)
+    for server in servers:
+        assert "Traceback" not in server.log(), server.log()
     refused = {status for writer in check.writers for status in writer.refused}
     assert refused <= {503}, "an action was answered with another status"
     assert all(r.connection == 1 for r in readers), "an open stream was closed"
-    for server in servers:
-        assert "Traceback" not in server.log(), server.log()
     return check.tally()
 
 
