@@ -1,5 +1,6 @@
 """Diagnose an error of Redis, or on the way to it: a name for clients, a sentence for operators."""
 
+import re
 from typing import NamedTuple
 
 from redis.exceptions import AuthenticationError
@@ -35,6 +36,7 @@ DATABASE_AWAY = Diagnosis("database_away", "The database does not answer.")
 AWAY = Diagnosis("redis_away", "Redis can't be reached: it is down, or REDIS_URL is wrong.")
 SILENT = Diagnosis("redis_silent", "Redis does not answer: it hangs, or the network does.")
 REFUSES = "redis_refuses"
+TEXT_LIMIT = 300  # characters of an error without an explanation
 
 # By the code of the error: https://redis.io/docs/latest/develop/reference/protocol-spec/.
 EXPLANATIONS = {
@@ -66,6 +68,8 @@ EXPLANATIONS = {
         REFUSES, "Redis does not permit what rtapp does (NOPERM): see the ACL of REDIS_URL's user."
     ),
 }
+# What Redis 6.2 and 7 answer for a command of a script, under the code ERR.
+FORBIDDEN_IN_SCRIPT = re.compile(r"user executing the script can't run|ACL failure in script")
 CODES_OF = {
     BusyLoadingError: "LOADING",
     OutOfMemoryError: "OOM",
@@ -82,7 +86,11 @@ def code_of(error: Exception) -> str | None:
     if isinstance(error, AuthenticationError):
         # https://redis.io/docs/latest/commands/auth/: older servers answer ERR invalid password.
         return "NOAUTH" if "required" in str(error) else "WRONGPASS"
-    found = STATE_CODES.search(str(error)) if isinstance(error, ResponseError) else None
+    if not isinstance(error, ResponseError):
+        return None
+    if FORBIDDEN_IN_SCRIPT.search(str(error)):
+        return "NOPERM"
+    found = STATE_CODES.search(str(error))
     return found.group() if found else None
 
 
@@ -98,5 +106,5 @@ def diagnose(error: Exception) -> Diagnosis:
     if isinstance(error, RedisTimeoutError | TimeoutError):
         return SILENT
     if isinstance(error, ResponseError):
-        return Diagnosis(REFUSES, f"Redis refuses commands: {code or type(error).__name__}.")
+        return Diagnosis(REFUSES, f"Redis refuses commands: {str(error)[:TEXT_LIMIT]}")
     return AWAY

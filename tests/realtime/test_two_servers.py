@@ -7,6 +7,7 @@ import pytest
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.engine import Engine
+from rtapp.realtime.replay import why_lost
 
 from ..faults.redis_server import RedisServer
 from ..harness.gate import Gate
@@ -29,7 +30,7 @@ class Record:
 
     def load(self, accounts):
         self.gate()
-        return {account: self.newest for account in accounts}
+        return dict.fromkeys(accounts, self.newest)
 
     def publish(self, broker, number, topic="a"):
         """As the relay of a host: it reads the record with the rows, and advances it afterwards."""
@@ -149,6 +150,25 @@ def test_an_event_published_in_an_older_epoch_than_the_recorded_one_resets_the_o
     before = other.resets()
     other.heartbeat()
     eventually(lambda: other.resets() == before + 1, "a reset")
+
+
+def test_a_process_that_starts_at_the_other_server_finds_that_events_went_elsewhere(hosts, record):
+    """The epoch of that server is younger than the recorded one."""
+    ours, other = hosts
+    record.publish(ours.broker, 1)
+    other.heartbeat()
+    start = other.broker.position(ACCOUNT)
+    assert start.epoch > record.newest.epoch, "the precondition does not hold"
+
+    def lost():
+        fresh = Broker(other.broker._url, record.load)
+        reading = fresh.read(ACCOUNT, ["a"], start)
+        fresh.redis.close()
+        return why_lost(start, reading)
+
+    assert lost() is None
+    record.publish(ours.broker, 2)
+    assert lost() == "unknown_cursor"
 
 
 def test_an_old_copy_put_in_place_without_a_restart_is_found_within_a_heartbeat(hosts, record):
