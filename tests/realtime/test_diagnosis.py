@@ -13,7 +13,7 @@ from ..support import eventually
 from .test_hub import Reader
 from .test_hub import live
 
-PASSWORD = "a secret of this test"  # noqa: S105
+PASSWORD = "a secret of this test"
 
 
 @pytest.fixture
