@@ -76,8 +76,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     extensions.csrf.init_app(app)
 
     embedded = EmbeddedRedis(settings.instance / "redis")
-    load_newest = partial(newest_published, app)
-    broker = Broker(settings.redis_url or embedded.url, load_newest)
+    redis_url = settings.redis_url or embedded.url
+    broker = Broker(redis_url, partial(newest_published, app))
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies
@@ -99,7 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_app(app)
     app.before_request(refuse_cut_body)
     auth.init_app(app)
-    ratelimits.init_app(app, settings, settings.redis_url or embedded.url)
+    ratelimits.init_app(app, settings, redis_url)
     app.after_request(add_security_headers)
     for blueprint in (streams.bp, actions.bp, *pages.BLUEPRINTS):
         app.register_blueprint(blueprint)

@@ -33,9 +33,11 @@ from sqlalchemy import create_engine
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.pool import QueuePool
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -173,8 +175,9 @@ def refuse_dead(connection: LimitedConnection, record: ConnectionPoolEntry, prox
     the socket costs microseconds; a statement, as `pool_pre_ping` sends it, a round trip.
     """
     poll = KernelPoll()
-    poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
+    if not connection.closed:
+        poll.register(connection.fileno(), select.POLLIN)
+    if connection.closed or poll.poll(0):
         raise DisconnectionError("The server has closed this connection.")
 
 
@@ -281,6 +284,12 @@ class FairPool(QueuePool):
         super().__init__(*args, **more)
         self._turns = Turns(self.size())
 
+    def connect(self) -> PoolProxiedConnection:
+        try:
+            return super().connect()
+        except InvalidRequestError as error:  # after the new one is refused, too
+            raise DisconnectionError("The server closes every connection.") from error
+
     def _do_get(self) -> ConnectionPoolEntry:
         with waiting() as limit:
             if not self._turns.take(limit):
@@ -332,6 +341,8 @@ def problem(error: BaseException) -> DatabaseAway | None:
     """Return the problem if the database's state is at fault, None if the statement is."""
     if isinstance(error, PoolTimeoutError):
         return DatabaseAway("The database has too much to do.")
+    if isinstance(error, DisconnectionError):
+        return DatabaseAway(NO_ANSWER)
     sentence = sentence_for(error.orig) if isinstance(error, DBAPIError) else None
     if sentence is None:
         return None

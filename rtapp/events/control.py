@@ -32,7 +32,7 @@ def publish_rechecks(session: Session) -> None:
     broker: Broker = current_app.extensions["broker"]
     for subject in session.info.pop("recheck", ()):
         try:
-            broker.recheck(subject)
+            broker.for_requests.recheck(subject)
         except (RedisError, OSError) as error:
             logger.warning("Streams of %s are re-checked by the sweep: %s", subject, error)
 

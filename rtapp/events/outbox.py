@@ -7,6 +7,7 @@ outbox", states the guaranteed order and why it holds.
 """
 
 import logging
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -18,10 +19,12 @@ from flask import Flask
 from flask import has_app_context
 from gevent.event import Event
 from sqlalchemy import bindparam
+from sqlalchemy import case
 from sqlalchemy import delete
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func
 from sqlalchemy import insert
+from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import tuple_
 from sqlalchemy import update
@@ -39,6 +42,7 @@ from rtapp.realtime.backoff import Backoff
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Publication
 from rtapp.realtime.cursor import Cursor
+from rtapp.realtime.diagnosis import NoRecord
 from rtapp.realtime.metrics import OUTBOX
 from rtapp.realtime.refusal import is_state
 
@@ -65,19 +69,22 @@ PENDING = (
     .order_by(OutboxEvent.id)
     .limit(BATCH)
 )
-# Several relays may advance one account, in any order: it never goes back.
+# Several relays may advance one account, in any order and on two servers by mistake: neither the
+# epoch nor the entry ever goes back, and each publication moves one of them.
+OLDER_EPOCH = Account.published_epoch < bindparam("epoch")
+OLDER_ENTRY = tuple_(Account.published_ms, Account.published_n) < tuple_(
+    bindparam("ms"), bindparam("n")
+)
 ADVANCE = (
     update(Account.__table__)
-    .where(
-        Account.id == bindparam("account_id"),
-        tuple_(*PUBLISHED) < tuple_(bindparam("epoch"), bindparam("ms"), bindparam("n")),
-    )
+    .where(Account.id == bindparam("account_id"), or_(OLDER_EPOCH, OLDER_ENTRY))
     .values(
-        published_epoch=bindparam("epoch"),
-        published_ms=bindparam("ms"),
-        published_n=bindparam("n"),
+        published_epoch=case((OLDER_EPOCH, bindparam("epoch")), else_=Account.published_epoch),
+        published_ms=case((OLDER_ENTRY, bindparam("ms")), else_=Account.published_ms),
+        published_n=case((OLDER_ENTRY, bindparam("n")), else_=Account.published_n),
     )
 )
+NEWEST = select(Account.id, *PUBLISHED).where(Account.id.in_(bindparam("ids", expanding=True)))
 
 logger = logging.getLogger(__name__)
 
@@ -268,19 +275,18 @@ def position(row: Any) -> Cursor:
     return Cursor(str(row.published_epoch), row.published_ms, row.published_n)
 
 
-def newest_published(app: Flask, account_id: int) -> Cursor | None:
-    """A cursor at least as new as every event of the account that has left the outbox.
-
-    None if there is no such account. Raises OSError when the database is unavailable.
+def newest_published(app: Flask, account_ids: Collection[int]) -> dict[int, Cursor]:
+    """For each of these accounts that exists, a cursor at least as new as every event that has left
+    the outbox. Raises NoRecord when the database is unavailable.
     """
     # A request uses its own connection: waiting for a second one, requests could deadlock.
     context = nullcontext() if has_app_context() else app.app_context()
     try:
         with context:
-            row = db.session.execute(select(*PUBLISHED).where(Account.id == account_id)).first()
+            rows = db.session.execute(NEWEST, {"ids": list(account_ids)})
+            return {row.id: position(row) for row in rows}
     except SQLAlchemyError as error:
-        raise OSError("The database does not say what was published") from error
-    return row and position(row)
+        raise NoRecord("The database does not say what was published") from error
 
 
 def publication(row: Any) -> Publication:

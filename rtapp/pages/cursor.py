@@ -8,11 +8,11 @@ from rtapp.realtime.cursor import NOWHERE
 def cursor_of(account_id: int) -> str:
     """The cursor to send with an account's data. Read it before the data.
 
-    While Redis is unavailable it is NOWHERE, from which no stream resumes: a client that opens one
-    receives stream.reset and fetches again.
+    While Redis is away or hangs it is NOWHERE, from which no stream resumes: a client that opens
+    one receives stream.reset and fetches again.
     """
     broker: Broker = current_app.extensions["broker"]
     try:
-        return str(broker.position(account_id))
+        return str(broker.for_requests.position(account_id))
     except (RedisError, OSError):
         return str(NOWHERE)

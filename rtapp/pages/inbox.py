@@ -226,7 +226,7 @@ def present_users(account_id: int) -> dict[str, str]:
     """User id → status of the users present. Empty while Redis is unavailable."""
     broker: Broker = current_app.extensions["broker"]
     try:
-        reading = broker.read(account_id, (), NOWHERE, [presence.GROUP])
+        reading = broker.for_requests.read(account_id, (), NOWHERE, [presence.GROUP])
     except (RedisError, OSError):
         return {}
     online: dict[str, str] = presenters.present(reading.snapshots[0].present)["online_users"]

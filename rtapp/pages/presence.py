@@ -21,7 +21,7 @@ def present(account_id: int) -> Response:
     access.membership_in(auth.signed_in(), account_id)
     broker: Broker = current_app.extensions["broker"]
     try:
-        reading = broker.read(account_id, (), NOWHERE, [presence.GROUP])
+        reading = broker.for_requests.read(account_id, (), NOWHERE, [presence.GROUP])
     except (RedisError, OSError) as error:
         raise Unavailable("Who is there can't be known: Redis does not answer.") from error
     (snapshot,) = reading.snapshots

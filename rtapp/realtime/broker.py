@@ -5,20 +5,33 @@ of a Redis Cluster. A topic's log and its channel have the same name.
 """
 
 import secrets
+import time
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 from typing import NamedTuple
 
 from redis import BlockingConnectionPool
 from redis import Redis
 from redis.backoff import ExponentialBackoff
+from redis.backoff import NoBackoff
+from redis.commands.core import Script
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError
 from redis.exceptions import NoScriptError
 from redis.exceptions import RedisError as RedisError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from .cursor import NOWHERE
 from .cursor import Cursor
+from .diagnosis import UnfitRedis
+from .diagnosis import code_of
 from .group import Group
 from .group import GroupDiff
 from .group import Snapshot
@@ -32,6 +45,8 @@ LOG_LIMIT = 10_000  # entries a topic's log keeps, about; older ones are trimmed
 READ_LIMIT = 64  # entries per topic in one reading: at most about 1 MiB of bodies
 MAX_CONNECTIONS = 50  # commands under way at once; more wait for their turn
 COMMAND_TIMEOUT = 5  # s until a silent Redis counts as away
+REQUEST_TIMEOUT = 0.5  # s, likewise for a request, which can do without
+SILENCE = 1.0  # s after such a timeout for which no request asks Redis again
 
 CONTROL = "rt:control"  # the channel that names streams for every process to authorise again
 
@@ -110,8 +125,16 @@ class Reading(NamedTuple):
         return [message for message in messages if message.cursor <= min(cut)]
 
 
-class EvictingRedis(RedisError):
-    """This Redis may evict events; the text says why and what to do."""
+class EvictingRedis(UnfitRedis):
+    """This Redis may evict events."""
+
+    name = "redis_evicts"
+
+
+class ReplicaRedis(UnfitRedis):
+    """This Redis is a replica: what is published elsewhere may not reach it."""
+
+    name = "redis_replica"
 
 
 class Broker:
@@ -121,21 +144,29 @@ class Broker:
     if their data is behind it. `load_newest`: see high_water_marks.py; the default has none.
     """
 
-    def __init__(self, url: str, load_newest: Load = lambda _: None):
+    timeout: float = COMMAND_TIMEOUT
+    retry = Retry(ExponentialBackoff(cap=0.1, base=0.01), 1)
+
+    def __init__(self, url: str, load_newest: Load = lambda _: {}):
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
-            timeout=COMMAND_TIMEOUT,
+            timeout=self.timeout,
             protocol=2,
-            socket_timeout=COMMAND_TIMEOUT,
-            socket_connect_timeout=COMMAND_TIMEOUT,
-            retry=Retry(ExponentialBackoff(cap=0.1, base=0.01), 1),
+            socket_timeout=self.timeout,
+            socket_connect_timeout=self.timeout,
+            retry=self.retry,
         )
+        self._url = url
         self.redis: Redis = Redis.from_pool(pool)
         self._publish = self.redis.register_script(script("account", "publish"))
         self._read = self.redis.register_script(script("account", "group", "read"))
         self._change = self.redis.register_script(script("group", "leases"))
         self.high_water_marks = HighWaterMarks(load_newest)
+
+    @cached_property
+    def for_requests(self) -> "RequestBroker":
+        return RequestBroker(self._url, self.high_water_marks)
 
     def publish(
         self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str | bytes]]
@@ -155,7 +186,7 @@ class Broker:
         for key, event, bodies in events:
             keys += keys_of(account_id, (f"done:{key}", *(name for name, _ in bodies)))
             args += (event, len(bodies), *(body for _, body in bodies))
-        epoch, newest, published = self._publish(keys=keys, args=args)
+        epoch, newest, published = self._call(self._publish, keys, args)
         self.high_water_marks.observe(account_id, Cursor(epoch.decode(), *pair(newest)))
         return int(published)
 
@@ -172,16 +203,15 @@ class Broker:
         """Return the messages of the topics `names` after `after`, up to READ_LIMIT of each, and
         the members of the groups."""
         group_names = (name for group in groups for name in (group.name, group.topic))
-        epoch, now, last, newest, intact, logs, snapshots = self._read(
-            keys=[*self._keys(account_id), *keys_of(account_id, (*names, *group_names))],
-            args=[
-                *self._args(account_id),
-                after.entry,
-                READ_LIMIT,
-                len(names),
-                *(text for group in groups for text in group.behaviour),
-            ],
-        )
+        keys = [*self._keys(account_id), *keys_of(account_id, (*names, *group_names))]
+        args: list[str | bytes | int] = [
+            *self._args(account_id),
+            after.entry,
+            READ_LIMIT,
+            len(names),
+            *(text for group in groups for text in group.behaviour),
+        ]
+        epoch, now, last, newest, intact, logs, snapshots = self._call(self._read, keys, args)
         position = Cursor(epoch.decode(), *pair(last))
         self.high_water_marks.merge(
             account_id, HighWaterMark(position, Cursor(position.epoch, *pair(newest)))
@@ -192,7 +222,7 @@ class Broker:
 
     def position(self, account_id: int) -> Cursor:
         """Return a cursor that is not before any event published in the account so far."""
-        return self.read(account_id, (), Cursor("none", 0, 0)).position
+        return self.read(account_id, (), NOWHERE).position
 
     def change_groups(
         self, batch: Sequence[GroupChanges], now_ms: int | None = None
@@ -216,6 +246,33 @@ class Broker:
                 pipeline.evalsha(self._change.sha, len(keys), *keys, *args)
             diffs: list[bytes] = pipeline.execute()
             return diffs
+
+    def check(self) -> None:
+        """Raise what would keep Redis from publishing now: a RedisError or an OSError."""
+        self.redis.set("rt:check", "", px=1000)  # a write is refused where a read is not
+        self.server()
+        self.refuse_eviction()
+
+    def server(self) -> str | None:
+        """Return the id of the server's run, None if it is not permitted to ask. Raises
+        ReplicaRedis.
+
+        https://redis.io/docs/latest/commands/role/ and …/commands/info/ (run_id).
+        """
+        with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.role()
+            pipeline.info("server")
+            role, info = pipeline.execute(raise_on_error=False)
+        for answer in (role, info):
+            if isinstance(answer, Exception) and not isinstance(answer, NoPermissionError):
+                raise answer
+        if isinstance(role, list) and role[0] != b"master":
+            self._reconnect()
+            raise ReplicaRedis(
+                "This Redis is a replica of another one, which may have events that do not reach "
+                "it: REDIS_URL must lead to the master."
+            )
+        return info["run_id"] if isinstance(info, dict) else None
 
     def now_ms(self) -> int:
         """Return Redis's clock in Unix milliseconds (`TIME`)."""
@@ -245,11 +302,64 @@ class Broker:
                 "them events that are still to be delivered. Set maxmemory-policy to noeviction."
             )
 
+    def _call(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
+        try:
+            return script(keys=keys, args=args)
+        except ResponseError as error:
+            if code_of(error) == "READONLY":
+                self._reconnect()
+            raise
+
+    def _reconnect(self) -> None:
+        """Use new connections: the address may lead to another server by now."""
+        self.redis.connection_pool.disconnect(inuse_connections=False)
+
     def _keys(self, account_id: int) -> list[str]:
         return keys_of(account_id, ("position", "heads"))
 
     def _args(self, account_id: int) -> list[str]:
         return [f"{cursor.epoch} {cursor.entry}" for cursor in self.high_water_marks.of(account_id)]
+
+
+class RequestBroker(Broker):
+    """The broker of requests, which must not wait for a Redis that hangs.
+
+    A call takes REQUEST_TIMEOUT at most, beside the loading of the account's high-water mark. After
+    one that timed out, calls fail at once for SILENCE seconds.
+    """
+
+    timeout = REQUEST_TIMEOUT
+    # One retry for a connection that a restart of Redis closed, none after a timeout.
+    retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+
+    def __init__(self, url: str, high_water_marks: HighWaterMarks):
+        super().__init__(url)
+        self.high_water_marks = high_water_marks
+        self._silent_until = 0.0
+
+    def read(
+        self, account_id: int, names: Sequence[str], after: Cursor, groups: Sequence[Group] = ()
+    ) -> Reading:
+        with self._unless_silent():
+            return super().read(account_id, names, after, groups)
+
+    def check(self) -> None:
+        with self._unless_silent():
+            super().check()
+
+    def recheck(self, name: int | str) -> None:
+        with self._unless_silent():
+            super().recheck(name)
+
+    @contextmanager
+    def _unless_silent(self) -> Iterator[None]:
+        if time.monotonic() < self._silent_until:
+            raise RedisTimeoutError("Redis has just not answered")
+        try:
+            yield
+        except RedisTimeoutError:
+            self._silent_until = time.monotonic() + SILENCE
+            raise
 
 
 def script(*names: str) -> str:

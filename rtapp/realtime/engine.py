@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import gevent
 from gevent.event import Event
+from redis.exceptions import RedisError
 
 from . import frames
 from . import replay
@@ -18,6 +19,7 @@ from .backoff import redis_is_away
 from .broker import CONTROL
 from .broker import Broker
 from .catch_up_queue import CatchUpQueue
+from .diagnosis import diagnose
 from .fan_out import FanOut
 from .frames import Frames
 from .group import Group
@@ -132,6 +134,18 @@ class Engine:
         """Return True once every message published before this call has been delivered, False if
         that can't be proven within `timeout` seconds."""
         return self.pubsub.barrier(timeout)
+
+    def redis_problem(self) -> str | None:
+        """Return what keeps Redis from its work for this process, as a sentence for operators.
+
+        It asks Redis, which takes REQUEST_TIMEOUT for each of a few commands at most.
+        """
+        try:
+            self.broker.for_requests.check()
+        except (RedisError, OSError) as error:
+            return diagnose(error).text
+        problem = self.heartbeat.problem
+        return problem.text if problem is not None else None
 
     def announce(self, account_id: int, group: Group, operation: Operation) -> None:
         """Change a group soon; Redis announces the change to its topic. Does not wait.

@@ -106,8 +106,10 @@ def opened(streams: Sequence[str], resumed: bool, cursor: Cursor) -> bytes:
     return control("stream.open", fields, cursor)
 
 
-def ping(lag: float, cursor: Cursor | None = None) -> bytes:
-    return control("stream.ping", {"lag": round(lag, 3)}, cursor)
+def ping(lag: float, cursor: Cursor | None = None, reason: str | None = None) -> bytes:
+    """`reason`: the name of what keeps the stream from being up to date, if it is known."""
+    fields: dict[str, object] = {"lag": round(lag, 3)}
+    return control("stream.ping", fields | ({"reason": reason} if reason else {}), cursor)
 
 
 def reset(reason: str, cursor: Cursor) -> bytes:

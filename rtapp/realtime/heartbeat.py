@@ -5,14 +5,22 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Callable
+from typing import Generic
+from typing import TypeVar
 
 import gevent
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from . import frames
+from .backoff import Backoff
 from .broker import Broker
 from .burst import Burst
 from .cursor import Cursor
+from .diagnosis import Diagnosis
+from .diagnosis import NoRecord
+from .diagnosis import diagnose
 from .hub import SHARES
 from .hub import Hub
 from .pubsub import PubSub
@@ -23,8 +31,11 @@ from .topics import Topics
 TICK = frames.HEARTBEAT / SHARES  # s; every tick another share of the streams is pinged
 BARRIER_TIMEOUT = 5.0  # s until a silent pub/sub connection is closed
 POSITION_TIMEOUT = 1.0  # s for which a ping waits for its position
+COMPARISON_TIMEOUT = 0.5  # s for which it waits for the database
 BLOCKED_LIMIT = 30.0  # s without progress until a reader is too slow
 LINGER = 5.0  # s for which a topic without subscribers stays subscribed to: pages navigate
+
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +46,11 @@ class Heartbeat:
         self._pubsub = pubsub
         self._topics = topics
         self._hub = hub
-        self._query: gevent.Greenlet[..., dict[int, Cursor] | None] | None = None
+        self._query: OneAtATime[dict[int, Cursor] | Exception] = OneAtATime()
+        self._comparison: OneAtATime[bool] = OneAtATime()
+        self._failures = Backoff(logger, "A heartbeat failed", TICK, TICK)
+        self._reports = Backoff(logger, "Streams may not be up to date", TICK, TICK)
+        self.problem: Diagnosis | None = None  # of Redis, as the last ping found it
         self._current_at = time.monotonic()  # when every message was last proven to be handled
 
     def run(self) -> None:
@@ -46,8 +61,8 @@ class Heartbeat:
             try:
                 self.tick(time.monotonic())
                 self.ping(self._hub.share(share))
-            except Exception:
-                logger.exception("A heartbeat failed")
+            except Exception as error:
+                self._failures.wait(error)
 
     def tick(self, now: float) -> None:
         """Close streams that are blocked for too long; unsubscribe from topics without streams."""
@@ -60,13 +75,14 @@ class Heartbeat:
 
     def ping(self, share: set[Subscriber]) -> None:
         """Ping these streams: with an id those that provably have every event up to it."""
-        positions = self._positions_in_time(
-            {s.subscription.account_id for s in share if s.state is not State.PENDING}
-        )
+        accounts = {s.subscription.account_id for s in share if s.state is not State.PENDING}
+        compared = self._comparison.within(COMPARISON_TIMEOUT, self._compare, accounts)
+        positions = self._positions_in_time(accounts, bool(compared))
         now = time.monotonic()
         if positions is not None:
             self._current_at = now
         lag = now - self._current_at
+        reason = self.problem.name if self.problem is not None and positions is None else None
         bursts = {
             account: Burst([(position, frames.ping(0, position))])
             for account, position in (positions or {}).items()
@@ -81,7 +97,7 @@ class Heartbeat:
             if subscriber.state is State.LIVE and burst is not None:
                 self._ping_live(subscriber, burst)
             else:
-                self._hub.push(subscriber, frames.ping(max(lag, TICK)))
+                self._hub.push(subscriber, frames.ping(max(lag, TICK), reason=reason))
 
     def _ping_live(self, subscriber: Subscriber, burst: Burst) -> None:
         """The id is never before an event that the stream already has."""
@@ -95,22 +111,57 @@ class Heartbeat:
         else:
             self._hub.send(subscriber, burst)
 
-    def _positions_in_time(self, accounts: set[int]) -> dict[int, Cursor] | None:
+    def _compare(self, accounts: set[int]) -> bool:
+        """Compare Redis with the events that are recorded as published: what other hosts published
+        to another server is found by the next call about the account. Returns whether it could."""
+        try:
+            self._broker.high_water_marks.load(accounts)
+        except OSError:
+            return False
+        return True
+
+    def _positions_in_time(self, accounts: set[int], compared: bool) -> dict[int, Cursor] | None:
         """As `_positions`, but for at most POSITION_TIMEOUT: a hanging Redis delays no ping."""
-        if self._query is None or self._query.ready():
-            self._query = gevent.spawn(self._positions, accounts)
-            self._query.join(POSITION_TIMEOUT)
-            if self._query.ready():
-                return self._query.value
+        positions = self._query.within(POSITION_TIMEOUT, self._positions, accounts)
+        if isinstance(positions, dict):
+            self._note(self._broker.high_water_marks.loss())
+            return positions
+        # Marks that can't be loaded keep Redis from being asked.
+        silent = RedisTimeoutError("No answer in time") if compared else NoRecord("No answer")
+        self._note(positions or silent)
         return None
 
-    def _positions(self, accounts: set[int]) -> dict[int, Cursor] | None:
-        """Return positions up to which every message has been handled, or None.
+    def _positions(self, accounts: set[int]) -> dict[int, Cursor] | Exception:
+        """Return positions up to which every message has been handled, or why there are none.
 
         The positions are read first; then a barrier proves that all messages up to them are here.
         """
         try:
             positions = {account: self._broker.position(account) for account in accounts}
-        except (RedisError, OSError):
-            return None
-        return positions if self._pubsub.barrier(BARRIER_TIMEOUT) else None
+            self._pubsub.prove(BARRIER_TIMEOUT)
+        except (RedisError, OSError) as error:
+            return error
+        return positions
+
+    def _note(self, error: Exception | None) -> None:
+        self.problem = diagnose(error) if error is not None else None
+        if self.problem is not None:
+            self._reports.failed(RedisError(self.problem.text))
+
+
+class OneAtATime(Generic[Result]):
+    """Calls in a greenlet, of which one at a time is under way, however long it takes."""
+
+    def __init__(self) -> None:
+        self._call: gevent.Greenlet[..., Result] | None = None
+
+    def within(
+        self, seconds: float, function: Callable[[set[int]], Result], argument: set[int]
+    ) -> Result | None:
+        """Return the result; None if it takes longer, or if an earlier call still does."""
+        if self._call is None or self._call.ready():
+            self._call = gevent.spawn(function, argument)
+            self._call.join(seconds)
+            if self._call.ready():
+                return self._call.value
+        return None

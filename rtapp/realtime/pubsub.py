@@ -11,10 +11,12 @@ from typing import Protocol
 
 from gevent.event import Event
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from . import metrics
 from .backoff import Backoff
 from .broker import Broker
+from .diagnosis import UnfitRedis
 from .pubsub_connection import PubSubConnection
 
 RECONNECT_DELAY = (0.05, 2.0)  # s until a new connection: the first and the longest delay
@@ -42,12 +44,19 @@ class Handler(Protocol):
         """The connection is lost: messages may be missed from here until `subscribed`."""
 
 
+class OtherRedis(UnfitRedis):
+    """Messages come from another server than the one to which events are published."""
+
+    name = "redis_other"
+
+
 class PubSub:
     def __init__(self, broker: Broker, handler: Handler):
         self._broker = broker
         self._handler = handler
         self._connection: PubSubConnection | None = None
         self._pongs: dict[bytes, Event] = {}
+        self._error: Exception = RedisTimeoutError("Not connected yet")  # while not connected
         self._backoff = Backoff(logger, "Not listening to Redis", *RECONNECT_DELAY)
 
     def run(self) -> None:
@@ -63,6 +72,7 @@ class PubSub:
                     self.disconnect()
                     connection.close()
             except Exception as error:
+                self._error = error
                 self._backoff.wait(error)
 
     def _subscribe(self, connection: PubSubConnection) -> None:
@@ -103,20 +113,39 @@ class PubSub:
                 connection.close()  # wakes its reader, which connects again
 
     def barrier(self, timeout: float) -> bool:
-        """Return True once every message published before this call has been handled.
+        """Return True once every message published before this call has been handled, False where
+        `prove` raises."""
+        try:
+            self.prove(timeout)
+        except (RedisError, OSError):
+            return False
+        return True
+
+    def prove(self, timeout: float) -> None:
+        """Return once every message published before this call has been handled. Raises RedisError
+        or OSError: the reason for which that can't be proven.
 
         Redis answers one connection in order: the pong comes after what was published before the
-        ping (https://redis.io/docs/latest/develop/pubsub/). Returns False when Redis is away. A
-        connection that is silent for `timeout` seconds is closed.
+        ping (https://redis.io/docs/latest/develop/pubsub/). That proves nothing about events that
+        are published to another server, after a failover for example: then the connection is
+        closed, as one that is silent for `timeout` seconds.
         """
         connection = self._connection
         if connection is None:
-            return False
+            raise self._error
+        server = self._broker.server()
+        if self._connection is connection and server != connection.server:
+            connection.close()
+            raise OtherRedis(
+                "Messages came from another Redis server than the one to which events are "
+                "published: the address leads to another one by now."
+            )
         token = str(time.monotonic_ns()).encode()
         pong = self._pongs[token] = Event()
         self.command("PING", token)
         answered = pong.wait(timeout)
         del self._pongs[token]
-        if not answered and self._connection is connection:
-            connection.close()
-        return answered
+        if not answered:
+            if self._connection is connection:
+                connection.close()
+            raise RedisTimeoutError("The pub/sub connection is silent")

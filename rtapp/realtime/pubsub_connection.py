@@ -1,13 +1,18 @@
 """A pub/sub connection to Redis, read in batches."""
 
+import re
 from typing import Any
 
 import hiredis
+from gevent import Timeout
 from gevent.lock import Semaphore
 from redis import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoPermissionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 RECEIVE_BUFFER = 1 << 16  # bytes taken from the socket at once
+SEND_TIMEOUT = 5.0  # s for which a command waits for the socket
 
 
 class PubSubConnection:
@@ -19,14 +24,17 @@ class PubSubConnection:
         connection: Any = pool.connection_class(**pool.connection_kwargs)
         connection.connect()
         self._connection = connection
+        self.server = self._run_id()  # the same as Broker.server of the same server
         self._sending = Semaphore()
         self._socket = connection._sock
         self._socket.settimeout(None)
         self._reader = hiredis.Reader()
 
     def send(self, *command: str | bytes) -> None:
-        """Send SUBSCRIBE, UNSUBSCRIBE or PING; `read` returns the reply."""
-        with self._sending:
+        """Send SUBSCRIBE, UNSUBSCRIBE or PING; `read` returns the reply. Raises RedisError or
+        OSError, also if the socket takes nothing for SEND_TIMEOUT."""
+        full = RedisTimeoutError("The pub/sub connection is full")
+        with Timeout(SEND_TIMEOUT, full), self._sending:
             self._connection.send_command(*command, check_health=False)
 
     def read(self) -> list[list[bytes]]:
@@ -41,6 +49,16 @@ class PubSubConnection:
                 raise RedisConnectionError(f"Redis refused on the pub/sub connection: {reply}")
             replies.append(reply)
         return replies
+
+    def _run_id(self) -> str | None:
+        """The id of the server's run; None if it is not permitted to ask."""
+        try:
+            self._connection.send_command("INFO", "server")
+            info = self._connection.read_response()
+        except NoPermissionError:
+            return None
+        found = re.search(rb"^run_id:(\w+)", info, re.MULTILINE)
+        return found.group(1).decode() if found else None
 
     def close(self) -> None:
         self._connection.disconnect()

@@ -1,5 +1,6 @@
 """A redis-server of one test, which may be killed."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -23,12 +24,12 @@ class RedisServer:
         self.client = Redis(unix_socket_path=str(self.socket), socket_timeout=5)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         # "always": Redis answers only after it has written, so a kill loses nothing.
         self._process = subprocess.Popen([
             redis_server(), "--port", "0", "--unixsocket", str(self.socket),
             "--dir", str(self.folder), "--appendonly", "yes", "--appendfsync", "always",
-            "--save", "", "--logfile", str(self.folder / "redis.log"),
+            "--save", "", "--logfile", str(self.folder / "redis.log"), *options,
         ])  # fmt: skip
         eventually(self._answers, "redis-server answers")
 
@@ -44,6 +45,18 @@ class RedisServer:
         assert self._process is None
         for path in self.folder.glob("appendonly*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def truncate(self, size: int) -> None:
+        """Cut the append-only file of a killed server off after `size` bytes, in the middle of a
+        write perhaps: what a power failure does to bytes that were not on disk."""
+        assert self._process is None
+        os.truncate(self.append_only_file, size)
+
+    @property
+    def append_only_file(self) -> Path:
+        """The file to which writes are appended; Redis 7 has several, in a folder."""
+        newest, *_ = sorted(self.folder.rglob("*.aof"), key=lambda path: -path.stat().st_mtime_ns)
+        return newest
 
     def pause(self) -> None:
         """Stop the process: it keeps its connections and does not answer (a hung machine)."""

@@ -5,13 +5,12 @@ A state machine's run can then be repeated with the same cursors and epochs.
 
 import os
 import shutil
-from collections.abc import Callable
 
 from rtapp.realtime.broker import SCRIPTS
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
-from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.embedded_redis import EmbeddedRedis
+from rtapp.realtime.high_water_marks import Load
 
 HOUR = 60 * 60 * 1000  # ms
 BEGINNING = 1_790_000_000_000  # ms
@@ -24,7 +23,7 @@ Dump = dict[bytes, tuple[int, bytes]]  # the remaining ms and the DUMP of each k
 class TimedBroker(Broker):
     """A broker whose scripts read the time from the key `clock`."""
 
-    def __init__(self, url: str, load_newest: Callable[[int], Cursor | None] = lambda _: None):
+    def __init__(self, url: str, load_newest: Load = lambda _: {}):
         super().__init__(url, load_newest)
         account = (SCRIPTS / "account.lua").read_text()
         assert account.count(REDIS_TIME) == 1

@@ -1,6 +1,7 @@
 """A engine, a relay and readers, each of which advances only when the test permits."""
 
 import itertools
+from collections.abc import Collection
 
 import gevent
 import pytest
@@ -14,6 +15,7 @@ from rtapp.realtime import hub as hub_module
 from rtapp.realtime import pubsub
 from rtapp.realtime import replay
 from rtapp.realtime import revocation
+from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.scheduling import yield_to_loop
@@ -85,7 +87,7 @@ class Stepped(RuleBasedStateMachine):
         self.relay = TimedBroker(self.server.url)  # in place of another process, which publishes
         self.relay.redis.flushall()
         self.clock = Clock(self.relay, ACCOUNT)
-        broker = HeldBroker(self.server.url, self.relay.high_water_marks.newest, self.wire)
+        broker = HeldBroker(self.server.url, self.recorded, self.wire)
         self.engine = Engine(broker, render, lambda s: s)
         self.engine.start()
         self.log = Log(ACCOUNT)
@@ -96,6 +98,10 @@ class Stepped(RuleBasedStateMachine):
         self.killed = False  # at most once: it is slow
         self.snapshot: Dump | None = None
         self.look()
+
+    def recorded(self, accounts: Collection[int]) -> dict[int, Cursor]:
+        """The database's record, in which the relay notes what it has published."""
+        return {account: self.relay.high_water_marks.newest(account) for account in accounts}
 
     def publish_one(self, topics: list[str], size: int) -> None:
         number = next(self.numbers)

@@ -102,7 +102,7 @@ def test_a_closed_pubsub_connection_takes_no_place_in_the_connection_pool(broker
 @pytest.fixture
 def afterwards(broker, redis):
     """In place of another process after `broker`: it loads the database's position."""
-    afterwards = Broker(redis.url, broker.high_water_marks.newest)
+    afterwards = Broker(redis.url, lambda _: {1: broker.high_water_marks.newest(1)})
     yield afterwards
     afterwards.redis.close()
 
@@ -146,7 +146,12 @@ def test_a_process_without_the_position_does_not_hide_a_loss_from_the_others(bro
 
 def test_the_database_position_is_loaded_once_per_account_and_again_after_invalidation(redis):
     loaded = []
-    broker = Broker(redis.url, lambda account_id: loaded.append(account_id))
+
+    def load(account_ids):
+        loaded.extend(account_ids)
+        return {}
+
+    broker = Broker(redis.url, load)
     for account_id in (1, 1, 2):
         broker.position(account_id)
     assert loaded == [1, 2]

@@ -158,7 +158,7 @@ class TheBroker(RuleBasedStateMachine):
         """Start without high-water marks, but with the newest position from the database."""
         newest = self.broker.high_water_marks.newest(ACCOUNT)
         self.broker.redis.close()
-        self.broker = TimedBroker(self.server.url, lambda _: newest)
+        self.broker = TimedBroker(self.server.url, lambda _: {ACCOUNT: newest})
         self.clock.redis = self.broker.redis
 
     @rule()

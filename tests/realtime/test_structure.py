@@ -13,7 +13,8 @@ ENGINE = Path(__file__).parent.parent.parent / "rtapp" / "realtime"
 # there is no circle. docs/architecture.md has the same rows as a picture.
 RUNGS = (
     "backoff cursor embedded_redis group limits pubsub_connection refusal scheduling sse",
-    "burst high_water_marks presence typing viewers",
+    "burst diagnosis presence typing viewers",
+    "high_water_marks",
     "broker metrics",
     "announcer frames pubsub subscriber",
     "catch_up_queue channel leases observer sockets",

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from rtapp.realtime.broker import Reading
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.group import Group
+from rtapp.realtime.high_water_marks import Load
 from rtapp.realtime.pubsub_connection import PubSubConnection
 
 from .clock import TimedBroker
@@ -117,7 +118,7 @@ class Wire:
 class HeldBroker(TimedBroker):
     """The hub's broker: one per process."""
 
-    def __init__(self, url: str, load_newest: Callable[[int], Cursor | None], wire: Wire):
+    def __init__(self, url: str, load_newest: Load, wire: Wire):
         super().__init__(url, load_newest)
         self._wire = wire
 
@@ -126,6 +127,10 @@ class HeldBroker(TimedBroker):
     ) -> Reading:
         original = super().read
         return self._wire.wait("read", lambda: original(account_id, names, after, groups))
+
+    def server(self) -> str | None:
+        original = super().server
+        return self._wire.wait("read", original)
 
     def connect_pubsub(self) -> Any:
         original = super().connect_pubsub
@@ -137,6 +142,7 @@ class HeldPubSubConnection:
 
     def __init__(self, wire: Wire, real: PubSubConnection):
         self._wire, self._real = wire, real
+        self.server = real.server
         self._sent: list[tuple[str | bytes, ...]] = []
         self._arrived: deque[list[bytes]] = deque()
         self._broken = False
