@@ -1,9 +1,11 @@
 """Settings: read once from the environment, validated, and passed to `create_app`."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -20,6 +22,7 @@ CLIENT_ID_LIMIT = 64  # characters of a message's client_id
 PAGE_SIZE = 50  # rows of a list, if the request sets no limit
 PAGE_LIMIT = 100  # rows of a list at most
 QUERY_LIMIT = 200  # characters of a search
+TOKEN_LENGTH = 16  # characters of a token that the operator sets, at least
 
 # Rate limits, in Flask-Limiter's notation. Windows are short: a limited client waits briefly.
 # Enough for an office that signs in at nine, too few to try every account.
@@ -46,13 +49,14 @@ class Settings:
 
     `database_url`: a SQLAlchemy URL. `redis_url`: a redis-py URL, or None for the embedded server.
     `instance`: the folder for the files of the embedded defaults. `proxies`: the number of trusted
-    proxies, each of which appends to X-Forwarded-For.
+    proxies, each of which appends to X-Forwarded-For. `metrics_token`: what a request for /metrics
+    or /status must have, or None if it must come from this machine.
     """
 
     instance: Path
-    database_url: str
-    redis_url: str | None
-    secret_key: str
+    database_url: str = field(repr=False)  # it may have a password in it, as redis_url
+    redis_url: str | None = field(repr=False)
+    secret_key: str = field(repr=False)
     env: str = "development"
     host: str = "127.0.0.1"
     port: int = 8000
@@ -60,6 +64,7 @@ class Settings:
     streams_per_address: int = 200
     rate_limits: bool = False
     proxies: int = 0
+    metrics_token: str | None = field(default=None, repr=False)
 
     @property
     def production(self) -> bool:
@@ -90,6 +95,7 @@ class Settings:
             streams_per_address=whole_number(environ, "RTAPP_STREAMS_PER_ADDRESS", 200),
             rate_limits=switch(environ, "RTAPP_RATE_LIMITS"),
             proxies=whole_number(environ, "RTAPP_PROXIES", 0, most=10),
+            metrics_token=token(environ, "RTAPP_METRICS"),
         )
 
 
@@ -108,6 +114,17 @@ def switch(environ: Mapping[str, str], name: str) -> bool:
     if text not in ("on", "off"):
         raise SettingsError(f"{name} is {text!r}; it must be on or off.")
     return text == "on"
+
+
+def token(environ: Mapping[str, str], name: str) -> str | None:
+    """The variable's token, or None. Raises SettingsError for one that can be guessed or not sent;
+    the text does not have it."""
+    text = environ.get(name) or None
+    if text is not None and not re.fullmatch(rf"[!-~]{{{TOKEN_LENGTH},}}", text):
+        raise SettingsError(
+            f"{name} must be a token of at least {TOKEN_LENGTH} ASCII characters without spaces."
+        )
+    return text
 
 
 def generated_secret(path: Path) -> str:

@@ -11,6 +11,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
+from rtapp import schema
 from rtapp import seed
 from rtapp.config import Settings
 from rtapp.events.outbox import Relay
@@ -97,6 +98,10 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
 
 def prepare_database(app: Flask, settings: Settings) -> None:
     with app.app_context():
+        try:
+            schema.refuse_newer()
+        except schema.NewerSchema as error:
+            sys.exit(f"rtapp: {error}")
         upgrade()
         if not settings.production:
             seed.seed_if_empty()

@@ -1,8 +1,13 @@
 """gunicorn's gevent worker, with the hand-off of streams. Named in gunicorn.conf.py."""
 
+import sys
+
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventPyWSGIWorker
 from gunicorn.workers.ggevent import PyWSGIHandler
+from sqlalchemy.exc import SQLAlchemyError
 
+from rtapp import schema
 from rtapp.events.outbox import Relay
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
@@ -24,6 +29,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         engine: Engine = self.wsgi.extensions["engine"]
         relay: Relay = self.wsgi.extensions["relay"]
         reopener: Reopener = self.wsgi.extensions["reopener"]
+        self._check_tables()
         raise_descriptor_limit()
         engine.start()
         relay.start()
@@ -36,3 +42,19 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
             reopener.stop()
             relay.stop()
             engine.stop()
+
+    def _check_tables(self) -> None:
+        """End gunicorn if its first workers find tables of a newer version.
+
+        A worker that replaces another one later starts: it would end the others, whose streams go
+        on. It is not ready.
+        """
+        try:
+            with self.wsgi.app_context():
+                mismatch = schema.mismatch()
+        except SQLAlchemyError:
+            return  # the database is away; /readyz has it
+        if mismatch is not None:
+            self.log.error("rtapp: %s", mismatch)
+        if mismatch == schema.NEWER and self.age <= self.cfg.workers:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)

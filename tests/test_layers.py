@@ -11,12 +11,13 @@ RUNGS = (
     (0, ("rtapp.config", "rtapp.clock")),
     (1, ("rtapp.realtime",)),
     (2, ("rtapp.extensions", "rtapp.errors")),
-    (3, ("rtapp.models",)),
+    (3, ("rtapp.models", "rtapp.schema")),
     (4, ("rtapp.access", "rtapp.events")),
     (
         5,
         (
             "rtapp.auth",
+            "rtapp.checks",
             "rtapp.services",
             "rtapp.validation",
             "rtapp.queries",
