@@ -3,10 +3,14 @@
 import os
 import re
 import secrets
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
+
+from .private_files import make_file
+from .private_files import make_folder
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
@@ -82,11 +86,12 @@ class Settings:
                 if not environ.get(name):
                     raise SettingsError(f"RTAPP_ENV=production needs {name} to be set.")
         instance = Path(environ.get("RTAPP_INSTANCE") or DEFAULT_INSTANCE).resolve()
-        instance.mkdir(parents=True, exist_ok=True)
+        refuse_shared(instance)
+        make_folder(instance)
         return cls(
             env=env,
             instance=instance,
-            database_url=environ.get("DATABASE_URL") or f"sqlite:///{instance / 'rtapp.sqlite3'}",
+            database_url=environ.get("DATABASE_URL") or embedded_database(instance),
             redis_url=environ.get("REDIS_URL") or None,
             secret_key=environ.get("SECRET_KEY") or generated_secret(instance / "secret_key"),
             host=environ.get("HOST") or "127.0.0.1",
@@ -97,6 +102,23 @@ class Settings:
             proxies=whole_number(environ, "RTAPP_PROXIES", 0, most=10),
             metrics_token=token(environ, "RTAPP_METRICS"),
         )
+
+
+def refuse_shared(instance: Path) -> None:
+    """Raises SettingsError for a folder such as `/` or `/tmp`: only this user could use it any
+    more."""
+    sticky = instance.exists() and instance.stat().st_mode & stat.S_ISVTX
+    if sticky or instance == instance.parent:
+        raise SettingsError(
+            f"RTAPP_INSTANCE is {instance}, which has files of others; name a folder of its own."
+        )
+
+
+def embedded_database(instance: Path) -> str:
+    """The URL of the SQLite file in the instance folder, which is made if it is not there."""
+    path = instance / "rtapp.sqlite3"
+    make_file(path)
+    return f"sqlite:///{path}"
 
 
 def whole_number(

@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 RUNGS = (
-    (0, ("rtapp.config", "rtapp.clock")),
-    (1, ("rtapp.realtime",)),
+    (0, ("rtapp.clock", "rtapp.private_files")),
+    (1, ("rtapp.config", "rtapp.realtime")),
     (2, ("rtapp.extensions", "rtapp.errors")),
     (3, ("rtapp.models", "rtapp.schema")),
     (4, ("rtapp.access", "rtapp.events")),
