@@ -9,6 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from . import access_log
 from . import actions
 from . import auth
 from . import cli
@@ -16,6 +17,7 @@ from . import errors
 from . import extensions
 from . import pages
 from . import ratelimits
+from . import sql_errors
 from . import streams
 from .config import BODY_LIMIT
 from .config import RESOURCES
@@ -51,6 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         PRODUCTION=settings.production,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS={"hide_parameters": True},  # in the text of exceptions
         MAX_CONTENT_LENGTH=BODY_LIMIT,
         MAX_FORM_MEMORY_SIZE=BODY_LIMIT,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -70,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.filters.update(clock=clock_time, day=day, initials=initials)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
+    sql_errors.init_app()
     extensions.db.init_app(app)
     extensions.migrate.init_app(app, extensions.db, directory=str(RESOURCES / "migrations"))
     extensions.login_manager.init_app(app)
@@ -98,6 +102,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["relay"] = Relay(app, broker)
     app.extensions["reopener"] = Reopener(app)
 
+    access_log.init_app(app)
     errors.init_app(app)
     app.before_request(refuse_cut_body)
     auth.init_app(app)

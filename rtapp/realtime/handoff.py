@@ -10,9 +10,12 @@ import socket
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from traceback import format_tb
+from types import TracebackType
 from typing import Any
 
 from flask import Response
+from gevent import GreenletExit
 from gevent import get_hub
 from gevent.pywsgi import WSGIHandler
 from gevent.socket import socket as gevent_socket
@@ -104,6 +107,7 @@ class HandOffHandler(WSGIHandler):
 
     def handle_one_request(self) -> Any:
         """Handle a request within limits of time: pywsgi waits for a slow client for ever."""
+        self.environ = None  # else the access log's line of a malformed request is the last one's
         self._limit_to(HEAD_LIMIT)
         try:
             return super().handle_one_request()
@@ -129,6 +133,17 @@ class HandOffHandler(WSGIHandler):
         if not isinstance(self.socket, SSLSocket):
             environ[HAND_OFF] = self._accept
         return environ
+
+    def _handle_client_error(self, ex: Exception) -> Any:
+        """Log a malformed request by the class of its error: the error's text quotes the request,
+        which may have a token in it."""
+        described = ValueError(type(ex).__name__)
+        return super()._handle_client_error(described)  # type: ignore[misc]
+
+    def _log_error(self, t: type[BaseException], v: BaseException, tb: TracebackType) -> None:
+        """Log an exception of the application without its text and the Host header, likewise."""
+        if not issubclass(t, GreenletExit):
+            self.server.error_log.write("".join([*format_tb(tb), t.__name__, "\n"]))
 
     def _accept(self, stream: EventStream) -> None:
         self._stream = stream
