@@ -9,7 +9,6 @@ from flask import Flask
 from flask_migrate import upgrade
 from gevent.event import Event
 from gevent.pool import Pool
-from gevent.pywsgi import WSGIServer
 
 from rtapp import schema
 from rtapp import seed
@@ -19,6 +18,7 @@ from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.embedded_redis import EmbeddedRedisError
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
+from rtapp.realtime.handoff import HandOffServer
 from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import max_requests
 from rtapp.realtime.limits import raise_descriptor_limit
@@ -60,11 +60,12 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     relay: Relay = app.extensions["relay"]
     reopener: Reopener = app.extensions["reopener"]
     raise_descriptor_limit()
-    server = WSGIServer(
+    requests = Pool(max_requests())
+    server = HandOffServer(
         (settings.host, settings.port),
         app,
         handler_class=Handler,
-        spawn=Pool(max_requests()),
+        spawn=requests,
         log=None,
         backlog=1024,
     )
@@ -88,9 +89,10 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     stopped.wait()
     if keeper is not None:
         keeper.kill()
-    server.close()  # accepts no connection any more; requests under way go on
-    engine.drain()
-    server.stop(timeout=5)
+    server.close()
+    drain = gevent.spawn(engine.drain)  # beside the requests that are under way
+    requests.join()
+    drain.join()
     reopener.stop()
     relay.stop()
     engine.stop()
@@ -120,7 +122,7 @@ def keep(embedded: EmbeddedRedis) -> None:
                 logger.exception("The embedded redis-server did not start")
 
 
-def announce(settings: Settings, server: WSGIServer) -> None:
+def announce(settings: Settings, server: HandOffServer) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print(f"\n  rtapp is ready: http://{host}:{server.server_port}\n")
     if not settings.production:

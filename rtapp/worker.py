@@ -3,7 +3,10 @@
 import sys
 import time
 from datetime import timedelta
+from typing import Any
 
+import gevent
+from gevent.event import Event
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventPyWSGIWorker
 from gunicorn.workers.ggevent import GeventResponse
@@ -15,6 +18,7 @@ from rtapp.access_log import loggable
 from rtapp.events.outbox import Relay
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
+from rtapp.realtime.handoff import HandOffServer
 from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import raise_descriptor_limit
 from rtapp.reopener import Reopener
@@ -38,6 +42,16 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
 
     wsgi_handler = Handler
 
+    def init_process(self) -> None:
+        self._servers: list[HandOffServer] = []
+        self._stopping = Event()
+        super().init_process()
+
+    def server_class(self, *args: Any, **options: Any) -> HandOffServer:
+        server = HandOffServer(*args, **options)
+        self._servers.append(server)
+        return server
+
     def run(self) -> None:
         engine: Engine = self.wsgi.extensions["engine"]
         relay: Relay = self.wsgi.extensions["relay"]
@@ -48,13 +62,26 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         relay.start()
         reopener.start()
         freeze_garbage_collector()
+        drain = gevent.spawn(self._drain, engine)
         try:
-            super().run()  # returns when it has stopped accepting, and requests are over
+            super().run()  # returns when it has been stopped, and requests are over
         finally:
-            engine.drain()
+            self._stopping.set()
+            drain.join()
             reopener.stop()
             relay.stop()
             engine.stop()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Handle SIGTERM. gunicorn's worker looks for it once a second: the drain begins now."""
+        super().handle_exit(sig, frame)
+        self._stopping.set()
+
+    def _drain(self, engine: Engine) -> None:
+        self._stopping.wait()
+        for server in self._servers:
+            server.close()
+        engine.drain()
 
     def _check_tables(self) -> None:
         """End gunicorn if its first workers find tables of a newer version.

@@ -107,13 +107,17 @@ class Server:
         )  # fmt: skip
         return self._process
 
-    def terminate(self) -> None:
-        """Send SIGTERM and wait for an orderly end."""
+    def ask_to_end(self) -> subprocess.Popen[bytes]:
+        """Send SIGTERM, without waiting."""
         assert self._process is not None
         self._process.terminate()
-        process = self._process
+        return self._process
+
+    def terminate(self) -> None:
+        """Send SIGTERM and wait for an orderly end."""
+        process = self.ask_to_end()
         eventually(lambda: process.poll() is not None, "the server ends")
-        assert self._process.returncode == 0, self.log()
+        assert process.returncode == 0, self.log()
         self._process = None
 
     def kill(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 from gevent.pywsgi import WSGIHandler
 from gevent.pywsgi import WSGIServer
 
+from rtapp.realtime.handoff import HandOffServer
 from rtapp.server import Handler
 
 from ..harness.waiting import PATIENCE
@@ -184,11 +185,13 @@ def leaks(log: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("handler", "leaky"), [(WSGIHandler, True), (Handler, False)], ids=["of gevent", "ours"]
+    ("kind", "handler", "leaky"),
+    [(WSGIServer, WSGIHandler, True), (HandOffServer, Handler, False)],
+    ids=["of gevent", "ours"],
 )
-def test_a_handler_that_quotes_a_malformed_request_in_its_log_is_found(handler, leaky):
+def test_a_handler_that_quotes_a_malformed_request_in_its_log_is_found(kind, handler, leaky):
     log = io.StringIO()
-    server = WSGIServer(("127.0.0.1", 0), None, handler_class=handler, log=None, error_log=log)
+    server = kind(("127.0.0.1", 0), None, handler_class=handler, log=None, error_log=log)
     server.start()
     try:
         answer = send(server.server_port, f"GET /a b?token={SECRET} HTTP/1.1\r\n\r\n".encode())
