@@ -13,8 +13,8 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "rtapp.worker.Worker"
 worker_connections = 1000  # concurrent requests; streams do not count, the hub holds them
 timeout = 60
-graceful_timeout = 45  # s, longer than the hub's drain
-# Without the query string, which has the token of a visitor's stream.
+graceful_timeout = 45  # s until a worker is killed: it ends by itself, within 30 s
+# The worker leaves queries, headers and unknown paths out, whatever the format: they have secrets.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(D)s'
 control_socket_disable = True  # all instances of one OS user would share it
 

@@ -7,6 +7,7 @@ from flask import Flask
 from flask import Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from . import access_log
 from . import actions
 from . import auth
 from . import cli
@@ -15,6 +16,7 @@ from . import errors
 from . import extensions
 from . import pages
 from . import ratelimits
+from . import sql_errors
 from . import streams
 from .config import BODY_LIMIT
 from .config import RESOURCES
@@ -71,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     database.init_app(app)
+    sql_errors.init_app()
     extensions.migrate.init_app(app, extensions.db, directory=str(RESOURCES / "migrations"))
     extensions.login_manager.init_app(app, add_context_processor=False)
     extensions.csrf.init_app(app)
@@ -96,6 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["relay"] = Relay(app, broker)
     app.extensions["reopener"] = Reopener(app)
 
+    access_log.init_app(app)
     errors.init_app(app)
     app.before_request(refuse_cut_body)
     auth.init_app(app)

@@ -1,10 +1,16 @@
 """Settings: read once from the environment, validated, and passed to `create_app`."""
 
 import os
+import re
 import secrets
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
+
+from .private_files import make_file
+from .private_files import make_folder
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
@@ -20,6 +26,7 @@ CLIENT_ID_LIMIT = 64  # characters of a message's client_id
 PAGE_SIZE = 50  # rows of a list, if the request sets no limit
 PAGE_LIMIT = 100  # rows of a list at most
 QUERY_LIMIT = 200  # characters of a search
+TOKEN_LENGTH = 16  # characters of a token that the operator sets, at least
 
 # Rate limits, in Flask-Limiter's notation. Windows are short: a limited client waits briefly.
 # Enough for an office that signs in at nine, too few to try every account.
@@ -46,13 +53,14 @@ class Settings:
 
     `database_url`: a SQLAlchemy URL. `redis_url`: a redis-py URL, or None for the embedded server.
     `instance`: the folder for the files of the embedded defaults. `proxies`: the number of trusted
-    proxies, each of which appends to X-Forwarded-For.
+    proxies, each of which appends to X-Forwarded-For. `metrics_token`: what a request for /metrics
+    or /status must have, or None if it must come from this machine.
     """
 
     instance: Path
-    database_url: str
-    redis_url: str | None
-    secret_key: str
+    database_url: str = field(repr=False)  # it may have a password in it, as redis_url
+    redis_url: str | None = field(repr=False)
+    secret_key: str = field(repr=False)
     env: str = "development"
     host: str = "127.0.0.1"
     port: int = 8000
@@ -61,6 +69,7 @@ class Settings:
     rate_limits: bool = False
     proxies: int = 0
     database_pool: int = 15
+    metrics_token: str | None = field(default=None, repr=False)
 
     @property
     def production(self) -> bool:
@@ -78,11 +87,12 @@ class Settings:
                 if not environ.get(name):
                     raise SettingsError(f"RTAPP_ENV=production needs {name} to be set.")
         instance = Path(environ.get("RTAPP_INSTANCE") or DEFAULT_INSTANCE).resolve()
-        instance.mkdir(parents=True, exist_ok=True)
+        refuse_shared(instance)
+        make_folder(instance)
         return cls(
             env=env,
             instance=instance,
-            database_url=environ.get("DATABASE_URL") or f"sqlite:///{instance / 'rtapp.sqlite3'}",
+            database_url=environ.get("DATABASE_URL") or embedded_database(instance),
             redis_url=environ.get("REDIS_URL") or None,
             secret_key=environ.get("SECRET_KEY") or generated_secret(instance / "secret_key"),
             host=environ.get("HOST") or "127.0.0.1",
@@ -92,7 +102,25 @@ class Settings:
             rate_limits=switch(environ, "RTAPP_RATE_LIMITS"),
             proxies=whole_number(environ, "RTAPP_PROXIES", 0, most=10),
             database_pool=whole_number(environ, "RTAPP_DATABASE_POOL", 15, least=1, most=1000),
+            metrics_token=token(environ, "RTAPP_METRICS"),
         )
+
+
+def refuse_shared(instance: Path) -> None:
+    """Raises SettingsError for a folder such as `/` or `/tmp`: only this user could use it any
+    more."""
+    sticky = instance.exists() and instance.stat().st_mode & stat.S_ISVTX
+    if sticky or instance == instance.parent:
+        raise SettingsError(
+            f"RTAPP_INSTANCE is {instance}, which has files of others; name a folder of its own."
+        )
+
+
+def embedded_database(instance: Path) -> str:
+    """The URL of the SQLite file in the instance folder, which is made if it is not there."""
+    path = instance / "rtapp.sqlite3"
+    make_file(path)
+    return f"sqlite:///{path}"
 
 
 def whole_number(
@@ -112,6 +140,17 @@ def switch(environ: Mapping[str, str], name: str) -> bool:
     if text not in ("on", "off"):
         raise SettingsError(f"{name} is {text!r}; it must be on or off.")
     return text == "on"
+
+
+def token(environ: Mapping[str, str], name: str) -> str | None:
+    """The variable's token, or None. Raises SettingsError for one that can be guessed or not sent;
+    the text does not have it."""
+    text = environ.get(name) or None
+    if text is not None and not re.fullmatch(rf"[!-~]{{{TOKEN_LENGTH},}}", text):
+        raise SettingsError(
+            f"{name} must be a token of at least {TOKEN_LENGTH} ASCII characters without spaces."
+        )
+    return text
 
 
 def generated_secret(path: Path) -> str:

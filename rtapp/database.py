@@ -55,7 +55,6 @@ CONNECT_LIMIT = 2  # s for a connection; libpq takes whole seconds, at least 2
 # A transaction that stays open without a statement holds its locks: its process is gone or stopped.
 IDLE_IN_TRANSACTION_LIMIT = 30  # s
 UNANSWERED_LIMIT = 5_000  # ms for which sent data may stay unacknowledged (TCP_USER_TIMEOUT)
-RETRY_AFTER = 5  # s, the Retry-After of an answer without the database
 LOCK_POLL = (0.002, 0.05)  # s between two attempts at a locked SQLite: the first, and the longest
 
 # gevent's poll would switch greenlets, even with a timeout of 0.
@@ -70,9 +69,11 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)  # ti
 class DatabaseAway(Unavailable):
     """The database can't serve the request now."""
 
-    def __init__(self, detail: str, status: HTTPStatus = HTTPStatus.SERVICE_UNAVAILABLE):
-        super().__init__(detail, headers={"Retry-After": str(RETRY_AFTER)})
-        self.status = status
+    def __init__(self, sentence: str):
+        super().__init__(f"{sentence} Try again in some seconds.")
+        self.sentence = sentence
+        if sentence == DISK_FULL:
+            self.status = HTTPStatus.INSUFFICIENT_STORAGE
 
 
 # Limits
@@ -344,13 +345,7 @@ def problem(error: BaseException) -> DatabaseAway | None:
     if isinstance(error, DisconnectionError):
         return DatabaseAway(NO_ANSWER)
     sentence = sentence_for(error.orig) if isinstance(error, DBAPIError) else None
-    if sentence is None:
-        return None
-    full = sentence == DISK_FULL
-    return DatabaseAway(
-        f"{sentence} Try again in some seconds.",
-        HTTPStatus.INSUFFICIENT_STORAGE if full else HTTPStatus.SERVICE_UNAVAILABLE,
-    )
+    return DatabaseAway(sentence) if sentence is not None else None
 
 
 def sentence_for(error: BaseException | None) -> str | None:
@@ -407,7 +402,7 @@ def answer(error: SQLAlchemyError) -> BaseResponse:
     found = problem(error)
     if found is None:
         raise error
-    log(error, found.detail)
+    log(error, found.sentence)
     return errors.answer(found)
 
 

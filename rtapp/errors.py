@@ -14,6 +14,8 @@ from flask import url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
+RETRY_AFTER = 5  # s
+
 
 class Problem(Exception):
     """An error response with `status`. `detail` states the cause and the remedy."""
@@ -75,7 +77,12 @@ class Unprocessable(Problem):
 
 
 class Unavailable(Problem):
+    """Trying again in RETRY_AFTER seconds makes sense, or in those of the header."""
+
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None):
+        super().__init__(detail, headers={"Retry-After": str(RETRY_AFTER), **(headers or {})})
 
 
 class TooManyRequests(Problem):

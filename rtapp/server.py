@@ -9,15 +9,18 @@ from flask import Flask
 from flask_migrate import upgrade
 from gevent.event import Event
 from gevent.pool import Pool
-from gevent.pywsgi import WSGIServer
 
+from rtapp import database
+from rtapp import schema
 from rtapp import seed
 from rtapp.config import Settings
 from rtapp.events.outbox import Relay
+from rtapp.realtime.backoff import first_line
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.embedded_redis import EmbeddedRedisError
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
+from rtapp.realtime.handoff import HandOffServer
 from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import max_requests
 from rtapp.realtime.limits import raise_descriptor_limit
@@ -59,11 +62,12 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     relay: Relay = app.extensions["relay"]
     reopener: Reopener = app.extensions["reopener"]
     raise_descriptor_limit()
-    server = WSGIServer(
+    requests = Pool(max_requests())
+    server = HandOffServer(
         (settings.host, settings.port),
         app,
         handler_class=Handler,
-        spawn=Pool(max_requests()),
+        spawn=requests,
         log=None,
         backlog=1024,
     )
@@ -87,19 +91,29 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     stopped.wait()
     if keeper is not None:
         keeper.kill()
-    server.close()  # accepts no connection any more; requests under way go on
-    engine.drain()
-    server.stop(timeout=5)
+    server.close()
+    drain = gevent.spawn(engine.drain)  # beside the requests that are under way
+    requests.join()
+    drain.join()
     reopener.stop()
     relay.stop()
     engine.stop()
 
 
 def prepare_database(app: Flask, settings: Settings) -> None:
-    with app.app_context():
-        upgrade()
-        if not settings.production:
-            seed.seed_if_empty()
+    """Bring the tables up to date. Exits with a sentence if the database does not allow it."""
+    try:
+        with app.app_context(), database.unlimited():
+            schema.refuse_newer()
+            upgrade()
+            if not settings.production:
+                seed.seed_if_empty()
+    except schema.NewerSchema as error:
+        sys.exit(f"rtapp: {error}")
+    except SQLAlchemyError as error:
+        if (away := database.problem(error)) is None:
+            raise
+        sys.exit(f"rtapp: {away.sentence} ({first_line(error)})")
 
 
 def keep(embedded: EmbeddedRedis) -> None:
@@ -115,7 +129,7 @@ def keep(embedded: EmbeddedRedis) -> None:
                 logger.exception("The embedded redis-server did not start")
 
 
-def announce(settings: Settings, server: WSGIServer) -> None:
+def announce(settings: Settings, server: HandOffServer) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print(f"\n  rtapp is ready: http://{host}:{server.server_port}\n")
     if not settings.production:

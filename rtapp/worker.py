@@ -1,11 +1,24 @@
 """gunicorn's gevent worker, with the hand-off of streams. Named in gunicorn.conf.py."""
 
-from gunicorn.workers.ggevent import GeventPyWSGIWorker
-from gunicorn.workers.ggevent import PyWSGIHandler
+import sys
+import time
+from datetime import timedelta
+from typing import Any
 
+import gevent
+from gevent.event import Event
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.ggevent import GeventPyWSGIWorker
+from gunicorn.workers.ggevent import GeventResponse
+from gunicorn.workers.ggevent import PyWSGIHandler
+from sqlalchemy.exc import SQLAlchemyError
+
+from rtapp import schema
+from rtapp.access_log import loggable
 from rtapp.events.outbox import Relay
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
+from rtapp.realtime.handoff import HandOffServer
 from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import raise_descriptor_limit
 from rtapp.reopener import Reopener
@@ -14,25 +27,74 @@ from rtapp.reopener import Reopener
 class Handler(HandOffHandler, PyWSGIHandler):  # type: ignore[misc]
     """Our hand-off, with gunicorn's access log."""
 
+    def log_request(self) -> None:
+        """Write the access log's line. Whatever its format is, it has no header and no query."""
+        status = self.status.decode() if isinstance(self.status, bytes) else self.status
+        answer = GeventResponse(status, [], self.response_length)
+        took = timedelta(seconds=(self.time_finish or time.time()) - self.time_start)
+        client = self.client_address[0] if isinstance(self.client_address, tuple) else ""
+        environ = self.environ or {"REMOTE_ADDR": client}
+        self.server.log.access(answer, [], loggable(environ), took)  # type: ignore[attr-defined]
+
 
 class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
     """Each worker has an engine, a relay and a reopener of its own; Redis connects them."""
 
     wsgi_handler = Handler
 
+    def init_process(self) -> None:
+        self._servers: list[HandOffServer] = []
+        self._stopping = Event()
+        super().init_process()
+
+    def server_class(self, *args: Any, **options: Any) -> HandOffServer:
+        server = HandOffServer(*args, **options)
+        self._servers.append(server)
+        return server
+
     def run(self) -> None:
         engine: Engine = self.wsgi.extensions["engine"]
         relay: Relay = self.wsgi.extensions["relay"]
         reopener: Reopener = self.wsgi.extensions["reopener"]
+        self._check_tables()
         raise_descriptor_limit()
         engine.start()
         relay.start()
         reopener.start()
         freeze_garbage_collector()
+        drain = gevent.spawn(self._drain, engine)
         try:
-            super().run()  # returns when it has stopped accepting, and requests are over
+            super().run()  # returns when it has been stopped, and requests are over
         finally:
-            engine.drain()
+            self._stopping.set()
+            drain.join()
             reopener.stop()
             relay.stop()
             engine.stop()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Handle SIGTERM. gunicorn's worker looks for it once a second: the drain begins now."""
+        super().handle_exit(sig, frame)
+        self._stopping.set()
+
+    def _drain(self, engine: Engine) -> None:
+        self._stopping.wait()
+        for server in self._servers:
+            server.close()
+        engine.drain()
+
+    def _check_tables(self) -> None:
+        """End gunicorn if its first workers find tables of a newer version.
+
+        A worker that replaces another one later starts: it would end the others, whose streams go
+        on. It is not ready.
+        """
+        try:
+            with self.wsgi.app_context():
+                mismatch = schema.mismatch()
+        except SQLAlchemyError:
+            return  # the database is away; /readyz has it
+        if mismatch is not None:
+            self.log.error("rtapp: %s", mismatch)
+        if mismatch == schema.NEWER and self.age <= self.cfg.workers:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)

@@ -5,7 +5,7 @@ import re
 import socket
 
 import pytest
-from gevent.pywsgi import WSGIServer
+from gevent.pool import Pool
 from sqlalchemy import func
 from sqlalchemy import select
 
@@ -13,9 +13,11 @@ from rtapp.config import BODY_LIMIT
 from rtapp.extensions import db
 from rtapp.models import Message
 from rtapp.realtime import handoff
+from rtapp.realtime.handoff import HandOffServer
 from rtapp.server import Handler
 
 from .harness.waiting import PATIENCE
+from .harness.waiting import eventually
 from .test_server import Server
 
 DESCRIPTORS = 160  # of the server: enough for 140 streams
@@ -28,16 +30,18 @@ def address(app, monkeypatch):
     """The server's handler on its own port, with short limits."""
     monkeypatch.setattr(handoff, "HEAD_LIMIT", 1.0)
     monkeypatch.setattr(handoff, "REQUEST_LIMIT", 2.0)
-    with served(app) as address:
-        yield address
+    with served(app) as server:
+        yield server.address
 
 
 @contextlib.contextmanager
 def served(app):
-    server = WSGIServer(("127.0.0.1", 0), app, handler_class=Handler, log=None, error_log=None)
+    server = HandOffServer(
+        ("127.0.0.1", 0), app, handler_class=Handler, spawn=Pool(100), log=None, error_log=None
+    )
     server.start()
     try:
-        yield server.address
+        yield server
     finally:
         server.stop()
 
@@ -70,7 +74,8 @@ def test_a_request_head_that_never_ends_is_closed_while_others_are_served(addres
 
 @one_database
 def test_a_slow_request_head_that_ends_in_time_is_answered(app):
-    with served(app) as address:
+    with served(app) as server:
+        address = server.address
         slow = connected(address, HEALTH[:-2])
         assert b"200 OK" in answer(connected(address, HEALTH))  # so the first part is there
         slow.sendall(HEALTH[-2:])
@@ -169,6 +174,52 @@ def test_a_stream_outlives_the_time_limit_of_a_request(address, ada):
         while b"still there" not in received:
             received += (more := stream.recv(65536))
             assert more, "the stream has ended"
+
+
+POST_HEAD = (
+    "POST /conversations/1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    "Content-Length: 24\r\nExpect: 100-continue\r\nAuthorization: {}\r\n\r\n"
+)
+POST_BODY = b'{"content": "while cut"}'
+
+
+@one_database
+@pytest.mark.parametrize("limit", [0.2, PATIENCE], ids=["over", "within"])
+def test_a_request_under_way_as_the_server_closes_is_answered_within_its_limit_and_cut_after_it(
+    app, ada, monkeypatch, limit
+):
+    monkeypatch.setattr(handoff, "STOP_LIMIT", limit)
+    with served(app) as server:
+        slow = connected(server.address, POST_HEAD.format(ada.headers["Authorization"]).encode())
+        assert slow.recv(65536).startswith(b"HTTP/1.1 100 ")  # the view reads the body
+        slow.sendall(POST_BODY[:9])
+        server.close()
+        if limit == PATIENCE:
+            slow.sendall(POST_BODY[9:])
+            assert b"201 CREATED" in answer(slow)
+        else:
+            assert answer(slow) == b""
+        server.pool.join()
+    written = ada.get("/conversations/1/messages").json["messages"][-1]["content"] == "while cut"
+    assert written == (limit == PATIENCE)
+
+
+@one_database
+def test_a_request_that_arrived_on_an_idle_connection_before_the_server_closes_is_answered(app):
+    keep_alive = HEALTH.replace(b"Connection: close\r\n", b"")
+    with served(app) as server:
+        idle, used = (connected(server.address, keep_alive) for _ in range(2))
+        for connection in (idle, used):
+            received = b""
+            while b'"alive"}' not in received:
+                received += connection.recv(65536)
+        eventually(lambda: len(server._idle) == 2, "both wait for another request")
+        used.sendall(keep_alive)  # no greenlet runs between this and `close`
+        server.close()
+        assert answer(idle) == b""
+        answered = answer(used)
+        assert b"200 OK" in answered
+        assert b"Connection: close" in answered
 
 
 def test_streams_are_refused_with_503_before_descriptors_run_out_and_requests_are_served(tmp_path):

@@ -133,6 +133,7 @@ ROWS = (
     Row("POST /logout", "/logout",                    "204 204 204 204 204 401 403", 303),
     Row("GET /healthz", "/healthz",                   "200 200 200 200 200 200 200"),
     Row("GET /readyz", "/readyz",                     "200 200 200 200 200 200 200"),
+    Row("GET /status", "/status",                     "200 200 200 200 200 200 200"),
     Row("GET /openapi.json", "/openapi.json",         "200 200 200 200 200 200 200"),
     Row("GET /metrics", "/metrics",                   "200 200 200 200 200 200 200"),
     Row("GET /static/<path:filename>",

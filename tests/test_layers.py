@@ -8,15 +8,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 RUNGS = (
-    (0, ("rtapp.config", "rtapp.clock")),
-    (1, ("rtapp.realtime",)),
-    (2, ("rtapp.extensions", "rtapp.errors")),
-    (3, ("rtapp.models",)),
+    (0, ("rtapp.clock", "rtapp.private_files")),
+    (1, ("rtapp.config", "rtapp.realtime")),
+    (2, ("rtapp.access_log", "rtapp.extensions", "rtapp.errors", "rtapp.sql_errors")),
+    (3, ("rtapp.models", "rtapp.schema")),
     (4, ("rtapp.access", "rtapp.events")),
     (
         5,
         (
             "rtapp.auth",
+            "rtapp.checks",
             "rtapp.services",
             "rtapp.validation",
             "rtapp.queries",

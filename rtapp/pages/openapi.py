@@ -75,6 +75,7 @@ ANSWERS = {
     "login.sign_out": DONE,
     "health.alive": STATUS,
     "health.ready": STATUS,
+    "health.status": Answer(shape={"status": str, "faults": Each(str)}),
     "health.metrics": Answer(type="text/plain"),
     "openapi.describe": Answer(),
 }

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -17,6 +18,10 @@ from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
+
+from rtapp.private_files import CHILD_UMASK
+from rtapp.private_files import close_to_others
+from rtapp.private_files import make_folder
 
 START_LIMIT = 15.0  # s until a server that does not answer has failed to start
 STOP_LIMIT = 10.0  # s until a server that does not stop is killed
@@ -58,20 +63,21 @@ class EmbeddedRedis:
 
     def start(self) -> None:
         """Start the server, and wait until it answers. Raises EmbeddedRedisError."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.socket_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.folder)
+        self._make_socket_folder()
         self._take_lock()
         self.socket_path.unlink(missing_ok=True)
         log = self.folder / "redis.log"
         command = [
             redis_server(), "--port", "0", "--unixsocket", str(self.socket_path),
-            "--unixsocketperm", "700", "--dir", str(self.folder), "--appendonly", "yes",
+            "--unixsocketperm", "600", "--dir", str(self.folder), "--appendonly", "yes",
             "--save", "", "--maxmemory-policy", "noeviction", "--logfile", str(log),
         ]  # fmt: skip
         # A session of its own: Ctrl-C ends the application, which then stops its server in order.
         self._keeper = subprocess.Popen(
             ["/bin/sh", "-c", KEEPER, "redis-keeper", *command],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
+            umask=CHILD_UMASK,
         )  # fmt: skip
         self._wait_until_it_answers(log)
 
@@ -92,6 +98,19 @@ class EmbeddedRedis:
     def ended(self) -> bool:
         """Return whether the server has ended by itself, killed for example."""
         return self._keeper is not None and self._keeper.poll() is not None
+
+    def _make_socket_folder(self) -> None:
+        """Raises EmbeddedRedisError if another user has made the folder, who could listen there:
+        it is a temporary one if the instance folder's path is long."""
+        folder = self.socket_path.parent
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise EmbeddedRedisError(
+                f"{folder} is not a folder of this user. Remove it, or set RTAPP_INSTANCE to a "
+                "folder with a shorter path."
+            )
+        close_to_others(folder)
 
     def _take_lock(self) -> None:
         if self._lock < 0:

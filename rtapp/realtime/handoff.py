@@ -6,15 +6,25 @@ other WSGI server, over TLS and in the test client, the hub writes into one end 
 and the response iterates over the other. The hub always writes to a socket.
 """
 
+from __future__ import annotations
+
+import fcntl
 import socket
+import termios
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from contextlib import contextmanager
+from traceback import format_tb
+from types import TracebackType
 from typing import Any
 
 from flask import Response
+from gevent import GreenletExit
 from gevent import get_hub
+from gevent import spawn_later
 from gevent.pywsgi import WSGIHandler
+from gevent.pywsgi import WSGIServer
 from gevent.socket import socket as gevent_socket
 from gevent.ssl import SSLSocket
 
@@ -24,6 +34,7 @@ from .subscriber import Subscription
 # In the WSGI environ: passes the connection to a stream, where the server supports that.
 HAND_OFF = "rtapp.hand_off"
 
+STOP_LIMIT = 25.0  # s after `close` for the requests under way: more than a drain of the streams
 HEAD_LIMIT = 20.0  # s for a request's line and headers, and for the next request to begin
 REQUEST_LIMIT = 60.0  # s for the rest of a request: a slow body, and our answer
 SEND_BUFFER = 64 * 1024  # bytes that the kernel buffers for a slow reader: the log has the rest
@@ -89,9 +100,52 @@ class Readable:
         self._connection.close()
 
 
+class HandOffServer(WSGIServer):
+    """gevent's server for a HandOffHandler, with a `close` that begins an orderly end."""
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self.closing = False
+        self._idle: set[gevent_socket] = set()
+
+    def close(self) -> None:
+        """Accept no connection any more, and close those that wait for a request. Does not wait.
+
+        Requests under way go on, and are cut after STOP_LIMIT; `pool` is empty then.
+        """
+        super().close()
+        if not self.closing:
+            self.closing = True
+            for connection in tuple(self._idle):
+                hang_up(connection)
+            if self.pool is not None:
+                spawn_later(STOP_LIMIT, self.pool.kill, block=False)
+
+    @contextmanager
+    def idle(self, connection: gevent_socket) -> Iterator[None]:
+        """A block in which the connection waits for a request."""
+        self._idle.add(connection)
+        try:
+            if self.closing:
+                hang_up(connection)
+            yield
+        finally:
+            self._idle.discard(connection)
+
+
+def hang_up(connection: gevent_socket) -> None:
+    """End an idle connection, unless a request has arrived in the meantime: that is answered."""
+    try:
+        if fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4)) == bytes(4):
+            connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # the client has closed it
+
+
 class HandOffHandler(WSGIHandler):
     """gevent's request handler with the hand-off. `server.py` and gunicorn use it."""
 
+    server: HandOffServer
     _stream: EventStream | None = None
     _timer: Any
 
@@ -104,11 +158,13 @@ class HandOffHandler(WSGIHandler):
 
     def handle_one_request(self) -> Any:
         """Handle a request within limits of time: pywsgi waits for a slow client for ever."""
+        self.environ = None  # else the access log's line of a malformed request is the last one's
         self._limit_to(HEAD_LIMIT)
         try:
-            return super().handle_one_request()
+            more = super().handle_one_request()
         finally:
             self._timer.close()
+        return None if more is True and self.server.closing else more
 
     def _limit_to(self, seconds: float) -> None:
         self._timer = get_hub().loop.timer(seconds)
@@ -122,6 +178,18 @@ class HandOffHandler(WSGIHandler):
         except OSError:
             pass  # the client has closed it
 
+    def read_requestline(self) -> Any:
+        with self.server.idle(self.socket):
+            self.rfile.peek(1)
+        return super().read_requestline()
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Any:
+        if self.server.closing and not any(name.lower() == "connection" for name, _ in headers):
+            headers = [*headers, ("Connection", "close")]  # RFC 9112, section 9.6
+        return super().start_response(status, headers, exc_info)
+
     def get_environ(self) -> dict[str, Any]:
         self._timer.close()  # the head has been received
         self._limit_to(REQUEST_LIMIT)
@@ -129,6 +197,17 @@ class HandOffHandler(WSGIHandler):
         if not isinstance(self.socket, SSLSocket):
             environ[HAND_OFF] = self._accept
         return environ
+
+    def _handle_client_error(self, ex: Exception) -> Any:
+        """Log a malformed request by the class of its error: the error's text quotes the request,
+        which may have a token in it."""
+        described = ValueError(type(ex).__name__)
+        return super()._handle_client_error(described)  # type: ignore[misc]
+
+    def _log_error(self, t: type[BaseException], v: BaseException, tb: TracebackType) -> None:
+        """Log an exception of the application without its text and the Host header, likewise."""
+        if not issubclass(t, GreenletExit):
+            self.server.error_log.write("".join([*format_tb(tb), t.__name__, "\n"]))
 
     def _accept(self, stream: EventStream) -> None:
         self._stream = stream

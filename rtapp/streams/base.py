@@ -77,7 +77,7 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
         away = database.problem(error)
         if away is None:
             raise
-        database.log(error, away.detail)
+        database.log(error, away.sentence)
         requested = requested_subscription(engine.hub, streams, auth.claimed_subscriber())
         return EventStream(engine.hub, requested)
     subscription = replace(

@@ -96,23 +96,32 @@ class Server:
         return self._process.pid
 
     def start(self) -> None:
+        self.launch()
+        eventually(self._answers, "the server answers")
+        if self.workers:
+            eventually(lambda: len(self.worker_pids()) == self.workers, "all workers run")
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it, without waiting."""
         command = ["-m", "gunicorn", "app:app"] if self.workers else ["app.py"]
         self._metrics.mkdir(exist_ok=True)
         self._process = subprocess.Popen(
             [sys.executable, *command],
             cwd=CHECKOUT, env=self.environment, stdout=self._log, stderr=self._log,
         )  # fmt: skip
-        eventually(self._answers, "the server answers")
-        if self.workers:
-            eventually(lambda: len(self.worker_pids()) == self.workers, "all workers run")
+        return self._process
+
+    def ask_to_end(self) -> subprocess.Popen[bytes]:
+        """Send SIGTERM, without waiting."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process
 
     def terminate(self) -> None:
         """Send SIGTERM and wait for an orderly end."""
-        assert self._process is not None
-        self._process.terminate()
-        process = self._process
+        process = self.ask_to_end()
         eventually(lambda: process.poll() is not None, "the server ends")
-        assert self._process.returncode == 0, self.log()
+        assert process.returncode == 0, self.log()
         self._process = None
 
     def kill(self) -> None:
@@ -129,7 +138,7 @@ class Server:
         self._log.close()
 
     def worker_pids(self) -> list[int]:
-        if not self.workers or self._process is None:
+        if not self.workers or self._process is None or self._process.poll() is not None:
             return []
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in children.read_text().split()]

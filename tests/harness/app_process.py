@@ -28,6 +28,7 @@ class AppProcess:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(CLEARED)}
         self.environ = {**clean, "PORT": "0", "RTAPP_INSTANCE": str(folder), **environ}
         self.url = ""
+        self.umask = -1  # -1: as this process
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -55,7 +56,7 @@ class AppProcess:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [*limited, sys.executable, "app.py"], cwd=CHECKOUT, env=self.environ,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, umask=self.umask,
             )  # fmt: skip
         return self
 
