@@ -89,6 +89,8 @@ def set_member(account_id: int, email: str, role: str, sees: str) -> None:
 @click.password_option()
 def set_password(email: str, password: str) -> None:
     """Change a password, and sign the user out everywhere."""
+    if not password:
+        raise click.ClickException("A password must not be empty.")
     change_password(user_with(email), password)
 
 

@@ -10,16 +10,18 @@ from werkzeug.security import generate_password_hash
 from rtapp.extensions import Model
 
 from .membership import Membership
+from .types import Addressed
 from .types import CreatedAt
 from .types import Id
 from .types import Name
+from .types import Named
 
 
 def stamp() -> str:
     return secrets.token_hex(8)
 
 
-class User(UserMixin, Model):  # type: ignore[misc]
+class User(Named, Addressed, UserMixin, Model):  # type: ignore[misc]
     """An agent's login. Every bearer token contains `stamp`: a new one invalidates them all."""
 
     __tablename__ = "users"
