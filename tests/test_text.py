@@ -1,7 +1,9 @@
 """What a reader sees of a text: blank texts, initials, isolated directions."""
 
+import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -80,30 +82,27 @@ def test_initials_are_visible(name, expected):
     assert initials(name) == expected
 
 
-LEFT_TO_RIGHT = ("Ada", "Zoë · 李", "👨\u200d👩\u200d👧", "❤\ufe0f", "क्\u200dष", "", "a\nb")
-
-
-@pytest.mark.parametrize("text", LEFT_TO_RIGHT)
-def test_a_text_from_left_to_right_is_shown_as_it_is(text):
-    assert isolated(text) == text
-    assert bdi(text) == f"<bdi>{text}</bdi>"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("שלום", "\u2068שלום\u2069"),
-        ("a\u202eb", "\u2068a\u202eb\u2069"),
-        ("a\u2069\u202eb", "\u2068a\u202eb\u2069"),
-        ("a\u2067b", "\u2068a\u2067b\u2069\u2069"),
-        ("a\u2067b\u2069c\u2069", "\u2068a\u2067b\u2069c\u2069"),
-        ("a\u202e\nb", "\u2068a\u202e\u2069\n\u2068b\u2069"),
-        ("a\u2067\nb\u2069\n", "\u2068a\u2067\u2069\u2069\n\u2068b\u2069\n"),
-    ],
-    ids=["Hebrew", "override", "closer", "open isolate", "one closer too many", "line", "lines"],
+# Text and the same text isolated; tests/js/text.test.js has them too.
+CASES: dict[str, tuple[str, str]] = json.loads(
+    Path(__file__).with_name("isolated.json").read_text()
 )
-def test_a_texts_directions_end_with_it_in_plain_text(text, expected):
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_directions_of_a_text_end_with_it_in_plain_text(name):
+    text, expected = CASES[name]
     assert isolated(text) == expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_element_isolates_a_text_of_which_nothing_reaches_beyond_it(name):
+    text, expected = CASES[name]
+    inner = [line.removeprefix("\u2068") for line in expected.split("\n")]
+    if expected != text:
+        inner = [line.removesuffix("\u2069") for line in inner]
+    if "\u2029" not in text:
+        assert bdi(text) == f"<bdi>{chr(10).join(inner)}</bdi>"
+    assert bdi(text).count("\u2069") == sum(bdi(text).count(c) for c in "\u2066\u2067\u2068")
 
 
 def test_markup_in_an_isolated_text_is_escaped():
