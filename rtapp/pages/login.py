@@ -51,6 +51,7 @@ def sign_in() -> Response | tuple[str, int]:
         return login_page(WRONG, credentials.email, credentials.next), 401
     if user is None:
         raise Unauthorized(WRONG)
+    ratelimits.give_back()
     if wants_html():
         return redirect(local(credentials.next) or url_for("me.home"), 303)
     response = jsonify(presenters.me(user))
