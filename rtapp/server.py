@@ -100,6 +100,11 @@ def prepare_database(app: Flask, settings: Settings) -> None:
         upgrade()
         if not settings.production:
             seed.seed_if_empty()
+            return
+        try:
+            seed.refuse_demo_passwords()
+        except seed.DemoPasswords as error:
+            sys.exit(f"rtapp: {error}")
 
 
 def keep(embedded: EmbeddedRedis) -> None:

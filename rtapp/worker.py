@@ -1,8 +1,13 @@
 """gunicorn's gevent worker, with the hand-off of streams. Named in gunicorn.conf.py."""
 
+import sys
+
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventPyWSGIWorker
 from gunicorn.workers.ggevent import PyWSGIHandler
+from sqlalchemy.exc import SQLAlchemyError
 
+from rtapp import seed
 from rtapp.events.outbox import Relay
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
@@ -24,6 +29,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         engine: Engine = self.wsgi.extensions["engine"]
         relay: Relay = self.wsgi.extensions["relay"]
         reopener: Reopener = self.wsgi.extensions["reopener"]
+        self._refuse_demo_passwords()
         raise_descriptor_limit()
         engine.start()
         relay.start()
@@ -36,3 +42,19 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
             reopener.stop()
             relay.stop()
             engine.stop()
+
+    def _refuse_demo_passwords(self) -> None:
+        """End gunicorn in production if its first workers find a user with the demo's password.
+
+        A worker that replaces another one later would end the others, whose streams go on.
+        """
+        if not self.wsgi.config["PRODUCTION"] or self.age > self.cfg.workers:
+            return
+        try:
+            with self.wsgi.app_context():
+                seed.refuse_demo_passwords()
+        except SQLAlchemyError:
+            pass  # the database is away, or has no tables yet
+        except seed.DemoPasswords as error:
+            self.log.error("rtapp: %s", error)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)

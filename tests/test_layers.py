@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 RUNGS = (
-    (0, ("rtapp.config", "rtapp.clock", "rtapp.text")),
+    (0, ("rtapp.config", "rtapp.clock", "rtapp.passwords", "rtapp.text")),
     (1, ("rtapp.realtime",)),
     (2, ("rtapp.extensions", "rtapp.errors")),
     (3, ("rtapp.models",)),
