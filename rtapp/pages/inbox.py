@@ -128,12 +128,7 @@ def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any
     if shown.after and page.messages:
         older = page.messages[0].id
     return {
-        "conversation": {
-            **presenters.conversation(conversation),
-            "snoozed_until": (
-                clock.rfc3339(conversation.snoozed_until) if conversation.snoozed_until else None
-            ),
-        },
+        "conversation": presenters.conversation(conversation),
         "contact": conversation.contact,
         "inbox": conversation.inbox,
         "began_at": clock.rfc3339(conversation.created_at),
