@@ -27,14 +27,18 @@ from .events.outbox import newest_published
 from .events.rendering import Renderer
 from .events.rendering import clock_time
 from .events.rendering import day
-from .events.rendering import initials
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.engine import Engine
 from .reopener import Reopener
+from .text import bdi
+from .text import initials
+from .text import isolated
 from .unread.notifier import UnreadNotifier
 from .validation import IdConverter
+from .validation import StrictJson
 from .validation import refuse_cut_body
+from .validation import refuse_repeated_parts
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -66,10 +70,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         STREAMS_PER_USER=settings.streams_per_user,
         STREAMS_PER_ADDRESS=settings.streams_per_address,
     )
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = StrictJson(app)
     app.url_map.converters["id"] = IdConverter
-    app.jinja_env.filters.update(clock=clock_time, day=day, initials=initials)
+    app.jinja_env.filters.update(
+        clock=clock_time, day=day, initials=initials, isolated=isolated, bdi=bdi
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     database.init_app(app)
@@ -102,6 +107,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     access_log.init_app(app)
     errors.init_app(app)
     app.before_request(refuse_cut_body)
+    app.before_request(refuse_repeated_parts)
     auth.init_app(app)
     ratelimits.init_app(app, settings, redis_url)
     app.after_request(add_security_headers)

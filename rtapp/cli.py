@@ -1,6 +1,7 @@
 """Administration commands: `flask --app app …`. Each works while the server runs."""
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy import select
 
@@ -13,6 +14,7 @@ from rtapp.models import Contact
 from rtapp.models import Inbox
 from rtapp.models import Membership
 from rtapp.models import User
+from rtapp.passwords import DEMO_PASSWORD
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.services.change_membership import change_membership
@@ -89,6 +91,10 @@ def set_member(account_id: int, email: str, role: str, sees: str) -> None:
 @click.password_option()
 def set_password(email: str, password: str) -> None:
     """Change a password, and sign the user out everywhere."""
+    if not password:
+        raise click.ClickException("A password must not be empty.")
+    if current_app.config["PRODUCTION"] and password == DEMO_PASSWORD:
+        raise click.ClickException("This is the demo's password, which everybody can look up.")
     change_password(user_with(email), password)
 
 

@@ -106,6 +106,22 @@ def signing_in(view: Callable[P, R]) -> Callable[P, R]:
     return by_address(by_email(by_both(view)))
 
 
+def give_back() -> None:
+    """Take this request out of its counters: a right password is no guess.
+
+    It was counted before the password was checked, because guesses that are sent at once would
+    otherwise all pass. Never raises: without Redis, the counters stay as they are.
+    """
+    for counted in limiter.current_limits:
+        storage = limiter.limiter.storage
+        key, window = counted.key, counted.limit.get_expiry()
+        try:
+            if storage.incr(key, window, amount=-1) < 0:  # the window has ended meanwhile
+                storage.incr(key, window, amount=1)
+        except (RedisError, OSError):
+            pass
+
+
 def answer(error: RateLimitExceeded) -> Response:
     seconds = error.limit.limit.get_expiry()
     breached = limiter.current_limit or nearby.current_limit

@@ -7,6 +7,7 @@ from sqlalchemy import func
 from sqlalchemy import select
 
 from rtapp import clock
+from rtapp import passwords
 from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Contact
@@ -18,7 +19,11 @@ from rtapp.models import Message
 from rtapp.models import ReadMarker
 from rtapp.models import User
 
-PASSWORD = "password"  # noqa: S105 (of the demo, printed at the start)
+PASSWORD = passwords.DEMO_PASSWORD
+
+
+class DemoPasswords(Exception):
+    """The demo's password opens an account in production. The text names the users."""
 
 
 class Person(NamedTuple):
@@ -131,6 +136,19 @@ def seed_if_empty() -> bool:
         add_thread(thread, account, inboxes, users)
     db.session.commit()
     return True
+
+
+def refuse_demo_passwords() -> None:
+    """Raises DemoPasswords if a user has the demo's password, which everybody can look up."""
+    query = select(User.email).where(User.password_hash == passwords.DEMO_HASH).order_by(User.id)
+    emails = db.session.scalars(query).all()
+    if emails:
+        others = f" and {len(emails) - len(PEOPLE)} others" if len(emails) > len(PEOPLE) else ""
+        raise DemoPasswords(
+            f"The demo's password signs in {', '.join(emails[: len(PEOPLE)])}{others}. "
+            "Production needs passwords that nobody can look up: run "
+            "`flask --app app password set EMAIL` for each."
+        )
 
 
 def add_person(person: Person, account: Account, inboxes: dict[str, Inbox]) -> User:

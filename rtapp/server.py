@@ -9,6 +9,7 @@ from flask import Flask
 from flask_migrate import upgrade
 from gevent.event import Event
 from gevent.pool import Pool
+from sqlalchemy.exc import SQLAlchemyError
 
 from rtapp import database
 from rtapp import schema
@@ -108,7 +109,9 @@ def prepare_database(app: Flask, settings: Settings) -> None:
             upgrade()
             if not settings.production:
                 seed.seed_if_empty()
-    except schema.NewerSchema as error:
+            else:
+                seed.refuse_demo_passwords()
+    except (schema.NewerSchema, seed.DemoPasswords) as error:
         sys.exit(f"rtapp: {error}")
     except SQLAlchemyError as error:
         if (away := database.problem(error)) is None:

@@ -1,20 +1,24 @@
 """Validation of request bodies and parameters against pydantic models."""
 
+import json
 import re
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC
 from datetime import datetime
 from typing import Annotated
 from typing import Any
 from typing import TypeVar
 
+from flask import current_app
 from flask import request
+from flask.json.provider import DefaultJSONProvider
 from pydantic import AfterValidator
 from pydantic import BaseModel
 from pydantic import BeforeValidator
 from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import ValidationError
-from werkzeug.exceptions import BadRequest as WerkzeugBadRequest
 from werkzeug.exceptions import NotFound as WerkzeugNotFound
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import IntegerConverter
@@ -24,6 +28,13 @@ from rtapp.config import ID_LIMIT
 from rtapp.errors import BadRequest
 from rtapp.errors import Unprocessable
 from rtapp.errors import UnsupportedMediaType
+from rtapp.realtime.handoff import REPEATED_HEADERS
+from rtapp.text import address
+from rtapp.text import is_blank
+from rtapp.text import not_blank
+
+# The parameters that may come several times, by endpoint.
+MAY_REPEAT = {"streams.several_streams": {"stream"}}
 
 
 def storable(text: str) -> str:
@@ -34,10 +45,12 @@ def storable(text: str) -> str:
     return text
 
 
-def not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
+def not_blank_unless_empty(text: str) -> str:
+    return not_blank(text) if text else text
+
+
+def none_if_blank(text: str) -> str | None:
+    return None if is_blank(text) else text
 
 
 def with_plain_line_ends(text: str) -> str:
@@ -45,6 +58,8 @@ def with_plain_line_ends(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(storable)]
+Name = Annotated[Text, AfterValidator(not_blank), AfterValidator(str.strip)]
+Address = Annotated[Text, AfterValidator(address)]
 Content = Annotated[Text, AfterValidator(not_blank), AfterValidator(with_plain_line_ends)]
 
 
@@ -88,7 +103,8 @@ def body(model: type[Model]) -> Model:
     """The request's body, JSON or form, as `model`.
 
     Text of a form is converted; the types of JSON must match. Raises BadRequest for malformed JSON,
-    UnsupportedMediaType for another media type, Unprocessable with messages per field for a body
+    for a JSON name or a form's field that comes twice, and for a form with files;
+    UnsupportedMediaType for another media type; Unprocessable with messages per field for a body
     that does not match the model.
     """
     if request.is_json:
@@ -101,7 +117,10 @@ def body(model: type[Model]) -> Model:
 
 
 def parameters(model: type[Model]) -> Model:
-    """The query string as `model`. Raises BadRequest that names each wrong parameter."""
+    """The query string as `model`. Raises BadRequest that names each wrong parameter.
+
+    No parameter comes twice here: see `refuse_repeated_parts`.
+    """
     try:
         return model.model_validate(request.args.to_dict(), strict=False)
     except ValidationError as error:
@@ -119,10 +138,67 @@ def refuse_cut_body() -> None:
             raise RequestEntityTooLarge
 
 
+def refuse_repeated_parts() -> None:
+    """Raises BadRequest for a request with a query parameter, or a header of which there is one,
+    that comes twice: two readers of the request could choose different ones."""
+    may_repeat = MAY_REPEAT.get(request.endpoint or "", set())
+    refuse_repeated(
+        "parameter",
+        (name for name, values in request.args.lists() if values[1:] and name not in may_repeat),
+    )
+    refuse_repeated("header", request.environ.get(REPEATED_HEADERS, ()))
+
+
+def refuse_repeated(kind: str, names: Iterable[str]) -> None:
+    for name in names:
+        raise BadRequest(f"The {kind} {shown(name)} comes twice. Send it once.")
+
+
+def shown(name: str) -> str:
+    """A name that the client chose, quoted and short, in ASCII."""
+    return json.dumps(name if len(name) <= 40 else f"{name[:40]}…")
+
+
+class RepeatedName(ValueError):
+    """A name comes twice in an object. The text names it."""
+
+
+class StrictJson(DefaultJSONProvider):
+    """Flask's JSON, without what readers of JSON take differently (RFC 8259, section 4): a name
+    that comes twice in an object, and numbers that JSON does not have."""
+
+    ensure_ascii = False
+    sort_keys = False
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Raises ValueError; RepeatedName for a name that comes twice, at any depth."""
+        return super().loads(s, object_pairs_hook=unique, parse_constant=unknown, **kwargs)
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise RepeatedName(f"The name {shown(name)} comes twice in an object. Send it once.")
+    return fields
+
+
+def unknown(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
 def form_body() -> dict[str, Any]:
-    """The form's fields as a dict. A field `contact.name` becomes `name` in the dict `contact`."""
+    """The form's fields as a dict. A field `contact.name` becomes `name` in the dict `contact`.
+
+    Raises BadRequest for a field that comes twice, and for a file, which would be dropped.
+    """
+    refuse_repeated("field", (name for name, values in request.form.lists() if values[1:]))
+    for name in request.files:
+        raise BadRequest(f"The field {shown(name)} is a file. Send it as text.")
     form: dict[str, Any] = {}
     for name, value in request.form.items():
+        if name is None:  # werkzeug's, for a part of multipart/form-data without a name
+            raise BadRequest("The form has a part without a name.")
         outer, dot, inner = name.partition(".")
         if not dot:
             form[name] = value
@@ -134,10 +210,10 @@ def form_body() -> dict[str, Any]:
 
 def json_body() -> Any:
     try:
-        return request.get_json()
-    except RequestEntityTooLarge:
-        raise
-    except (WerkzeugBadRequest, RecursionError) as error:
+        return current_app.json.loads(request.get_data())
+    except RepeatedName as error:
+        raise BadRequest(str(error)) from error
+    except (ValueError, RecursionError) as error:
         raise BadRequest("The body is not valid JSON.") from error
 
 

@@ -14,6 +14,7 @@ from gunicorn.workers.ggevent import PyWSGIHandler
 from sqlalchemy.exc import SQLAlchemyError
 
 from rtapp import schema
+from rtapp import seed
 from rtapp.access_log import loggable
 from rtapp.events.outbox import Relay
 from rtapp.realtime.engine import Engine
@@ -56,7 +57,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         engine: Engine = self.wsgi.extensions["engine"]
         relay: Relay = self.wsgi.extensions["relay"]
         reopener: Reopener = self.wsgi.extensions["reopener"]
-        self._check_tables()
+        self._check_database()
         raise_descriptor_limit()
         engine.start()
         relay.start()
@@ -83,18 +84,25 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
             server.close()
         engine.drain()
 
-    def _check_tables(self) -> None:
-        """End gunicorn if its first workers find tables of a newer version.
+    def _check_database(self) -> None:
+        """End gunicorn if its first workers find tables of a newer version, or in production a user
+        with the demo's password.
 
         A worker that replaces another one later starts: it would end the others, whose streams go
-        on. It is not ready.
+        on. With tables of another version it is not ready.
         """
+        is_first = self.age <= self.cfg.workers
+        fatal = None
         try:
             with self.wsgi.app_context():
-                mismatch = schema.mismatch()
+                if (mismatch := schema.mismatch()) is not None:
+                    self.log.error("rtapp: %s", mismatch)
+                elif self.wsgi.config["PRODUCTION"] and is_first:
+                    seed.refuse_demo_passwords()
         except SQLAlchemyError:
             return  # the database is away; /readyz has it
-        if mismatch is not None:
-            self.log.error("rtapp: %s", mismatch)
-        if mismatch == schema.NEWER and self.age <= self.cfg.workers:
+        except seed.DemoPasswords as error:
+            self.log.error("rtapp: %s", error)
+            fatal = error
+        if is_first and (fatal or mismatch == schema.NEWER):
             sys.exit(Arbiter.WORKER_BOOT_ERROR)

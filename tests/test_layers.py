@@ -8,11 +8,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 RUNGS = (
-    (0, ("rtapp.clock", "rtapp.private_files")),
+    (0, ("rtapp.clock", "rtapp.passwords", "rtapp.private_files", "rtapp.text")),
     (1, ("rtapp.config", "rtapp.realtime")),
     (2, ("rtapp.access_log", "rtapp.extensions", "rtapp.errors", "rtapp.sql_errors")),
-    (3, ("rtapp.models", "rtapp.schema")),
-    (4, ("rtapp.access", "rtapp.events")),
+    (3, ("rtapp.database", "rtapp.models")),
+    (4, ("rtapp.access", "rtapp.events", "rtapp.schema")),
     (
         5,
         (

@@ -1,11 +1,14 @@
 import os
 import signal
 import time
+from collections import Counter
 from dataclasses import replace
 
+import gevent
 import pytest
 from limits import RateLimitItem
 
+from rtapp import auth
 from rtapp import create_app
 from rtapp import ratelimits
 from rtapp.config import TYPING_PER_USER
@@ -59,6 +62,60 @@ def test_wrong_passwords_for_one_account_from_one_address_are_limited(limited):
     assert "Set-Cookie" not in refused.headers
 
 
+def test_right_passwords_do_not_use_up_the_limits(limited, broker, long_window):
+    for _ in range(3 * PER_PAIR):
+        assert sign_in(limited, KEVIN).status_code == 200
+    assert {key: broker.redis.get(key) for key in broker.redis.keys("LIMITS*")} == dict.fromkeys(
+        broker.redis.keys("LIMITS*"), b"0"
+    )
+    assert len(broker.redis.keys("LIMITS*")) == 3
+    assert statuses(limited, WRONG, PER_PAIR + 1) == [401] * PER_PAIR + [429]
+
+
+def test_a_right_password_between_wrong_ones_takes_none_of_them_back(limited, long_window):
+    assert statuses(limited, WRONG, PER_PAIR - 1) == [401] * (PER_PAIR - 1)
+    assert statuses(limited, KEVIN, 3) == [200] * 3
+    assert statuses(limited, WRONG, 2) == [401, 429]
+    assert sign_in(limited, KEVIN).status_code == 429
+
+
+def test_a_form_with_the_right_password_does_not_use_up_the_limits(limited, long_window):
+    headers = {"Accept": "text/html"}
+    for _ in range(2 * PER_PAIR):
+        answer = limited.test_client().post("/login", data=KEVIN, headers=headers)
+        assert answer.status_code == 303
+
+
+def test_wrong_passwords_sent_at_once_are_limited_before_any_is_checked(limited, long_window):
+    jobs = [gevent.spawn(sign_in, limited, WRONG) for _ in range(2 * PER_PAIR)]
+    gevent.joinall(jobs, raise_error=True)
+    counts = Counter(job.value.status_code for job in jobs)
+    assert counts == {401: PER_PAIR, 429: PER_PAIR}
+
+
+def test_a_window_that_ends_during_a_sign_in_gives_no_guess_away(limited, broker, monkeypatch):
+    check = auth.sign_in
+
+    def slow(email, password):
+        user = check(email, password)
+        assert broker.redis.delete(*broker.redis.keys("LIMITS*")) == 3  # as the windows end
+        return user
+
+    monkeypatch.setattr(auth, "sign_in", slow)
+    assert sign_in(limited, KEVIN).status_code == 200
+    monkeypatch.undo()
+    assert {broker.redis.get(key) for key in broker.redis.keys("LIMITS*")} <= {b"0"}
+
+
+def test_right_passwords_do_not_use_up_the_limits_without_redis(limited, redis):
+    redis.stop()
+    try:
+        assert statuses(limited, KEVIN, 2 * PER_PAIR) == [200] * 2 * PER_PAIR
+        assert statuses(limited, WRONG, PER_PAIR + 1) == [401] * PER_PAIR + [429]
+    finally:
+        redis.start()
+
+
 def test_a_rate_limited_login_in_a_browser_gets_an_html_page(limited):
     statuses(limited, WRONG, PER_PAIR)
     page = sign_in(limited, KEVIN, headers={"Accept": "text/html"})
@@ -93,7 +150,7 @@ def test_another_spelling_of_the_email_counts_to_the_same_limit(limited, spellin
     assert form.status_code == 429
 
 
-def test_wrong_passwords_for_many_accounts_from_one_address_are_limited(limited):
+def test_wrong_passwords_for_many_accounts_from_one_address_are_limited(limited, long_window):
     answers = [sign_in(limited, {**WRONG, "email": f"{n}@example.com"}) for n in range(PER_ADDRESS)]
     assert {answer.status_code for answer in answers} == {401}
     assert sign_in(limited, KEVIN).status_code == 429

@@ -1,6 +1,5 @@
 from typing import Annotated
 
-from pydantic import AfterValidator
 from pydantic import Field
 from werkzeug.wrappers import Response
 
@@ -13,10 +12,10 @@ from rtapp.events import presenters
 from rtapp.models import Inbox
 from rtapp.models import User
 from rtapp.services.start_conversation import start_conversation
+from rtapp.validation import Address
 from rtapp.validation import Body
+from rtapp.validation import Name
 from rtapp.validation import RowId
-from rtapp.validation import Text
-from rtapp.validation import not_blank
 
 from .base import answer
 from .base import bp
@@ -24,15 +23,12 @@ from .base import thread_page
 from .message import ClientId
 from .message import MessageContent
 
-# The rest of the syntax is up to the mail server (RFC 5321, section 2.3.11).
-ADDRESS = r"^[^@\s]+@[^@\s]+$"
-
 
 class Customer(Body):
-    name: Annotated[
-        Text, Field(max_length=200), AfterValidator(not_blank), AfterValidator(str.strip)
+    name: Annotated[Name, Field(max_length=200)]
+    email: Annotated[
+        Address, Field(max_length=254, json_schema_extra={"pattern": r"^[^@\s]+@[^@\s]+$"})
     ]
-    email: Annotated[Text, Field(max_length=254, pattern=ADDRESS), AfterValidator(str.lower)]
 
 
 class NewConversation(Body):

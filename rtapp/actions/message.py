@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from typing import Annotated
 from typing import Any
 
+from pydantic import AfterValidator
 from pydantic import Field
 from werkzeug.wrappers import Response
 
@@ -26,6 +27,7 @@ from rtapp.validation import Body
 from rtapp.validation import Content
 from rtapp.validation import KnownVersion
 from rtapp.validation import Text
+from rtapp.validation import not_blank_unless_empty
 
 from .base import answer
 from .base import bp
@@ -34,7 +36,10 @@ from .base import refuse_private
 from .base import thread_page
 
 MessageContent = Annotated[Content, Field(max_length=CONTENT_LIMIT)]
-ClientId = Annotated[Text, Field(max_length=CLIENT_ID_LIMIT)]
+# Empty for none, as a form without a script sends it.
+ClientId = Annotated[
+    Text, Field(max_length=CLIENT_ID_LIMIT), AfterValidator(not_blank_unless_empty)
+]
 
 
 class NewMessage(Body):

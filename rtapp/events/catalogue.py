@@ -39,6 +39,7 @@ CONVERSATION = {
     "account_id": int,
     "inbox_id": int,
     "status": str,
+    "snoozed_until": (str, None),
     "assignee": ASSIGNEE,
     "contact": PERSON,
     "last_message": (LAST_MESSAGE, None),

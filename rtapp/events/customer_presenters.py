@@ -57,6 +57,7 @@ def conversation(row: Conversation, last: Message | None) -> dict[str, Any]:
         "account_id": row.account_id,
         "inbox_id": row.inbox_id,
         "status": status(row.status),
+        "snoozed_until": None,
         "assignee": None,
         "contact": presenters.person(row.contact),
         "last_message": presenters.last_message(last) if last else None,

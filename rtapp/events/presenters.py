@@ -63,12 +63,18 @@ def conversation(row: AnyConversation) -> dict[str, Any]:
         "account_id": row.account_id,
         "inbox_id": row.inbox_id,
         "status": row.status,
+        "snoozed_until": snoozed_until(row),
         "assignee": person(row.assignee) if row.assignee else None,
         "contact": person(row.contact),
         "last_message": last_message(row.last_message) if row.last_message else None,
         "last_activity_at": rfc3339(row.last_activity_at),
         "version": row.version,
     }
+
+
+def snoozed_until(row: AnyConversation) -> str | None:
+    """When the conversation opens by itself."""
+    return rfc3339(row.snoozed_until) if row.snoozed_until else None
 
 
 def last_message(row: AnyMessage) -> dict[str, Any]:
@@ -86,7 +92,7 @@ def status_changed(row: Conversation, previous: str, by: Principal) -> dict[str,
         "account_id": row.account_id,
         "status": row.status,
         "previous_status": previous,
-        "snoozed_until": rfc3339(row.snoozed_until) if row.snoozed_until else None,
+        "snoozed_until": snoozed_until(row),
         "changed_by": changed_by(by),
         "version": row.version,
     }

@@ -166,9 +166,3 @@ def clock_time(moment: str) -> str:
 def day(moment: str) -> str:
     """An RFC 3339 time as `23 Nov 2026`."""
     return f"{datetime.fromisoformat(moment):%-d %b %Y}"
-
-
-def initials(name: str | None) -> str:
-    """The one or two initials of a name, `?` for an empty one."""
-    words = (name or "").split() or ["?"]
-    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()

@@ -9,11 +9,12 @@ from rtapp.extensions import Model
 from .types import CreatedAt
 from .types import Id
 from .types import Name
+from .types import Named
 
 Count = Annotated[int, mapped_column(BigInteger, default=0, server_default="0")]
 
 
-class Account(Model):
+class Account(Named, Model):
     """A company that uses rtapp. Accounts share no rows and no events.
 
     `published_…` is a cursor at least as new as every event that has left the outbox: a Redis that

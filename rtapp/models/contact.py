@@ -6,12 +6,14 @@ from sqlalchemy.orm import mapped_column
 
 from rtapp.extensions import Model
 
+from .types import Addressed
 from .types import CreatedAt
 from .types import Id
 from .types import Name
+from .types import Named
 
 
-class Contact(Model):
+class Contact(Named, Addressed, Model):
     """A customer."""
 
     __tablename__ = "contacts"

@@ -6,9 +6,10 @@ from rtapp.extensions import Model
 
 from .types import Id
 from .types import Name
+from .types import Named
 
 
-class Inbox(Model):
+class Inbox(Named, Model):
     """A channel on which customers write: a web site, an e-mail address."""
 
     __tablename__ = "inboxes"

@@ -23,7 +23,8 @@ class Message(Model):
     """One entry of a thread: `message_type` incoming (from the contact), outgoing or activity.
 
     Exactly one of `user` and `contact`, the sender, is set. `client_id` is an id that the client
-    chose; it identifies a retried request. A deleted message keeps its row, without content.
+    chose; it identifies a retried request, and `request_digest` shows whether that one is the same:
+    see services/repetition.py. A deleted message keeps its row, without content.
     """
 
     __tablename__ = "messages"
@@ -42,6 +43,7 @@ class Message(Model):
     private: Mapped[bool] = mapped_column(default=False)
     content: Mapped[str] = mapped_column(Text)
     client_id: Mapped[str | None] = mapped_column(String(CLIENT_ID_LIMIT))
+    request_digest: Mapped[str | None] = mapped_column(String(64))
     deleted: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]

@@ -34,6 +34,7 @@ class ConversationSnapshot:
     inbox_id: int
     assignee_id: int | None
     status: str
+    snoozed_until: datetime | None
     assignee: Agent | None
     contact: Customer
     last_message: MessageSnapshot

@@ -8,9 +8,30 @@ from sqlalchemy import DateTime
 from sqlalchemy import Dialect
 from sqlalchemy import String
 from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import validates
 from sqlalchemy.types import TypeDecorator
 
 from rtapp import clock
+from rtapp.text import address
+from rtapp.text import not_blank
+
+
+class Named:
+    """A row with a name that a reader can see, whatever creates it."""
+
+    @validates("name")
+    def _named(self, key: str, name: str) -> str:
+        """Raises ValueError for a blank name."""
+        return not_blank(name)
+
+
+class Addressed:
+    """A row with an e-mail address, in lower case."""
+
+    @validates("email")
+    def _addressed(self, key: str, email: str | None) -> str | None:
+        """Raises ValueError for an address that `text.address` refuses."""
+        return email if email is None else address(email)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

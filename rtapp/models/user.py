@@ -5,21 +5,23 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
-from werkzeug.security import generate_password_hash
 
 from rtapp.extensions import Model
+from rtapp.passwords import hashed
 
 from .membership import Membership
+from .types import Addressed
 from .types import CreatedAt
 from .types import Id
 from .types import Name
+from .types import Named
 
 
 def stamp() -> str:
     return secrets.token_hex(8)
 
 
-class User(UserMixin, Model):  # type: ignore[misc]
+class User(Named, Addressed, UserMixin, Model):  # type: ignore[misc]
     """An agent's login. Every bearer token contains `stamp`: a new one invalidates them all."""
 
     __tablename__ = "users"
@@ -34,5 +36,5 @@ class User(UserMixin, Model):  # type: ignore[misc]
     memberships: Mapped[list[Membership]] = relationship(order_by=Membership.account_id)
 
     def set_password(self, password: str) -> None:
-        self.password_hash = generate_password_hash(password)
+        self.password_hash = hashed(password)
         self.stamp = stamp()

@@ -9,6 +9,7 @@ from flask import render_template
 from flask import request
 from flask import url_for
 from flask_wtf.csrf import generate_csrf
+from pydantic import AfterValidator
 from pydantic import Field
 from werkzeug.wrappers import Response
 
@@ -18,6 +19,7 @@ from rtapp import validation
 from rtapp.errors import Unauthorized
 from rtapp.errors import wants_html
 from rtapp.events import presenters
+from rtapp.text import not_blank
 from rtapp.validation import Body
 from rtapp.validation import Text
 
@@ -30,7 +32,7 @@ WRONG = "The email address or the password is wrong."
 
 
 class Credentials(Body):
-    email: Annotated[Text, Field(min_length=1, max_length=254)]
+    email: Annotated[Text, Field(max_length=254), AfterValidator(not_blank)]
     password: Annotated[str, Field(min_length=1, max_length=1000)]
     next: str = ""
 
@@ -49,6 +51,7 @@ def sign_in() -> Response | tuple[str, int]:
         return login_page(WRONG, credentials.email, credentials.next), 401
     if user is None:
         raise Unauthorized(WRONG)
+    ratelimits.give_back()
     if wants_html():
         return redirect(local(credentials.next) or url_for("me.home"), 303)
     response = jsonify(presenters.me(user))

@@ -35,6 +35,15 @@ from .subscriber import Subscription
 HAND_OFF = "rtapp.hand_off"
 
 STOP_LIMIT = 25.0  # s after `close` for the requests under way: more than a drain of the streams
+
+# In the WSGI environ: the headers that came more than once, which no client may send (RFC 9110,
+# section 5.3). pywsgi joins their values, or takes the first.
+REPEATED_HEADERS = "rtapp.repeated_headers"
+SINGLE_HEADERS = {
+    "authorization", "content-type", "host", "last-event-id", "origin", "sec-fetch-site",
+    "x-csrf-token", "x-csrftoken",
+}  # fmt: skip
+
 HEAD_LIMIT = 20.0  # s for a request's line and headers, and for the next request to begin
 REQUEST_LIMIT = 60.0  # s for the rest of a request: a slow body, and our answer
 SEND_BUFFER = 64 * 1024  # bytes that the kernel buffers for a slow reader: the log has the rest
@@ -166,6 +175,12 @@ class HandOffHandler(WSGIHandler):
             self._timer.close()
         return None if more is True and self.server.closing else more
 
+    def read_request(self, line: str) -> Any:
+        """Parse the head. False, for an answer of 400, if the body's length comes twice (RFC 9112,
+        section 6.3): where the next request begins is then uncertain."""
+        read = super().read_request(line)
+        return read and len(self.headers.get_all("content-length", ())) < 2
+
     def _limit_to(self, seconds: float) -> None:
         self._timer = get_hub().loop.timer(seconds)
         self._timer.start(self._give_up)
@@ -194,6 +209,7 @@ class HandOffHandler(WSGIHandler):
         self._timer.close()  # the head has been received
         self._limit_to(REQUEST_LIMIT)
         environ: dict[str, Any] = super().get_environ()
+        environ[REPEATED_HEADERS] = repeated(self.headers.keys())
         if not isinstance(self.socket, SSLSocket):
             environ[HAND_OFF] = self._accept
         return environ
@@ -229,3 +245,11 @@ def limit_buffering(connection: gevent_socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     if connection.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_LIMIT)
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The SINGLE_HEADERS that are more than once among the names of a request's headers."""
+    lower = [name.lower() for name in names]
+    if len(set(lower)) == len(lower):
+        return []
+    return sorted(name for name in SINGLE_HEADERS if lower.count(name) > 1)

@@ -9,6 +9,7 @@ from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import Notification
 from rtapp.models import User
+from rtapp.text import isolated
 
 from .conversation_lock import lock
 from .conversation_lock import refuse_stale
@@ -75,7 +76,7 @@ def regains_notifications(user: User, conversation: Conversation) -> bool:
 
 def activity_text(user: User, assignee: User | None) -> str:
     if assignee is None:
-        return f"{user.name} unassigned this"
+        return f"{isolated(user.name)} unassigned this"
     if assignee.id == user.id:
-        return f"{user.name} took this"
-    return f"{user.name} assigned this to {assignee.name}"
+        return f"{isolated(user.name)} took this"
+    return f"{isolated(user.name)} assigned this to {isolated(assignee.name)}"

@@ -6,6 +6,7 @@ from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import Conversation
 from rtapp.models import Principal
+from rtapp.text import isolated
 
 from .conversation_lock import lock
 from .conversation_lock import refuse_stale
@@ -65,8 +66,9 @@ def set_status(
 
 
 def activity_text(user: Agent, status: str, until: datetime | None) -> str:
+    name = isolated(user.name)
     if status != "snoozed":
-        return f"{user.name} {ACTIVITY[status]}"
+        return f"{name} {ACTIVITY[status]}"
     if until is None:
-        return f"{user.name} snoozed this until the customer writes"
-    return f"{user.name} snoozed this until {until:%-d %b %Y, %H:%M} UTC"
+        return f"{name} snoozed this until the customer writes"
+    return f"{name} snoozed this until {until:%-d %b %Y, %H:%M} UTC"

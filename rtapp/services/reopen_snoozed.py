@@ -5,6 +5,7 @@ from sqlalchemy import select
 from rtapp.events import announce
 from rtapp.extensions import db
 from rtapp.models import Conversation
+from rtapp.text import isolated
 
 from .change_status import reopen
 from .conversation_lock import lock
@@ -31,7 +32,7 @@ def reopen_snoozed(now: datetime) -> int:
             unlock()
             continue
         by = conversation.snoozed_by or conversation.contact
-        reopen(conversation, by, f"Reopened: {by.name}'s snooze is over")
+        reopen(conversation, by, f"Reopened: {isolated(by.name)}'s snooze is over")
         announce.conversation_updated(conversation)
         db.session.commit()
     return len(conversations)

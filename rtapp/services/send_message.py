@@ -30,6 +30,8 @@ from .change_status import reopen
 from .mark_read import mark_answered
 from .notify import notify_assignee
 from .notify import notify_mentioned
+from .repetition import digest_of
+from .repetition import refuse_another
 
 # Built once, because building a statement costs more than running it. On the tables, because the
 # flush of a mapped row costs several times as much.
@@ -46,6 +48,7 @@ SNAPSHOT = (
         Conversation.inbox_id,
         Conversation.assignee_id,
         Conversation.status,
+        Conversation.snoozed_until,
         Conversation.contact_id,
         Conversation.version,
         User.name.label("assignee_name"),
@@ -75,10 +78,12 @@ def send_message(
 
     Returns the message and whether it is new. For a `client_id` that this sender used before, it
     returns the earlier message and publishes nothing. Raises Unprocessable if that message is in
-    another conversation. A customer's message reopens a resolved or snoozed conversation.
+    another conversation, or came with another content or `private`. A customer's message reopens a
+    resolved or snoozed conversation.
     """
     conversation_id = ref.id
-    earlier = sent_before(sender, conversation_id, client_id)
+    digest = digest_of("message", content, private) if client_id is not None else None
+    earlier = sent_before(sender, conversation_id, client_id, digest)
     if earlier is not None:
         return earlier, False
     now = clock.now()
@@ -94,12 +99,13 @@ def send_message(
         "created_at": now,
         "updated_at": now,
     }
+    row = {**columns, "request_digest": digest}
     by = "contact_id" if isinstance(sender, Customer) else "user_id"
     try:
-        message_id = execute(INSERT, {**columns, by: sender.id}).scalar_one()
+        message_id = execute(INSERT, {**row, by: sender.id}).scalar_one()
     except IntegrityError:
         db.session.rollback()
-        earlier = sent_before(sender, conversation_id, client_id)
+        earlier = sent_before(sender, conversation_id, client_id, digest)
         if earlier is None:
             raise
         return earlier, False
@@ -143,6 +149,7 @@ def snapshot(message: MessageSnapshot) -> ConversationSnapshot:
         inbox_id=row.inbox_id,
         assignee_id=row.assignee_id,
         status=row.status,
+        snoozed_until=row.snoozed_until,
         assignee=assignee,
         contact=CustomerIdentity(row.contact_id, row.contact_name),
         last_message=message,
@@ -151,8 +158,10 @@ def snapshot(message: MessageSnapshot) -> ConversationSnapshot:
     )
 
 
-def sent_before(sender: Principal, conversation_id: int, client_id: str | None) -> Message | None:
-    if client_id is None:
+def sent_before(
+    sender: Principal, conversation_id: int, client_id: str | None, digest: str | None
+) -> Message | None:
+    if client_id is None or digest is None:
         return None
     own = Message.user_id if isinstance(sender, Agent) else Message.contact_id
     message = db.session.scalar(
@@ -163,4 +172,6 @@ def sent_before(sender: Principal, conversation_id: int, client_id: str | None) 
             "This client_id names a message of yours in another conversation; make a new one.",
             errors={"client_id": ["is in use in another conversation"]},
         )
+    if message is not None:
+        refuse_another(message, digest)
     return message

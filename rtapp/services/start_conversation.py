@@ -13,6 +13,9 @@ from rtapp.models import Inbox
 from rtapp.models import Message
 from rtapp.models import User
 
+from .repetition import digest_of
+from .repetition import refuse_another
+
 
 def start_conversation(
     user: User, inbox: Inbox, name: str, email: str, content: str, *, client_id: str | None = None
@@ -22,7 +25,7 @@ def start_conversation(
     The contact is the account's with this address, unchanged, or else a new one with this name. A
     user who sees only assigned conversations becomes the assignee. Returns the conversation and
     whether it is new, by `client_id` as in `send_message`. Raises Unprocessable if the `client_id`
-    is that of a message which started no conversation of this inbox.
+    is that of another request, or its conversation is one that the user no longer sees.
     """
     try:
         return try_to_start(user, inbox, name, email, content, client_id)
@@ -34,7 +37,8 @@ def start_conversation(
 def try_to_start(
     user: User, inbox: Inbox, name: str, email: str, content: str, client_id: str | None
 ) -> tuple[Conversation, bool]:
-    earlier = started_before(user, inbox, client_id)
+    digest = digest_of("conversation", inbox.id, name, email, content)
+    earlier = started_before(user, inbox, client_id, digest)
     if earlier is not None:
         return earlier, False
     now = clock.now()
@@ -54,6 +58,7 @@ def try_to_start(
         user=user,
         content=content,
         client_id=client_id,
+        request_digest=digest if client_id is not None else None,
         created_at=now,
         updated_at=now,
     )
@@ -78,7 +83,9 @@ def contact_with(account_id: int, name: str, email: str) -> Contact:
     return contact or Contact(account_id=account_id, name=name, email=email)
 
 
-def started_before(user: User, inbox: Inbox, client_id: str | None) -> Conversation | None:
+def started_before(
+    user: User, inbox: Inbox, client_id: str | None, digest: str
+) -> Conversation | None:
     if client_id is None:
         return None
     message = db.session.scalar(
@@ -86,6 +93,7 @@ def started_before(user: User, inbox: Inbox, client_id: str | None) -> Conversat
     )
     if message is None:
         return None
+    refuse_another(message, digest)
     first = select(func.min(Message.id)).where(Message.conversation_id == message.conversation_id)
     conversation = db.session.get_one(Conversation, message.conversation_id)
     is_first = db.session.scalar(first) == message.id and conversation.inbox_id == inbox.id

@@ -1,6 +1,7 @@
 import pytest
 
 from rtapp.extensions import db
+from rtapp.models import AgentIdentity
 from rtapp.models import User
 from rtapp.services.notify import mentioned
 
@@ -164,7 +165,7 @@ def test_a_mention_matches_full_names_and_first_names(content, names):
 
 def test_a_mention_matches_no_user_without_a_name_or_without_users():
     assert mentioned("@ada", []) == []
-    assert mentioned("@", [User(id=1, name=" ")]) == []
+    assert mentioned("@", [AgentIdentity(1, " ")]) == []
 
 
 def test_a_mention_matches_the_demos_users(app):

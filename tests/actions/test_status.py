@@ -1,3 +1,4 @@
+from contextlib import closing
 from datetime import timedelta
 
 import gevent
@@ -224,3 +225,23 @@ def test_a_form_sets_the_status_and_redirects_to_the_conversation(kevin, app):
     )
     assert (answer.status_code, answer.location) == (303, "/conversations/1")
     assert kevin.get("/conversations/1").json["conversation"]["status"] == "snoozed"
+
+
+def test_the_end_of_a_snooze_is_in_every_answer_and_event_with_the_conversation(ada, maria):
+    until = soon(hours=1)
+    with closing(ada.stream("/streams/accounts/1")) as stream:
+        stream.named("stream.open")
+        answer = ada.post(PATH, {"status": "snoozed", "snoozed_until": until})
+        assert answer.json["snoozed_until"] == until
+        for name in ("conversation.status_changed", "conversation.updated"):
+            assert envelope(stream.named(name))["data"]["snoozed_until"] == until
+        ada.send(1, "It stays snoozed.")
+        updated = envelope(stream.named("conversation.updated"))["data"]
+    fetched = ada.get("/conversations/1").json["conversation"]
+    assert fetched["snoozed_until"] == until
+    assert updated == fetched
+    listed = ada.get("/accounts/1/conversations?status=snoozed").json["conversations"]
+    assert fetched in listed
+    assert maria.get("/conversations/1").json["conversation"]["snoozed_until"] is None
+    ada.post(PATH, {"status": "open"})
+    assert ada.get("/conversations/1").json["conversation"]["snoozed_until"] is None

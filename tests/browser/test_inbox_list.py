@@ -2,6 +2,7 @@
 
 import re
 
+from playwright.sync_api import Route
 from playwright.sync_api import expect
 
 from .page import act
@@ -141,3 +142,24 @@ def test_a_conversation_is_started_in_a_dialog(window):
     expect(kevin.locator("h1")).to_have_text("Nora Quist")
     expect(kevin.locator("#messages")).to_contain_text("Your lamp has arrived.")
     expect(kevin.locator("#contact")).to_contain_text("nora@example.com")
+
+
+def test_a_text_changed_after_an_unanswered_start_is_sent_as_another_request(window):
+    kevin = live(window("kevin"), "/accounts/1/conversations")
+
+    def lose_the_answer(route: Route) -> None:
+        assert route.fetch().status == 201
+        route.abort()
+
+    kevin.route("**/accounts/1/conversations", lose_the_answer, times=1)
+    kevin.get_by_role("button", name="New conversation").click()
+    dialog = kevin.locator("#new-conversation")
+    dialog.get_by_label("Customer's name").fill("Nils Holm")
+    dialog.get_by_label("Email").fill("nils@example.com")
+    dialog.get_by_label("Message").fill("The first text.")
+    dialog.get_by_role("button", name="Send").click()
+    expect(dialog.locator(".problem")).to_contain_text("No answer")
+    dialog.get_by_label("Message").fill("The changed text.")
+    dialog.get_by_role("button", name="Send").click()
+    kevin.wait_for_url(re.compile(r"/conversations/\d+$"))
+    expect(kevin.locator("#messages")).to_contain_text("The changed text.")

@@ -150,6 +150,7 @@ export interface Conversation {
   account_id: number;
   inbox_id: number;
   status: Status;
+  snoozed_until: string | null;
   assignee: Person | null;
   contact: Person;
   last_message: { id: number; preview: string; sender_name: string; created_at: string } | null;

@@ -3,6 +3,7 @@
 import { byId, field, find } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { startMentions } from "./mentions.js";
+import { isBlank } from "./text.js";
 import { TypingNotifier } from "./typing.js";
 
 const MAX_CHARACTERS = 10_000; // as on the server
@@ -70,7 +71,7 @@ export function startComposer(page, outgoing, thread) {
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (text.value.trim() !== "") send();
+    if (!isBlank(text.value)) send();
   });
   text.addEventListener("keydown", (event) => {
     if (mentions.takes(event) || !sends(event, touch.matches)) return;

@@ -36,7 +36,19 @@ export function startForms(page) {
     event.preventDefault();
     if (form.ariaBusy !== "true") submit(form, event.submitter, page);
   });
+  document.addEventListener("input", renew);
   return { changed: (arrived) => arrived.forEach(press) };
+}
+
+/**
+ * What was changed after an unanswered attempt is another request.
+ *
+ * @param {Event} event
+ */
+function renew({ target }) {
+  const form = /** @type {HTMLInputElement} */ (target).form;
+  const clientId = form?.matches("form[data-post]") && field(form, "client_id");
+  if (clientId) clientId.value = "";
 }
 
 /** @type {(form: HTMLFormElement, submitter: HTMLElement | null, page: Page) => Promise<void>} */

@@ -3,6 +3,7 @@
 /** @import { Mention } from "./types" */
 
 import { byId, children } from "./dom.js";
+import { bdi } from "./text.js";
 
 const MAX_NAMES = 6;
 
@@ -98,6 +99,6 @@ function option(name, index) {
   const item = document.createElement("li");
   item.id = `mention-${index}`;
   item.setAttribute("role", "option");
-  item.textContent = name;
+  item.append(bdi(name));
   return item;
 }

@@ -3,6 +3,7 @@
 import { byId, children, closest, find } from "./dom.js";
 import { post } from "./forms.js";
 import { setting } from "./settings.js";
+import { plainText } from "./text.js";
 import { show } from "./unread.js";
 
 const LOCK = "rtapp visible"; // shared by the visible tabs
@@ -101,7 +102,7 @@ async function notifyOnce(item) {
 function notify(item) {
   if (setting("sound")) beep();
   if (!setting("desktop") || globalThis.Notification?.permission !== "granted") return;
-  const shown = new Notification(find(item, ".summary").textContent ?? "", { tag: item.id });
+  const shown = new Notification(plainText(find(item, ".summary")), { tag: item.id });
   shown.onclick = () => {
     window.focus();
     location.assign(find(item, "a").href);

@@ -4,6 +4,7 @@
 /** @import { OutgoingMessage, Page, Part } from "./types" */
 
 import { byId, clone, find, findAll } from "./dom.js";
+import { bdi } from "./text.js";
 import { uuid } from "./uuid.js";
 
 /** @implements {Part} */
@@ -80,7 +81,7 @@ function bubble({ content, private: isPrivate }) {
   const element = clone(byId("sending-message"));
   element.dataset.private = String(isPrivate);
   find(element, ".chip").hidden = !isPrivate;
-  find(element, ".content").textContent = content;
+  find(element, ".content").append(bdi(content));
   return element;
 }
 

@@ -1,6 +1,7 @@
 /** @import { Page, Part, Typist } from "./types" */
 
 import { byId, children, find } from "./dom.js";
+import { isBlank, isolated } from "./text.js";
 import { together } from "./viewers.js";
 
 const REPEAT_INTERVAL = 3_000; // ms; the server's lease expires after 8 s
@@ -10,7 +11,7 @@ const ANNOUNCE_DELAY = 1_000; // ms, for screen readers: not each coming and goi
 export function typingLine(typists) {
   if (typists.length === 0) return "";
   const note = typists.every((typist) => typist.private) ? " a note" : "";
-  return `${together(typists.map(({ name }) => name))} ${typists.length > 1 ? "are" : "is"} typing${note}…`;
+  return `${together(typists.map(({ name }) => isolated(name)))} ${typists.length > 1 ? "are" : "is"} typing${note}…`;
 }
 
 /**
@@ -52,7 +53,7 @@ export class TypingNotifier {
 
   /** @type {(text: string, isPrivate: boolean) => void} */
   typed(text, isPrivate) {
-    if (text.trim() === "") return this.stop();
+    if (isBlank(text)) return this.stop();
     const isDue = this.#last === null || this.#last.private !== isPrivate || this.#now() - this.#last.at >= REPEAT_INTERVAL;
     if (!isDue) return;
     this.#last = { private: isPrivate, at: this.#now() };

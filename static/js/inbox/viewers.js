@@ -3,6 +3,7 @@
 /** @import { Page, Part } from "./types" */
 
 import { byId, children, find, findAll } from "./dom.js";
+import { isolated } from "./text.js";
 
 /**
  * @param {Page} page
@@ -37,7 +38,7 @@ function fill(place, avatars) {
   if (place.dataset.users === ids) return;
   place.dataset.users = ids;
   place.hidden = avatars.length === 0;
-  const names = avatars.map(({ title }) => title);
+  const names = avatars.map(({ title }) => isolated(title));
   place.title = names.length ? `${together(names)} ${names.length > 1 ? "are" : "is"} looking at this` : "";
   place.setAttribute("role", "img");
   place.setAttribute("aria-label", place.title);

@@ -1,0 +1,109 @@
+"""Text of users as a reader sees it: whether there is anything to see, and in which direction.
+
+Text is stored and sent as it came. Bidirectional controls (UAX #9, https://unicode.org/reports/tr9/)
+are isolated where a text is shown beside others: `bdi` in HTML, `isolated` in plain text.
+static/js/inbox/text.js does the same in the browser.
+"""
+
+import re
+
+from markupsafe import Markup
+from markupsafe import escape
+
+# Default_Ignorable_Code_Point of Unicode 17, from DerivedCoreProperties.txt of the Unicode
+# Character Database, as unicodedata does not have it. The unassigned ones among them are reserved.
+# tests/test_text.py compares it with the browser's \p{DI}.
+IGNORABLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
+)
+CONTROLS = r"\x00-\x1f\x7f-\x9f"
+BRAILLE_BLANK = "\u2800"  # a symbol without dots: as blank as a space, and not white space
+INVISIBLE = re.compile(f"[\\s{CONTROLS}{IGNORABLE}{BRAILLE_BLANK}]+")
+# In an address nothing is invisible but the joiners of Indic scripts and Persian (RFC 5892,
+# appendix A.1 and A.2).
+HIDDEN_IN_ADDRESS = re.compile(f"(?![\u200c\u200d])[\\s{CONTROLS}{IGNORABLE}{BRAILLE_BLANK}]")
+
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+ISOLATES = "\u2066\u2067\u2068"
+# A separator of bidirectional type B ends every isolate (UAX #9, X8); so do the line ends of CSS.
+PARAGRAPH = re.compile(r"([\n\r\x1c-\x1e\x85\u2028\u2029])")
+# The bidirectional controls, and the blocks of scripts that are written from right to left.
+DIRECTED = re.compile(
+    "[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff"
+    "\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+
+
+def is_blank(text: str) -> bool:
+    """Whether a reader sees nothing: white space, control and default-ignorable characters only."""
+    return not text or INVISIBLE.fullmatch(text) is not None
+
+
+def not_blank(text: str) -> str:
+    """The text. Raises ValueError if it is blank."""
+    if is_blank(text):
+        raise ValueError("must not be empty")
+    return text
+
+
+def address(text: str) -> str:
+    """An e-mail address in lower case. Raises ValueError unless it has two visible parts, and
+    nothing hidden in them, by which two addresses would look alike.
+
+    The rest of the syntax is up to the mail server (RFC 5321, section 2.3.11).
+    """
+    local, _, domain = text.partition("@")
+    if is_blank(local) or is_blank(domain) or "@" in domain:
+        raise ValueError("must be an address like name@example.com")
+    if HIDDEN_IN_ADDRESS.search(text):
+        raise ValueError("must not contain white space or invisible characters")
+    return text.lower()
+
+
+def initials(name: str | None) -> str:
+    """The one or two initials of a name, `?` for an empty one."""
+    words = INVISIBLE.sub(" ", name or "").split() or ["?"]
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+def isolated(text: str | None) -> str:
+    """The text for a place in plain text, such as a title: its directions end with it.
+
+    A text from left to right without bidirectional controls stays as it is.
+    """
+    if not text or not DIRECTED.search(text):
+        return text or ""
+    parts = PARAGRAPH.split(closed(text))
+    for n in range(0, len(parts), 2):
+        parts[n] = f"{FIRST_STRONG_ISOLATE}{parts[n]}{POP_ISOLATE}" if parts[n] else ""
+    return "".join(parts)
+
+
+def bdi(text: str | None) -> Markup:
+    """The text as an HTML element that isolates it (HTML, 4.5.24, "The bdi element").
+
+    An unmatched control would reach beyond the element, as browsers replace it by an isolate's
+    controls (CSS Writing Modes 4, 2.4.3).
+    """
+    return Markup("<bdi>{}</bdi>").format(escape(closed(text or "")))
+
+
+def closed(text: str) -> str:
+    """The text with its isolates closed in each paragraph, and without what closes none."""
+    if not any(control in text for control in ISOLATES + POP_ISOLATE):
+        return text
+    parts = PARAGRAPH.split(text)
+    parts[::2] = [closed_paragraph(part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def closed_paragraph(text: str) -> str:
+    kept, opened = [], 0
+    for character in text:
+        if character == POP_ISOLATE and not opened:
+            continue
+        opened += (character in ISOLATES) - (character == POP_ISOLATE)
+        kept.append(character)
+    return "".join(kept) + POP_ISOLATE * opened

@@ -1,0 +1,146 @@
+"""Text without a visible character is empty: 422 in every field, and in no row of the database."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from rtapp.cli import set_password
+from rtapp.extensions import db
+from rtapp.models import Account
+from rtapp.models import Contact
+from rtapp.models import Inbox
+from rtapp.models import User
+
+from .test_text import BLANK
+from .test_text import VISIBLE
+from .world import all_rows
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+NEW = {"inbox_id": 1, "contact": {"name": "N", "email": "n@x.example"}, "content": "x"}
+EVERYTHING = "".join(BLANK.values()).replace("\x00", "")
+INVISIBLE = {name: text for name, text in BLANK.items() if text} | {"all of them": EVERYTHING}
+CONTACT = "/accounts/1/conversations"
+
+
+def contact(**fields):
+    return {**NEW, "contact": {**NEW["contact"], **fields}}
+
+
+# Each field with text, as path, body with that text, and the field to blame.
+FIELDS = {
+    "a message": ("/conversations/1/messages", lambda t: {"content": t}, "content"),
+    "a private note": (
+        "/conversations/1/messages", lambda t: {"content": t, "private": True}, "content",
+    ),
+    "a client_id": (
+        "/conversations/1/messages", lambda t: {"content": "x", "client_id": t[:64]}, "client_id",
+    ),
+    "an edited message": ("/messages/2", lambda t: {"content": t}, "content"),
+    "a first message": (CONTACT, lambda t: {**NEW, "content": t}, "content"),
+    "a name": (CONTACT, lambda t: contact(name=t), "contact.name"),
+    "an address": (CONTACT, lambda t: contact(email=t), "contact.email"),
+    "the local part of an address": (
+        CONTACT, lambda t: contact(email=f"{t}@x.example"), "contact.email",
+    ),
+    "the domain of an address": (CONTACT, lambda t: contact(email=f"n@{t}"), "contact.email"),
+    "the address of a login": ("/login", lambda t: {"email": t, "password": "password"}, "email"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", INVISIBLE)
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_of_invisible_characters_is_refused_as_empty(app, ada, field, text):
+    path, body, blamed = FIELDS[field]
+    before = all_rows(app)
+    refused = ada.post(path, body(INVISIBLE[text]))
+    assert (refused.status_code, list(refused.json["errors"])) == (422, [blamed])
+    assert all_rows(app) == before
+
+
+def test_a_form_of_invisible_characters_is_refused_as_empty(app, ada):
+    client = app.test_client()
+    for text in INVISIBLE.values():
+        refused = client.post(
+            "/conversations/1/messages", data={"content": text}, headers=ada.headers
+        )
+        assert (refused.status_code, list(refused.json["errors"])) == (422, ["content"])
+
+
+@pytest.mark.parametrize("name", VISIBLE)
+def test_text_of_every_script_is_stored_unchanged(ada, name):
+    text = f"{VISIBLE[name]} and {VISIBLE[name]}"
+    for content in (VISIBLE[name], text, f"\u200f{text}\u200b"):
+        assert ada.send(1, content).json["content"] == content
+    made = ada.post(CONTACT, contact(name=VISIBLE[name]))
+    assert made.json["contact"]["name"] == VISIBLE[name]
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u202e", "\u00ad", "\u2800", " ", "\x7f"])
+def test_an_address_with_a_hidden_character_is_refused(ada, hidden):
+    """It would look like the address of somebody else."""
+    for address in (f"n{hidden}@x.example", f"n@x{hidden}.example", f"{hidden}n@x.example"):
+        refused = ada.post(CONTACT, contact(email=address))
+        assert (refused.status_code, list(refused.json["errors"])) == (422, ["contact.email"])
+
+
+@pytest.mark.parametrize(
+    "address", ["n@نامه\u200cای.example", "用户@例子.example", "o'hara+x@x.example", "N@X.example"]
+)
+def test_an_address_of_every_script_is_accepted(app, ada, address):
+    """The first domain is the example of RFC 5892 for a joiner that makes a difference."""
+    made = ada.post(CONTACT, contact(email=address))
+    assert made.status_code == 201
+    with app.app_context():
+        found = db.session.get(Contact, made.json["contact"]["id"])
+        assert found.email == address.lower()
+
+
+def test_a_search_for_invisible_characters_is_none(ada):
+    everything = ada.get(CONTACT).json["conversations"]
+    assert len(everything) > 10
+    for q in ("%E2%80%8B", "+", "%E2%80%AE%20"):
+        assert ada.get(f"{CONTACT}?q={q}").json["conversations"] == everything
+    assert ada.get(f"{CONTACT}?q=zzz").json["conversations"] == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda t: Account(name=t),
+        lambda t: Inbox(account_id=1, name=t),
+        lambda t: User(name=t, email="u@x.example", password_hash="none"),
+        lambda t: User(name="U", email=t, password_hash="none"),
+        lambda t: User(name="U", email=f"{t}@x.example", password_hash="none"),
+        lambda t: Contact(account_id=1, name=t, email="u@x.example"),
+        lambda t: Contact(account_id=1, name="C", email=t),
+    ],
+    ids=["an account", "an inbox", "a user", "a user's address", "a local part", "a contact",
+         "a contact's address"],
+)  # fmt: skip
+@pytest.mark.parametrize("text", ["", " ", "\u200b", "\u2066\u3164"], ids=ascii)
+def test_no_row_has_a_name_or_address_that_nobody_can_see(database_url, make, text):
+    """Whatever creates it: a command, a shell, the demo."""
+    with pytest.raises(ValueError, match="must"):
+        make(text)
+
+
+def test_a_renamed_row_keeps_a_visible_name(app):
+    with app.app_context():
+        user = db.session.scalars(select(User)).first()
+        with pytest.raises(ValueError, match="must not be empty"):
+            user.name = "\u200b"
+        user.name = "Аda"
+        assert user.name == "Аda"
+
+
+def test_the_command_sets_no_empty_password(app):
+    with app.app_context():
+        before = json.dumps([user.password_hash for user in db.session.scalars(select(User))])
+        refused = CliRunner().invoke(set_password, ["ada@example.com", "--password", ""])
+        assert refused.exit_code == 1
+        assert "must not be empty" in refused.output
+        after = json.dumps([user.password_hash for user in db.session.scalars(select(User))])
+    assert after == before

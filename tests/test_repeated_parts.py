@@ -1,0 +1,256 @@
+"""What comes twice in a request is refused with 400: which one holds could not be decided."""
+
+import json
+from contextlib import closing
+
+import pytest
+from sqlalchemy import func
+from sqlalchemy import select
+
+from rtapp.extensions import db
+from rtapp.models import Message
+
+from .support import outbox_drained
+from .test_abuse import answer
+from .test_abuse import connected
+from .test_abuse import served
+from .world import all_rows
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+JSON, PROBLEM = "application/json", "application/problem+json"
+MESSAGES = "/conversations/1/messages"
+# The body of each POST with one; the test checks that none is missing.
+BODIES = {
+    "/conversations/1/messages": {"content": "x"},
+    "/messages/2": {"content": "x"},
+    "/messages/2/delete": {"version": 1},
+    "/conversations/1/typing": {"typing": True},
+    "/conversations/1/status": {"status": "pending"},
+    "/conversations/1/assignee": {"assignee_id": 2},
+    "/conversations/1/read": {"message_id": 2},
+    "/accounts/1/presence": {"status": "busy"},
+    "/accounts/1/conversations": {
+        "contact": {"name": "Nora", "email": "nora@example.com"}, "content": "x", "inbox_id": 1,
+    },
+    "/notifications/1/read": {"nothing": 1},
+    "/accounts/1/notifications/read": {"nothing": 1},
+    "/login": {"email": "kevin@example.com", "password": "password"},
+}  # fmt: skip
+WITHOUT_BODY = {"/logout"}
+
+
+def post(client, path, data, type=JSON):
+    return client.app.test_client().post(path, data=data, content_type=type, headers=client.headers)
+
+
+def test_every_post_endpoint_is_among_these(app):
+    rules = {rule.rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
+    adapter = app.url_map.bind("localhost")
+    covered = {adapter.match(p, "POST", return_rule=True)[0].rule for p in {*BODIES, *WITHOUT_BODY}}
+    assert rules == covered
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_a_json_name_that_comes_twice_is_refused_by_every_endpoint(app, ada, kevin, path):
+    kevin.post("/conversations/1/assignee", {"assignee_id": 1})  # so that there is a notification
+    body = BODIES[path]
+    name = next(reversed(body))
+    twice = f"{json.dumps(body)[:-1]}, {json.dumps(name)}: {json.dumps(body[name])}}}"
+    assert outbox_drained(app)
+    before = all_rows(app)
+    refused = post(ada, path, twice)
+    assert (refused.status_code, refused.content_type) == (400, PROBLEM)
+    assert f'"{name}" comes twice' in refused.json["detail"]
+    assert "Set-Cookie" not in refused.headers
+    assert all_rows(app) == before
+
+
+TWICE = {
+    "the same value": b'{"content": "x", "content": "x"}',
+    "private both ways": b'{"content": "x", "private": true, "private": false}',
+    "another spelling of the name": rb'{"content": "x", "private": true, "priv\u0061te": false}',
+    "an unknown name": b'{"content": "x", "y": 1, "y": 2}',
+    "inside a field": b'{"content": {"a": 1, "a": 2}}',
+    "deep inside": b'{"content": ' + b"[{" + b'"a":[{' * 40 + b'"b":1,"b":2' + b"}]" * 40 + b"}]}",
+    "in UTF-16": '{"content": "x", "content": "y"}'.encode("utf-16"),
+    "a name of a lone surrogate": rb'{"content": "x", "\ud800": 1, "\ud800": 2}',
+    "a long name": b'{"' + b"a" * 10_000 + b'": 1, "' + b"a" * 10_000 + b'": 2}',
+    "at the end": b'{"content": "x", ' + b'"a": 1, ' * 1_000 + b'"b": 2}',
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_a_json_name_that_comes_twice_is_refused_at_every_depth(ada, outbox, name):
+    refused = post(ada, MESSAGES, TWICE[name])
+    assert (refused.status_code, refused.content_type) == (400, PROBLEM)
+    assert "comes twice" in refused.json["detail"]
+    assert len(refused.data) < 400
+    assert outbox.unchanged()
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_refused(ada, outbox, number):
+    refused = post(ada, MESSAGES, f'{{"content": "x", "version": {number}}}')
+    assert (refused.status_code, refused.json["detail"]) == (400, "The body is not valid JSON.")
+    assert outbox.unchanged()
+
+
+def test_one_name_in_two_objects_is_accepted(ada):
+    """`name` and `Name` differ, too: the second is unknown."""
+    new = b'{"inbox_id": 1, "contact": {"name": "N", "email": "n@x.example"}, "content": "name"}'
+    assert post(ada, "/accounts/1/conversations", new).status_code == 201
+    refused = post(ada, MESSAGES, b'{"content": "x", "Content": "y"}')
+    assert (refused.status_code, list(refused.json["errors"])) == (422, ["Content"])
+
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=b"
+
+
+def parts(*heads_and_values: tuple[str, str]) -> bytes:
+    made = (
+        f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n"
+        for head, value in heads_and_values
+    )
+    return ("".join(made) + "--b--\r\n").encode()
+
+
+FORMS = {
+    "private both ways": (b"content=x&private=true&private=false", FORM),
+    "the same value": (b"content=x&content=x", FORM),
+    "an unknown field": (b"content=x&y=1&y=2", FORM),
+    "another spelling of the name": (b"content=x&private=true&%70rivate=false", FORM),
+    "the CSRF token": (b"content=x&csrf_token=1&csrf_token=1", FORM),
+    "two parts": (
+        parts(('name="content"', "x"), ('name="private"', "1"), ('name="private"', "0")), MULTIPART,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_field_that_comes_twice_is_refused(ada, outbox, name):
+    data, type = FORMS[name]
+    refused = post(ada, MESSAGES, data, type)
+    assert (refused.status_code, refused.content_type) == (400, PROBLEM)
+    assert "comes twice" in refused.json["detail"]
+    assert outbox.unchanged()
+
+
+def test_a_dotted_field_that_comes_twice_or_beside_its_object_is_refused(ada, outbox):
+    path, rest = "/accounts/1/conversations", "inbox_id=1&content=x&contact.email=n@x.example"
+    assert post(ada, path, f"{rest}&contact.name=a&contact.name=b", FORM).status_code == 400
+    for both in ("contact=a&contact.name=b", "contact.name=b&contact=a"):
+        assert post(ada, path, f"{rest}&{both}", FORM).status_code == 422
+    assert outbox.unchanged()
+    assert post(ada, path, f"{rest}&contact.name=a", FORM).status_code == 201
+
+
+def test_a_forms_file_is_refused_and_not_dropped(ada, outbox):
+    """A `private` that is sent as a file would otherwise be lost, and the note published."""
+    file = ('name="private"; filename="private.txt"', "true")
+    refused = post(ada, MESSAGES, parts(('name="content"', "x"), file), MULTIPART)
+    assert (refused.status_code, refused.content_type) == (400, PROBLEM)
+    assert "is a file" in refused.json["detail"]
+    assert outbox.unchanged()
+    text = ('name="private"', "true")
+    assert post(ada, MESSAGES, parts(('name="content"', "x"), text), MULTIPART).json["private"]
+
+
+def test_a_forms_part_without_a_name_is_refused(ada, outbox):
+    nameless = post(ada, MESSAGES, parts(('name="content"', "x"), ("", "true")), MULTIPART)
+    assert (nameless.status_code, nameless.content_type) == (400, PROBLEM)
+    assert outbox.unchanged()
+
+
+def test_a_query_parameter_that_comes_twice_is_refused_by_every_endpoint(app, ada):
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
+    assert len(rules) > 25
+    for rule in rules:
+        path = rule.rule
+        for name in rule.arguments:
+            path = path.replace(f"<id:{name}>", "1")
+        method = "POST" if "POST" in (rule.methods or ()) else "GET"
+        client = app.test_client()
+        refused = client.open(f"{path}?x=1&y=1&x=2", method=method, headers=ada.headers)
+        assert (path, refused.status_code, refused.content_type) == (path, 400, PROBLEM)
+        assert '"x" comes twice' in refused.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["user=1&user=2", "format=json&format=html", "last_event_id=x&last_event_id=y",
+     "token=x&token=y", "user=1&%75ser=1"],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/streams/conversations/1", "/streams?stream=account:1"])
+def test_a_streams_parameter_that_comes_twice_is_refused(ada, path, query):
+    refused = ada.get(path + ("&" if "?" in path else "?") + query)
+    assert (refused.status_code, refused.content_type) == (400, PROBLEM)
+
+
+def test_several_streams_are_named_on_one_connection_only(ada):
+    with closing(ada.stream("/streams?stream=account:1&stream=conversation:1")) as stream:
+        stream.named("stream.open")
+    refused = ada.get("/streams/conversations/1?stream=account:1&stream=conversation:1")
+    assert refused.status_code == 400
+
+
+def test_a_browser_gets_a_page_for_a_parameter_that_comes_twice(app):
+    page = app.test_client().get("/login?next=/a&next=/b", headers={"Accept": "text/html"})
+    assert (page.status_code, page.mimetype) == (400, "text/html")
+
+
+# A request's own headers, before which `{token}` stands for Ada's; as sent over a socket.
+HEADERS = {
+    "Authorization": ("Authorization: {token}", "Authorization: {token}"),
+    "Authorization of two schemes": ("Authorization: {token}", "authorization: Basic YTpi"),
+    "Last-Event-ID": ("Last-Event-ID: 1-2-3", "Last-Event-ID: 1-2-4"),
+    "Host": ("Host: x", "Host: y"),
+    "Origin": ("Origin: http://x", "Origin: http://y"),
+    "X-CSRF-Token": ("X-CSRF-Token: a", "X-CSRF-Token: b"),
+    "Content-Type": ("Content-Type: application/json", f"Content-Type: {FORM}"),
+    "Content-Length": ("Content-Length: 16", "Content-Length: 15"),
+}
+BODY = b'{"content": "x"}'
+
+
+def sent(app, token: str, headers: list[str], body: bytes = BODY) -> bytes:
+    lines = [f"POST {MESSAGES} HTTP/1.1", *headers, "Connection: close", "", ""]
+    head = "\r\n".join(lines).format(token=token).encode()
+    with served(app) as address:
+        return answer(connected(address, head + body))
+
+
+def messages(app) -> int:
+    with app.app_context():
+        return db.session.scalar(select(func.count()).select_from(Message)) or 0
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_that_comes_twice_is_refused(app, ada, name):
+    plain = {
+        "Host": "x",
+        "Authorization": "{token}",
+        "Content-Type": JSON,
+        "Content-Length": str(len(BODY)),
+    }
+    twice = HEADERS[name]
+    own = [f"{k}: {v}" for k, v in plain.items() if k != name.split()[0]]
+    token, before = ada.headers["Authorization"], messages(app)
+    refused = sent(app, token, [*own, *twice])
+    assert refused.startswith(b"HTTP/1.1 400 "), refused
+    assert messages(app) == before
+    if name == "Content-Length":
+        return  # before the application
+    assert b"comes twice" in refused
+    accepted = sent(app, token, [*own, twice[0]])
+    assert accepted.startswith(b"HTTP/1.1 201 "), accepted
+    assert messages(app) == before + 1
+
+
+def test_list_headers_may_come_several_times(app, ada):
+    own = ["Host: x", "Authorization: {token}", f"Content-Type: {JSON}", "Content-Length: 16"]
+    lists = ["Accept: text/html;q=0", "Accept: */*", "Cookie: a=1", "Cookie: b=2",
+             "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2"]  # fmt: skip
+    accepted = sent(app, ada.headers["Authorization"], [*own, *lists])
+    assert accepted.startswith(b"HTTP/1.1 201 "), accepted
