@@ -337,15 +337,17 @@ test("messages of a replaced leader are ignored", async () => {
 // ---- interruptions
 
 test("an interruption and its end are delivered once to every tab", async () => {
-  const { tab, settle, source } = setUp();
+  const { tab, settle, source, timers } = setUp();
   const [one, two] = [tab("one"), tab("two")];
   one.subscribe("conversation:1");
   two.subscribe("conversation:2");
   await settle();
   open(source());
+  timers.pass(10_000);
 
   source().fail(0);
   source().fail(0);
+  timers.pass(1_000);
   open(source());
 
   for (const tab of [one, two]) assert.deepEqual(tab.names(), ["Connected", "Disconnected", "Connected"]);
@@ -365,11 +367,12 @@ test("a tab that opens during an interruption receives onDisconnected", async ()
 });
 
 test("a resumed connection advances the cursor past ids without data", async () => {
-  const { tab, settle, sources, source } = setUp({ format: "turbo" });
+  const { tab, settle, timers, source } = setUp({ format: "turbo" });
   const one = tab("one");
   const subscription = one.subscribe("conversation:1");
   await settle();
   open(source());
+  timers.pass(10_000);
 
   source().fail(0);
   open(source(), "e-4-0"); // ids without data have moved it
@@ -481,7 +484,7 @@ test("in 200 random histories of tabs, leaders and connections, every tab receiv
 
 /** One random history: a server's log, tabs, and actions on both. */
 async function atRandom(next, seed) {
-  const { tab, lead, settle, source } = setUp();
+  const { tab, lead, settle, source, timers } = setUp();
   const log = [];
   const tabs = [];
   const at = { source: null, position: 0 };
@@ -521,6 +524,7 @@ async function atRandom(next, seed) {
     settle,
   ];
   for (let step = 0; step < 60; step++) await pick(happen)();
+  timers.pass(30_000); // a back-off
   for (let quiet = 0; quiet < 5; quiet++) {
     await settle();
     serve();

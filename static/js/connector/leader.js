@@ -2,9 +2,10 @@
 
 /** @import { ConnectionMessage, Closed, FromFollower, Handlers, LeaderMessage, LeaderOptions, Open, Timers, Want } from "./types" */
 
+import { Backoff } from "./backoff.js";
 import { Connection, HEARTBEAT } from "./connection.js";
 import { compare, oldest } from "./cursor.js";
-import { backoff, isRefusal, probe, reasonOf, streamUrl } from "./request.js";
+import { isRefusal, probe, reasonOf, streamUrl } from "./request.js";
 
 export const MAX_STREAMS = 32; // on one connection, as the server allows
 const SETTLE = 50; // ms in which changes are collected
@@ -24,7 +25,7 @@ export class Leader {
   #growTimer = 0;
   #shrinkTimer = 0;
   #pollTimer;
-  #failures = 0;
+  #backoff;
   #ended = false;
 
   /**
@@ -33,6 +34,7 @@ export class Leader {
    */
   constructor(options, post) {
     this.#options = { settle: SETTLE, linger: LINGER, timers: /** @type {Timers} */ (globalThis), probe, ...options };
+    this.#backoff = new Backoff(options);
     /** @param {LeaderMessage} message */
     this.#post = (message) => post({ ...message, due: this.#connection?.due ?? HEARTBEAT });
     this.#pollTimer = this.#options.timers.setInterval(() => this.#connection?.wake(), POLL_INTERVAL);
@@ -156,7 +158,8 @@ export class Leader {
     this.#streams = this.#union();
     this.#cursor = cursor;
     if (this.#streams.length === 0) return;
-    this.#connection = new Connection({ ...this.#options, streams: this.#streams, cursor }, (message) => this.#relay(message));
+    const options = { ...this.#options, backoff: this.#backoff, streams: this.#streams, cursor };
+    this.#connection = new Connection(options, (message) => this.#relay(message));
   }
 
   /** @param {ConnectionMessage} message */
@@ -166,7 +169,6 @@ export class Leader {
       this.#connection = null;
       this.#closed(message);
     } else if (message.type === "open") {
-      this.#failures = 0;
       this.#postOpen(message);
     } else {
       this.#post(message);
@@ -203,7 +205,7 @@ export class Leader {
       this.#end({ status, reason }); // refused only together
     } else {
       for (const [stream, answer] of refused) this.#refuse(stream, answer);
-      const delay = refused.length > 0 ? 0 : backoff(this.#failures++, this.#options.random);
+      const delay = refused.length > 0 ? 0 : this.#backoff.next();
       this.#growTimer ||= this.#reopenIn(delay);
     }
   }

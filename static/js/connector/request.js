@@ -1,8 +1,6 @@
 /** @import { ProbeResult, StreamAddress } from "./types" */
 
 export const PROBE_TIMEOUT = 10_000;
-const FIRST_DELAY = 1_000;
-const LONGEST_DELAY = 30_000;
 const RETRYABLE = new Set([408, 425, 429]);
 
 /** @param {StreamAddress} address */
@@ -12,16 +10,6 @@ export function streamUrl({ url = "/streams", streams, format = "json", user, cu
   if (user !== undefined) query.set("user", String(user));
   if (cursor) query.set("last_event_id", cursor);
   return `${url}?${query}`;
-}
-
-/**
- * Milliseconds before an attempt: doubled with each up to `longest`, of which the upper half is random.
- *
- * @param {number} attempt  from 0
- */
-export function backoff(attempt, random = Math.random, first = FIRST_DELAY, longest = LONGEST_DELAY) {
-  const ceiling = Math.min(longest, first * 2 ** attempt);
-  return (ceiling + random() * ceiling) / 2;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Types of the connector's internals. What an application uses is in connector.d.ts. */
 
+import type { Backoff } from "./backoff.js";
 import type { Callbacks, ConnectOptions } from "./connector";
 
 /** `globalThis`, or a clock that a test advances. Delays are in milliseconds. */
@@ -34,6 +35,8 @@ export interface ConnectionOptions extends StreamAddress {
   firstDelay?: number;
   /** ms */
   longestDelay?: number;
+  /** Default: one of its own. */
+  backoff?: Backoff;
   EventSource?: typeof globalThis.EventSource;
   timers?: Timers;
   /** ms, of a clock that goes on while the machine sleeps. */
