@@ -94,7 +94,7 @@ function subscribe({ connector, account, conversation }, indicator) {
     onClosed: indicator.ended,
     onConnected: () => parts.forEach((part) => part.connected?.()),
     onPing: ({ lag }) => indicator.ping(lag),
-    onDisconnected: () => parts.forEach((part) => part.disconnected?.()),
+    onDisconnected: ({ reason }) => parts.forEach((part) => part.disconnected?.(reason)),
     onReset: () => reload(indicator),
   });
   connector.subscribe(`presence:${account}`, { onFragment: receive });

@@ -38,13 +38,16 @@ export interface Part {
   /** Called before an element takes the place of an older one, to carry state over. */
   carry?(old: HTMLElement, incoming: HTMLElement): void;
   connected?(): void;
-  disconnected?(): void;
+  /** `reason` as in the connector's `onDisconnected`. */
+  disconnected?(reason: string): void;
 }
 
 /** Shows whether the page is live. */
 export interface Indicator extends Part {
   readonly isLive: boolean;
   warn(text: string): void;
+  connected(): void;
+  disconnected(reason: string): void;
   ping(lag: number): void;
   ended(closing: { status?: number; reason: string }): void;
 }
