@@ -4,10 +4,11 @@ export const PROBE_TIMEOUT = 10_000;
 const RETRYABLE = new Set([408, 425, 429]);
 
 /** @param {StreamAddress} address */
-export function streamUrl({ url = "/streams", streams, format = "json", user, cursor = "" }) {
+export function streamUrl({ url = "/streams", streams, format = "json", user, token, cursor = "" }) {
   const query = new URLSearchParams(streams.map((stream) => ["stream", stream]));
   query.set("format", format);
   if (user !== undefined) query.set("user", String(user));
+  if (token) query.set("token", token); // EventSource can't send a header
   if (cursor) query.set("last_event_id", cursor);
   return `${url}?${query}`;
 }
