@@ -76,5 +76,5 @@ export class Credentials {
 
 /** @returns {HTMLMetaElement | null | undefined} */
 function metaOf() {
-  return globalThis.document?.querySelector('meta[name="csrf-token"]');
+  return /** @type {any} */ (globalThis.document?.querySelector('meta[name="csrf-token"]'));
 }

@@ -69,7 +69,11 @@ export function startIndicator() {
       return live.name === "live" || live.name === "late";
     },
     warn,
-    connected: () => update(() => live.connected()),
+    connected: () => {
+      update(() => live.connected());
+      if ("replaced" in notice.dataset) notice.hidden = true;
+      delete notice.dataset.replaced;
+    },
     disconnected: (reason) => update(() => live.disconnected(reason, navigator.onLine)),
     ping: (lag) => update(() => live.ping(lag)),
     ended: ({ reason }) => {
@@ -81,6 +85,13 @@ export function startIndicator() {
         word.textContent = "Not live";
         warn(reason === "forbidden" ? "You no longer have access to this." : "Live updates have stopped.");
       }
+    },
+    replaced: (name) => {
+      update(() => live.ended());
+      word.textContent = "Not live";
+      const owner = find(document, "#me-menu .me").textContent;
+      warn(`${name} is signed in in this browser now, and this page is ${owner}’s. Replies that were not sent are kept for ${owner}.`);
+      notice.dataset.replaced = "";
     },
   };
 }
