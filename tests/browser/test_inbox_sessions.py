@@ -90,7 +90,7 @@ def test_a_tab_whose_browser_another_user_signed_in_to_shows_it_and_keeps_the_dr
     sign_in_elsewhere(kevin, "ada")
     for page in (kevin, second):
         page.evaluate("dispatchEvent(new Event('focus'))")
-        expect(page.locator("#notice")).to_contain_text("Ada is signed in")
+        expect(page.locator("#notice")).to_contain_text("signed in as Ada now")
         expect(page.locator("#notice")).to_contain_text("this page is Kevin’s")
         expect(page.locator("#live")).to_contain_text("Not live")
     newest = ada.say(1, "Not for a page of Kevin's")

@@ -164,6 +164,15 @@ test("post() with a visitor's token asks for it first, and again after a 401; no
   assert.ok(requests.every(({ headers }) => !("X-CSRF-Token" in headers)));
 });
 
+test("post() whose first token is refused, an old one of the page's, asks for another", async () => {
+  const { fetch, requests } = server(refusal(), json(201, { id: 5 }));
+  const tokens = ["old", "new"];
+  const credentials = new Credentials({ token: () => tokens.shift(), fetch });
+
+  assert.deepEqual(await post("/x", {}, { credentials, fetch }), { id: 5 });
+  assert.deepEqual(requests.map(({ headers }) => headers.Authorization), ["Bearer old", "Bearer new"]);
+});
+
 for (const [what, token] of [
   ["the same token", () => "one"],
   ["null", () => null],

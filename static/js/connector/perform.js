@@ -51,7 +51,7 @@ export function actionUrl(name, action) {
 export async function post(url, data, { credentials = new Credentials(), fetch = globalThis.fetch, timers = globalThis, delays = DELAYS }) {
   const retries = data.client_id ? delays : [];
   let mayRenew = true;
-  if (credentials.isMissing) mayRenew = !(await isRenewed(credentials));
+  if (credentials.isMissing) await isRenewed(credentials);
   for (let attempt = 0; ; ) {
     const { secret, headers } = credentials;
     try {

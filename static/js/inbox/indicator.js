@@ -90,7 +90,7 @@ export function startIndicator() {
       update(() => live.ended());
       word.textContent = "Not live";
       const owner = find(document, "#me-menu .me").textContent;
-      warn(`${name} is signed in in this browser now, and this page is ${owner}’s. Replies that were not sent are kept for ${owner}.`);
+      warn(`This browser is signed in as ${name} now, and this page is ${owner}’s. Replies that were not sent are kept for ${owner}.`);
       notice.dataset.replaced = "";
     },
   };
