@@ -30,6 +30,9 @@ from flask.sessions import SessionMixin
 from flask_login import current_user
 from flask_login import login_user
 from flask_login import logout_user
+from flask_wtf.csrf import ValidationError
+from flask_wtf.csrf import generate_csrf
+from flask_wtf.csrf import validate_csrf
 from itsdangerous import BadSignature
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import bindparam
@@ -41,6 +44,7 @@ from werkzeug.security import generate_password_hash
 from rtapp import clock
 from rtapp.errors import BadRequest
 from rtapp.errors import Forbidden
+from rtapp.errors import SessionReplaced
 from rtapp.errors import Unauthorized
 from rtapp.events import control
 from rtapp.extensions import csrf
@@ -55,6 +59,7 @@ from rtapp.models import User
 from rtapp.models import UserSession
 
 SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
+SIGN_IN = "login.sign_in"  # the endpoint that needs no session
 SIGNATURE_CACHE_SIZE = 10_000  # verified tokens, a few hundred bytes each
 TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
 CUSTOMER_SALT = "rtapp.visitor"
@@ -130,12 +135,16 @@ def token_in_address() -> str | None:
 
 
 def sign_in(email: str, password: str) -> User | None:
-    """Start a session for the user with this address and password, or return None."""
+    """Start a session for the user with this address and password, or return None.
+
+    It takes the place of the browser's present session (OWASP ASVS 5.0, 7.2.4).
+    """
     user: User | None = db.session.scalar(select(User).where(User.email == email.strip().lower()))
     stored = user.password_hash if user is not None else None
     # In a thread: the hash is slow by design and would block every stream of this process.
     if not gevent.get_hub().threadpool.apply(matches, (stored, password)) or user is None:
         return None
+    end_session()
     session.clear()  # against session fixation, such as a planted CSRF token
     session["sid"] = secrets.token_hex(16)
     session.permanent = True
@@ -146,6 +155,7 @@ def sign_in(email: str, password: str) -> User | None:
     db.session.add(UserSession(id=session["sid"], user_id=user.id))
     db.session.commit()
     login_user(user)
+    generate_csrf()  # now: pages that load at the same time would each make another one
     return user
 
 
@@ -161,13 +171,24 @@ def dummy_hash() -> str:
 
 def sign_out() -> None:
     """End this browser's session and its streams. A script's token stays valid."""
-    user = signed_in()
-    if "sid" in session:
-        db.session.execute(delete(UserSession).where(UserSession.id == session["sid"]))
-        control.recheck(user.id)
-        db.session.commit()
+    signed_in()
+    end_session()
+    db.session.commit()
     logout_user()
     session.clear()
+
+
+def end_session() -> None:
+    """Delete the row of this browser's session. Its streams are closed after the commit."""
+    row = db.session.get(UserSession, session.get("sid", ""))
+    if row is not None:
+        db.session.delete(row)
+        control.recheck(row.user_id)
+
+
+def csrf_token() -> str | None:
+    """The CSRF token of this browser's session, None for a request without one."""
+    return generate_csrf() if "sid" in session else None
 
 
 def create_token(user: User, expires_in: int | None = None) -> str:
@@ -297,17 +318,40 @@ class CookielessForScripts(SecureCookieSessionInterface):
 
 
 def protect_from_forgery() -> None:
-    """Reject a browser's unsafe request that does not come from a page of this site.
+    """Reject a browser's unsafe request that does not come from a page of its present session.
 
-    A request with a session cookie needs the session's CSRF token. A request without one (the
-    login) is checked against login CSRF by its source: Sec-Fetch-Site (Fetch Metadata) and Origin
-    (RFC 6454, section 7). Raises BadRequest.
+    The session's CSRF token proves that it does. Without this proof, a request from another site is
+    refused. One that is signed in is refused as well: its page is of a session that has ended or
+    was replaced. One that is not signed in has no rights to abuse; its view answers. Signing in
+    needs no session. Raises BadRequest, SessionReplaced.
     """
     if request.method in ("GET", "HEAD", "OPTIONS") or has_bearer(request):
         return
-    if current_app.config["SESSION_COOKIE_NAME"] in request.cookies:
-        csrf.protect()
+    given = request.form.get("csrf_token") or request.headers.get("X-CSRF-Token")
+    if is_of_session(given):
+        csrf.protect()  # over HTTPS, it checks the Referer too
         return
+    refuse_other_site()
+    user = current_user._get_current_object()
+    if request.endpoint == SIGN_IN or not isinstance(user, Principal):
+        return
+    if not given:
+        raise BadRequest("The CSRF token is missing; send the page's as X-CSRF-Token.")
+    raise SessionReplaced(user.name)
+
+
+def is_of_session(token: str | None) -> bool:
+    """Whether this is the CSRF token of the request's session cookie."""
+    try:
+        validate_csrf(token)
+    except ValidationError:
+        return False
+    return True
+
+
+def refuse_other_site() -> None:
+    """Raises BadRequest for a request from another site, by Sec-Fetch-Site (Fetch Metadata) and
+    Origin (RFC 6454, section 7)."""
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
     foreign = origin is not None and urlsplit(origin).netloc != request.host

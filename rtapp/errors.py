@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 RETRY_AFTER = 5  # s
+SECRETS = {"csrf_token", "password"}  # fields of a form that no page repeats
 
 
 class Problem(Exception):
@@ -41,6 +42,17 @@ class BadRequest(Problem):
 
 class Unauthorized(Problem):
     status = HTTPStatus.UNAUTHORIZED
+
+
+class SessionReplaced(Unauthorized):
+    """The page that sent this is of a session that has ended. `user` is the name of the user who is
+    signed in now."""
+
+    def __init__(self, user: str):
+        super().__init__(
+            f"This page is of a session that has ended; {user} is signed in now. Load it again."
+        )
+        self.user = user
 
 
 class Forbidden(Problem):
@@ -101,9 +113,7 @@ def wants_html() -> bool:
 def answer(problem: Problem) -> BaseResponse:
     if wants_html():
         if problem.status is HTTPStatus.UNAUTHORIZED:
-            may_return = request.method == "GET" and "token" not in request.args
-            here = request.full_path.rstrip("?") if may_return else None
-            return redirect(url_for("login.page", next=here))
+            return answer_unauthorized(problem)
         page = render_template(
             "error.html",
             status=problem.status.value,
@@ -126,6 +136,30 @@ def answer(problem: Problem) -> BaseResponse:
     if problem.status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
     return Response(json.dumps(body), problem.status, headers, "application/problem+json")
+
+
+def answer_unauthorized(problem: Problem) -> BaseResponse:
+    """A redirect to the login. A form is answered with what it held, to be sent again: the login
+    would replace the only copy of a text."""
+    if request.method in ("GET", "HEAD"):
+        may_return = "token" not in request.args
+        here = request.full_path.rstrip("?") if may_return else None
+        return redirect(url_for("login.page", next=here))
+    user = problem.user if isinstance(problem, SessionReplaced) else None
+    fields = submitted_fields()
+    if user is None and not fields:
+        return redirect(url_for("login.page"))
+    page = render_template("session_ended.html", user=user, fields=fields)
+    return Response(page, problem.status, problem.headers)
+
+
+def submitted_fields() -> list[tuple[str, str]]:
+    """The fields of the request's form, without secrets."""
+    try:
+        fields = request.form.items(multi=True)
+    except HTTPException:  # too long
+        return []
+    return [(name, value) for name, value in fields if name not in SECRETS]
 
 
 def answer_http(error: HTTPException) -> BaseResponse:

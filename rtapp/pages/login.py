@@ -3,12 +3,10 @@ from typing import Annotated
 
 from flask import Blueprint
 from flask import current_app
-from flask import jsonify
 from flask import redirect
 from flask import render_template
 from flask import request
 from flask import url_for
-from flask_wtf.csrf import generate_csrf
 from pydantic import AfterValidator
 from pydantic import Field
 from werkzeug.wrappers import Response
@@ -18,10 +16,11 @@ from rtapp import ratelimits
 from rtapp import validation
 from rtapp.errors import Unauthorized
 from rtapp.errors import wants_html
-from rtapp.events import presenters
 from rtapp.text import not_blank
 from rtapp.validation import Body
 from rtapp.validation import Text
+
+from .me import described
 
 bp = Blueprint("login", __name__)
 
@@ -54,9 +53,7 @@ def sign_in() -> Response | tuple[str, int]:
     ratelimits.give_back()
     if wants_html():
         return redirect(local(credentials.next) or url_for("me.home"), 303)
-    response = jsonify(presenters.me(user))
-    response.headers["X-CSRF-Token"] = generate_csrf()
-    return response
+    return described(user)
 
 
 @bp.post("/logout")

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 from rtapp import auth
 from rtapp.errors import NotFound
 from rtapp.events import presenters
+from rtapp.models import User
 
 bp = Blueprint("me", __name__)
 
@@ -22,4 +23,14 @@ def home() -> Response:
 
 @bp.get("/me")
 def me() -> Response:
-    return jsonify(presenters.me(auth.signed_in()))
+    return described(auth.signed_in())
+
+
+def described(user: User) -> Response:
+    """The user as JSON. The header X-CSRF-Token has the token of the browser's session: a page that
+    is older than this session goes on with it."""
+    response = jsonify(presenters.me(user))
+    token = auth.csrf_token()
+    if token is not None:
+        response.headers["X-CSRF-Token"] = token
+    return response

@@ -17,6 +17,7 @@ TOO_MANY = (
     b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nRetry-After: %d\r\n"
     b"Connection: close\r\n\r\n" % RETRY_AFTER
 )
+OPEN = b"event: stream.open\n"
 ANSWERS = {"refuse": BAD_GATEWAY, "limit": TOO_MANY}
 
 
@@ -24,7 +25,7 @@ class Proxy:
     """`mode` applies to open and new streams; pages and actions always pass.
 
     pass: forward. stall: keep the data. swallow: drop the data. refuse, limit: cut open streams and
-    answer new ones with 502 or 429.
+    answer new ones with 502 or 429. snap: let `stream.open` through, and cut.
     """
 
     def __init__(self, server: str):
@@ -118,3 +119,6 @@ class Proxy:
                     return
                 if mode != "swallow":
                     kept += data
+                if mode == "snap" and b"\n\n" in kept.partition(OPEN)[2]:
+                    client.sendall(kept)
+                    return

@@ -79,6 +79,30 @@ def test_a_stream_refused_with_429_is_retried_after_the_servers_retry_after(wind
         proxy.stop()
 
 
+def test_the_inbox_does_not_flicker_while_a_proxy_cuts_each_stream_after_its_opening(
+    window, server, ada
+):
+    proxy = Proxy(server)
+    try:
+        kevin = window("kevin", base_url=proxy.address)
+        kevin.context.add_init_script(STATES)
+        live(kevin, "/conversations/5")
+        proxy.mode = "snap"
+        proxy.cut()
+        asked = proxy.streams
+        eventually(lambda: proxy.streams >= asked + 5, "the page opens five more streams")
+        said = ada.say(5, "Said while the streams were cut")
+        proxy.mode = "pass"
+        expect(kevin.locator(f"#message-{said}")).to_be_visible()
+        expect(kevin.locator("#live")).to_contain_text("Live")
+        assert states(kevin)[:3] == ["connecting", "live", "reconnecting"]
+        assert states(kevin)[-1] == "live"
+        assert states(kevin).count("live") <= 4, "once for each of the five streams"
+        assert shows_what_a_fresh_load_shows(kevin, ada, 5)
+    finally:
+        proxy.stop()
+
+
 def test_a_reset_reloads_every_tab_of_the_browser(window, restartable, ada):
     """Kevin gains an inbox: no event contains its existing conversations."""
     pages = [window("kevin")]

@@ -3,6 +3,7 @@
 A script writes all the time, so that silence is a fault: the page tolerates 1.5 s of it.
 """
 
+import itertools
 import json
 from pathlib import Path
 from urllib.parse import urlencode
@@ -122,3 +123,24 @@ def test_the_page_recovers_from_being_offline_without_a_loss_on_one_connection(
     page.context.set_offline(False)
     recovers(page, writer)
     eventually(lambda: open_streams(server) == 1)
+
+
+def test_the_page_waits_longer_and_longer_for_a_proxy_that_cuts_each_stream_after_its_opening(
+    page, proxy, writer
+):
+    """The browser's own reconnection would come within 3 s each time, the server's `retry`."""
+    hear_more(page)
+    page.evaluate("tab.connector.disconnect()")
+    proxy.mode = "snap"
+    asked = proxy.streams
+    page.evaluate(
+        """import("/static/js/connector/connector.js").then(({connect}) =>
+          connect({share: false, firstDelay: 100}).subscribe("account:1", {}))"""
+    )
+    eventually(lambda: proxy.streams >= asked + 8, "the page opens eight streams")
+    times = [at for at, _ in proxy.asked[asked:]]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert {method for _, method in proxy.asked[asked:]} == {"GET"}
+    shortest = [0.1 * 2**n / 2 for n in range(len(gaps))]
+    assert all(gap > least * 0.9 for gap, least in zip(gaps, shortest, strict=True)), gaps
+    assert gaps[6] > 3

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { Backoff } from "../../static/js/connector/backoff.js";
 import { Connection, HEARTBEAT } from "../../static/js/connector/connection.js";
-import { backoff, probe, streamUrl } from "../../static/js/connector/request.js";
+import { probe, streamUrl } from "../../static/js/connector/request.js";
 import { FakeEventSource, FakeTimers, settled, cursorIn } from "./fakes.js";
 
 const DEAD = 2.5 * HEARTBEAT;
@@ -209,17 +210,49 @@ test("a connection that never opens is rebuilt", () => {
 
 // ---- errors
 
-test("a source that the browser reconnects is kept", () => {
+test("a source that was open for ten seconds is kept: the browser reconnects it", () => {
   const { sources, types, timers } = setUp();
   sources[0].emit("stream.open", { heartbeat: 15 });
+  timers.pass(10_000);
 
-  sources[0].fail(0);
   sources[0].fail(0);
   timers.pass(5_000);
   sources[0].emit("stream.open", { heartbeat: 15 });
 
   assert.equal(sources.length, 1);
+  assert.ok(!sources[0].isClosed);
   assert.deepEqual(types(), ["open", "wait", "open"]);
+});
+
+test("a source whose reconnection by the browser fails is replaced after the back-off", () => {
+  const { sources, timers } = setUp();
+  sources[0].emit("stream.open", { heartbeat: 15 });
+  timers.pass(10_000);
+
+  sources[0].fail(0);
+  sources[0].fail(0);
+  assert.ok(sources[0].isClosed, "or the browser would come back too early");
+  assert.equal(sources.length, 1);
+  timers.pass(750);
+
+  assert.equal(sources.length, 2);
+});
+
+test("a source that was open for less than ten seconds is closed, and replaced after the back-off from the last cursor", () => {
+  const { sources, timers, last, types } = setUp();
+  sources[0].emit("stream.open", { heartbeat: 15 });
+  sources[0].emit("message", "x", "e-5-0");
+  timers.pass(9_999);
+
+  sources[0].fail(0);
+  assert.ok(sources[0].isClosed, "or the browser would come back too early");
+  timers.pass(749);
+  assert.equal(sources.length, 1);
+  timers.pass(1);
+
+  assert.equal(sources.length, 2);
+  assert.equal(cursorIn(last()), "e-5-0");
+  assert.deepEqual(types(), ["open", "event", "wait"]);
 });
 
 test("a closed source is replaced after the back-off, from the last cursor", async () => {
@@ -357,34 +390,47 @@ test("retry() does nothing without a delay", () => {
 // ---- the back-off
 
 test("the back-off doubles up to thirty seconds", () => {
-  assert.deepEqual([0, 1, 2, 3, 4, 5, 6, 50].map((attempt) => backoff(attempt, () => 1)), [
-    1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000,
-  ]);
+  const backoff = new Backoff({ random: () => 1 });
+  assert.deepEqual(Array.from({ length: 8 }, () => backoff.next()), [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
 });
 
 test("the back-off's jitter stays within the upper half", () => {
-  for (let attempt = 0; attempt < 12; attempt++) {
-    const ceiling = backoff(attempt, () => 1);
-    assert.equal(backoff(attempt, () => 0), ceiling / 2);
-    for (let i = 0; i < 50; i++) {
-      const delay = backoff(attempt);
-      assert.ok(delay >= ceiling / 2 && delay < ceiling);
-    }
+  const [lowest, any, highest] = [() => 0, Math.random, () => 1].map((random) => new Backoff({ random }));
+  for (let attempt = 0; attempt < 1_100; attempt++) {
+    const ceiling = highest.next();
+    assert.equal(lowest.next(), ceiling / 2);
+    const delay = any.next();
+    assert.ok(delay >= ceiling / 2 && delay < ceiling);
   }
 });
 
-test("each failure doubles the delay, and an open resets it", () => {
+test("each failure doubles the delay, and only a stream that was open for ten seconds resets it", () => {
   const { sources, timers, last } = setUp({ random: () => 0 });
-  const waits = () => {
+  const waits = (life) => {
+    last().emit("stream.open", { heartbeat: 15 });
+    timers.pass(life);
     last().emit("stream.closed", "no delay given");
     const [before, start] = [sources.length, timers.now];
     while (sources.length === before) timers.pass(50);
     return timers.now - start;
   };
 
-  assert.deepEqual([waits(), waits(), waits()], [500, 1_000, 2_000]);
+  assert.deepEqual([waits(0), waits(9_999), waits(0)], [500, 1_000, 2_000]);
+  assert.equal(waits(10_000), 500);
+});
+
+test("a connection that is closed after ten seconds resets the back-off of the next one", () => {
+  const timers = new FakeTimers();
+  const backoff = new Backoff({ now: timers.wallClock, random: () => 1 });
+  const { connection, last } = setUp({ timers, backoff });
+  backoff.next();
+  backoff.next();
   last().emit("stream.open", { heartbeat: 15 });
-  assert.equal(waits(), 500);
+  timers.pass(10_000);
+
+  connection.close();
+
+  assert.equal(backoff.next(), 1_000);
 });
 
 // ---- sleep

@@ -45,7 +45,8 @@ export class FakeTimers {
   }
 
   setTimeout = (run, delay) => {
-    this.due.set(this.next, { run, at: this.now + delay });
+    const isOverflow = delay >= 2 ** 31; // "long timeout": WHATWG HTML, 8.7
+    this.due.set(this.next, { run, at: this.now + (isOverflow ? 0 : delay) });
     return this.next++;
   };
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { Credentials } from "../../static/js/connector/credentials.js";
 import { ActionError, actionUrl, post } from "../../static/js/connector/perform.js";
 
 const json = (status, body, headers) => new Response(JSON.stringify(body), { status, headers });
@@ -33,7 +34,7 @@ for (const [name, action] of [["presence", "x"], ["conversation:", "x"], ["conve
 test("post() sends JSON with the CSRF token and returns the parsed answer", async () => {
   const { fetch, requests } = server(json(201, { id: 5 }));
 
-  assert.deepEqual(await post("/conversations/1/messages", { content: "Hi" }, { csrf: "t", fetch }), { id: 5 });
+  assert.deepEqual(await post("/conversations/1/messages", { content: "Hi" }, { credentials: new Credentials({ csrf: "t" }), fetch }), { id: 5 });
 
   assert.equal(requests[0].url, "/conversations/1/messages");
   assert.equal(requests[0].method, "POST");
@@ -87,4 +88,114 @@ test("post() gives up after three attempts", async () => {
 
   await assert.rejects(post("/x", { client_id: "a" }, { fetch, delays }), { status: 0 });
   assert.equal(requests.length, 3);
+});
+
+// ---- refused with 401
+
+const refusal = () => json(401, { status: 401, detail: "This page is of a session that has ended." });
+const me = (id, csrf) => json(200, { id, name: "Kevin" }, { "X-CSRF-Token": csrf });
+
+test("post() after another sign-in of the same user takes the new CSRF token, and is sent once more", async () => {
+  const { fetch, requests } = server(refusal(), me(2, "new"), json(201, { id: 5 }), json(201, { id: 6 }));
+  const credentials = new Credentials({ user: "2", csrf: "old", fetch });
+
+  assert.deepEqual(await post("/x", { content: "Hi" }, { credentials, fetch }), { id: 5 });
+  await post("/x", {}, { credentials, fetch });
+
+  assert.deepEqual(requests.map(({ url }) => url), ["/x", "/me", "/x", "/x"]);
+  assert.deepEqual(requests.map(({ headers }) => headers["X-CSRF-Token"]), ["old", undefined, "new", "new"]);
+  assert.equal(requests[2].body, requests[0].body);
+});
+
+for (const [who, answer] of [
+  ["as another user", () => me(1, "new")],
+  ["with nobody signed in", () => json(401, {})],
+  ["without an answer", () => new TypeError("network")],
+  ["with a server that fails", () => json(500, {})],
+]) {
+  test(`post() ${who} throws the 401, and is not sent again`, async () => {
+    const { fetch, requests } = server(refusal(), answer(), json(201, {}));
+    const credentials = new Credentials({ user: 2, csrf: "old", fetch });
+
+    await assert.rejects(post("/x", { client_id: "a" }, { credentials, fetch, delays: [0, 0] }), { status: 401 });
+
+    assert.equal(requests.length, 2);
+    assert.equal(credentials.secret, "old");
+  });
+}
+
+test("post() of a page that does not name its user is not sent again: it might be another one's", async () => {
+  const { fetch, requests } = server(refusal(), me(2, "new"), json(201, {}));
+
+  await assert.rejects(post("/x", {}, { credentials: new Credentials({ csrf: "old", fetch }), fetch }), { status: 401 });
+  assert.equal(requests.length, 1);
+});
+
+test("post() that is refused again with the new token throws the 401", async () => {
+  const { fetch, requests } = server(refusal(), me(2, "new"), refusal(), json(201, {}));
+  const credentials = new Credentials({ user: 2, csrf: "old", fetch });
+
+  await assert.rejects(post("/x", {}, { credentials, fetch }), { status: 401 });
+  assert.equal(requests.length, 3);
+});
+
+test("actions that are refused together renew the session once", async () => {
+  const requests = [];
+  const fetch = async (url, { headers }) => {
+    requests.push(url);
+    if (url === "/me") return me(2, "new");
+    return headers["X-CSRF-Token"] === "new" ? json(201, {}) : refusal();
+  };
+  const credentials = new Credentials({ user: 2, csrf: "old", fetch });
+
+  await Promise.all(Array.from({ length: 5 }, () => post("/x", {}, { credentials, fetch })));
+  assert.equal(requests.filter((url) => url === "/me").length, 1);
+});
+
+test("post() with a visitor's token asks for it first, and again after a 401; no CSRF token is sent", async () => {
+  const { fetch, requests } = server(json(201, {}), refusal(), json(201, {}));
+  const tokens = ["one", "two"];
+  const credentials = new Credentials({ token: async () => tokens.shift(), fetch });
+
+  await post("/x", {}, { credentials, fetch });
+  await post("/x", {}, { credentials, fetch });
+
+  assert.deepEqual(requests.map(({ headers }) => headers.Authorization), ["Bearer one", "Bearer one", "Bearer two"]);
+  assert.ok(requests.every(({ headers }) => !("X-CSRF-Token" in headers)));
+});
+
+test("post() whose first token is refused, an old one of the page's, asks for another", async () => {
+  const { fetch, requests } = server(refusal(), json(201, { id: 5 }));
+  const tokens = ["old", "new"];
+  const credentials = new Credentials({ token: () => tokens.shift(), fetch });
+
+  assert.deepEqual(await post("/x", {}, { credentials, fetch }), { id: 5 });
+  assert.deepEqual(requests.map(({ headers }) => headers.Authorization), ["Bearer old", "Bearer new"]);
+});
+
+for (const [what, token] of [
+  ["the same token", () => "one"],
+  ["null", () => null],
+  ["no text", () => 7],
+]) {
+  test(`a token() that returns ${what} after a 401 is final`, async () => {
+    const { fetch, requests } = server(json(201, {}), refusal(), json(201, {}));
+    let calls = 0;
+    const credentials = new Credentials({ token: () => (calls++ === 0 ? "one" : token()), fetch });
+    await post("/x", {}, { credentials, fetch });
+
+    await assert.rejects(post("/x", {}, { credentials, fetch }), { status: 401 });
+    assert.equal(requests.length, 2);
+  });
+}
+
+test("the page's renew() is called in place of asking the server", async () => {
+  const { fetch, requests } = server(refusal(), json(201, {}));
+  let calls = 0;
+  const credentials = new Credentials({ csrf: "old", fetch, renew: async () => ++calls === 1 });
+
+  await post("/x", {}, { credentials, fetch });
+
+  assert.deepEqual(requests.map(({ url }) => url), ["/x", "/x"]);
+  assert.equal(calls, 1);
 });

@@ -45,7 +45,8 @@ function setUp({ probe = async () => ({ status: 200 }), ...options } = {}) {
       tabs.delete(name);
       leader.receive({ type: "bye", tab: name });
     };
-    return { follower, received, subscribe, close, names: () => received.map(([callback]) => callback) };
+    const retry = () => leader.receive({ type: "retry", tab: name });
+    return { follower, received, subscribe, close, retry, names: () => received.map(([callback]) => callback) };
   };
   const settle = async () => {
     await settled();
@@ -337,15 +338,17 @@ test("messages of a replaced leader are ignored", async () => {
 // ---- interruptions
 
 test("an interruption and its end are delivered once to every tab", async () => {
-  const { tab, settle, source } = setUp();
+  const { tab, settle, source, timers } = setUp();
   const [one, two] = [tab("one"), tab("two")];
   one.subscribe("conversation:1");
   two.subscribe("conversation:2");
   await settle();
   open(source());
+  timers.pass(10_000);
 
   source().fail(0);
   source().fail(0);
+  timers.pass(1_000);
   open(source());
 
   for (const tab of [one, two]) assert.deepEqual(tab.names(), ["Connected", "Disconnected", "Connected"]);
@@ -365,11 +368,12 @@ test("a tab that opens during an interruption receives onDisconnected", async ()
 });
 
 test("a resumed connection advances the cursor past ids without data", async () => {
-  const { tab, settle, sources, source } = setUp({ format: "turbo" });
+  const { tab, settle, timers, source } = setUp({ format: "turbo" });
   const one = tab("one");
   const subscription = one.subscribe("conversation:1");
   await settle();
   open(source());
+  timers.pass(10_000);
 
   source().fail(0);
   open(source(), "e-4-0"); // ids without data have moved it
@@ -464,6 +468,8 @@ for (const [how, refuse] of [
 
     refuse(source());
     await settle();
+    timers.pass(1_000); // until the session is asked for a second time
+    await settle();
     timers.pass(600_000);
 
     assert.equal(sources.length, 1);
@@ -473,6 +479,169 @@ for (const [how, refuse] of [
   });
 }
 
+// ---- renewing
+
+/** Credentials whose renew() gives the answers in turn; an Error is thrown. */
+function credentialsThat(...answers) {
+  const credentials = { token: "one", secret: "one", isMissing: false, asked: 0 };
+  credentials.renew = async () => {
+    const answer = answers[credentials.asked++] ?? false;
+    if (answer instanceof Error) throw answer;
+    if (answer) Object.assign(credentials, { token: answer, secret: answer, isMissing: false });
+    return Boolean(answer);
+  };
+  return credentials;
+}
+const tokenIn = (source) => new URL(source.url, "http://x").searchParams.get("token");
+const signedOut = (source) => source.emit("stream.closed", { reason: "signed_out", reconnect: false });
+
+for (const [how, refuse] of [
+  ["an answer of 401", (source) => source.fail(2)],
+  ["stream.closed", signedOut],
+]) {
+  test(`a token that ends by ${how} is renewed: every tab goes on from its cursor, and none is rejected`, async () => {
+    const credentials = credentialsThat("two");
+    const { tab, settle, timers, sources, source } = setUp({ probe: async () => ({ status: 401 }), credentials });
+    const [one, two] = [tab("one"), tab("two")];
+    one.subscribe("conversation:1");
+    two.subscribe("conversation:2");
+    await settle();
+    open(source());
+    emitMessage(source(), "conversation:1", "e-5-0");
+    assert.equal(tokenIn(source()), "one");
+
+    refuse(source());
+    await settle();
+    timers.pass(1_000);
+
+    assert.equal(sources.length, 2);
+    assert.equal(tokenIn(source()), "two");
+    assert.equal(cursorIn(source()), "e-5-0");
+    open(source());
+    for (const { names } of [one, two]) {
+      assert.ok(!names().includes("Rejected"));
+      assert.deepEqual(names().filter((name) => name !== "MessageCreated"), ["Connected", "Disconnected", "Connected"]);
+    }
+    assert.deepEqual(one.received.find(([name]) => name === "Disconnected").at(-1).reason, how === "stream.closed" ? "signed_out" : "network");
+  });
+}
+
+test("a session whose new cookie comes late is asked for twice, and goes on", async () => {
+  const credentials = credentialsThat(false, "two");
+  const { tab, settle, timers, sources, source } = setUp({ credentials });
+  const one = tab("one");
+  one.subscribe("conversation:1");
+  await settle();
+  open(source());
+
+  signedOut(source());
+  for (let turn = 0; turn < 3; turn++) {
+    await settle();
+    timers.pass(2_000);
+  }
+
+  assert.equal(sources.length, 2);
+  assert.ok(!one.names().includes("Rejected"));
+});
+
+test("credentials that can't be asked for now are asked for again, with a growing delay, and at once when the network is back", async () => {
+  const away = new TypeError("network");
+  const credentials = credentialsThat(away, away, away, away, "two");
+  const { tab, settle, timers, source } = setUp({ credentials });
+  const one = tab("one");
+  one.subscribe("conversation:1");
+  await settle();
+  open(source());
+
+  signedOut(source());
+  await settle();
+  for (const [wait, asked] of [[700, 2], [1_450, 3], [2_950, 4]]) {
+    assert.equal(credentials.asked, asked - 1);
+    timers.pass(wait);
+    await settle();
+    assert.equal(credentials.asked, asked);
+  }
+  one.retry();
+  await settle();
+  assert.equal(credentials.asked, 5);
+  assert.ok(!one.names().includes("Rejected"));
+});
+
+test("tokens that are refused one after another end the streams after two renewals", async () => {
+  const credentials = credentialsThat("two", "three", "four", "five");
+  const { tab, settle, timers, sources, source } = setUp({ probe: async () => ({ status: 401 }), credentials });
+  const one = tab("one");
+  one.subscribe("conversation:1");
+  await settle();
+  for (let turn = 0; turn < 20; turn++) {
+    if (!source().isClosed) source().fail(2);
+    await settle();
+    timers.pass(30_000);
+  }
+
+  assert.deepEqual(sources.map(tokenIn), ["one", "two", "three"]);
+  assert.equal(credentials.asked, 2);
+  assert.deepEqual(one.names().slice(-2), ["Rejected", "Closed"]);
+});
+
+test("a visitor's first stream waits for the token", async () => {
+  const credentials = Object.assign(credentialsThat("one"), { token: undefined, secret: "", isMissing: true });
+  const { tab, settle, sources, source } = setUp({ credentials });
+  const one = tab("one");
+  one.subscribe("conversation:1");
+  await settle();
+  await settle();
+
+  assert.deepEqual(sources.map(tokenIn), ["one"]);
+  open(source());
+  assert.deepEqual(one.names(), ["Connected"]);
+});
+
+test("a tab that opens while the credentials are renewed is served by the renewed connection only", async () => {
+  const credentials = credentialsThat();
+  let answer;
+  credentials.renew = () => new Promise((resolve) => (answer = resolve));
+  const { tab, settle, timers, sources, source } = setUp({ credentials });
+  tab("one").subscribe("conversation:1");
+  await settle();
+  open(source());
+  signedOut(source());
+  await settle();
+  tab("two").subscribe("conversation:2");
+  await settle();
+  timers.pass(60_000);
+  await settle();
+  assert.equal(sources.length, 1);
+
+  answer(true);
+  await settle();
+  timers.pass(1_000);
+  assert.equal(sources.length, 2);
+  assert.deepEqual(streamsIn(source()), ["conversation:1", "conversation:2"]);
+});
+
+test("streams that ended as signed out can be subscribed to again, from their cursors", async () => {
+  const credentials = credentialsThat(false, false, "two");
+  const { tab, settle, timers, sources, source } = setUp({ credentials });
+  const one = tab("one");
+  const subscription = one.subscribe("conversation:1");
+  await settle();
+  open(source());
+  emitMessage(source(), "conversation:1", "e-5-0");
+  signedOut(source());
+  await settle();
+  timers.pass(1_000);
+  await settle();
+  assert.equal(one.names().at(-1), "Closed");
+
+  one.subscribe("conversation:1", subscription.cursor);
+  await settle();
+  assert.equal(sources.length, 2);
+  assert.equal(cursorIn(source()), "e-5-0");
+  open(source());
+  assert.equal(one.names().at(-1), "Connected");
+});
+
 // ---- at random
 
 test("in 200 random histories of tabs, leaders and connections, every tab receives exactly the events after its page", async () => {
@@ -481,7 +650,7 @@ test("in 200 random histories of tabs, leaders and connections, every tab receiv
 
 /** One random history: a server's log, tabs, and actions on both. */
 async function atRandom(next, seed) {
-  const { tab, lead, settle, source } = setUp();
+  const { tab, lead, settle, source, timers } = setUp();
   const log = [];
   const tabs = [];
   const at = { source: null, position: 0 };
@@ -521,6 +690,7 @@ async function atRandom(next, seed) {
     settle,
   ];
   for (let step = 0; step < 60; step++) await pick(happen)();
+  timers.pass(30_000); // a back-off
   for (let quiet = 0; quiet < 5; quiet++) {
     await settle();
     serve();

@@ -5,23 +5,25 @@
 
 /** @import { Closed, ConnectionMessage, ConnectionOptions, Timers } from "./types" */
 
+import { Backoff } from "./backoff.js";
 import { CALLBACKS } from "./catalogue.js";
-import { PROBE_TIMEOUT, backoff, isRefusal, probe, reasonOf, streamUrl } from "./request.js";
+import { PROBE_TIMEOUT, isRefusal, probe, reasonOf, streamUrl } from "./request.js";
 
 export const HEARTBEAT = 15_000;
 const PATIENCE = 2.5; // heartbeats of silence
+const LONGEST_WAIT = 3_600_000; // ms that a server may ask for; a timer overflows at 2^31 and would run at once
 const CLOSED = 2; // EventSource.CLOSED
 
 export class Connection {
   #options;
   #deliver;
+  #backoff;
   #cursor;
   /** @type {EventSource | null} */
   #source = null;
   /** @type {{at: number, run: () => void, isBackoff: boolean, timer: any} | null} */
   #deadline = null;
   #heartbeat = HEARTBEAT;
-  #attempt = 0;
   #isOpen = false;
   /** @type {string | undefined} */
   #interruption;
@@ -37,11 +39,11 @@ export class Connection {
       EventSource: globalThis.EventSource,
       timers: /** @type {Timers} */ (globalThis),
       now: Date.now,
-      random: Math.random,
       probe,
       ...options,
     };
     this.#deliver = deliver;
+    this.#backoff = options.backoff ?? new Backoff(options);
     this.#cursor = options.cursor ?? "";
     this.#open();
   }
@@ -125,7 +127,7 @@ export class Connection {
   #opened({ heartbeat, resumed = false }, from, id) {
     if (heartbeat > 0) this.#heartbeat = heartbeat * 1000;
     this.#watch();
-    this.#attempt = 0;
+    this.#backoff.opened();
     this.#isOpen = true;
     this.#interruption = undefined;
     this.#notify({ type: "open", from: from || id, resumed, id });
@@ -136,19 +138,21 @@ export class Connection {
     if (reconnect === false) {
       this.#finish({ reason });
     } else {
-      this.#release();
-      this.#reopenIn(retry_after >= 0 ? retry_after : this.#backoff(), reason);
+      this.#reopenIn(Math.max(Number(retry_after) || 0, this.#backoff.next()), reason);
     }
   }
 
   /**
-   * "If the readyState is not CLOSED", the browser reconnects by itself (WHATWG HTML, 9.2.3).
+   * "If the readyState is not CLOSED", the browser reconnects by itself (WHATWG HTML, 9.2.3): at the server's `retry`, and
+   * promptly even in a hidden page. But it never slows down, so that is for streams that have lasted.
    *
    * @type {(source: EventSource, url: string) => void}
    */
   #failed(source, url) {
+    const hasLasted = this.#backoff.ended();
     this.#interrupt("network");
     if (source.readyState === CLOSED) this.#probe(source, url);
+    else if (!hasLasted) this.#reopenIn(this.#backoff.next(), "network");
   }
 
   /** @type {(source: EventSource, url: string) => Promise<void>} */
@@ -161,8 +165,7 @@ export class Connection {
     if (isRefusal(status)) {
       this.#finish({ reason: reasonOf(status), status });
     } else {
-      this.#release();
-      this.#reopenIn(Math.max(retryAfter, this.#backoff()), "network");
+      this.#reopenIn(Math.max(retryAfter, this.#backoff.next()), "network");
     }
   }
 
@@ -173,13 +176,9 @@ export class Connection {
 
   /** @type {(delay: number, reason: string) => void} */
   #reopenIn(delay, reason) {
-    this.#setDeadline(delay, () => this.#open(), true);
+    this.#release();
+    this.#setDeadline(Math.min(delay, LONGEST_WAIT), () => this.#open(), true);
     this.#interrupt(reason);
-  }
-
-  #backoff() {
-    const { random, firstDelay, longestDelay } = this.#options;
-    return backoff(this.#attempt++, random, firstDelay, longestDelay);
   }
 
   /** @param {string} reason */
@@ -218,6 +217,7 @@ export class Connection {
 
   #release() {
     this.#clearDeadline();
+    this.#backoff.ended();
     this.#isOpen = false;
     this.#source?.close();
     this.#source = null;

@@ -15,6 +15,17 @@ export interface ConnectOptions {
   share?: boolean;
   /** Default: `<meta name="csrf-token">`, read with each action. */
   csrf?: string;
+  /**
+   * Returns a visitor's token, in place of a session: called before the first request, and again once the server has refused
+   * the last one. null, or the same token, is final; an exception is not, and the function is called again later.
+   */
+  token?: () => string | null | Promise<string | null>;
+  /**
+   * Called once the server has refused the page's session, before the subscriptions end: whether the page has a session
+   * again, with a new CSRF token in its `<meta>`. False is final, an exception is not. Default: asks the server whether the
+   * `user` is signed in (again), and takes the session's CSRF token.
+   */
+  renew?: () => boolean | Promise<boolean>;
 
   /** Heartbeats of silence after which a link counts as dead. Default 2.5. */
   patience?: number;
@@ -41,7 +52,8 @@ export interface Connector {
   /**
    * Posts an action: `perform("conversation:42", "messages", {content: "Hi"})`. Returns the parsed answer, null for 204.
    * Throws ActionError, and TypeError for a name or an action that has no address. Sent once; if it stays unanswered
-   * (no network, 502, 503, 504) and the data has a `client_id`, up to three times.
+   * (no network, 502, 503, 504) and the data has a `client_id`, up to three times; refused with 401, once more if the
+   * session or token can be renewed.
    */
   perform<Answer = unknown>(stream: string, action: string, data?: object): Promise<Answer>;
   /** Ends every subscription. No callback is called afterwards. */

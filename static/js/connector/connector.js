@@ -3,6 +3,7 @@
 /** @import { ConnectOptions, Connector as PublicConnector } from "./connector" */
 /** @import { ConnectorOptions, Transport } from "./types" */
 
+import { Credentials } from "./credentials.js";
 import { Follower } from "./follower.js";
 import { MAX_STREAMS } from "./leader.js";
 import { ActionError, actionUrl, post } from "./perform.js";
@@ -26,7 +27,8 @@ class Connector {
 
   /** @param {ConnectorOptions} options */
   constructor(options) {
-    this.#options = { url: "/streams", format: /** @type {const} */ ("json"), cursor: "", ...options };
+    const credentials = new Credentials(options);
+    this.#options = { url: "/streams", format: /** @type {const} */ ("json"), cursor: "", credentials, ...options };
     this.#follower = new Follower((message) => this.#transport?.send(message));
     this.#listen(options.page ?? globalThis.window);
   }
@@ -50,8 +52,8 @@ class Connector {
 
   /** @type {PublicConnector["perform"]} */
   async perform(stream, action, data = {}) {
-    const { csrf = csrfToken(), fetch } = this.#options;
-    return post(actionUrl(stream, action), data, { csrf, fetch });
+    const { credentials, fetch } = this.#options;
+    return post(actionUrl(stream, action), data, { credentials, fetch });
   }
 
   disconnect() {
@@ -62,9 +64,10 @@ class Connector {
 
   #join() {
     if (this.#isShared()) {
-      const { url, user, account, format } = this.#options;
+      const { url, user, account, format, token } = this.#options;
       const options = { ...this.#options, onFull: () => this.#joinDirectly() };
-      this.#transport = new SharedTransport(`${url} ${user} ${account} ${format}`, options, this.#follower);
+      const kind = token ? "visitor" : "user"; // they may have the same id
+      this.#transport = new SharedTransport(`${url} ${kind} ${user} ${account} ${format}`, options, this.#follower);
       this.#transport.join();
     } else {
       this.#joinDirectly();
@@ -114,8 +117,4 @@ class Connector {
     on(page?.document, "resume", join);
     on(page?.document, "visibilitychange", () => this.#transport?.send({ type: "wake" }));
   }
-}
-
-function csrfToken() {
-  return globalThis.document?.querySelector('meta[name="csrf-token"]')?.getAttribute("content") ?? "";
 }

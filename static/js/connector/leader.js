@@ -2,14 +2,17 @@
 
 /** @import { ConnectionMessage, Closed, FromFollower, Handlers, LeaderMessage, LeaderOptions, Open, Timers, Want } from "./types" */
 
+import { Backoff } from "./backoff.js";
 import { Connection, HEARTBEAT } from "./connection.js";
+import { Credentials } from "./credentials.js";
 import { compare, oldest } from "./cursor.js";
-import { backoff, isRefusal, probe, reasonOf, streamUrl } from "./request.js";
+import { isRefusal, probe, reasonOf, streamUrl } from "./request.js";
 
 export const MAX_STREAMS = 32; // on one connection, as the server allows
 const SETTLE = 50; // ms in which changes are collected
 const LINGER = 30_000; // ms until an unwanted stream is closed: pages navigate
 const POLL_INTERVAL = 5_000; // ms
+const RENEWALS = 2; // after which signed out is final
 
 export class Leader {
   #options;
@@ -23,8 +26,13 @@ export class Leader {
   #cursor = ""; // of the connections before this one
   #growTimer = 0;
   #shrinkTimer = 0;
+  #renewTimer = 0;
   #pollTimer;
-  #failures = 0;
+  #renewals = 0; // since a stream was open
+  #isRenewing = false;
+  /** @type {string | undefined} */
+  #secret; // of the credentials with which the connection was opened
+  #backoff;
   #ended = false;
 
   /**
@@ -32,7 +40,8 @@ export class Leader {
    * @param {(message: LeaderMessage & {due: number}) => void} post  to all tabs, its own included
    */
   constructor(options, post) {
-    this.#options = { settle: SETTLE, linger: LINGER, timers: /** @type {Timers} */ (globalThis), probe, ...options };
+    this.#options = { settle: SETTLE, linger: LINGER, timers: /** @type {Timers} */ (globalThis), probe, credentials: new Credentials(), ...options };
+    this.#backoff = new Backoff(options);
     /** @param {LeaderMessage} message */
     this.#post = (message) => post({ ...message, due: this.#connection?.due ?? HEARTBEAT });
     this.#pollTimer = this.#options.timers.setInterval(() => this.#connection?.wake(), POLL_INTERVAL);
@@ -46,6 +55,7 @@ export class Leader {
   close() {
     this.#ended = true;
     this.#options.timers.clearInterval(this.#pollTimer);
+    this.#options.timers.clearTimeout(this.#renewTimer);
     this.#clearTimers();
     this.#connection?.close();
   }
@@ -70,7 +80,10 @@ export class Leader {
       this.#connection?.wake();
       this.#postState();
     },
-    retry: () => this.#connection?.retry(),
+    retry: () => {
+      this.#connection?.retry();
+      if (this.#renewTimer) this.#ask();
+    },
   };
 
   #allWants() {
@@ -148,6 +161,7 @@ export class Leader {
 
   #reopen() {
     this.#clearTimers();
+    if (this.#isRenewing) return;
     if (!this.#hasUnserved() && !this.#hasUnwanted()) return;
     const behind = this.#allWants().filter(({ joined }) => !joined);
     const cursor = oldest([this.#connection?.cursor ?? this.#cursor, ...behind.map((want) => want.cursor)]);
@@ -156,7 +170,11 @@ export class Leader {
     this.#streams = this.#union();
     this.#cursor = cursor;
     if (this.#streams.length === 0) return;
-    this.#connection = new Connection({ ...this.#options, streams: this.#streams, cursor }, (message) => this.#relay(message));
+    if (this.#options.credentials.isMissing) return this.#renew();
+    const { token, secret } = this.#options.credentials;
+    this.#secret = secret;
+    const options = { ...this.#options, token, backoff: this.#backoff, streams: this.#streams, cursor };
+    this.#connection = new Connection(options, (message) => this.#relay(message));
   }
 
   /** @param {ConnectionMessage} message */
@@ -166,7 +184,7 @@ export class Leader {
       this.#connection = null;
       this.#closed(message);
     } else if (message.type === "open") {
-      this.#failures = 0;
+      this.#renewals = 0;
       this.#postOpen(message);
     } else {
       this.#post(message);
@@ -176,12 +194,39 @@ export class Leader {
   /** @param {Closed} closing */
   #closed({ reason, status }) {
     if (reason === "signed_out" || status === 401) {
-      this.#end({ status: 401, reason: "signed_out" });
+      this.#renew();
     } else if (reason !== "forbidden" && status === undefined) {
       this.#end({ reason }); // a reason of a newer server
     } else {
       this.#probeEach(reason, status);
     }
+  }
+
+  /** Before the end, the credentials are renewed. */
+  #renew() {
+    if (this.#isRenewing) return;
+    if (this.#renewals >= RENEWALS) return this.#end({ status: 401, reason: "signed_out" });
+    this.#isRenewing = true;
+    this.#post({ type: "wait", reason: this.#options.credentials.isMissing ? undefined : "signed_out" });
+    this.#ask();
+  }
+
+  /**
+   * Asks twice: as a session takes the place of another one, the stream may be closed before the browser has the new cookie.
+   * Unanswered, asks again and again.
+   */
+  async #ask() {
+    const { credentials, timers } = this.#options;
+    timers.clearTimeout(this.#renewTimer);
+    this.#renewTimer = 0;
+    const isFirst = credentials.isMissing;
+    const answer = await credentials.renew(this.#secret).catch(() => null);
+    if (this.#ended) return;
+    if (answer !== null) this.#renewals++;
+    this.#isRenewing = !answer && this.#renewals < RENEWALS;
+    if (this.#isRenewing) this.#renewTimer = timers.setTimeout(() => this.#ask(), this.#backoff.next());
+    else if (answer) this.#growTimer ||= this.#reopenIn(isFirst ? 0 : this.#backoff.next());
+    else this.#end({ status: 401, reason: "signed_out" });
   }
 
   /**
@@ -193,17 +238,18 @@ export class Leader {
     const statuses = new Map();
     for (const stream of this.#streams) {
       this.#post({ type: "wait", reason });
-      statuses.set(stream, (await this.#options.probe(streamUrl({ ...this.#options, streams: [stream] }))).status);
+      const { token } = this.#options.credentials;
+      statuses.set(stream, (await this.#options.probe(streamUrl({ ...this.#options, token, streams: [stream] }))).status);
       if (this.#ended || this.#connection !== null) return;
     }
     const refused = [...statuses].filter(([, answer]) => isRefusal(answer));
     if (refused.some(([, answer]) => answer === 401)) {
-      this.#end({ status: 401, reason: "signed_out" });
+      this.#renew();
     } else if (refused.length === 0 && status === 400) {
       this.#end({ status, reason }); // refused only together
     } else {
       for (const [stream, answer] of refused) this.#refuse(stream, answer);
-      const delay = refused.length > 0 ? 0 : backoff(this.#failures++, this.#options.random);
+      const delay = refused.length > 0 ? 0 : this.#backoff.next();
       this.#growTimer ||= this.#reopenIn(delay);
     }
   }
@@ -216,6 +262,7 @@ export class Leader {
 
   /** @param {{status?: number, reason: string}} closing */
   #end(closing) {
+    this.#renewals = 0;
     this.#retain(() => false);
     this.#streams = [];
     this.#post({ type: "ended", ...closing });

@@ -1,6 +1,7 @@
 /** @import { Problem } from "./connector" */
 /** @import { Timers } from "./types" */
 
+import { Credentials } from "./credentials.js";
 import { retryAfter } from "./request.js";
 
 /** @type {Record<string, string>} */
@@ -39,39 +40,55 @@ export function actionUrl(name, action) {
 
 /**
  * Posts JSON. Returns the parsed answer, null for one without content. Throws ActionError. Unanswered, data with a
- * `client_id`, by which the server recognises a repetition, is sent up to two more times.
+ * `client_id`, by which the server recognises a repetition, is sent up to two more times. Refused with 401, which changes
+ * nothing, it is sent once more if the credentials can be renewed.
  *
+ * @typedef {{credentials?: Credentials, fetch?: typeof globalThis.fetch, timers?: Pick<Timers, "setTimeout">, delays?: number[]}} PostOptions
  * @param {string} url
  * @param {{client_id?: string}} data
- * @param {{csrf?: string, fetch?: typeof globalThis.fetch, timers?: Pick<Timers, "setTimeout">, delays?: number[]}} options
+ * @param {PostOptions} options
  */
-export async function post(url, data, { csrf = "", fetch = globalThis.fetch, timers = globalThis, delays = DELAYS }) {
+export async function post(url, data, { credentials = new Credentials(), fetch = globalThis.fetch, timers = globalThis, delays = DELAYS }) {
   const retries = data.client_id ? delays : [];
-  for (let attempt = 0; ; attempt++) {
+  let mayRenew = true;
+  if (credentials.isMissing) await isRenewed(credentials);
+  for (let attempt = 0; ; ) {
+    const { secret, headers } = credentials;
     try {
-      return await postOnce(url, data, csrf, fetch);
+      return await postOnce(url, data, headers, fetch);
     } catch (error) {
-      if (!(error instanceof ActionError) || !UNANSWERED.has(error.status) || attempt >= retries.length) throw error;
+      if (!(error instanceof ActionError)) throw error;
+      if (error.status === 401 && mayRenew && (await isRenewed(credentials, secret))) {
+        mayRenew = false;
+        continue;
+      }
+      if (!UNANSWERED.has(error.status) || attempt >= retries.length) throw error;
       const delay = error.retryAfter ?? retries[attempt];
+      attempt++;
       await new Promise((resolve) => timers.setTimeout(() => resolve(null), delay));
     }
   }
 }
 
-/** @type {(url: string, data: object, csrf: string, fetch: typeof globalThis.fetch) => Promise<any>} */
-async function postOnce(url, data, csrf, fetch) {
-  const answer = await send(url, data, csrf, fetch);
+/** @type {(credentials: Credentials, secret?: string) => Promise<boolean>} */
+async function isRenewed(credentials, secret) {
+  return credentials.renew(secret).catch(() => false);
+}
+
+/** @type {(url: string, data: object, headers: Record<string, string>, fetch: typeof globalThis.fetch) => Promise<any>} */
+async function postOnce(url, data, headers, fetch) {
+  const answer = await send(url, data, headers, fetch);
   const body = answer.status === 204 ? null : await answer.json().catch(() => null);
   if (answer.ok) return body;
   throw new ActionError(answer.status, body, retryAfter(answer));
 }
 
-/** @type {(url: string, data: object, csrf: string, fetch: typeof globalThis.fetch) => Promise<Response>} */
-async function send(url, data, csrf, fetch) {
+/** @type {(url: string, data: object, headers: Record<string, string>, fetch: typeof globalThis.fetch) => Promise<Response>} */
+async function send(url, data, headers, fetch) {
   try {
     return await fetch(url, {
       method: "POST",
-      headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRF-Token": csrf },
+      headers: { Accept: "application/json", "Content-Type": "application/json", ...headers },
       credentials: "same-origin",
       body: JSON.stringify(data),
       signal: AbortSignal.timeout(TIMEOUT),

@@ -1,27 +1,16 @@
 /** @import { ProbeResult, StreamAddress } from "./types" */
 
 export const PROBE_TIMEOUT = 10_000;
-const FIRST_DELAY = 1_000;
-const LONGEST_DELAY = 30_000;
 const RETRYABLE = new Set([408, 425, 429]);
 
 /** @param {StreamAddress} address */
-export function streamUrl({ url = "/streams", streams, format = "json", user, cursor = "" }) {
+export function streamUrl({ url = "/streams", streams, format = "json", user, token, cursor = "" }) {
   const query = new URLSearchParams(streams.map((stream) => ["stream", stream]));
   query.set("format", format);
   if (user !== undefined) query.set("user", String(user));
+  if (token) query.set("token", token); // EventSource can't send a header
   if (cursor) query.set("last_event_id", cursor);
   return `${url}?${query}`;
-}
-
-/**
- * Milliseconds before an attempt: doubled with each up to `longest`, of which the upper half is random.
- *
- * @param {number} attempt  from 0
- */
-export function backoff(attempt, random = Math.random, first = FIRST_DELAY, longest = LONGEST_DELAY) {
-  const ceiling = Math.min(longest, first * 2 ** attempt);
-  return (ceiling + random() * ceiling) / 2;
 }
 
 /**

@@ -1,5 +1,7 @@
 /** Types of the connector's internals. What an application uses is in connector.d.ts. */
 
+import type { Backoff } from "./backoff.js";
+import type { Credentials } from "./credentials.js";
 import type { Callbacks, ConnectOptions } from "./connector";
 
 /** `globalThis`, or a clock that a test advances. Delays are in milliseconds. */
@@ -23,6 +25,8 @@ export interface StreamAddress {
   format?: "json" | "html" | "turbo";
   /** The user that the page was rendered for. The server answers 401 if another user has signed in since. */
   user?: number | string;
+  /** A visitor's. */
+  token?: string;
   /** Where to resume; "" to begin with the next event. */
   cursor?: string;
 }
@@ -34,6 +38,8 @@ export interface ConnectionOptions extends StreamAddress {
   firstDelay?: number;
   /** ms */
   longestDelay?: number;
+  /** Default: one of its own. */
+  backoff?: Backoff;
   EventSource?: typeof globalThis.EventSource;
   timers?: Timers;
   /** ms, of a clock that goes on while the machine sleeps. */
@@ -44,8 +50,14 @@ export interface ConnectionOptions extends StreamAddress {
   probe?: (url: string) => Promise<ProbeResult>;
 }
 
+/** Of connect(): see connector.d.ts. */
+export interface CredentialsOptions extends Pick<ConnectOptions, "user" | "csrf" | "token" | "renew"> {
+  fetch?: typeof globalThis.fetch;
+}
+
 /** The options of the leader, which sets `streams` and `cursor` of its connections itself. */
-export interface LeaderOptions extends Omit<ConnectionOptions, "streams"> {
+export interface LeaderOptions extends Omit<ConnectionOptions, "streams" | "token"> {
+  credentials?: Credentials;
   settle?: number;
   linger?: number;
 }

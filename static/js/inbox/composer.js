@@ -49,9 +49,10 @@ export function startComposer(page, outgoing, thread) {
     byId("left").textContent = roomLeft(text.value);
     byId("left").hidden = roomLeft(text.value) === "";
   };
+  const keep = () => drafts.write(page.conversation, { content: text.value, private: note.checked });
   const changed = () => {
     refresh();
-    drafts.write(page.conversation, { content: text.value, private: note.checked });
+    keep();
     typing.typed(text.value, note.checked);
   };
   const send = () => {
@@ -82,6 +83,8 @@ export function startComposer(page, outgoing, thread) {
   note.addEventListener("change", changed);
   text.addEventListener("blur", () => typing.stop());
   addEventListener("pagehide", () => typing.stop());
+  // They leave a page whose user was signed out in another tab, which has deleted the drafts.
+  for (const id of /** @type {const} */ (["live", "notice"])) byId(id).addEventListener("click", keep, { capture: true });
   find(document, 'form[action="/logout"]').addEventListener("submit", () => drafts.clear());
 
   restore();

@@ -41,7 +41,7 @@ function open(message, page) {
   const button = find(form, "[data-delete]");
   button.addEventListener("click", async () => {
     if (!isConfirmed(button)) return;
-    const { problem } = await post(`/messages/${id}/delete`, new URLSearchParams());
+    const { problem } = await post(page.session, `/messages/${id}/delete`, new URLSearchParams());
     if (problem) page.alert(problem);
     else close();
   });

@@ -1,5 +1,6 @@
 /** Forms with `data-post` are sent without leaving the page. */
 
+/** @import { Session } from "./session.js" */
 /** @import { Page, Part } from "./types" */
 
 import { field, find, findAll } from "./dom.js";
@@ -7,22 +8,29 @@ import { uuid } from "./uuid.js";
 
 const TIMEOUT = 20_000;
 
-/** @type {(url: string, fields: URLSearchParams) => Promise<{answer?: any, problem?: string}>} */
-export async function post(url, fields) {
+/** @type {(session: Session, url: string, fields: URLSearchParams) => Promise<{answer?: any, problem?: string}>} */
+export async function post(session, url, fields) {
   try {
-    const answer = await fetch(url, {
-      method: "POST",
-      headers: { Accept: "application/json", "X-CSRF-Token": find(document, 'meta[name="csrf-token"]').getAttribute("content") ?? "" },
-      body: fields,
-      signal: AbortSignal.timeout(TIMEOUT),
-    });
+    let answer = await send(session, url, fields);
+    if (answer.status === 401 && (await session.renew())) answer = await send(session, url, fields);
     const body = answer.status === 204 ? null : await answer.json().catch(() => null);
     if (answer.ok) return { answer: body };
-    if (answer.status === 401) return { problem: "You are signed out. Sign in again." };
+    if (answer.status === 401) return { problem: session.problem };
     return { problem: body?.detail ?? body?.title ?? `The server refused this (${answer.status}).` };
   } catch {
     return { problem: "No answer from the server. Nothing may have been changed." };
   }
+}
+
+/** @type {(session: Session, url: string, fields: URLSearchParams) => Promise<Response>} */
+function send({ csrf }, url, fields) {
+  fields.delete("csrf_token"); // of a form, which may be older
+  return fetch(url, {
+    method: "POST",
+    headers: { Accept: "application/json", "X-CSRF-Token": csrf },
+    body: fields,
+    signal: AbortSignal.timeout(TIMEOUT),
+  });
 }
 
 /**
@@ -32,6 +40,8 @@ export async function post(url, fields) {
 export function startForms(page) {
   document.addEventListener("submit", (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
+    const token = field(form, "csrf_token");
+    if (token) token.value = page.session.csrf; // the session may have been replaced since
     if (!form.matches("form[data-post]") || event.defaultPrevented) return;
     event.preventDefault();
     if (form.ariaBusy !== "true") submit(form, event.submitter, page);
@@ -57,7 +67,7 @@ async function submit(form, submitter, page) {
   const clientId = field(form, "client_id");
   if (clientId) clientId.value ||= uuid();
   const fields = new URLSearchParams(/** @type {any} */ (new FormData(form, submitter)));
-  const { answer, problem } = await post(submitter?.getAttribute("formaction") ?? form.action, fields);
+  const { answer, problem } = await post(page.session, submitter?.getAttribute("formaction") ?? form.action, fields);
   form.ariaBusy = null;
   const line = form.querySelector(".problem");
   if (line) line.textContent = problem ?? "";

@@ -1,5 +1,6 @@
 /** The inbox page: applies fragments, and notifies its parts. */
 
+/** @import { Callbacks } from "../connector/connector" */
 /** @import { Indicator, Page, Part } from "./types" */
 
 import { connect } from "../connector/connector.js";
@@ -14,8 +15,10 @@ import { startList } from "./list.js";
 import { startMenus } from "./menus.js";
 import { startNotifications } from "./notifications.js";
 import { startPresence } from "./presence.js";
+import { Session } from "./session.js";
 import { startSettings } from "./settings.js";
 import { startSnooze } from "./snooze.js";
+import { Streams } from "./streams.js";
 import { startTimes } from "./times.js";
 import { startUnread } from "./unread.js";
 import { startViewers } from "./viewers.js";
@@ -30,7 +33,16 @@ const recordings = new Set();
 
 function start() {
   const indicator = startIndicator();
-  const page = createPage(indicator);
+  /** @type {Streams} */
+  let streams;
+  const session = new Session(document.body.dataset.user ?? "", {
+    renewed: () => streams.open(),
+    replaced: (name) => {
+      streams.close();
+      indicator.replaced(name);
+    },
+  });
+  const page = createPage(indicator, session);
   const conversation = startConversation(page);
   parts.push(indicator, startTimes(), startPresence(page), startList(page), startViewers(page), startUnread());
   parts.push(startForms(page), startNotifications(page), ...conversation.parts);
@@ -38,17 +50,20 @@ function start() {
   startSettings();
   startSnooze();
   startKeys(page, conversation.composer);
-  subscribe(page, indicator);
+  streams = new Streams(page.connector, callbacks(page, indicator, () => signedOut(streams, session, indicator)));
+  streams.open();
+  startReturning(streams, session);
 }
 
-/** @type {(indicator: Indicator) => Page} */
-function createPage(indicator) {
+/** @type {(indicator: Indicator, session: Session) => Page} */
+function createPage(indicator, session) {
   const data = /** @type {any} */ (document.body.dataset);
   const { account, user } = data;
   const cursor = document.querySelector('meta[name="stream-cursor"]')?.getAttribute("content") ?? "";
   return {
     ...data,
-    connector: connect({ account, user, cursor, format: "turbo" }),
+    connector: connect({ account, user, cursor, format: "turbo", renew: session.renew }),
+    session,
     isLive: () => indicator.isLive,
     show,
     notify,
@@ -87,18 +102,50 @@ function receive(html, { id }) {
   if (id) recordings.forEach((fragments) => fragments.push(html));
 }
 
-/** @type {(page: Page, indicator: Indicator) => void} */
-function subscribe({ connector, account, conversation }, indicator) {
-  connector.subscribe(`account:${account}`, {
-    onFragment: receive,
-    onClosed: indicator.ended,
-    onConnected: () => parts.forEach((part) => part.connected?.()),
-    onPing: ({ lag }) => indicator.ping(lag),
-    onDisconnected: () => parts.forEach((part) => part.disconnected?.()),
-    onReset: () => reload(indicator),
-  });
-  connector.subscribe(`presence:${account}`, { onFragment: receive });
-  if (conversation) connector.subscribe(`conversation:${conversation}`, { onFragment: receive, onClosed: indicator.ended });
+/** @type {(page: Page, indicator: Indicator, signedOut: () => void) => Record<string, Callbacks>} */
+function callbacks({ account, conversation }, indicator, signedOut) {
+  /** @type {Record<string, Callbacks>} */
+  const streams = {
+    [`account:${account}`]: {
+      onFragment: receive,
+      onClosed: (closing) => (closing.reason === "signed_out" ? signedOut() : indicator.ended(closing)),
+      onConnected: () => parts.forEach((part) => part.connected?.()),
+      onPing: ({ lag }) => indicator.ping(lag),
+      onDisconnected: ({ reason }) => parts.forEach((part) => part.disconnected?.(reason)),
+      onReset: () => reload(indicator),
+    },
+    [`presence:${account}`]: { onFragment: receive },
+  };
+  if (conversation) {
+    const onClosed = (/** @type {{reason: string}} */ closing) => closing.reason !== "signed_out" && indicator.ended(closing);
+    streams[`conversation:${conversation}`] = { onFragment: receive, onClosed };
+  }
+  return streams;
+}
+
+/**
+ * The leading tab has asked for the session, the others have not.
+ *
+ * @type {(streams: Streams, session: Session, indicator: Indicator) => Promise<void>}
+ */
+async function signedOut(streams, session, indicator) {
+  streams.close();
+  await session.renew().catch(() => {});
+  if (!session.isReplaced && !streams.isOpen) indicator.ended({ reason: "signed_out" });
+}
+
+/**
+ * A user who signs in again in another tab returns to this one.
+ *
+ * @type {(streams: Streams, session: Session) => void}
+ */
+function startReturning(streams, session) {
+  const returned = () => {
+    if (!streams.isOpen && document.visibilityState === "visible") session.renew().catch(() => {});
+  };
+  addEventListener("focus", returned);
+  addEventListener("pageshow", returned);
+  document.addEventListener("visibilitychange", returned);
 }
 
 /**

@@ -1,8 +1,8 @@
 /** Shows whether the page is live. */
 
 import { byId, find } from "./dom.js";
+import { LiveState } from "./live_state.js";
 
-const MIN_LAG = 3; // s
 /** @type {Record<string, string>} */
 const WORDS = { connecting: "Connecting…", live: "Live", late: "Behind", reconnecting: "Reconnecting…", offline: "Offline" };
 
@@ -29,21 +29,27 @@ export function startIndicator() {
   const place = byId("live");
   const notice = byId("notice");
   const word = find(place, "[data-text]");
-  let state = "";
-  let lag = 0;
+  const live = new LiveState();
+  let shown = "";
   let since = Date.now();
 
   const refresh = () => {
-    find(place, "[data-more]").textContent = detail(state, { lag, seconds: (Date.now() - since) / 1000 });
+    const state = live.name;
+    if (state !== shown) show(state);
+    find(place, "[data-more]").textContent = detail(state, { lag: live.lag, seconds: (Date.now() - since) / 1000 });
   };
-  /** @param {string} next */
-  const show = (next, text = WORDS[next]) => {
-    if (next !== state && !(isInterrupted(state) && isInterrupted(next))) since = Date.now();
-    state = next;
+  /** @param {string} state */
+  const show = (state) => {
+    if (!(isInterrupted(shown) && isInterrupted(state))) since = Date.now();
+    shown = state;
     place.hidden = false;
     place.dataset.state = state;
     document.body.toggleAttribute("data-stale", state !== "live");
-    if (word.textContent !== text) word.textContent = text;
+    if (WORDS[state]) word.textContent = WORDS[state];
+  };
+  /** @type {(change: () => void) => void} */
+  const update = (change) => {
+    change();
     refresh();
   };
   /** @param {string} text */
@@ -53,30 +59,39 @@ export function startIndicator() {
   };
 
   find(notice, "button").addEventListener("click", () => location.reload());
-  addEventListener("offline", () => show("offline"));
-  addEventListener("online", () => state === "offline" && show("reconnecting"));
+  addEventListener("offline", () => update(() => live.offline()));
+  addEventListener("online", () => update(() => live.online()));
   setInterval(refresh, 1_000);
-  show("connecting");
+  refresh();
 
   return {
     get isLive() {
-      return state === "live" || state === "late";
+      return live.name === "live" || live.name === "late";
     },
     warn,
-    connected: () => show("live"),
-    disconnected: () => show(navigator.onLine ? "reconnecting" : "offline"),
-    ping: (seconds) => {
-      lag = seconds;
-      show(lag >= MIN_LAG ? "late" : "live");
+    connected: () => {
+      update(() => live.connected());
+      if ("replaced" in notice.dataset) notice.hidden = true;
+      delete notice.dataset.replaced;
     },
+    disconnected: (reason) => update(() => live.disconnected(reason, navigator.onLine)),
+    ping: (lag) => update(() => live.ping(lag)),
     ended: ({ reason }) => {
+      update(() => live.ended());
       if (reason === "signed_out") {
-        show("ended", "Signed out. ");
+        word.textContent = "Signed out. ";
         word.append(signIn());
       } else {
-        show("ended", "Not live");
+        word.textContent = "Not live";
         warn(reason === "forbidden" ? "You no longer have access to this." : "Live updates have stopped.");
       }
+    },
+    replaced: (name) => {
+      update(() => live.ended());
+      word.textContent = "Not live";
+      const owner = find(document, "#me-menu .me").textContent;
+      warn(`This browser is signed in as ${name} now, and this page is ${owner}’s. Replies that were not sent are kept for ${owner}.`);
+      notice.dataset.replaced = "";
     },
   };
 }

@@ -1,3 +1,4 @@
+/** @import { Session } from "./session.js" */
 /** @import { Page, Part } from "./types" */
 
 import { byId, children, closest, find } from "./dom.js";
@@ -32,13 +33,13 @@ export function startNotifications(page) {
   };
   const readInSight = () => {
     if (document.visibilityState !== "visible") return;
-    unread().filter(({ dataset }) => dataset.conversation === page.conversation).forEach(markRead);
+    unread().filter(({ dataset }) => dataset.conversation === page.conversation).forEach((item) => markRead(page.session, item));
   };
 
   new MutationObserver(count).observe(list, { childList: true, subtree: true });
   list.addEventListener("click", (event) => {
     const item = closest(event, ".notification");
-    if (item && isUnread(item)) markRead(item);
+    if (item && isUnread(item)) markRead(page.session, item);
   });
   document.addEventListener("visibilitychange", readInSight);
   holdLockWhileVisible();
@@ -63,9 +64,9 @@ function isUnread(item) {
   return item.querySelector(".unread") !== null;
 }
 
-/** @param {HTMLElement} item */
-function markRead({ dataset }) {
-  post(`/notifications/${dataset.notification}/read`, new URLSearchParams());
+/** @type {(session: Session, item: HTMLElement) => void} */
+function markRead(session, { dataset }) {
+  post(session, `/notifications/${dataset.notification}/read`, new URLSearchParams());
 }
 
 function holdLockWhileVisible() {

@@ -1,6 +1,7 @@
 /** Messages on their way: shown until the stream brings their `client_id`. */
 
 /** @import { ActionError } from "../connector/connector" */
+/** @import { Session } from "./session.js" */
 /** @import { OutgoingMessage, Page, Part } from "./types" */
 
 import { byId, clone, find, findAll } from "./dom.js";
@@ -59,7 +60,7 @@ export class Outgoing {
         await this.#page.connector.perform(`conversation:${this.#page.conversation}`, "messages", message);
         show(element, "sent", this.#page.isLive() ? "Sent" : "Sent. It takes its place when the connection is back.");
       } catch (error) {
-        show(element, "failed", "Not sent", reasonOf(/** @type {ActionError} */ (error)));
+        show(element, "failed", "Not sent", reasonOf(/** @type {ActionError} */ (error), this.#page.session));
       }
     });
   }
@@ -93,10 +94,10 @@ function show(element, state, text, why = "") {
   find(element, "[data-why]").textContent = why;
 }
 
-/** @param {ActionError} error */
-function reasonOf({ status, message }) {
+/** @type {(error: ActionError, session: Session) => string} */
+function reasonOf({ status, message }, session) {
   if (status === 0) return "No answer from the server. Sent again, it arrives once.";
-  if (status === 401) return "You are signed out; sign in again in another tab.";
+  if (status === 401) return session.problem;
   return message;
 }
 

@@ -1,9 +1,10 @@
 /** Loads the page of a link when it is scrolled near. The link works without script. */
 
+import { Backoff } from "../connector/backoff.js";
 import { find } from "./dom.js";
 
 const AHEAD = "800px";
-const RETRY_DELAY = 5_000; // ms
+const FIRST_DELAY = 5_000; // ms
 const TIMEOUT = 20_000; // ms
 
 /**
@@ -17,6 +18,7 @@ export function loadMore({ scroller, place = ".more", record, insert }) {
   const more = scroller.querySelector(place);
   if (!more) return;
   const link = find(more, "a");
+  let backoff = new Backoff({ firstDelay: FIRST_DELAY });
   let isLoading = false;
 
   const load = async () => {
@@ -27,7 +29,7 @@ export function loadMore({ scroller, place = ".more", record, insert }) {
     const loaded = await fetchPage(link.href);
     isLoading = false;
     more.removeAttribute("aria-busy");
-    if (loaded === null) setTimeout(observeAgain, RETRY_DELAY);
+    if (loaded === null) setTimeout(observeAgain, backoff.next());
     else if (more.isConnected) take(loaded);
     replay();
   };
@@ -35,6 +37,7 @@ export function loadMore({ scroller, place = ".more", record, insert }) {
   const take = (loaded) => {
     const next = loaded.querySelector(`.${scroller.classList[0]} ${place} a`);
     insert(loaded, next === null);
+    backoff = new Backoff({ firstDelay: FIRST_DELAY });
     if (!next) return end();
     link.href = next.getAttribute("href") ?? "";
     observeAgain();
@@ -58,14 +61,17 @@ export function loadMore({ scroller, place = ".more", record, insert }) {
 }
 
 /**
- * Returns null if that fails. The document runs and loads nothing.
+ * Returns null if that fails, or if another user has signed in: it would be that user's page. The document runs and loads
+ * nothing.
  *
  * @param {string} url
  */
 export async function fetchPage(url) {
   try {
     const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(TIMEOUT) });
-    return answer.ok && !answer.redirected ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    if (!answer.ok || answer.redirected) return null;
+    const loaded = new DOMParser().parseFromString(await answer.text(), "text/html");
+    return loaded.body.dataset.user === document.body.dataset.user ? loaded : null;
   } catch {
     return null;
   }

@@ -1,6 +1,7 @@
 /** Types of the inbox page's modules. */
 
 import type { Connector } from "../connector/connector";
+import type { Session } from "./session.js";
 
 /** What the parts of the page share. Its strings come from the body's `data-` attributes; "" where there is none. */
 export interface Page {
@@ -18,6 +19,7 @@ export interface Page {
   readonly viewQuery: string;
 
   readonly connector: Connector;
+  readonly session: Session;
   isLive(): boolean;
   /** Applies a fragment. */
   show(html: string): void;
@@ -38,15 +40,20 @@ export interface Part {
   /** Called before an element takes the place of an older one, to carry state over. */
   carry?(old: HTMLElement, incoming: HTMLElement): void;
   connected?(): void;
-  disconnected?(): void;
+  /** `reason` as in the connector's `onDisconnected`. */
+  disconnected?(reason: string): void;
 }
 
 /** Shows whether the page is live. */
 export interface Indicator extends Part {
   readonly isLive: boolean;
   warn(text: string): void;
+  connected(): void;
+  disconnected(reason: string): void;
   ping(lag: number): void;
   ended(closing: { status?: number; reason: string }): void;
+  /** Another user, of this name, is signed in. */
+  replaced(name: string): void;
 }
 
 export interface Composer {
