@@ -11,8 +11,8 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventPyWSGIWorker
 from gunicorn.workers.ggevent import GeventResponse
 from gunicorn.workers.ggevent import PyWSGIHandler
-from sqlalchemy.exc import SQLAlchemyError
 
+from rtapp import checks
 from rtapp import schema
 from rtapp.access_log import loggable
 from rtapp.events.outbox import Relay
@@ -22,6 +22,8 @@ from rtapp.realtime.handoff import HandOffServer
 from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import raise_descriptor_limit
 from rtapp.reopener import Reopener
+
+CHECK_LIMIT = 10.0  # s for the database's answer at the start: without it, the worker starts
 
 
 class Handler(HandOffHandler, PyWSGIHandler):  # type: ignore[misc]
@@ -89,12 +91,8 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         A worker that replaces another one later starts: it would end the others, whose streams go
         on. It is not ready.
         """
-        try:
-            with self.wsgi.app_context():
-                mismatch = schema.mismatch()
-        except SQLAlchemyError:
-            return  # the database is away; /readyz has it
-        if mismatch is not None:
-            self.log.error("rtapp: %s", mismatch)
-        if mismatch == schema.NEWER and self.age <= self.cfg.workers:
+        fault = checks.fault(self.wsgi, checks.database, CHECK_LIMIT)
+        if fault is not None:
+            self.log.error("rtapp: %s", fault)
+        if fault == schema.NEWER and self.age <= self.cfg.workers:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
