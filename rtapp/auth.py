@@ -141,7 +141,8 @@ def sign_in(email: str, password: str) -> User | None:
     """
     user: User | None = db.session.scalar(select(User).where(User.email == email.strip().lower()))
     stored = user.password_hash if user is not None else None
-    # In a thread: the hash is slow by design and would block every stream of this process.
+    db.session.commit()  # give the connection back: the hash is slow by design
+    # In a thread: it would block every stream of this process.
     if not gevent.get_hub().threadpool.apply(matches, (stored, password)) or user is None:
         return None
     end_session()

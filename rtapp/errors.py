@@ -114,12 +114,14 @@ def answer(problem: Problem) -> BaseResponse:
     if wants_html():
         if problem.status is HTTPStatus.UNAUTHORIZED:
             return answer_unauthorized(problem)
+        passes = "Retry-After" in problem.headers
         page = render_template(
             "error.html",
             status=problem.status.value,
             title=problem.status.phrase,
             detail=problem.detail,
             reload_after=problem.headers.get("Retry-After") if request.method == "GET" else None,
+            fields=submitted_fields() if passes and request.method == "POST" else [],
         )
         return Response(page, problem.status, problem.headers)
     body: dict[str, Any] = {

@@ -59,3 +59,28 @@ def test_an_invalid_setting_is_refused_by_name(tmp_path, name, value):
 
 def test_a_stream_limit_of_zero_is_accepted(tmp_path):
     assert read(tmp_path, RTAPP_STREAMS_PER_USER="0").streams_per_user == 0
+
+
+@pytest.mark.parametrize("value", ["short", "fifteen-letters", "with a space in it", "é" * 16])
+def test_a_token_for_metrics_that_can_be_guessed_or_not_sent_is_refused_and_not_printed(
+    tmp_path, value
+):
+    with pytest.raises(SettingsError, match="RTAPP_METRICS") as refused:
+        read(tmp_path, RTAPP_METRICS=value)
+    assert value not in str(refused.value)
+
+
+def test_a_long_token_for_metrics_is_accepted_and_none_is_the_default(tmp_path):
+    assert read(tmp_path).metrics_token is None
+    assert read(tmp_path, RTAPP_METRICS="sixteen-letters!").metrics_token == "sixteen-letters!"
+
+
+def test_the_settings_as_text_have_no_secret(tmp_path):
+    secrets = {
+        "SECRET_KEY": "the-key", "REDIS_URL": "redis://:the-password@r",
+        "DATABASE_URL": "postgresql+psycopg://u:the-other-password@d/x",
+        "RTAPP_METRICS": "the-token-of-metrics",
+    }  # fmt: skip
+    settings = read(tmp_path, **secrets)
+    assert settings.redis_url == secrets["REDIS_URL"]
+    assert "the-" not in repr(settings)

@@ -109,6 +109,7 @@ def test_an_installed_package_serves_the_sign_in_page_with_its_style_sheet(site,
 
 def test_gunicorn_serves_an_installed_package(site, redis, tmp_path):
     environ = environment(site, REDIS_URL=redis.url, WEB_CONCURRENCY="1")
+    flask(["db", "upgrade"], tmp_path, environ)
     command = ["-m", "gunicorn", "--config", "python:rtapp_gunicorn", "rtapp_wsgi:app"]
     with serving(command, tmp_path, environ, r"Listening at: (\S+)") as client:
         assert client.get("/readyz").json() == {"status": "ready"}

@@ -10,6 +10,7 @@ from rtapp.extensions import db
 from rtapp.realtime.broker import EvictingRedis
 
 from ..harness.waiting import PATIENCE
+from ..harness.waiting import eventually
 
 TOKEN = "a token of the operator".replace(" ", "-")
 one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -111,6 +112,18 @@ def test_readiness_status_and_metrics_answer_within_a_second_while_the_database_
         )
     other.dispose()
     assert nobody.get("/readyz").status_code == 200
+
+
+@one_database
+def test_a_redis_that_hangs_leaves_the_process_ready_and_is_a_fault(nobody, broker):
+    nobody.get("/status")  # connects
+    broker.redis.client_pause(3_000)  # ms
+    assert nobody.get("/readyz").status_code == 200
+    assert faults(nobody) == (
+        "degraded",
+        [f"The check of redis did not end within {checks.LIMIT} s."],
+    )
+    eventually(lambda: faults(nobody) == ("ready", []), "Redis answers again")
 
 
 @one_database
