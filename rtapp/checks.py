@@ -12,15 +12,10 @@ from collections.abc import Sequence
 import gevent
 from flask import Flask
 from flask import current_app
-from redis.exceptions import AuthenticationError
-from redis.exceptions import RedisError
-from redis.exceptions import ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import schema
 from .database import problem
-from .realtime.broker import Broker
-from .realtime.broker import EvictingRedis
 from .realtime.engine import Engine
 
 LIMIT = 0.8  # s for all checks: an endpoint answers within a second
@@ -45,16 +40,8 @@ def database() -> str | None:
 
 
 def redis() -> str | None:
-    broker: Broker = current_app.extensions["broker"]
-    try:
-        broker.refuse_eviction()
-    except EvictingRedis as error:
-        return str(error)
-    except (AuthenticationError, ResponseError) as error:
-        return f"Redis refuses commands: {error}"
-    except (RedisError, OSError):
-        return "Redis does not answer: streams are held, and events wait in the outbox."
-    return None
+    engine: Engine = current_app.extensions["engine"]
+    return engine.redis_problem()
 
 
 # With one of these faults requests fail: a balancer sends them to another process.
