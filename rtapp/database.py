@@ -191,7 +191,7 @@ def prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout=0")
     patiently(lambda: cursor.execute("PRAGMA journal_mode=WAL"))
-    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # what is acknowledged outlives a power failure
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
