@@ -18,7 +18,7 @@ from . import schema
 from .database import problem
 from .realtime.engine import Engine
 
-LIMIT = 0.8  # s for all checks: an endpoint answers within a second
+LIMIT = 0.9  # s for all checks: an endpoint answers within a second
 
 Check = Callable[[], str | None]
 

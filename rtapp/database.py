@@ -50,7 +50,7 @@ from rtapp.realtime.backoff import redis_is_away
 
 WAIT_LIMIT = 3.0  # s for one statement, commit or connection
 REQUEST_LIMIT = 4.0  # s that all waits of one request may take: it is answered within 5
-PROBE_LIMIT = 0.8  # s for a probe, connection included: /readyz answers within a second
+PROBE_LIMIT = 0.7  # s for a probe, connection included: /readyz answers within a second
 CONNECT_LIMIT = 2  # s for a connection; libpq takes whole seconds, at least 2
 # A transaction that stays open without a statement holds its locks: its process is gone or stopped.
 IDLE_IN_TRANSACTION_LIMIT = 30  # s

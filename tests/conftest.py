@@ -16,7 +16,9 @@ from sqlalchemy import delete
 from sqlalchemy import update
 from werkzeug.security import generate_password_hash
 
+from rtapp import checks
 from rtapp import create_app
+from rtapp import database
 from rtapp import seed
 from rtapp.config import Settings
 from rtapp.extensions import db
@@ -30,6 +32,7 @@ from rtapp.realtime.engine import Engine
 from .harness.postgres import SeededDatabase
 from .harness.postgres import seeded_database
 from .harness.reuse import Reuse
+from .harness.waiting import PATIENCE
 from .support import ApiClient
 from .support import CustomerClient
 from .support import Outbox
@@ -91,6 +94,13 @@ def seeded_postgres(redis: EmbeddedRedis) -> Iterator[SeededDatabase]:
 def reuse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reuse]:
     with pytest.MonkeyPatch.context() as patch:
         yield Reuse(tmp_path_factory.mktemp("templates"), patch)
+
+
+@pytest.fixture(autouse=True)
+def patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine an answer may take longer than an operator waits for it."""
+    monkeypatch.setattr(checks, "LIMIT", PATIENCE)
+    monkeypatch.setattr(database, "PROBE_LIMIT", PATIENCE)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
