@@ -138,7 +138,7 @@ def test_signing_out_closes_the_streams_of_that_session_and_no_other(redis, star
     ]
     eventually(lambda: all(r.open for r in mine), "the session's streams are open")
     with at_work(server, others, (1,)) as check:
-        assert here.sign_out(**{"X-CSRF-Token": "wrong"}) == 400
+        assert here.sign_out(**{"X-CSRF-Token": "wrong"}) == 401
         assert go_on(mine)
         assert here.sign_out() == 204
         ended(mine, "signed_out")

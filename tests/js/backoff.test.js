@@ -70,9 +70,9 @@ async function run(serve, { duration = TEN_MINUTES, seed = 1, probe = async () =
     onDisconnected: ({ reason }) => states.push(reason),
     onRejected: ({ status }) => states.push(status),
   });
-  for (const end = timers.now + duration; timers.now < end; ) {
+  while (timers.now < duration) {
     await settled();
-    timers.pass(25);
+    timers.passToNext();
   }
   connector.disconnect();
   return { asked, states, gaps: asked.slice(1).map((time, i) => time - asked[i]) };

@@ -64,6 +64,11 @@ export class FakeTimers {
 
   clearInterval = this.clearTimeout;
 
+  /** Passes the time until the next timer, which runs. */
+  passToNext() {
+    this.pass(Math.min(...[...this.due.values()].map(({ at }) => at)) - this.now);
+  }
+
   pass(ms) {
     const end = this.now + ms;
     for (;;) {

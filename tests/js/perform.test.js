@@ -90,6 +90,18 @@ test("post() gives up after three attempts", async () => {
   assert.equal(requests.length, 3);
 });
 
+for (const [seconds, attempts] of [["30", 2], ["31", 1], ["1e12", 1]]) {
+  test(`post() with a client_id and a Retry-After of ${seconds} s is sent ${attempts} time(s)`, async () => {
+    const { fetch, requests } = server(json(503, {}, { "Retry-After": seconds }), json(200, {}));
+    const waited = [];
+    const timers = { setTimeout: (run, delay) => (waited.push(delay), run()) };
+
+    await post("/x", { client_id: "a" }, { fetch, timers }).catch((error) => assert.equal(error.retryAfter, Number(seconds) * 1_000));
+    assert.equal(requests.length, attempts);
+    assert.deepEqual(waited, attempts === 2 ? [30_000] : []);
+  });
+}
+
 // ---- refused with 401
 
 const refusal = () => json(401, { status: 401, detail: "This page is of a session that has ended." });

@@ -8,6 +8,7 @@ import { retryAfter } from "./request.js";
 const PATHS = { account: "accounts", conversation: "conversations", message: "messages" };
 const TIMEOUT = 20_000;
 const DELAYS = [1_000, 3_000]; // ms
+const LONGEST_DELAY = 30_000; // ms; a longer Retry-After is the caller's to wait for
 const UNANSWERED = new Set([0, 502, 503, 504]); // perhaps performed
 
 /** connector.d.ts documents it. */
@@ -62,8 +63,8 @@ export async function post(url, data, { credentials = new Credentials(), fetch =
         mayRenew = false;
         continue;
       }
-      if (!UNANSWERED.has(error.status) || attempt >= retries.length) throw error;
       const delay = error.retryAfter ?? retries[attempt];
+      if (!UNANSWERED.has(error.status) || attempt >= retries.length || delay > LONGEST_DELAY) throw error;
       attempt++;
       await new Promise((resolve) => timers.setTimeout(() => resolve(null), delay));
     }
