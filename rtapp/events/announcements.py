@@ -1,6 +1,7 @@
 """Ephemeral events: presence, typing and viewers, made from the changes of groups."""
 
 import json
+import math
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +44,11 @@ class Announcements(Announcer):
             # Stops are sent too: the client may have received only the start.
             stopped = [Transition(holder, value, "") for holder, value in gone.items()]
             started = [Transition(holder, "", value) for holder, value in present.items()]
-            return [typing(topic, change) for change in (*stopped, *started)]
+            ends_in = snapshot.ends_in
+            return [
+                *(typing(topic, change) for change in stopped),
+                *(typing(topic, change, ends_in[change.holder] / 1000) for change in started),
+            ]
         return viewers(topic, (*gone, *present), present)
 
 
@@ -60,12 +65,14 @@ def presence(transitions: Iterable[Transition]) -> dict[str, Any] | None:
     return {"changed": changed, "left": left} if changed or left else None
 
 
-def typing(topic: Topic, change: Transition) -> Ephemeral:
+def typing(topic: Topic, change: Transition, expires_in: float = TYPING.lasts) -> Ephemeral:
+    """The event of a typist. `expires_in`: s until the typing ends by itself."""
     data = presenters.typing(
         audience.conversation_of(topic.name),
         change.holder,
         json.loads(change.after or change.before),
         is_typing=bool(change.after),
+        expires_in=math.ceil(expires_in),
     )
     return ephemeral(topic, "typing", data)
 

@@ -18,7 +18,6 @@ from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import Principal
 from rtapp.models import User
-from rtapp.realtime.typing import TYPING
 
 PREVIEW = 120  # characters of a message shown in a list
 
@@ -164,9 +163,14 @@ def present(status_by_user: Mapping[str, str]) -> dict[str, Any]:
 
 
 def typing(
-    conversation_id: int, holder: str, value: Mapping[str, Any], is_typing: bool
+    conversation_id: int,
+    holder: str,
+    value: Mapping[str, Any],
+    is_typing: bool,
+    expires_in: int,
 ) -> dict[str, Any]:
-    """`holder` is `user:<id>` or `contact:<id>`, `value` its lease's: `name` and `private`."""
+    """`holder` is `user:<id>` or `contact:<id>`, `value` its lease's: `name` and `private`.
+    `expires_in`: s, of a typist."""
     kind, _, id = holder.partition(":")
     return {
         "conversation_id": conversation_id,
@@ -174,7 +178,7 @@ def typing(
         "user_name": value["name"],
         "is_typing": is_typing,
         "private": value["private"],
-        "expires_in": round(TYPING.lasts) if is_typing else 0,
+        "expires_in": expires_in if is_typing else 0,
     }
 
 

@@ -101,8 +101,15 @@ def retry() -> bytes:
     return sse.retry(random.randint(*RETRY_MS))
 
 
-def opened(streams: Sequence[str], resumed: bool, cursor: Cursor) -> bytes:
-    fields = {"streams": streams, "resumed": resumed, "heartbeat": HEARTBEAT, "id": str(cursor)}
+def opened(streams: Sequence[str], resumed: bool, cursor: Cursor, expires_in: float) -> bytes:
+    """`stream.open`. `expires_in`: s until the stream is closed because its lifetime ends."""
+    fields = {
+        "streams": streams,
+        "resumed": resumed,
+        "heartbeat": HEARTBEAT,
+        "expires_in": max(0, int(expires_in)),
+        "id": str(cursor),
+    }
     return control("stream.open", fields, cursor)
 
 

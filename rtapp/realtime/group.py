@@ -93,16 +93,28 @@ class GroupDiff(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """The members of a group (holder → value), and those who left it within the last minute."""
+    """The members of a group (holder → value), and those who left it within the last minute.
+
+    `ends_in`: the ms for which each holder stays a member unless it takes a lease again. Empty if
+    the group's leases are renewed.
+    """
 
     next_expiry_ms: int
     present: Mapping[str, str]
     gone: Mapping[str, str]
+    ends_in: Mapping[str, int]
 
     @classmethod
-    def parse(cls, diff: bytes, present: Sequence[bytes], gone: Sequence[bytes]) -> "Snapshot":
+    def parse(
+        cls,
+        diff: bytes,
+        present: Sequence[bytes],
+        gone: Sequence[bytes],
+        ends_in: Sequence[bytes],
+    ) -> "Snapshot":
         left = {holder: value.partition(" ")[2] for holder, value in pairs(gone).items()}
-        return cls(GroupDiff.parse(diff).next_expiry_ms, pairs(present), left)
+        ends = {holder: int(ms) for holder, ms in pairs(ends_in).items()}
+        return cls(GroupDiff.parse(diff).next_expiry_ms, pairs(present), left, ends)
 
 
 def pairs(flat: Sequence[bytes]) -> dict[str, str]:

@@ -7,6 +7,7 @@ reconnect after a deploy cost a few readings and one write each.
 from __future__ import annotations
 
 import logging
+import time
 
 from gevent.event import Event
 
@@ -144,7 +145,8 @@ class Replay:
             # Before a reset this is the client's own cursor again: a client that is cut between the
             # two must not reconnect with a cursor that hides the loss.
             at = subscriber.cursor if batch.lost and subscriber.cursor else batch.start
-            control += frames.opened(subscriber.subscription.streams, resumed, at)
+            left = subscriber.expires - time.monotonic()
+            control += frames.opened(subscriber.subscription.streams, resumed, at, left)
             subscriber.open()
         if batch.lost:
             metrics.RESETS.labels(batch.lost).inc()

@@ -2,6 +2,7 @@ from sqlalchemy import select
 
 from rtapp.extensions import db
 from rtapp.models import Conversation
+from rtapp.realtime.hub import LIFETIME
 
 from ..support import envelope
 from .refusals import Action
@@ -53,7 +54,9 @@ def test_a_private_message_is_received_as_the_frame_that_the_protocol_specifies(
     stream = kevin.stream("/streams/conversations/1")
     opened = stream.named("stream.open")
     assert stream.raw.startswith("retry: ")
-    assert envelope(opened) == {
+    fields = envelope(opened)
+    assert 0 < fields.pop("expires_in") <= LIFETIME[1]
+    assert fields == {
         "streams": ["conversation:1"],
         "resumed": False,
         "heartbeat": 15,

@@ -1,4 +1,6 @@
 import json
+from contextlib import closing
+from math import ceil
 
 import gevent
 import pytest
@@ -186,3 +188,28 @@ def test_typing_refuses_bad_input(refusals):
             stored=False,
         )
     )
+
+
+def test_a_snapshot_of_typing_has_the_time_that_is_left_of_each_typist(
+    kevin, ada, maria, broker, thread
+):
+    """The leases are prolonged here, so that none ends during the test."""
+    typing(kevin)
+    assert thread.ephemeral("typing")["expires_in"] == 8
+    typing(maria)
+    assert thread.ephemeral("typing")["expires_in"] == 8
+    leases = "rt:{1}:typing:conversation:1:leases"
+    ends = {
+        "Kevin": broker.redis.zincrby(leases, 100_000, f"user:{kevin.id} -"),
+        "Maria Lindqvist": broker.redis.zincrby(leases, 50_000, f"contact:{maria.id} -"),
+    }
+    before = broker.now_ms()
+    with closing(ada.stream("/streams/conversations/1")) as later:
+        later.named("stream.open")
+        shown = [later.ephemeral("typing") for _ in range(2)]
+    after = broker.now_ms()
+    assert all(data["is_typing"] for data in shown)
+    assert {data["user_name"] for data in shown} == ends.keys()
+    for data in shown:
+        left = ends[data["user_name"]]
+        assert ceil((left - after) / 1000) <= data["expires_in"] <= ceil((left - before) / 1000)

@@ -255,7 +255,11 @@ def test_a_ping_advances_the_cursor_of_a_quiet_stream(engine):
 def test_a_stream_past_its_lifetime_is_closed_with_a_reconnect(engine):
     old, young = Reader(engine), Reader(engine)
     eventually(lambda: live(old) and live(young))
-    assert LIFETIME[0] < old.subscriber.expires - time.monotonic() < LIFETIME[1]
+    left = old.subscriber.expires - time.monotonic()
+    assert LIFETIME[0] < left < LIFETIME[1]
+    old.read()
+    opened = json.loads(old.got.split(b"event: stream.open\ndata: ")[1].split(b"\n")[0])
+    assert left - 1 <= opened["expires_in"] < LIFETIME[1]
     old.subscriber.expires = time.monotonic()
     engine.heartbeat.ping({old.subscriber, young.subscriber})
     old.numbers()

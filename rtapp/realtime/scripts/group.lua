@@ -132,8 +132,22 @@ function Group:finish()
   return diff
 end
 
+-- The ms until the last lease of each holder expires, where leases are not renewed: {holder, ms, …}.
+function Group:ends()
+  local last, flat = {}, {}
+  local leases = self.renewed and {} or redis.call('ZRANGE', self.leases, 0, -1, 'WITHSCORES')
+  for i = 1, #leases, 2 do -- the last to expire comes last
+    last[string.match(leases[i], '^(%S+) ')] = tonumber(leases[i + 1]) - self.now
+  end
+  for holder, ms in pairs(last) do
+    table.insert(flat, holder)
+    table.insert(flat, string.format('%.0f', ms))
+  end
+  return flat
+end
+
 function Group:snapshot()
   self:sweep()
   local diff = self:finish()
-  return {diff, redis.call('HGETALL', self.key), redis.call('HGETALL', self.gone)}
+  return {diff, redis.call('HGETALL', self.key), redis.call('HGETALL', self.gone), self:ends()}
 end

@@ -5,7 +5,6 @@
 /** @import { OutgoingMessage, Page, Part } from "./types" */
 
 import { byId, clone, find, findAll } from "./dom.js";
-import { bdi } from "./text.js";
 import { uuid } from "./uuid.js";
 
 /** @implements {Part} */
@@ -82,7 +81,7 @@ function bubble({ content, private: isPrivate }) {
   const element = clone(byId("sending-message"));
   element.dataset.private = String(isPrivate);
   find(element, ".chip").hidden = !isPrivate;
-  find(element, ".content").append(bdi(content));
+  find(element, ".content").textContent = content;
   return element;
 }
 

@@ -5,7 +5,6 @@ import { byId, find, findAll, focus } from "./dom.js";
 import { highlight } from "./highlight.js";
 import { messageId, messagesIn, newestId, nextMessage } from "./messages.js";
 import { fetchPage, loadMore } from "./paging.js";
-import { bdi } from "./text.js";
 
 const SILENCE = 500; // ms
 
@@ -200,7 +199,7 @@ async function complete(message, { conversation }) {
     const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
     const { messages } = await answer.json();
     if (messages[0]?.id !== id) return;
-    find(message, ".content").replaceChildren(bdi(messages[0].content));
+    find(message, ".content").textContent = messages[0].content;
     delete message.dataset.truncated;
   } catch {
     // It stays marked, until a reload.
