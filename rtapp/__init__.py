@@ -114,7 +114,7 @@ def prepare_sqlite(connection: DBAPIConnection, record: object) -> None:
     """Let readers not wait for writers; writers wait for one another (https://sqlite.org/wal.html)."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA busy_timeout=5000")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
