@@ -15,6 +15,7 @@ from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
 from rtapp.errors import Unauthorized
 from rtapp.errors import Unavailable
+from rtapp.events import outbox
 from rtapp.models import Customer
 from rtapp.models import Principal
 from rtapp.realtime.broker import Topic
@@ -70,6 +71,7 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     refuse_too_many(engine.hub, subscriber_id(principal))
     streams = tuple(f"{kind}:{id}" for kind, id in names)
     account_id, topics, leases = allowed_to(principal, streams)
+    cursor = resumable(cursor, account_id, topics)
     subscription = Subscription(
         account_id=account_id,
         streams=streams,
@@ -133,6 +135,17 @@ def requested_cursor() -> Cursor | None:
         return Cursor.parse(text)
     except MalformedCursor as error:
         raise BadRequest(str(error)) from error
+
+
+def resumable(cursor: Cursor | None, account_id: int, topics: tuple[Topic, ...]) -> Cursor | None:
+    """The cursor, or one that leads to a reset if a change of rights has not been published yet:
+    in front of its reset, the logs have events of topics that the principal has just gained.
+
+    Call it after `allowed_to`: a change that it did not find yet is announced to open streams.
+    """
+    if cursor is not None and outbox.reset_waits(account_id, [topic.name for topic in topics]):
+        return cursor.rewound()
+    return cursor
 
 
 def authorise_again(app: Flask, subscription: Subscription) -> Subscription | str:
