@@ -105,6 +105,30 @@ def test_a_resumed_stream_replays_nothing_from_before_its_reset(app, ada, kevin)
     assert ("conversation.updated", 1) not in events
 
 
+@pytest.mark.parametrize("published", [False, True])
+def test_a_resume_between_the_commit_of_new_rights_and_their_publication_begins_with_a_reset(
+    app, ada, kevin, published
+):
+    with app.app_context():
+        change_membership(own_membership(kevin), role="agent", sees="assigned")
+    assert outbox_drained(app)
+    cursor = kevin.get("/accounts/1/conversations").json["cursor"]
+    assert kevin.get("/conversations/2").status_code == 404, "the precondition does not hold"
+    ada.send(2, "before Kevin could see it")
+    assert outbox_drained(app)
+    relay = app.extensions["relay"]
+    if not published:
+        relay.stop()
+    with app.app_context():
+        change_membership(own_membership(kevin), role="agent", sees="inbox")
+    assert published is False or outbox_drained(app)
+    with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
+        stream.named("stream.open")
+        names = [name for name, _ in events_until(stream, None, "stream.reset")]
+        assert names == ["stream.reset"]
+    relay.start()
+
+
 def publish_without_access(agent, app, ada):
     """Publish an event of a conversation that the agent can't access to the topic of the agent."""
     assert agent.get("/conversations/1").status_code == 404
@@ -128,6 +152,7 @@ def test_access_gained_while_disconnected_resets_only_that_agents_resumed_stream
     assert outbox_drained(app)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
     change(app, add_to_inbox, kevin)
+    assert outbox_drained(app)
     with closing(kevin.stream(f"/streams/accounts/1?last_event_id={cursor}")) as stream:
         assert envelope(stream.named("stream.open"))["resumed"] is True
         assert envelope(stream.named("stream.reset"))["reason"] == "history_lost"

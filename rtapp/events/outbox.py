@@ -84,6 +84,9 @@ ADVANCE = (
         published_n=case((OLDER_ENTRY, bindparam("n")), else_=Account.published_n),
     )
 )
+RESETS = select(OutboxEvent.topics).where(
+    OutboxEvent.account_id == bindparam("account_id"), OutboxEvent.event == RESET
+)
 NEWEST = select(Account.id, *PUBLISHED).where(Account.id.in_(bindparam("ids", expanding=True)))
 
 logger = logging.getLogger(__name__)
@@ -117,6 +120,12 @@ def write(session: Session) -> None:
 def forget(session: Session) -> None:
     session.info.pop("outbox", None)
     session.info.pop("outbox_written", None)
+
+
+def reset_waits(account_id: int, topics: Collection[str]) -> bool:
+    """Whether a reset of one of these topics is committed and may not be published yet."""
+    waiting = execute(RESETS, {"account_id": account_id})
+    return any(not set(topics).isdisjoint(row.topics) for row in waiting)
 
 
 def measure() -> None:

@@ -38,6 +38,10 @@ class Cursor(NamedTuple):
         """The position as the id of a Redis stream entry, `ms-n`."""
         return f"{self.ms}-{self.n}"
 
+    def rewound(self) -> "Cursor":
+        """Return a cursor from which no log can be resumed: a stream that starts there is reset."""
+        return self._replace(ms=0, n=0)
+
     def __str__(self) -> str:
         return f"{self.epoch}-{self.ms}-{self.n}"
 

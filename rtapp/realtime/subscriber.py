@@ -161,7 +161,7 @@ class Subscriber:
     def rewind(self) -> None:
         """Move the cursor before the log's beginning, so that the next reading is a reset."""
         if self.cursor is not None:
-            self.cursor = self.cursor._replace(ms=0, n=0)
+            self.cursor = self.cursor.rewound()
 
     def require_snapshot(self) -> None:
         self.last_seq = NO_SEQ

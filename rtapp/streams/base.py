@@ -17,6 +17,7 @@ from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
 from rtapp.errors import Unauthorized
 from rtapp.errors import Unavailable
+from rtapp.events import outbox
 from rtapp.models import Customer
 from rtapp.models import Principal
 from rtapp.realtime.broker import Topic
@@ -33,6 +34,10 @@ from rtapp.realtime.subscriber import Subscription
 bp = Blueprint("streams", __name__, url_prefix="/streams")
 
 RETRY_AFTER = 30  # s, the Retry-After for a client with too many streams
+
+
+class ChangesWait(OSError):
+    """A stream can't be authorised yet: the reset that a change of rights makes is not published."""
 
 
 class Stream(NamedTuple):
@@ -81,7 +86,12 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
         requested = requested_subscription(engine.hub, streams, auth.claimed_subscriber())
         return EventStream(engine.hub, requested)
     subscription = replace(
-        requested, account_id=account_id, topics=topics, leases=leases, authorised=True
+        requested,
+        account_id=account_id,
+        topics=topics,
+        cursor=resumable(requested.cursor, account_id, topics),
+        leases=leases,
+        authorised=True,
     )
     return EventStream(engine.hub, subscription)
 
@@ -156,8 +166,24 @@ def requested_cursor() -> Cursor | None:
         raise BadRequest(str(error)) from error
 
 
+def resumable(cursor: Cursor | None, account_id: int, topics: tuple[Topic, ...]) -> Cursor | None:
+    """The cursor, or one that leads to a reset if a change of rights has not been published yet:
+    in front of its reset, the logs have events of topics that the principal has just gained.
+
+    Call it after `allowed_to`: a change that it did not find yet is announced to open streams.
+    """
+    return cursor.rewound() if cursor and reset_waits(account_id, topics) else cursor
+
+
+def reset_waits(account_id: int, topics: tuple[Topic, ...]) -> bool:
+    return outbox.reset_waits(account_id, [topic.name for topic in topics])
+
+
 def authorise_again(app: Flask, subscription: Subscription) -> Subscription | str:
-    """The subscription with its present topics and leases, or the reason to close its stream."""
+    """The subscription with its present topics and leases, or the reason to close its stream.
+
+    Raises ChangesWait for a stream that is not open yet: see `resumable`.
+    """
     with app.app_context():
         principal = auth.principal_of(subscription.credential)
         if principal is None or subscriber_id(principal) != subscription.user_id:
@@ -166,6 +192,8 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
             account_id, topics, leases = allowed_to(principal, subscription.streams)
         except Problem:
             return "forbidden"
+        if not subscription.authorised and reset_waits(account_id, topics):
+            raise ChangesWait("A change of rights waits to be published.")
         return replace(
             subscription, account_id=account_id, topics=topics, leases=leases, authorised=True
         )

@@ -2,11 +2,20 @@
 
 import json
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
 from rtapp.realtime.broker import Broker
+from rtapp.realtime.broker import EvictingRedis
+from rtapp.realtime.broker import ReplicaRedis
+from rtapp.realtime.diagnosis import AWAY
+from rtapp.realtime.diagnosis import DATABASE_AWAY
+from rtapp.realtime.diagnosis import EXPLANATIONS
+from rtapp.realtime.diagnosis import SILENT
 from rtapp.realtime.engine import Engine
+from rtapp.realtime.pubsub import OtherRedis
 
 from ..faults.redis_server import RedisServer
 from ..support import eventually
@@ -160,3 +169,11 @@ def test_a_redis_that_hangs_or_is_down_is_diagnosed(server, start):
 def last_ping(reader):
     data = reader.read().split(b"event: stream.ping\ndata: ")[-1].split(b"\n")[0]
     return json.loads(data)
+
+
+def test_the_protocol_has_every_reason_of_a_ping():
+    protocol = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    row = next(line for line in protocol.splitlines() if line.startswith("| `stream.ping`"))
+    unfit = [EvictingRedis, ReplicaRedis, OtherRedis]
+    names = {each.name for each in (*EXPLANATIONS.values(), AWAY, SILENT, DATABASE_AWAY, *unfit)}
+    assert set(re.findall(r"`((?:redis|database)_\w+)`", row)) == names
