@@ -37,7 +37,7 @@ RETRY_AFTER = 30  # s, the Retry-After for a client with too many streams
 
 
 class ChangesWait(OSError):
-    """A stream can't be authorised yet: the reset that a change of rights makes is not published."""
+    """A stream can't be authorised yet: a change of rights, which resets it, is not published."""
 
 
 class Stream(NamedTuple):
