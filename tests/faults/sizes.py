@@ -13,6 +13,8 @@ class Sizes(NamedTuple):
     cuts: int  # at a random byte, of all readers together
     streams: int  # open at the server's shutdown
     worker_kills: int
+    power_moments: int  # at which a power failure is looked into
+    power_cuts: int  # power failures of server and Redis, with a restart
     stalled_rounds: int  # with and without stalled readers
     broker_examples: int  # sequences of steps that the state machines try
     hub_examples: int
@@ -28,6 +30,8 @@ NORMAL = Sizes(
     cuts=1_000,
     streams=500,
     worker_kills=1,
+    power_moments=100,
+    power_cuts=2,
     stalled_rounds=6,
     broker_examples=50,
     hub_examples=150,
@@ -42,6 +46,8 @@ SOAK = Sizes(
     cuts=20_000,
     streams=2_000,
     worker_kills=10,
+    power_moments=1_000,
+    power_cuts=100,
     stalled_rounds=20,
     broker_examples=1_500,
     hub_examples=2_000,
