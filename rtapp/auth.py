@@ -181,10 +181,11 @@ def sign_out() -> None:
 
 def end_session() -> None:
     """Delete the row of this browser's session. Its streams are closed after the commit."""
-    row = db.session.get(UserSession, session.get("sid", ""))
-    if row is not None:
-        db.session.delete(row)
-        control.recheck(row.user_id)
+    row = UserSession.id == session.get("sid")
+    user_id = db.session.scalar(select(UserSession.user_id).where(row))
+    if user_id is not None:
+        db.session.execute(delete(UserSession).where(row))  # another request may do so as well
+        control.recheck(user_id)
 
 
 def csrf_token() -> str | None:
