@@ -30,7 +30,6 @@ from rtapp.errors import Unprocessable
 from rtapp.errors import UnsupportedMediaType
 from rtapp.realtime.handoff import REPEATED_HEADERS
 from rtapp.text import address
-from rtapp.text import is_blank
 from rtapp.text import not_blank
 
 # The parameters that may come several times, by endpoint.
@@ -47,10 +46,6 @@ def storable(text: str) -> str:
 
 def not_blank_unless_empty(text: str) -> str:
     return not_blank(text) if text else text
-
-
-def none_if_blank(text: str) -> str | None:
-    return None if is_blank(text) else text
 
 
 def with_plain_line_ends(text: str) -> str:

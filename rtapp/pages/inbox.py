@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from flask import current_app
 from flask import render_template
 from flask import url_for
-from pydantic import AfterValidator
 from pydantic import BaseModel
 from pydantic import ConfigDict
 from pydantic import Field
@@ -39,7 +38,6 @@ from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import NOWHERE
 from rtapp.validation import OrNone
 from rtapp.validation import Text
-from rtapp.validation import none_if_blank
 
 from .unread import unread_of
 
@@ -62,7 +60,7 @@ class View(BaseModel):
     status: Literal["open", "pending", "snoozed", "resolved"] | None = None
     assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
     inbox: Annotated[Viewed | None, OrNone] = None
-    q: Annotated[Text, Field(max_length=QUERY_LIMIT), AfterValidator(none_if_blank)] | None = None
+    q: Annotated[Text, Field(max_length=QUERY_LIMIT)] | None = None
 
     def query(self, **changes: Any) -> str:
         """The view's query string with these changes; "" for the view without a filter."""
