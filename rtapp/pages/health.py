@@ -46,7 +46,7 @@ def ready() -> dict[str, str]:
     except SQLAlchemyError as error:
         raise Unavailable("The database does not answer.") from error
     try:
-        broker.for_requests.refuse_eviction()
+        broker.refuse_eviction()
     except EvictingRedis as error:
         raise Unavailable(str(error)) from error
     except (RedisError, OSError) as error:
