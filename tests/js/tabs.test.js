@@ -584,6 +584,60 @@ test("tokens that are refused one after another end the streams after two renewa
   assert.deepEqual(one.names().slice(-2), ["Rejected", "Closed"]);
 });
 
+test("a token is renewed again and again, as long as the streams open in between", async () => {
+  const credentials = credentialsThat("two", "three", "four", "five");
+  const { tab, settle, timers, sources, source } = setUp({ credentials });
+  const one = tab("one");
+  one.subscribe("conversation:1");
+  await settle();
+  for (let turn = 0; turn < 4; turn++) {
+    open(source());
+    timers.pass(10_000);
+    signedOut(source());
+    await settle();
+    timers.pass(1_000);
+  }
+
+  assert.deepEqual(sources.map(tokenIn), ["one", "two", "three", "four", "five"]);
+  assert.ok(!one.names().includes("Rejected"));
+});
+
+test("credentials that an action has renewed meanwhile are compared with those of the connection", async () => {
+  const credentials = credentialsThat();
+  const refused = [];
+  credentials.renew = async (secret) => refused.push(secret) > 0;
+  const { tab, settle, source } = setUp({ credentials });
+  tab("one").subscribe("conversation:1");
+  await settle();
+  open(source());
+  Object.assign(credentials, { token: "two", secret: "two" }); // an action has renewed them
+
+  signedOut(source());
+  await settle();
+  assert.deepEqual(refused, ["one"]);
+});
+
+test("a connection that is opened for another stream goes on with the back-off of the one before", async () => {
+  const { tab, settle, timers, sources, source } = setUp();
+  const one = tab("one");
+  one.subscribe("conversation:1");
+  await settle();
+  for (let cut = 0; cut < 4; cut++) {
+    open(source());
+    source().fail(0);
+    timers.pass(30_000);
+  }
+  one.subscribe("conversation:2");
+  await settle();
+  open(source());
+  source().fail(0);
+  const before = sources.length;
+  timers.pass(11_999); // three quarters of the 16 s of the fifth failure
+  assert.equal(sources.length, before);
+  timers.pass(1);
+  assert.equal(sources.length, before + 1);
+});
+
 test("a visitor's first stream waits for the token", async () => {
   const credentials = Object.assign(credentialsThat("one"), { token: undefined, secret: "", isMissing: true });
   const { tab, settle, sources, source } = setUp({ credentials });
