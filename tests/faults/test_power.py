@@ -95,6 +95,7 @@ def test_after_a_power_failure_every_reader_has_each_message_or_is_reset(
     powered, redis, disk, tell
 ):
     readers = several(powered, CONVERSATIONS)
+    eventually(lambda: all(reader.open for reader in readers), "every stream is open")
     writers = [Writer(powered, c, rate=SIZES.rate) for c in CONVERSATIONS]
     lost = 0
     for _ in range(SIZES.power_cuts):
