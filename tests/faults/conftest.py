@@ -2,12 +2,18 @@ from gevent import monkey
 
 monkey.patch_all()  # readers and writers are greenlets
 
+import shutil
+import signal
+import tempfile
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from ..harness.postgres_server import PostgresServer
+from ..harness.postgres_server import url
 from ..harness.supervision import supervised
 from .redis_server import RedisServer
 from .server import Demo
@@ -82,3 +88,51 @@ def start(tmp_path: Path, demo: Demo, redis: RedisServer) -> Iterator[Start]:
     yield start
     for server in servers:
         server.stop()
+
+
+class Seeded(NamedTuple):
+    """A stopped server with the demo's rows, to copy, and the demo."""
+
+    server: PostgresServer
+    demo: Demo
+
+
+@pytest.fixture(scope="session")
+def public_folder() -> Iterator[Path]:
+    """Not pytest's, which another run makes private: postgres is another user."""
+    folder = Path(tempfile.mkdtemp(prefix="rtapp-faults-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def seeded(public_folder: Path) -> Seeded:
+    server = PostgresServer(public_folder / "seeded")
+    server.create()
+    server.start()
+    try:
+        demo = make_demo(public_folder / "demo", DATABASE_URL=url(server))
+    finally:
+        server.stop(signal.SIGINT)
+    return Seeded(server, demo)
+
+
+@pytest.fixture
+def postgres(seeded: Seeded, public_folder: Path) -> Iterator[PostgresServer]:
+    server = PostgresServer(public_folder / "primary")
+    server.copy(seeded.server)
+    server.start()
+    yield server
+    server.stop()
+    server.remove()
+
+
+@pytest.fixture
+def standby(postgres: PostgresServer, public_folder: Path) -> Iterator[PostgresServer]:
+    """A synchronous standby: it has every commit that the primary has answered."""
+    server = PostgresServer(public_folder / "standby")
+    server.follow(postgres)
+    server.start()
+    yield server
+    server.stop()
+    server.remove()

@@ -13,6 +13,8 @@ class Sizes(NamedTuple):
     cuts: int  # at a random byte, of all readers together
     streams: int  # open at the server's shutdown
     worker_kills: int
+    faults: int  # of all kinds in the long run
+    readers: int  # of each stream and host in the long run
     power_moments: int  # at which a power failure is looked into
     power_cuts: int  # power failures of server and Redis, with a restart
     stalled_rounds: int  # with and without stalled readers
@@ -30,6 +32,8 @@ NORMAL = Sizes(
     cuts=1_000,
     streams=500,
     worker_kills=1,
+    faults=12,
+    readers=1,
     power_moments=100,
     power_cuts=2,
     stalled_rounds=6,
@@ -46,6 +50,8 @@ SOAK = Sizes(
     cuts=20_000,
     streams=2_000,
     worker_kills=10,
+    faults=1_000,
+    readers=15,
     power_moments=1_000,
     power_cuts=100,
     stalled_rounds=20,

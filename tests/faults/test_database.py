@@ -2,11 +2,8 @@
 
 import contextlib
 import json
-import shutil
-import signal
 import sqlite3
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -17,7 +14,6 @@ from typing import NamedTuple
 import gevent
 import pytest
 
-from ..harness.postgres_server import PostgresServer
 from ..harness.postgres_server import url
 from ..harness.waiting import eventually
 from .check import Check
@@ -26,7 +22,6 @@ from .reader import Reader
 from .reader import several
 from .server import Demo
 from .server import Server
-from .server import make_demo
 from .sizes import SIZES
 from .writer import Writer
 
@@ -35,54 +30,6 @@ PROMISED = 5.0  # s in which every request is answered, whatever the database do
 SLOWNESS = 5.0  # s more for a machine that is busy with other tests
 LOCKED_FOR = 20.0  # s
 MESSAGE = {"content": "Is anybody there?"}
-
-
-class Seeded(NamedTuple):
-    """A stopped server with the demo's rows, to copy, and the demo."""
-
-    server: PostgresServer
-    demo: Demo
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """Not pytest's, which another run makes private: postgres is another user."""
-    folder = Path(tempfile.mkdtemp(prefix="rtapp-faults-"))
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def seeded(folder: Path) -> Seeded:
-    server = PostgresServer(folder / "seeded")
-    server.create()
-    server.start()
-    try:
-        demo = make_demo(folder / "demo", DATABASE_URL=url(server))
-    finally:
-        server.stop(signal.SIGINT)
-    return Seeded(server, demo)
-
-
-@pytest.fixture
-def postgres(seeded: Seeded, folder: Path) -> Iterator[PostgresServer]:
-    server = PostgresServer(folder / "primary")
-    server.copy(seeded.server)
-    server.start()
-    yield server
-    server.stop()
-    server.remove()
-
-
-@pytest.fixture
-def standby(postgres: PostgresServer, folder: Path) -> Iterator[PostgresServer]:
-    """A synchronous standby: it has every commit that the primary has answered."""
-    server = PostgresServer(folder / "standby")
-    server.follow(postgres)
-    server.start()
-    yield server
-    server.stop()
-    server.remove()
 
 
 class Hosts(NamedTuple):
