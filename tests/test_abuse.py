@@ -222,6 +222,20 @@ def test_a_request_that_arrived_on_an_idle_connection_before_the_server_closes_i
         assert b"Connection: close" in answered
 
 
+def test_a_server_that_is_closed_while_it_starts_accepts_nothing_and_ends_in_order(app):
+    """gunicorn's worker may get SIGTERM while its server looks up its own name."""
+
+    class Slow(HandOffServer):
+        def init_socket(self):
+            super().init_socket()
+            self.close()
+
+    server = Slow(("127.0.0.1", 0), app, handler_class=Handler, log=None)
+    server.start()
+    assert server.closing
+    server.stop(timeout=1)
+
+
 def test_streams_are_refused_with_503_before_descriptors_run_out_and_requests_are_served(tmp_path):
     server = Server(tmp_path)
     server.environ |= {"RTAPP_STREAMS_PER_USER": "0", "RTAPP_STREAMS_PER_ADDRESS": "0"}

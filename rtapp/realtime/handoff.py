@@ -130,6 +130,11 @@ class HandOffServer(WSGIServer):
             if self.pool is not None:
                 spawn_later(STOP_LIMIT, self.pool.kill, block=False)
 
+    def start_accepting(self) -> None:
+        """Begin, unless `close` was called while the server looked up its own name."""
+        if not self.closing:
+            super().start_accepting()
+
     @contextmanager
     def idle(self, connection: gevent_socket) -> Iterator[None]:
         """A block in which the connection waits for a request."""
