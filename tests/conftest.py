@@ -25,7 +25,9 @@ from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import ReadMarker
 from rtapp.models import User
+from rtapp.realtime import heartbeat
 from rtapp.realtime.broker import Broker
+from rtapp.realtime.broker import RequestBroker
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.engine import Engine
 
@@ -98,7 +100,9 @@ def reuse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reuse]:
 
 @pytest.fixture(autouse=True)
 def patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine an answer may take longer than an operator waits for it."""
+    """On a busy machine an answer may take longer than an operator or a request waits for it."""
+    monkeypatch.setattr(RequestBroker, "timeout", PATIENCE)
+    monkeypatch.setattr(heartbeat, "POSITION_TIMEOUT", PATIENCE)
     monkeypatch.setattr(checks, "LIMIT", PATIENCE)
     monkeypatch.setattr(database, "PROBE_LIMIT", PATIENCE)
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -40,6 +41,13 @@ def modes(folder: Path) -> dict[str, str]:
     """Return the mode of the folder and of each file and folder in it."""
     paths = [folder, *folder.rglob("*")]
     return {str(path.relative_to(folder)): oct(mode(path)) for path in paths}
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A short one: a socket's path has at most 107 bytes (unix(7))."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
 
 
 def open_to_others(folder: Path) -> dict[str, str]:

@@ -179,7 +179,7 @@ def test_no_event_is_named_like_an_event_of_event_source():
 
 def control_frames() -> dict[str, bytes]:
     return {
-        "stream.open": frames.opened(("account:1", "conversation:2"), True, AT),
+        "stream.open": frames.opened(("account:1", "conversation:2"), True, AT, 1800),
         "stream.ping": frames.ping(1.23456, AT),
         "stream.ping without id": frames.ping(20),
         "stream.reset": frames.reset("history_lost", AT),

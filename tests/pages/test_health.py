@@ -10,11 +10,12 @@ from rtapp import schema
 from rtapp.extensions import db
 from rtapp.realtime import diagnosis
 from rtapp.realtime.broker import EvictingRedis
+from rtapp.realtime.broker import RequestBroker
 
 from ..harness.waiting import PATIENCE
 from ..harness.waiting import eventually
 
-LIMITS = checks.LIMIT, database.PROBE_LIMIT
+LIMITS = checks.LIMIT, database.PROBE_LIMIT, RequestBroker.timeout
 TOKEN = "a token of the operator".replace(" ", "-")
 one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -49,6 +50,7 @@ def quick_probes(monkeypatch):
     assert LIMITS[0] < 1
     monkeypatch.setattr(checks, "LIMIT", LIMITS[0])
     monkeypatch.setattr(database, "PROBE_LIMIT", LIMITS[1])
+    monkeypatch.setattr(RequestBroker, "timeout", LIMITS[2])
 
 
 def test_a_process_without_redis_is_ready_because_streams_are_held_and_status_says_degraded(
@@ -124,7 +126,7 @@ def test_readiness_status_and_metrics_answer_within_a_second_while_the_database_
 
 
 @one_database
-def test_a_redis_that_hangs_leaves_the_process_ready_and_is_a_fault(nobody, broker):
+def test_a_redis_that_hangs_leaves_the_process_ready_and_is_a_fault(quick_probes, nobody, broker):
     nobody.get("/status")  # connects
     broker.redis.client_pause(3_000)  # ms
     assert nobody.get("/readyz").status_code == 200
