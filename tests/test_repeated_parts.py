@@ -217,8 +217,8 @@ BODY = b'{"content": "x"}'
 def sent(app, token: str, headers: list[str], body: bytes = BODY) -> bytes:
     lines = [f"POST {MESSAGES} HTTP/1.1", *headers, "Connection: close", "", ""]
     head = "\r\n".join(lines).format(token=token).encode()
-    with served(app) as address:
-        return answer(connected(address, head + body))
+    with served(app) as server:
+        return answer(connected(server.address, head + body))
 
 
 def messages(app) -> int:
