@@ -33,7 +33,7 @@ WRONG = "The email address or the password is wrong."
 class Credentials(Body):
     email: Annotated[Text, Field(max_length=254), AfterValidator(not_blank)]
     password: Annotated[str, Field(min_length=1, max_length=1000)]
-    next: str = ""
+    next: Text = ""
 
 
 @bp.get("/login")
