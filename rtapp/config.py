@@ -20,6 +20,7 @@ RESOURCES = PACKAGE if INSTALLED else CHECKOUT
 DEFAULT_INSTANCE = (Path.cwd() if INSTALLED else CHECKOUT) / "instance"
 
 BODY_LIMIT = 1024 * 1024  # bytes of a request body; a larger one is answered with 413
+FIELD_LIMIT = 50  # fields of a body, and of an object in it
 CONTENT_LIMIT = 10_000  # characters of a message
 ID_LIMIT = 2**31 - 1  # the largest INTEGER of PostgreSQL
 CLIENT_ID_LIMIT = 64  # characters of a message's client_id

@@ -277,6 +277,8 @@ UNCERTAIN = {
     ),
     "a length with a sign": (b"Content-Length: +%d" % LONG, NEXT),
     "a length with an underscore": (b"Content-Length: %d_%d" % divmod(LONG, 10), NEXT),
+    "a header without a name": (b": x\r\nContent-Length: %d" % LONG, NEXT),
+    "a folded coding": (b"Transfer-Encoding:\r\n chunked", b"0\r\n\r\n" + NEXT),
     "two lengths": (b"Content-Length: 0\r\nContent-Length: %d" % LONG, NEXT),
     "a space before the colon": (b"Content-Length : %d" % LONG, NEXT),
     "a line that is no header": (b"nothing\r\nContent-Length: %d" % LONG, NEXT),
@@ -287,8 +289,11 @@ CERTAIN = {
     "a length among spaces": (b"Content-Length: \t%d " % LONG, NEXT, 1),
     "chunks": (b"Transfer-Encoding: Chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (LONG, NEXT), 1),
     "no body": (b"X: a", NEXT, 2),
+    "a multipart form": (
+        b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: %d" % LONG, NEXT, 1,
+    ),
     "a line feed alone": (b"X: a\nContent-Length: %d" % LONG, NEXT, 1),
-}
+}  # fmt: skip
 
 
 def statuses(address, framing: bytes, body: bytes, version: bytes = b"1.1") -> list[bytes]:

@@ -5,11 +5,19 @@ pass on a request that the proxy has not seen (request smuggling). Such a reques
 """
 
 import re
+from email import errors
 from http.client import HTTPMessage
 from typing import Any
 
 LENGTH = re.compile(r"[0-9]{1,18}")
 OPTIONAL_SPACE = " \t"
+# Of a line among the headers that is none. Other defects are of a multipart body that it lacks.
+NO_HEADER = (
+    errors.FirstHeaderLineIsContinuationDefect,
+    errors.InvalidHeaderDefect,
+    errors.MisplacedEnvelopeHeaderDefect,
+    errors.MissingHeaderBodySeparatorDefect,
+)
 
 
 class UncertainEnd(ValueError):
@@ -37,7 +45,8 @@ def refuse_uncertain_end(headers: HTTPMessage, version: str | None) -> None:
     for a length that comes twice, beside a coding, or not in digits."""
     lengths = headers.get_all("content-length", [])
     codings = headers.get_all("transfer-encoding", [])
-    if headers.defects or len(lengths) + len(codings) > 1:
+    wrong = any(isinstance(defect, NO_HEADER) for defect in headers.defects)
+    if wrong or len(lengths) + len(codings) > 1:
         raise UncertainEnd
     if not all(LENGTH.fullmatch(length.strip(OPTIONAL_SPACE)) for length in lengths):
         raise UncertainEnd
