@@ -82,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.json = StrictJson(app)
     app.url_map.converters["id"] = IdConverter
+    app.url_map.merge_slashes = False  # it redirects to the host that the request names
     app.jinja_env.filters.update(
         clock=clock_time, day=day, initials=initials, isolated=isolated, bdi=bdi
     )

@@ -1,4 +1,4 @@
-"""The headers by which a browser protects our answers, and the session's cookie."""
+"""What a server gives away: headers that have browsers protect answers, the cookie, paths."""
 
 from dataclasses import replace
 
@@ -84,3 +84,27 @@ def test_production_keeps_browsers_on_https_for_a_year(production, app):
         assert got(production, path, HTTPS).headers[header] == "max-age=31536000"
         assert header not in got(production, path).headers
         assert header not in got(app, path, HTTPS).headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../app.py", "/static/..%2f..%2fapp.py", "/static/%2e%2e/app.py", "/app.py",
+     "/static/..%5capp.py", "/static//etc/passwd", "/static/js", "/static/js/", "/static/",
+     "/static/icon.svg%00", "/.git/config"],
+)  # fmt: skip
+def test_no_path_leads_out_of_the_static_files_or_lists_them(app, path):
+    assert got(app, "/static/icon.svg").status_code == 200
+    assert got(app, path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/conversations//1", "/static//icon.svg", "/accounts//1//unread"])
+def test_a_path_with_two_slashes_is_not_redirected_to_the_host_that_the_request_names(app, path):
+    answer = got(app, path, Host="evil.example")
+    assert (answer.status_code, answer.location) == (404, None)
+
+
+@pytest.mark.parametrize("path", ["/", "/conversations/1"])
+def test_a_redirect_names_no_host(app, path):
+    answer = got(app, path, Host="evil.example", Accept="text/html")
+    assert answer.status_code == 302
+    assert answer.location.startswith("/login?")
