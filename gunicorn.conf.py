@@ -4,6 +4,7 @@ from gevent import monkey
 
 monkey.patch_all()  # before the worker class imports modules that would keep blocking sockets
 
+import logging
 import os
 import shutil
 import tempfile
@@ -17,6 +18,13 @@ graceful_timeout = 45  # s until a worker is killed: it ends by itself, within 3
 # The worker leaves queries, headers and unknown paths out, whatever the format: they have secrets.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(D)s'
 control_socket_disable = True  # all instances of one OS user would share it
+
+# Our own lines go beside gunicorn's, with a time: it configures its own loggers only.
+logging.basicConfig(
+    level=logging.INFO,
+    format="%(asctime)s %(levelname)s %(message)s",
+    datefmt="%Y-%m-%dT%H:%M:%S%z",
+)
 
 # The workers' shared folder of metrics, from which any of them serves the sum. prometheus_client
 # reads the variable once, at import.

@@ -5,6 +5,8 @@ from functools import partial
 
 from flask import Flask
 from flask import Response
+from flask import current_app
+from flask import request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import access_log
@@ -40,6 +42,13 @@ from .validation import StrictJson
 from .validation import refuse_cut_body
 from .validation import refuse_repeated_parts
 
+HTTPS_FOR = 365 * 24 * 60 * 60  # s for which a browser uses HTTPS only, once it has
+PAGE_POLICY = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+OTHER_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the application, with everything bound and nothing started: see server.py for that.
@@ -59,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         DATABASE_POOL=settings.database_pool,
         MAX_CONTENT_LENGTH=BODY_LIMIT,
         MAX_FORM_MEMORY_SIZE=BODY_LIMIT,
+        SESSION_COOKIE_NAME=auth.cookie_name(settings.production),
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=settings.production,
@@ -72,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.json = StrictJson(app)
     app.url_map.converters["id"] = IdConverter
+    app.url_map.merge_slashes = False  # it redirects to the host that the request names
     app.jinja_env.filters.update(
         clock=clock_time, day=day, initials=initials, isolated=isolated, bdi=bdi
     )
@@ -119,13 +130,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def add_security_headers(response: Response) -> Response:
-    """Allow a page our own files only, and no framing. Forbid caching: on going back, a browser
-    would show the JSON that a script had fetched from the page's URL."""
+    """Allow a page our own files only, any other answer nothing, and no framing. Forbid caching: on
+    going back, a browser would show the JSON that a script had fetched from the page's URL."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
-    if response.mimetype == "text/html":
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-        )
-        response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Content-Security-Policy"] = (
+        PAGE_POLICY if response.mimetype == "text/html" else OTHER_POLICY
+    )
+    response.headers["Referrer-Policy"] = "same-origin"
+    if current_app.config["PRODUCTION"] and request.is_secure:  # RFC 6797, section 7.2
+        response.headers["Strict-Transport-Security"] = f"max-age={HTTPS_FOR}"
     return response

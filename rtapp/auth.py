@@ -5,6 +5,7 @@ token in its URL; that URL must not be logged. Other schemes of Authorization (a
 password, say) are ignored.
 """
 
+import logging
 import secrets
 import time
 from copy import deepcopy
@@ -13,6 +14,7 @@ from datetime import datetime
 from datetime import timedelta
 from functools import cache
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -41,6 +43,7 @@ from sqlalchemy import select
 from werkzeug.security import check_password_hash
 from werkzeug.security import generate_password_hash
 
+from rtapp import access_log
 from rtapp import clock
 from rtapp.errors import BadRequest
 from rtapp.errors import Forbidden
@@ -63,7 +66,10 @@ SIGN_IN = "login.sign_in"  # the endpoint that needs no session
 SIGNATURE_CACHE_SIZE = 10_000  # verified tokens, a few hundred bytes each
 TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
 CUSTOMER_SALT = "rtapp.visitor"
+HMAC_SHA_256 = {"key_derivation": "hmac", "digest_method": sha256}
 NOT_SIGNED_IN = "Sign in first, or send a valid bearer token."
+logger = logging.getLogger(__name__)
+
 # Built once, and of columns: every request begins with one of them.
 USER = select(User.id, User.name, User.stamp).where(User.id == bindparam("id"))
 CONTACT = select(Contact.id, Contact.name).where(Contact.id == bindparam("id"))
@@ -72,6 +78,12 @@ USER_OF_SESSION = (
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.id == bindparam("sid"), UserSession.created_at > bindparam("oldest"))
 )
+
+
+def cookie_name(production: bool) -> str:
+    """The session cookie's name. With `__Host-` a browser takes it from this host over HTTPS only:
+    a neighbouring host can't plant one (RFC 6265bis, section 4.1.3.2)."""
+    return "__Host-session" if production else "session"
 
 
 def current_principal() -> Principal:
@@ -144,6 +156,9 @@ def sign_in(email: str, password: str) -> User | None:
     db.session.commit()  # give the connection back: the hash is slow by design
     # In a thread: it would block every stream of this process.
     if not gevent.get_hub().threadpool.apply(matches, (stored, password)) or user is None:
+        # Without the address that was entered: it may be a password in the wrong field.
+        who = "an unknown user" if user is None else f"user {user.id}"
+        logger.warning("A sign-in of %s was refused, from %s", who, client_address())
         return None
     end_session()
     session.clear()  # against session fixation, such as a planted CSRF token
@@ -156,8 +171,13 @@ def sign_in(email: str, password: str) -> User | None:
     db.session.add(UserSession(id=session["sid"], user_id=user.id))
     db.session.commit()
     login_user(user)
+    logger.info("User %s signed in, from %s", user.id, client_address())
     generate_csrf()  # now: pages that load at the same time would each make another one
     return user
+
+
+def client_address() -> str:
+    return access_log.address(request.remote_addr or "")
 
 
 def matches(stored: str | None, password: str) -> bool:
@@ -172,9 +192,10 @@ def dummy_hash() -> str:
 
 def sign_out() -> None:
     """End this browser's session and its streams. A script's token stays valid."""
-    signed_in()
+    user = signed_in()
     end_session()
     db.session.commit()
+    logger.info("User %s signed out, from %s", user.id, client_address())
     logout_user()
     session.clear()
 
@@ -278,7 +299,9 @@ def signed(salt: str, secret: str, token: str) -> list[Any]:
 
 
 def serializer(salt: str, secret: str) -> URLSafeSerializer:
-    return URLSafeSerializer(secret, salt=salt)
+    """Signs with HMAC-SHA-256. Tokens of older versions, by the default of itsdangerous with SHA-1,
+    stay valid: most have no end."""
+    return URLSafeSerializer(secret, salt=salt, signer_kwargs=HMAC_SHA_256, fallback_signers=[{}])
 
 
 def has_bearer(request: Request) -> bool:
@@ -289,6 +312,8 @@ def has_bearer(request: Request) -> bool:
 
 class CookielessForScripts(SecureCookieSessionInterface):
     """Flask's sessions, except for requests with a bearer token. Verified cookies are cached."""
+
+    digest_method = staticmethod(sha256)
 
     def __init__(self) -> None:
         self._verified = lru_cache(SIGNATURE_CACHE_SIZE)(self._verify)

@@ -7,6 +7,8 @@ from sqlalchemy import select
 
 from rtapp import auth
 from rtapp import clock
+from rtapp.config import PASSWORD_LENGTH
+from rtapp.config import PASSWORD_LIMIT
 from rtapp.events.outbox import dead_letters
 from rtapp.events.outbox import retry
 from rtapp.extensions import db
@@ -91,8 +93,10 @@ def set_member(account_id: int, email: str, role: str, sees: str) -> None:
 @click.password_option()
 def set_password(email: str, password: str) -> None:
     """Change a password, and sign the user out everywhere."""
-    if not password:
-        raise click.ClickException("A password must not be empty.")
+    if not PASSWORD_LENGTH <= len(password) <= PASSWORD_LIMIT:
+        raise click.ClickException(
+            f"A password must have {PASSWORD_LENGTH} to {PASSWORD_LIMIT} characters."
+        )
     if current_app.config["PRODUCTION"] and password == DEMO_PASSWORD:
         raise click.ClickException("This is the demo's password, which everybody can look up.")
     change_password(user_with(email), password)

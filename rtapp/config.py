@@ -20,6 +20,7 @@ RESOURCES = PACKAGE if INSTALLED else CHECKOUT
 DEFAULT_INSTANCE = (Path.cwd() if INSTALLED else CHECKOUT) / "instance"
 
 BODY_LIMIT = 1024 * 1024  # bytes of a request body; a larger one is answered with 413
+FIELD_LIMIT = 50  # fields of a body, and of an object in it
 CONTENT_LIMIT = 10_000  # characters of a message
 ID_LIMIT = 2**31 - 1  # the largest INTEGER of PostgreSQL
 CLIENT_ID_LIMIT = 64  # characters of a message's client_id
@@ -27,6 +28,9 @@ PAGE_SIZE = 50  # rows of a list, if the request sets no limit
 PAGE_LIMIT = 100  # rows of a list at most
 QUERY_LIMIT = 200  # characters of a search
 TOKEN_LENGTH = 16  # characters of a token that the operator sets, at least
+SECRET_LENGTH = 32  # characters of SECRET_KEY in production: 128 bits, in hexadecimal
+PASSWORD_LENGTH = 8  # characters of a password, at least
+PASSWORD_LIMIT = 1000  # characters of a password
 
 # Rate limits, in Flask-Limiter's notation. Windows are short: a limited client waits briefly.
 # Enough for an office that signs in at nine, too few to try every account.
@@ -86,6 +90,11 @@ class Settings:
             for name in ("SECRET_KEY", "REDIS_URL"):
                 if not environ.get(name):
                     raise SettingsError(f"RTAPP_ENV=production needs {name} to be set.")
+            if len(environ["SECRET_KEY"]) < SECRET_LENGTH:
+                raise SettingsError(
+                    f"SECRET_KEY has less than {SECRET_LENGTH} characters, so it could be guessed "
+                    "from any token; make one with `openssl rand -hex 32`."
+                )
         instance = Path(environ.get("RTAPP_INSTANCE") or DEFAULT_INSTANCE).resolve()
         refuse_shared(instance)
         make_folder(instance)

@@ -28,6 +28,8 @@ from rtapp.realtime.limits import raise_descriptor_limit
 from rtapp.reopener import Reopener
 
 ACCEPTED_PER_TURN = 12  # connections accepted before others get a turn: 0.8 ms of work each
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+LOG_TIME = "%Y-%m-%dT%H:%M:%S%z"  # with the offset from UTC
 RESTART_DELAY = 1.0  # s between two checks of the embedded Redis
 
 logger = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ class Handler(HandOffHandler):
 
 def serve(app: Flask) -> None:
     """Serve until SIGTERM or SIGINT. Exits with a message if it can't."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, datefmt=LOG_TIME)
     settings: Settings = app.extensions["settings"]
     embedded: EmbeddedRedis | None = app.extensions["embedded_redis"]
     try:

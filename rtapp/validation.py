@@ -24,6 +24,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import IntegerConverter
 from werkzeug.routing import Map
 
+from rtapp.config import FIELD_LIMIT
 from rtapp.config import ID_LIMIT
 from rtapp.errors import BadRequest
 from rtapp.errors import Unprocessable
@@ -151,7 +152,11 @@ def refuse_repeated(kind: str, names: Iterable[str]) -> None:
 
 def shown(name: str) -> str:
     """A name that the client chose, quoted and short, in ASCII."""
-    return json.dumps(name if len(name) <= 40 else f"{name[:40]}…")
+    return json.dumps(cut(name))
+
+
+def cut(name: str) -> str:
+    return name if len(name) <= 40 else f"{name[:40]}…"
 
 
 class RepeatedName(ValueError):
@@ -187,6 +192,7 @@ def form_body() -> dict[str, Any]:
 
     Raises BadRequest for a field that comes twice, and for a file, which would be dropped.
     """
+    refuse_many(len(request.form))
     refuse_repeated("field", (name for name, values in request.form.lists() if values[1:]))
     for name in request.files:
         raise BadRequest(f"The field {shown(name)} is a file. Send it as text.")
@@ -217,6 +223,9 @@ def checked(model: type[Model], value: Any, *, strict: bool) -> Model:
         raise Unprocessable(
             "The body must be a JSON object.", errors={"body": ["must be an object"]}
         )
+    refuse_many(len(value))
+    for inner in value.values():
+        refuse_many(len(inner) if isinstance(inner, dict) else 0)
     try:
         return model.model_validate(value, strict=strict)
     except ValidationError as error:
@@ -225,10 +234,18 @@ def checked(model: type[Model], value: Any, *, strict: bool) -> Model:
         raise Unprocessable(detail, errors=errors) from error
 
 
+def refuse_many(fields: int) -> None:
+    """Raises Unprocessable for more fields than any body has: each would be an error of its own, in
+    an answer of several times the body's size."""
+    if fields > FIELD_LIMIT:
+        wrong = f"must not have more than {FIELD_LIMIT} fields"
+        raise Unprocessable(f"The body can't be used: it {wrong}.", errors={"body": [wrong]})
+
+
 def by_field(error: ValidationError) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        field = ".".join(str(part) for part in problem["loc"]) or "body"
+        field = ".".join(cut(str(part)) for part in problem["loc"]) or "body"
         errors.setdefault(field, []).append(predicate(problem["type"], problem["msg"]))
     return errors
 
@@ -248,7 +265,9 @@ def predicate(kind: str, message: str) -> str:
 
 
 class IdConverter(IntegerConverter):
-    """`<id:…>` in a route: a positive integer within ID_LIMIT."""
+    """`<id:…>` in a route: a positive integer within ID_LIMIT, in ASCII digits."""
+
+    regex = "[0-9]+"
 
     def __init__(self, map: Map):
         super().__init__(map, min=1, max=ID_LIMIT)

@@ -272,3 +272,66 @@ def test_streams_are_refused_with_503_before_descriptors_run_out_and_requests_ar
         for stream in streams:
             stream.close()
         server.stop()
+
+
+NEXT = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+LONG = len(NEXT)
+# Framings that a proxy may read differently from us: with one of the readings, the body of the
+# request is the next request. The last line of the body is always NEXT.
+UNCERTAIN = {
+    "a coding before chunked": (b"Transfer-Encoding: gzip, chunked", NEXT),
+    "an unknown coding": (b"Transfer-Encoding: xchunked", NEXT),
+    "a coding without a length": (b"Transfer-Encoding: identity", NEXT),
+    "a coding after a vertical tab": (b"Transfer-Encoding: \x0bchunked", b"0\r\n\r\n" + NEXT),
+    "two codings": (
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", b"0\r\n\r\n" + NEXT,
+    ),
+    "a coding and a length": (
+        b"Transfer-Encoding: chunked\r\nContent-Length: %d" % LONG, b"0\r\n\r\n" + NEXT,
+    ),
+    "a length with a sign": (b"Content-Length: +%d" % LONG, NEXT),
+    "a length with an underscore": (b"Content-Length: %d_%d" % divmod(LONG, 10), NEXT),
+    "a header without a name": (b": x\r\nContent-Length: %d" % LONG, NEXT),
+    "a folded coding": (b"Transfer-Encoding:\r\n chunked", b"0\r\n\r\n" + NEXT),
+    "two lengths": (b"Content-Length: 0\r\nContent-Length: %d" % LONG, NEXT),
+    "a space before the colon": (b"Content-Length : %d" % LONG, NEXT),
+    "a line that is no header": (b"nothing\r\nContent-Length: %d" % LONG, NEXT),
+    "a carriage return inside a line": (b"X: a\rContent-Length: %d" % LONG, NEXT),
+}  # fmt: skip
+CERTAIN = {
+    "a length": (b"Content-Length: %d" % LONG, NEXT, 1),
+    "a length among spaces": (b"Content-Length: \t%d " % LONG, NEXT, 1),
+    "chunks": (b"Transfer-Encoding: Chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (LONG, NEXT), 1),
+    "no body": (b"X: a", NEXT, 2),
+    "a multipart form": (
+        b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: %d" % LONG, NEXT, 1,
+    ),
+    "a line feed alone": (b"X: a\nContent-Length: %d" % LONG, NEXT, 1),
+}  # fmt: skip
+
+
+def statuses(address, framing: bytes, body: bytes, version: bytes = b"1.1") -> list[bytes]:
+    head = b"POST /logout HTTP/%b\r\nHost: x\r\nConnection: keep-alive\r\n" % version
+    with connected(address, head + framing + b"\r\n\r\n" + body) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        return re.findall(rb"HTTP/1\.1 (\d+)", answer(connection))
+
+
+@one_database
+@pytest.mark.parametrize("name", UNCERTAIN)
+def test_a_request_whose_end_is_uncertain_is_refused_and_nothing_after_it_is_read(address, name):
+    assert statuses(address, *UNCERTAIN[name]) == [b"400"]
+
+
+@one_database
+def test_a_chunked_request_of_http_1_0_is_refused(address):
+    chunked = b"Transfer-Encoding: chunked"
+    assert statuses(address, chunked, b"0\r\n\r\n" + NEXT, b"1.0") == [b"400"]
+    assert statuses(address, chunked, b"0\r\n\r\n" + NEXT) == [b"401", b"200"]
+
+
+@one_database
+@pytest.mark.parametrize("name", CERTAIN)
+def test_the_next_request_begins_where_the_body_ends(address, name):
+    framing, body, answers = CERTAIN[name]
+    assert statuses(address, framing, body) == [b"401", b"200"][:answers]

@@ -20,7 +20,7 @@ from .support import outbox_drained
 
 
 def test_an_id_that_no_row_can_have_is_404_or_405_for_every_method(ada):
-    for id in ("0", str(2**31), "9" * 5_000):
+    for id in ("0", str(2**31), "9" * 5_000, "٣", "１"):
         for path in (f"/conversations/{id}", f"/conversations/{id}/messages", f"/messages/{id}"):
             for answer in (ada.get(path), ada.post(path, {"content": "Hello"})):
                 assert answer.status_code in (404, 405)

@@ -3,8 +3,11 @@ from datetime import timedelta
 
 import pytest
 from flask import session
+from itsdangerous import URLSafeSerializer
 
 from rtapp import auth
+from rtapp.auth import TOKEN_SALT
+from rtapp.auth import signed
 from rtapp.extensions import db
 from rtapp.models import User
 from rtapp.services.change_password import change_password
@@ -180,3 +183,41 @@ def test_a_changed_password_closes_all_streams_and_ends_all_sessions(app, signed
         assert envelope(stream.named("stream.closed"))["reason"] == "signed_out"
         assert stream.ended()
     assert (kevin.get("/me").status_code, signed_in.get("/me").status_code) == (401, 401)
+
+
+def test_signing_in_and_out_and_refused_attempts_are_logged_without_what_was_entered(
+    browser, caplog
+):
+    caplog.set_level("INFO", "rtapp.auth")
+    wrong = {"email": "a-password-in-the-wrong-field", "password": "and-another"}
+    browser.post("/login", json=wrong)
+    browser.post("/login", json={**KEVIN, "password": "and-another"})
+    token = browser.post("/login", json=KEVIN).headers["X-CSRF-Token"]
+    browser.post("/logout", headers={"X-CSRF-Token": token})
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "A sign-in of an unknown user was refused, from 127.0.0.1"),
+        ("WARNING", "A sign-in of user 2 was refused, from 127.0.0.1"),
+        ("INFO", "User 2 signed in, from 127.0.0.1"),
+        ("INFO", "User 2 signed out, from 127.0.0.1"),
+    ]
+
+
+SHA_256 = 43  # characters of a signature in base64
+
+
+def test_cookies_and_tokens_are_signed_with_sha_256(app, signed_in, ada, maria):
+    signatures = [
+        signed_in.get_cookie("session").value,
+        *(client.headers["Authorization"] for client in (ada, maria)),
+    ]
+    assert [len(text.rpartition(".")[2]) for text in signatures] == [SHA_256] * 3
+
+
+def test_a_token_that_an_older_version_signed_with_sha_1_stays_valid(app, ada):
+    payload = signed(TOKEN_SALT, "for tests", ada.headers["Authorization"].split()[1])
+    old = URLSafeSerializer("for tests", salt=TOKEN_SALT).dumps(payload)
+    assert len(old.rpartition(".")[2]) < SHA_256
+    client = app.test_client()
+    for token, status in ((old, 200), (f"{old[:-2]}AA", 401)):
+        answer = client.get("/me", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == status

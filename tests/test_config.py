@@ -5,7 +5,7 @@ import pytest
 from rtapp.config import Settings
 from rtapp.config import SettingsError
 
-PRODUCTION = {"RTAPP_ENV": "production", "SECRET_KEY": "s", "REDIS_URL": "redis://r"}
+PRODUCTION = {"RTAPP_ENV": "production", "SECRET_KEY": "s" * 32, "REDIS_URL": "redis://r"}
 
 
 def read(folder, **more):
@@ -45,6 +45,13 @@ def test_production_accepts_complete_settings(tmp_path):
 def test_production_refuses_a_missing_setting_by_name(tmp_path, missing):
     with pytest.raises(SettingsError, match=missing):
         read(tmp_path, **{**PRODUCTION, missing: ""})
+
+
+def test_production_refuses_a_short_secret_key_and_does_not_print_it(tmp_path):
+    short = PRODUCTION["SECRET_KEY"][1:]
+    with pytest.raises(SettingsError, match="SECRET_KEY has less than 32") as refused:
+        read(tmp_path, **{**PRODUCTION, "SECRET_KEY": short})
+    assert short not in str(refused.value)
 
 
 @pytest.mark.parametrize(

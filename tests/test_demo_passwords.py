@@ -144,7 +144,7 @@ def test_a_production_server_with_demo_passwords_exits_and_says_why(
         "RTAPP_INSTANCE": str(tmp_path),
         "DATABASE_URL": database_url,
         "REDIS_URL": redis.url,
-        "SECRET_KEY": "for tests",
+        "SECRET_KEY": "for tests of at least 32 characters",
         "PORT": "0",
     }
     ended = subprocess.run(
@@ -171,6 +171,6 @@ def test_a_production_server_without_demo_passwords_starts(demo, database_url, r
         RTAPP_ENV="production",
         DATABASE_URL=database_url,
         REDIS_URL=redis.url,
-        SECRET_KEY="for tests",
+        SECRET_KEY="for tests of at least 32 characters",
     ) as server:
         assert "password" not in server.log.read_text()

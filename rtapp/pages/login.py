@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from rtapp import auth
 from rtapp import ratelimits
 from rtapp import validation
+from rtapp.config import PASSWORD_LIMIT
 from rtapp.errors import Unauthorized
 from rtapp.errors import wants_html
 from rtapp.text import not_blank
@@ -32,8 +33,8 @@ WRONG = "The email address or the password is wrong."
 
 class Credentials(Body):
     email: Annotated[Text, Field(max_length=254), AfterValidator(not_blank)]
-    password: Annotated[str, Field(min_length=1, max_length=1000)]
-    next: str = ""
+    password: Annotated[str, Field(min_length=1, max_length=PASSWORD_LIMIT)]
+    next: Text = ""
 
 
 @bp.get("/login")

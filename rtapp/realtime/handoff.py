@@ -28,6 +28,8 @@ from gevent.pywsgi import WSGIServer
 from gevent.socket import socket as gevent_socket
 from gevent.ssl import SSLSocket
 
+from .framing import HeaderLines
+from .framing import refuse_uncertain_end
 from .hub import Hub
 from .subscriber import Subscription
 
@@ -180,11 +182,12 @@ class HandOffHandler(WSGIHandler):
             self._timer.close()
         return None if more is True and self.server.closing else more
 
-    def read_request(self, line: str) -> Any:
-        """Parse the head. False, for an answer of 400, if the body's length comes twice (RFC 9112,
-        section 6.3): where the next request begins is then uncertain."""
-        read = super().read_request(line)
-        return read and len(self.headers.get_all("content-length", ())) < 2
+    def MessageClass(self, file: Any, *_: Any) -> Any:  # noqa: N802 (pywsgi's name)
+        """Parse the headers. Raises UncertainEnd, which pywsgi answers with 400."""
+        lines: Any = HeaderLines(file)
+        headers = super().MessageClass(lines)
+        refuse_uncertain_end(headers, self.request_version)
+        return headers
 
     def _limit_to(self, seconds: float) -> None:
         self._timer = get_hub().loop.timer(seconds)

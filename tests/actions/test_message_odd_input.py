@@ -73,8 +73,9 @@ def test_bad_input_for_a_conversation_without_access_answers_as_for_an_unknown_o
     assert (hidden.status_code, hidden.json) == (404, unknown.json)
 
 
-def test_a_wrong_method_is_refused_with_405_and_the_allowed_methods(ada):
-    answer = ada.app.test_client().put(MESSAGES, headers=ada.headers)
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "BREW"])
+def test_a_wrong_method_is_refused_with_405_and_the_allowed_methods(ada, method):
+    answer = ada.app.test_client().open(MESSAGES, method=method, headers=ada.headers)
     assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
     assert "POST" in answer.headers["Allow"]
 

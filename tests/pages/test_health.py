@@ -272,10 +272,3 @@ def test_readiness_and_liveness_are_for_everybody_and_name_no_fault_of_redis(app
         assert asked("/healthz").json == {"status": "alive"}
     finally:
         redis.start()
-
-
-def test_a_page_has_a_strict_content_security_policy_and_nosniff(ada):
-    page = ada.page("/conversations/1")
-    assert "unsafe-inline" not in page.headers["Content-Security-Policy"]
-    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
-    assert page.headers["X-Content-Type-Options"] == "nosniff"

@@ -48,6 +48,8 @@ BAD_CREDENTIALS = {
     "NUL in the address": ({**KEVIN, "email": "a\0"}, "email"),
     "a lone surrogate in the password": ({**KEVIN, "password": "\ud800"}, "password"),
     "a lone surrogate in the address": ({**KEVIN, "email": "\ud800"}, "email"),
+    "a lone surrogate in the next page": ({**KEVIN, "next": "/\ud800"}, "next"),
+    "NUL in the next page": ({**KEVIN, "next": "/\0"}, "next"),
     "an unknown field": ({**KEVIN, "remember": True}, "remember"),
 }
 

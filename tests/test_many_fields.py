@@ -1,0 +1,49 @@
+"""A body of many fields, or of long names, is refused by a short answer: a list of all that is
+wrong with it would be longer than the body, and would hold up every other request."""
+
+import json
+from urllib.parse import urlencode
+
+import pytest
+
+from rtapp.config import FIELD_LIMIT
+
+from .test_repeated_parts import BODIES
+from .test_repeated_parts import JSON
+from .test_repeated_parts import post
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+FORM = "application/x-www-form-urlencoded"
+SHORT = 10_000  # bytes of an answer
+TOO_MANY = {f"x{n}": "1" for n in range(FIELD_LIMIT + 1)}
+AS_MANY = dict(list(TOO_MANY.items())[1:])
+
+
+def refused(answer) -> list[str]:
+    """The names of the fields with an error."""
+    assert answer.status_code == 422
+    assert len(answer.data) < SHORT
+    return list(answer.json["errors"])
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_too_many_fields_are_one_error_of_every_endpoint(ada, kevin, path):
+    kevin.post("/conversations/1/assignee", {"assignee_id": 1})  # so that there is a notification
+    for data, type in ((json.dumps(TOO_MANY), JSON), (urlencode(TOO_MANY), FORM)):
+        assert refused(post(ada, path, data, type)) == ["body"]
+    for data, type in ((json.dumps(AS_MANY), JSON), (urlencode(AS_MANY), FORM)):
+        assert set(refused(post(ada, path, data, type))) >= set(AS_MANY)
+
+
+def test_too_many_fields_of_an_object_in_the_body_are_one_error(ada):
+    body = {"inbox_id": 1, "content": "x", "contact": TOO_MANY}
+    dotted = {"inbox_id": 1, "content": "x"} | {f"contact.{k}": v for k, v in TOO_MANY.items()}
+    path = "/accounts/1/conversations"
+    for data, type in ((json.dumps(body), JSON), (urlencode(dotted), FORM)):
+        assert refused(post(ada, path, data, type)) == ["body"]
+
+
+def test_an_answer_shows_the_beginning_of_a_long_name_only(ada):
+    answer = post(ada, "/login", json.dumps({**BODIES["/login"], "é" * 100_000: 1}))
+    assert refused(answer) == ["é" * 40 + "…"]
