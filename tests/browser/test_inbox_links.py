@@ -56,7 +56,7 @@ def test_a_notification_opens_the_thread_with_its_message_in_view_and_marked(win
     expect(kevin.locator(f"#message-{old}:target")).to_be_in_viewport()
     middle = kevin.locator(f"#message-{old}").bounding_box()["y"]
     assert 100 < middle < kevin.viewport_size["height"] - 200
-    expect(kevin.get_by_text(f"Line {SINCE - 1}", exact=True)).to_have_count(0)
+    expect(kevin.locator("#messages").get_by_text(f"Line {SINCE - 1}", exact=True)).to_have_count(0)
     expect(kevin.locator("#newer")).to_contain_text("Jump to latest")
 
 

@@ -67,7 +67,7 @@ def on_two_hosts(
     start: Callable[..., Server], demo: Demo, fault: Callable[[Hosts], None], **settings: str
 ) -> str:
     """Run a fault while both hosts write and read. Return a tally."""
-    servers = [start(2, demo, **settings) for _ in range(2)]
+    servers = [start(0, demo, **settings) for _ in range(2)]
     readers = [reader for server in servers for reader in several(server, CONVERSATIONS)]
     with at_work(servers[0], readers, CONVERSATIONS, rate=SIZES.rate / 4) as check:
         check.writers += [Writer(servers[1], c, rate=SIZES.rate / 4) for c in CONVERSATIONS]

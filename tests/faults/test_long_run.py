@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field
 
 import gevent
+import pytest
 
 from ..harness.postgres_server import PostgresServer
 from ..harness.postgres_server import url
@@ -176,6 +177,8 @@ def faults(count: int) -> list[Callable[[Run], None]]:
     return shuffled[:count]
 
 
+@pytest.mark.skipif(not SIZES.faults, reason="only in ./bin/soak")
+@pytest.mark.timeout(6 * 3600)
 def test_faults_of_all_kinds_lose_no_message_and_give_none_to_a_reader_without_the_right(
     start, seeded, postgres, redis, tell
 ):
