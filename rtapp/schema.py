@@ -49,7 +49,9 @@ def applied_revisions() -> frozenset[str]:
         try:
             found = connection.scalars(text("SELECT version_num FROM alembic_version"))
             return frozenset(found)
-        except DatabaseError:
+        except DatabaseError as error:
+            if database.problem(error) is not None:
+                raise
             connection.rollback()  # PostgreSQL refuses further statements of the transaction
             if inspect(connection).has_table("alembic_version"):
                 raise
