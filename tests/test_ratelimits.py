@@ -7,6 +7,7 @@ from dataclasses import replace
 import gevent
 import pytest
 from limits import RateLimitItem
+from werkzeug.security import generate_password_hash
 
 from rtapp import auth
 from rtapp import create_app
@@ -26,8 +27,11 @@ PER_PAIR, PER_EMAIL, PER_ADDRESS = 10, 20, 60  # as config.py has them
 
 
 @pytest.fixture
-def limited(app):
-    """The application with rate limits on and empty counters."""
+def limited(app, monkeypatch):
+    """The application with rate limits on and empty counters, and a quick hash for unknown users:
+    the attempts of a test must fit into a minute, on a busy machine, too."""
+    quick = generate_password_hash("nothing", "pbkdf2:sha256:1")
+    monkeypatch.setattr(auth, "dummy_hash", lambda: quick)
     limited = create_app(replace(app.extensions["settings"], rate_limits=True))
     ratelimits.limiter._storage_dead = False
     yield limited
