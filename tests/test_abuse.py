@@ -189,6 +189,7 @@ def test_a_request_under_way_as_the_server_closes_is_answered_within_its_limit_a
     app, ada, monkeypatch, limit
 ):
     monkeypatch.setattr(handoff, "STOP_LIMIT", limit)
+    monkeypatch.setattr(handoff, "REQUEST_LIMIT", 10 * PATIENCE)
     with served(app) as server:
         slow = connected(server.address, POST_HEAD.format(ada.headers["Authorization"]).encode())
         assert slow.recv(65536).startswith(b"HTTP/1.1 100 ")  # the view reads the body

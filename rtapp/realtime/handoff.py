@@ -117,6 +117,7 @@ class HandOffServer(WSGIServer):
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         self.closing = False
+        self._connections: set[gevent_socket] = set()  # without those of streams
         self._idle: set[gevent_socket] = set()
 
     def close(self) -> None:
@@ -129,13 +130,28 @@ class HandOffServer(WSGIServer):
             self.closing = True
             for connection in tuple(self._idle):
                 hang_up(connection)
-            if self.pool is not None:
-                spawn_later(STOP_LIMIT, self.pool.kill, block=False)
+            spawn_later(STOP_LIMIT, self._cut)
+
+    def _cut(self) -> None:
+        """End the requests under way. A killed one would still wait for the rest of its body."""
+        for connection in tuple(self._connections):
+            shut_down(connection)
+        if self.pool is not None:
+            self.pool.kill(block=False)
 
     def start_accepting(self) -> None:
         """Begin, unless `close` was called while the server looked up its own name."""
         if not self.closing:
             super().start_accepting()
+
+    @contextmanager
+    def connected(self, connection: gevent_socket) -> Iterator[None]:
+        """A block in which the connection has requests."""
+        self._connections.add(connection)
+        try:
+            yield
+        finally:
+            self._connections.discard(connection)
 
     @contextmanager
     def idle(self, connection: gevent_socket) -> Iterator[None]:
@@ -152,8 +168,17 @@ class HandOffServer(WSGIServer):
 def hang_up(connection: gevent_socket) -> None:
     """End an idle connection, unless a request has arrived in the meantime: that is answered."""
     try:
-        if fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4)) == bytes(4):
-            connection.shutdown(socket.SHUT_RDWR)
+        arrived = fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4)) != bytes(4)
+    except OSError:
+        return  # the client has closed it
+    if not arrived:
+        shut_down(connection)
+
+
+def shut_down(connection: gevent_socket) -> None:
+    """End every wait for the client."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass  # the client has closed it
 
@@ -170,7 +195,8 @@ class HandOffHandler(WSGIHandler):
         # acknowledgement (RFC 1122, section 4.2.3.4 beside 4.2.3.2).
         if self.socket.family != socket.AF_UNIX:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super().handle()
+        with self.server.connected(self.socket):
+            super().handle()
 
     def handle_one_request(self) -> Any:
         """Handle a request within limits of time: pywsgi waits for a slow client for ever."""
@@ -194,12 +220,8 @@ class HandOffHandler(WSGIHandler):
         self._timer.start(self._give_up)
 
     def _give_up(self) -> None:
-        """End every wait for the client. An exception would end one wait, and pywsgi would then
-        read the rest of the body."""
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the client has closed it
+        """An exception would end one wait, and pywsgi would then read the rest of the body."""
+        shut_down(self.socket)
 
     def read_requestline(self) -> Any:
         with self.server.idle(self.socket):
