@@ -4,12 +4,19 @@ import json
 from contextlib import closing
 
 import pytest
+from sqlalchemy import delete
 from sqlalchemy import select
+from sqlalchemy import update
 
+from rtapp import clock
+from rtapp.events import announce
+from rtapp.events import audience
+from rtapp.events import outbox
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import InboxMember
 from rtapp.models import Membership
+from rtapp.models import OutboxEvent
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.services.change_membership import change_membership
@@ -127,6 +134,22 @@ def test_a_resume_between_the_commit_of_new_rights_and_their_publication_begins_
         names = [name for name, _ in events_until(stream, None, "stream.reset")]
         assert names == ["stream.reset"]
     relay.start()
+
+
+@pytest.mark.parametrize("dead", [True, False], ids=["dead letter", "waiting"])
+def test_a_reset_waits_until_it_is_published_or_a_dead_letter(app, dead):
+    """The topics of a dead letter have been reset in its place: waiting for it would never end."""
+    app.extensions["relay"].stop()
+    with app.app_context():
+        announce.state_lost(1, 1)
+        db.session.commit()
+        if dead:
+            db.session.execute(update(OutboxEvent).values(dead_lettered_at=clock.now()))
+            db.session.commit()
+        assert outbox.reset_waits(1, [audience.user_topic(1)]) is not dead
+        assert not outbox.reset_waits(1, [audience.user_topic(2)])
+        db.session.execute(delete(OutboxEvent))
+        db.session.commit()
 
 
 def publish_without_access(agent, app, ada):

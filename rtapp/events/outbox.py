@@ -85,7 +85,9 @@ ADVANCE = (
     )
 )
 RESETS = select(OutboxEvent.topics).where(
-    OutboxEvent.account_id == bindparam("account_id"), OutboxEvent.event == RESET
+    OutboxEvent.account_id == bindparam("account_id"),
+    OutboxEvent.event == RESET,
+    OutboxEvent.dead_lettered_at.is_(None),  # its topics have been reset in its place
 )
 NEWEST = select(Account.id, *PUBLISHED).where(Account.id.in_(bindparam("ids", expanding=True)))
 
