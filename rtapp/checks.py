@@ -58,14 +58,13 @@ def faults(checks: Sequence[Check]) -> dict[Check, str]:
     return {check: ended.value for check, ended in running.items() if ended.value is not None}
 
 
-def fault(app: Flask, check: Check, limit: float | None = None) -> str | None:
-    """Run one check, for at most `limit` seconds (LIMIT if None)."""
-    limit = LIMIT if limit is None else limit
+def fault(app: Flask, check: Check) -> str | None:
+    """Run one check, for at most LIMIT seconds."""
     try:
-        with gevent.Timeout(limit), app.app_context():
+        with gevent.Timeout(LIMIT), app.app_context():
             return check()
     except gevent.Timeout:
-        return f"The check of {check.__name__} did not end within {limit:g} s."
+        return f"The check of {check.__name__} did not end within {LIMIT:g} s."
     except Exception:
         logger.exception("The check of %s failed", check.__name__)
         return f"The check of {check.__name__} failed; the log has the reason."

@@ -51,10 +51,8 @@ from rtapp.realtime.backoff import redis_is_away
 WAIT_LIMIT = 3.0  # s for one statement, commit or connection
 REQUEST_LIMIT = 4.0  # s that all waits of one request may take: it is answered within 5
 PROBE_LIMIT = 0.7  # s for a probe, connection included: /readyz answers within a second
-CONNECT_LIMIT = 2  # s for a connection; libpq takes whole seconds, at least 2
 # A transaction that stays open without a statement holds its locks: its process is gone or stopped.
 IDLE_IN_TRANSACTION_LIMIT = 30  # s
-UNANSWERED_LIMIT = 5_000  # ms for which sent data may stay unacknowledged (TCP_USER_TIMEOUT)
 LOCK_POLL = (0.002, 0.05)  # s between two attempts at a locked SQLite: the first, and the longest
 
 # gevent's poll would switch greenlets, even with a timeout of 0.

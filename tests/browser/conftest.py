@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from playwright.sync_api import sync_playwright
 
 from ..harness.waiting import PATIENCE
+from .proxy import Proxy
 from .restartable import Restartable
 from .writer import Writer
 
@@ -38,6 +39,14 @@ def restartable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restartabl
 def server(restartable: Restartable) -> str:
     """The server's URL."""
     return restartable.url
+
+
+@pytest.fixture
+def proxy(server: str) -> Iterator[Proxy]:
+    """A proxy in front of the server, which the test controls."""
+    proxy = Proxy(server)
+    yield proxy
+    proxy.stop()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 from ..harness.waiting import eventually
 from .page import live
 from .proxy import RETRY_AFTER
-from .proxy import Proxy
 from .writer import Writer
 from .writer import open_streams
 
@@ -59,48 +58,40 @@ def test_the_inbox_shows_offline_at_once_and_receives_missed_messages_once_onlin
     assert shows_what_a_fresh_load_shows(kevin, ada, 3)
 
 
-def test_a_stream_refused_with_429_is_retried_after_the_servers_retry_after(window, server, ada):
-    proxy = Proxy(server)
-    try:
-        kevin = live(window("kevin", base_url=proxy.address), "/conversations/4")
-        proxy.mode = "limit"
-        expect(kevin.locator("#live")).to_contain_text("Reconnecting")
-        said = ada.say(4, "Said while there was no room")
-        eventually(lambda: [method for _, method in proxy.asked][-1] == "HEAD")
-        refused = len(proxy.asked)
-        eventually(lambda: len(proxy.asked) > refused)
-        waited = proxy.asked[refused][0] - proxy.asked[refused - 1][0]
-        assert RETRY_AFTER <= waited < RETRY_AFTER + 2
-        expect(kevin.locator("#live")).to_contain_text("Reconnecting")
-        proxy.mode = "pass"
-        expect(kevin.locator("#live")).to_contain_text("Live")
-        expect(kevin.locator(f"#message-{said}")).to_be_visible()
-    finally:
-        proxy.stop()
+def test_a_stream_refused_with_429_is_retried_after_the_servers_retry_after(window, proxy, ada):
+    kevin = live(window("kevin", base_url=proxy.address), "/conversations/4")
+    proxy.mode = "limit"
+    expect(kevin.locator("#live")).to_contain_text("Reconnecting")
+    said = ada.say(4, "Said while there was no room")
+    eventually(lambda: [method for _, method in proxy.asked][-1] == "HEAD")
+    refused = len(proxy.asked)
+    eventually(lambda: len(proxy.asked) > refused)
+    waited = proxy.asked[refused][0] - proxy.asked[refused - 1][0]
+    assert RETRY_AFTER <= waited < RETRY_AFTER + 2
+    expect(kevin.locator("#live")).to_contain_text("Reconnecting")
+    proxy.mode = "pass"
+    expect(kevin.locator("#live")).to_contain_text("Live")
+    expect(kevin.locator(f"#message-{said}")).to_be_visible()
 
 
 def test_the_inbox_does_not_flicker_while_a_proxy_cuts_each_stream_after_its_opening(
-    window, server, ada
+    window, proxy, ada
 ):
-    proxy = Proxy(server)
-    try:
-        kevin = window("kevin", base_url=proxy.address)
-        kevin.context.add_init_script(STATES)
-        live(kevin, "/conversations/5")
-        proxy.mode = "snap"
-        proxy.cut()
-        asked = proxy.streams
-        eventually(lambda: proxy.streams >= asked + 5, "the page opens five more streams")
-        said = ada.say(5, "Said while the streams were cut")
-        proxy.mode = "pass"
-        expect(kevin.locator(f"#message-{said}")).to_be_visible()
-        expect(kevin.locator("#live")).to_contain_text("Live")
-        assert states(kevin)[:3] == ["connecting", "live", "reconnecting"]
-        assert states(kevin)[-1] == "live"
-        assert states(kevin).count("live") <= 4, "once for each of the five streams"
-        assert shows_what_a_fresh_load_shows(kevin, ada, 5)
-    finally:
-        proxy.stop()
+    kevin = window("kevin", base_url=proxy.address)
+    kevin.context.add_init_script(STATES)
+    live(kevin, "/conversations/5")
+    proxy.mode = "snap"
+    proxy.cut()
+    asked = proxy.streams
+    eventually(lambda: proxy.streams >= asked + 5, "the page opens five more streams")
+    said = ada.say(5, "Said while the streams were cut")
+    proxy.mode = "pass"
+    expect(kevin.locator(f"#message-{said}")).to_be_visible()
+    expect(kevin.locator("#live")).to_contain_text("Live")
+    assert states(kevin)[:3] == ["connecting", "live", "reconnecting"]
+    assert states(kevin)[-1] == "live"
+    assert states(kevin).count("live") <= 4, "once for each of the five streams"
+    assert shows_what_a_fresh_load_shows(kevin, ada, 5)
 
 
 def test_a_reset_reloads_every_tab_of_the_browser(window, restartable, ada):

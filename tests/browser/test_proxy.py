@@ -12,18 +12,10 @@ import pytest
 from playwright.sync_api import expect
 
 from ..harness.waiting import eventually
-from .proxy import Proxy
 from .writer import open_streams
 
 TAB = (Path(__file__).parent / "tab.html").read_text()
 IMPATIENT = {"patience": 0.1, "firstDelay": 100, "longestDelay": 400}  # heartbeats, ms, ms
-
-
-@pytest.fixture
-def proxy(server):
-    proxy = Proxy(server)
-    yield proxy
-    proxy.stop()
 
 
 @pytest.fixture

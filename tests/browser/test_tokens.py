@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 
 from ..harness.waiting import PATIENCE
 from ..harness.waiting import eventually
-from .proxy import Proxy
 
 PAGE = """<!doctype html><link rel="icon" href="data:,"><p id="state">connecting</p>
 <script type="module">
@@ -25,13 +24,6 @@ PAGE = """<!doctype html><link rel="icon" href="data:,"><p id="state">connecting
     onMessageCreated: ({ content }) => tab.contents.push(content),
   });
 </script>"""
-
-
-@pytest.fixture
-def proxy(server):
-    proxy = Proxy(server)
-    yield proxy
-    proxy.stop()
 
 
 @pytest.fixture
