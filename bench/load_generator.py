@@ -208,7 +208,7 @@ class LoadGenerator:
             return
         now = time.monotonic_ns()
         data, client.rest = client.rest + data, b""
-        if data[-2:] != b"\n\n":
+        if not data.endswith((b"\n\n", b"\n\n\r\n")):  # of a body in chunks
             end = data.rfind(b"\n\n") + 2
             data, client.rest = (data[:end], data[end:]) if end > 1 else (b"", data)
         group = client.group

@@ -2,12 +2,9 @@
 
 import re
 import signal
-from collections.abc import Iterator
 
 import httpx
 import pytest
-from httpx_sse import EventSource
-from httpx_sse import ServerSentEvent
 from httpx_sse import connect_sse
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -38,11 +35,6 @@ def server(tmp_path_factory):
         yield server
 
 
-def fired(source: EventSource) -> Iterator[ServerSentEvent]:
-    """Yield the events with data: this client also returns blocks that only set the retry time."""
-    return (event for event in source.iter_sse() if event.data)
-
-
 def open_streams(client: httpx.Client) -> float:
     text = client.get("/metrics").text
     return float(text.split("\nrtapp_open_streams ")[1].split()[0])
@@ -57,7 +49,7 @@ def test_a_third_party_client_receives_a_message_over_a_real_socket(server):
         assert source.response.status_code == 200
         assert source.response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         assert "Content-Length" not in source.response.headers
-        events = fired(source)
+        events = source.iter_sse()
         assert next(events).event == "stream.open"
         answer = ada.post("/conversations/1/messages", json={"content": "a\nb"})
         assert answer.status_code == 201
@@ -71,7 +63,7 @@ def test_a_disconnected_client_is_removed_before_the_next_heartbeat(server):
     with server.client("ada@example.com") as ada:
         eventually(lambda: open_streams(ada) == 0)
         with connect_sse(ada, "GET", "/streams/conversations/1") as source:
-            events = fired(source)  # kept: deleting it would close the connection
+            events = source.iter_sse()  # kept: deleting it would close the connection
             assert next(events).event == "stream.open"
             assert open_streams(ada) == 1
         eventually(lambda: open_streams(ada) == 0)  # well before any heartbeat
@@ -115,7 +107,7 @@ def test_a_stream_resumes_without_a_loss_after_a_server_restart(tmp_path):
     try:
         with server.client("ada@example.com") as ada:
             with connect_sse(ada, "GET", "/streams/conversations/1") as source:
-                events = fired(source)
+                events = source.iter_sse()
                 cursor = next(events).id
                 server.process.send_signal(signal.SIGTERM)
                 closed = next(e for e in events if e.event == "stream.closed").json()
@@ -126,7 +118,7 @@ def test_a_stream_resumes_without_a_loss_after_a_server_restart(tmp_path):
             ada.post("/conversations/1/messages", json={"content": "before it came back"})
             path = f"/streams/conversations/1?last_event_id={cursor}"
             with connect_sse(ada, "GET", path) as source:
-                events = fired(source)
+                events = source.iter_sse()
                 assert next(events).json()["resumed"] is True
                 assert next(events).json()["data"]["content"] == "before it came back"
     finally:

@@ -1,4 +1,9 @@
-"""Frames that leave together, and the positions to which they move a subscriber. Pure."""
+"""Frames that leave together, and the positions to which they move a subscriber. Pure.
+
+To clients of HTTP/1.1, each frame is a chunk (RFC 9112, section 7.1). Without chunks, urllib3 keeps
+the newest frame until its buffer is full. A chunk of several frames would have to be kept whole for
+a socket that takes a part of it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .cursor import Cursor
+
+LAST_CHUNK = b"0\r\n\r\n"  # the end of a body in chunks
 
 # A durable event's cursor, or the sequence number of an ephemeral event in this process.
 Position = Cursor | int
@@ -19,11 +26,13 @@ class Ephemeral(NamedTuple):
 
 
 class Burst:
-    """Frames joined once for all sockets that they are written to."""
+    """Frames joined once for all sockets that they are written to. A frame without a position
+    leaves a subscriber where it is."""
 
-    __slots__ = ("cursor", "first", "frames", "last_seq", "payload")
+    __slots__ = ("_chunks", "cursor", "first", "frames", "last_seq", "payload")
 
-    def __init__(self, frames: Sequence[tuple[Position, bytes]]):
+    def __init__(self, frames: Sequence[tuple[Position | None, bytes]]):
+        self._chunks: Burst | None = None
         self.frames = frames
         self.payload = frames[0][1] if len(frames) == 1 else b"".join(f for _, f in frames)
         self.first: Cursor | None = None
@@ -32,9 +41,15 @@ class Burst:
         for position, _ in frames:
             if isinstance(position, int):
                 self.last_seq = position
-            else:
+            elif position is not None:
                 self.first = self.first or position
                 self.cursor = position
+
+    def chunked(self) -> Burst:
+        """The same frames, each as a chunk. Encoded once."""
+        if self._chunks is None:
+            self._chunks = Burst([(position, chunk(frame)) for position, frame in self.frames])
+        return self._chunks
 
     def after(self, cursor: Cursor | None) -> Burst | None:
         """Return the part that follows `cursor`, or None if there is none.
@@ -50,6 +65,16 @@ class Burst:
         frames = [
             (position, frame)
             for position, frame in self.frames
-            if isinstance(position, int) or (same_epoch and position > cursor)
+            if not isinstance(position, Cursor) or (same_epoch and position > cursor)
         ]
         return Burst(frames) if frames else None
+
+
+def control(*frames: bytes) -> Burst:
+    """Frames that no log has."""
+    return Burst([(None, frame) for frame in frames])
+
+
+def chunk(frame: bytes) -> bytes:
+    """An empty frame stays empty: a chunk without content would be the last one."""
+    return b"%x\r\n%b\r\n" % (len(frame), frame) if frame else frame

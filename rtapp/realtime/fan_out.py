@@ -63,13 +63,13 @@ class FanOut:
 
     def push(self, topic: Topic, event: Ephemeral) -> None:
         """Write an event to the topic's live streams. It is neither logged nor numbered."""
-        frames: dict[str, bytes] = {}
+        bursts: dict[str, Burst] = {}
         for subscriber in self._live(topic):
             format = subscriber.subscription.format
-            if format not in frames:
-                frames[format] = self._frames.ephemeral(event, format)
-            if subscriber.state is State.LIVE and frames[format]:
-                self._hub.push(subscriber, frames[format])
+            if format not in bursts:
+                bursts[format] = self._frames.burst([(None, event)], format)
+            if subscriber.state is State.LIVE and bursts[format].payload:
+                self._hub.push(subscriber, bursts[format])
 
     def any_live(self, topic: Topic) -> bool:
         return bool(self._live(topic))

@@ -20,12 +20,13 @@ FORMATS = ("json", "html", "turbo")
 HEARTBEAT = 15  # s between two pings of a stream
 # How long a native EventSource waits until it reconnects; spread, so that not all come at once.
 RETRY_MS = (1_000, 3_000)
+SPREAD = (2 / 3, 4 / 3)  # of a delay until all streams reconnect
 RESET = "stream.reset"  # published under this name, a message resets the streams that receive it
 RENDER_CACHE_SIZE = 4_096  # fragments: a replay to many clients renders each event once
 
 
 class Closing(NamedTuple):
-    """The fields of `stream.closed`: `retry_after` in ms, before jitter."""
+    """The fields of `stream.closed`: `retry_after` in ms, before it is spread."""
 
     reconnect: bool
     retry_after: int = 0
@@ -36,7 +37,9 @@ CLOSINGS = {
     "forbidden": Closing(reconnect=False),
     "signed_out": Closing(reconnect=False),
     "lifetime": Closing(reconnect=True, retry_after=1_000),
-    "shutdown": Closing(reconnect=True, retry_after=2_000),
+    # A server takes 3 to 4 s to start. Until then, a proxy in front of it answers 502, and a native
+    # EventSource does not try again after that.
+    "shutdown": Closing(reconnect=True, retry_after=6_000),
     "too_slow": Closing(reconnect=True, retry_after=5_000),
     "gone": Closing(reconnect=True),
 }
@@ -85,7 +88,9 @@ class Frames:
         # Turbo's stream source listens to `message` only, which is an event without a name.
         return message.cursor, sse.frame(data, message.event if format == "html" else None, id)
 
-    def burst(self, events: Iterable[tuple[Position, Message | Ephemeral]], format: str) -> Burst:
+    def burst(
+        self, events: Iterable[tuple[Position | None, Message | Ephemeral]], format: str
+    ) -> Burst:
         """Return the frames of events, each with the position to which it moves a subscriber."""
         return Burst(
             [
@@ -97,10 +102,6 @@ class Frames:
         )
 
 
-def retry() -> bytes:
-    return sse.retry(random.randint(*RETRY_MS))
-
-
 def opened(streams: Sequence[str], resumed: bool, cursor: Cursor, expires_in: float) -> bytes:
     """`stream.open`. `expires_in`: s until the stream is closed because its lifetime ends."""
     fields = {
@@ -110,7 +111,7 @@ def opened(streams: Sequence[str], resumed: bool, cursor: Cursor, expires_in: fl
         "expires_in": max(0, int(expires_in)),
         "id": str(cursor),
     }
-    return control("stream.open", fields, cursor)
+    return control("stream.open", fields, cursor, retry=random.randint(*RETRY_MS))
 
 
 def ping(lag: float, cursor: Cursor | None = None, reason: str | None = None) -> bytes:
@@ -126,11 +127,12 @@ def reset(reason: str, cursor: Cursor) -> bytes:
 def closed(reason: str) -> bytes:
     """`stream.closed`, and the same delay as `retry` for clients that know only that field."""
     closing = CLOSINGS[reason]
-    delay = round(closing.retry_after * random.uniform(0.5, 1.5))
+    delay = round(closing.retry_after * random.uniform(*SPREAD))
     fields = {"reason": reason, "reconnect": closing.reconnect, "retry_after": delay}
-    frame = control("stream.closed", fields)
-    return sse.retry(delay) + frame if closing.reconnect else frame
+    return control("stream.closed", fields, retry=delay if closing.reconnect else None)
 
 
-def control(event: str, fields: dict[str, object], cursor: Cursor | None = None) -> bytes:
-    return sse.frame(json.dumps(fields), event, str(cursor) if cursor else None)
+def control(
+    event: str, fields: dict[str, object], cursor: Cursor | None = None, retry: int | None = None
+) -> bytes:
+    return sse.frame(json.dumps(fields), event, str(cursor) if cursor else None, retry)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from traceback import format_tb
 from types import TracebackType
 from typing import Any
@@ -55,7 +56,10 @@ StartResponse = Callable[..., Any]
 
 
 class EventStream(Response):
-    """A 200 answer of `text/event-stream` without an end."""
+    """A 200 answer of `text/event-stream` without an end.
+
+    The body is in chunks for HTTP/1.1, and ends with the connection for HTTP/1.0.
+    """
 
     def __init__(self, hub: Hub, subscription: Subscription):
         super().__init__(
@@ -73,27 +77,31 @@ class EventStream(Response):
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         hand_off = environ.get(HAND_OFF)
-        if environ["REQUEST_METHOD"] == "HEAD":
-            start_response(self.status, self.headers.to_wsgi_list())
-            return ()
         if hand_off is not None:
             hand_off(self)
             return ()
         # "Connection" is hop-by-hop, which PEP 3333 leaves to the server.
         headers = [(k, v) for k, v in self.headers.to_wsgi_list() if k != "Connection"]
         start_response(self.status, headers)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return ()
         ours, theirs = socket.socketpair()
         self.take_over(ours)
         return Readable(theirs)
 
-    def take_over(self, connection: socket.socket, head: bytes = b"") -> None:
+    def take_over(
+        self, connection: socket.socket, head: bytes = b"", chunked: bool = False
+    ) -> None:
         """Pass the connection to the hub; the socket object is detached afterwards."""
         connection.setblocking(False)
-        self._hub.open(connection.detach(), self._subscription, head)
+        self._hub.open(connection.detach(), self._subscription, head, chunked)
 
-    def head(self) -> bytes:
-        """Return the head of an HTTP/1.1 response whose body ends with the connection."""
-        lines = [f"HTTP/1.1 {self.status}", *(f"{k}: {v}" for k, v in self.headers.to_wsgi_list())]
+    def head(self, chunked: bool) -> bytes:
+        """Return the head of the response, with the time (RFC 9110, section 6.6.1)."""
+        headers = [("Date", formatdate(usegmt=True)), *self.headers.to_wsgi_list()]
+        if chunked:
+            headers.append(("Transfer-Encoding", "chunked"))
+        lines = [f"HTTP/1.1 {self.status}", *(f"{name}: {value}" for name, value in headers)]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
@@ -266,8 +274,13 @@ class HandOffHandler(WSGIHandler):
             super().process_result()
             return
         self.close_connection = True
+        chunked = self.request_version == "HTTP/1.1"
+        head = stream.head(chunked)
+        if self.command == "HEAD":
+            self.socket.sendall(head)
+            return
         limit_buffering(self.socket)
-        stream.take_over(self.socket, stream.head())
+        stream.take_over(self.socket, head, chunked)
 
 
 def limit_buffering(connection: gevent_socket) -> None:

@@ -17,6 +17,7 @@ from . import frames
 from .backoff import Backoff
 from .broker import Broker
 from .burst import Burst
+from .burst import control
 from .cursor import Cursor
 from .diagnosis import Diagnosis
 from .diagnosis import NoRecord
@@ -87,6 +88,7 @@ class Heartbeat:
             account: Burst([(position, frames.ping(0, position))])
             for account, position in (positions or {}).items()
         }
+        lagging = control(frames.ping(max(lag, TICK), reason=reason))
         for subscriber in tuple(share):
             if subscriber.state is State.CLOSED or self._hub.is_blocked(subscriber):
                 continue
@@ -97,7 +99,7 @@ class Heartbeat:
             if subscriber.state is State.LIVE and burst is not None:
                 self._ping_live(subscriber, burst)
             else:
-                self._hub.push(subscriber, frames.ping(max(lag, TICK), reason=reason))
+                self._hub.push(subscriber, lagging)
 
     def _ping_live(self, subscriber: Subscriber, burst: Burst) -> None:
         """The id is never before an event that the stream already has."""

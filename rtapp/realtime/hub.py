@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from . import frames
 from . import metrics
 from .broker import Topic
 from .burst import Burst
+from .burst import control
 from .catch_up_queue import CatchUpQueue
 from .channel import Channel
 from .channel import Readiness
@@ -75,13 +77,17 @@ class Hub:
 
     # A stream's life
 
-    def open(self, fd: int, subscription: Subscription, head: bytes = b"") -> Subscriber:
-        """Take over the non-blocking socket `fd`. `head` is the beginning of the response.
+    def open(
+        self, fd: int, subscription: Subscription, head: bytes = b"", chunked: bool = False
+    ) -> Subscriber:
+        """Take over the non-blocking socket `fd`. `head` is the beginning of the response, whose
+        body is in chunks if `chunked`.
 
         The head is written at once, whether Redis and the database are there or not. `stream.open`
         follows when the stream is authorised and its position has been read.
         """
-        subscriber = Subscriber(fd, subscription, time.monotonic() + random.uniform(*LIFETIME))
+        expires = time.monotonic() + random.uniform(*LIFETIME)
+        subscriber = Subscriber(fd, subscription, expires, head, chunked)
         self._sockets.add(subscriber)
         self.users[subscription.user_id] += 1
         self.addresses[subscription.address] += 1
@@ -91,7 +97,7 @@ class Hub:
             self.pending.add(subscriber)
             self._pending_added.set()
         self._topics.join(subscriber)
-        self.push(subscriber, head + frames.retry())
+        self._write(subscriber, subscriber.flush)
         self.catch_up(subscriber)
         return subscriber
 
@@ -132,28 +138,24 @@ class Hub:
         subscriber.go_live()
         return True
 
-    def push(self, subscriber: Subscriber, control: bytes) -> bool:
+    def push(self, subscriber: Subscriber, burst: Burst) -> bool:
         """Write control frames. Return whether the stream is open and has taken them all."""
-        try:
-            complete = subscriber.push(control)
-        except OSError:
-            self.close(subscriber, "gone")
-            return False
-        return complete or self._block(subscriber)
+        return self._write(subscriber, subscriber.push, burst)
 
     def send(self, subscriber: Subscriber, burst: Burst) -> bool:
         """Write events. Return whether the stream is open and has taken them all."""
+        return self._write(subscriber, subscriber.send, burst)
+
+    def _write(self, subscriber: Subscriber, write: Callable[..., bool], *burst: Burst) -> bool:
         try:
-            complete = subscriber.send(burst)
+            complete = write(*burst)
         except OSError:
             self.close(subscriber, "gone")
             return False
-        return complete or self._block(subscriber)
-
-    def _block(self, subscriber: Subscriber) -> bool:
-        self._sockets.block(subscriber)
-        self.catch_up(subscriber)
-        return False
+        if not complete:
+            self._sockets.block(subscriber)
+            self.catch_up(subscriber)
+        return complete
 
     def change(self, subscriber: Subscriber, allowed: Subscription) -> None:
         """Go on with the topics and leases that are allowed now.
@@ -189,7 +191,8 @@ class Hub:
                 # new topic may hold earlier events that the principal was not allowed to see.
                 subscriber.rewind()
             else:
-                self.push(subscriber, frames.reset("history_lost", subscriber.cursor))
+                reset = frames.reset("history_lost", subscriber.cursor)
+                self.push(subscriber, control(reset))
         self.catch_up(subscriber)
 
     def close(self, subscriber: Subscriber, reason: str) -> None:
@@ -198,7 +201,7 @@ class Hub:
             return
         if reason != "gone" and not subscriber.unsent:
             try:
-                subscriber.push(frames.closed(reason))
+                subscriber.finish(control(frames.closed(reason)))
             except OSError:
                 pass
         self._sockets.remove(subscriber)

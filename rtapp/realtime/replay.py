@@ -21,6 +21,7 @@ from .broker import Message
 from .broker import Reading
 from .burst import Burst
 from .burst import Ephemeral
+from .burst import control
 from .catch_up_queue import CatchUpKey
 from .catch_up_queue import CatchUpQueue
 from .cursor import NOWHERE
@@ -139,22 +140,22 @@ class Replay:
 
     def _open(self, subscriber: Subscriber, batch: CatchUpBatch) -> bool:
         """Send where the stream continues, if the client does not have it."""
-        control = b""
+        controls: list[bytes] = []
         if not subscriber.opened:
             resumed = subscriber.cursor is not None and not batch.lost
             # Before a reset this is the client's own cursor again: a client that is cut between the
             # two must not reconnect with a cursor that hides the loss.
             at = subscriber.cursor if batch.lost and subscriber.cursor else batch.start
             left = subscriber.expires - time.monotonic()
-            control += frames.opened(subscriber.subscription.streams, resumed, at, left)
+            controls.append(frames.opened(subscriber.subscription.streams, resumed, at, left))
             subscriber.open()
         if batch.lost:
             metrics.RESETS.labels(batch.lost).inc()
-            control += frames.reset(batch.lost, batch.start)
+            controls.append(frames.reset(batch.lost, batch.start))
             subscriber.reset_to(batch.start)
         else:
             subscriber.start_at(batch.start)
-        return not control or self._hub.push(subscriber, control)
+        return not controls or self._hub.push(subscriber, control(*controls))
 
     def _advance(self, subscriber: Subscriber, batch: CatchUpBatch) -> None:
         if not (batch.lost or batch.reading.complete):
@@ -177,7 +178,7 @@ class Replay:
             # Written, or kept as unsent bytes: the stream will have it.
             subscriber.snapshot_sent(batch.seq)
             snapshot = batch.snapshot(subscriber.subscription.format)
-            if snapshot and not self._hub.push(subscriber, snapshot):
+            if snapshot.payload and not self._hub.push(subscriber, snapshot):
                 return False
             missed = self._topics.missed(subscriber)
         if missed is None:
@@ -210,7 +211,7 @@ class CatchUpBatch:
         self.messages = [] if self.lost else since_reset(reading.merged())
         self._state = state
         self._bursts: dict[str, Burst] = {}
-        self._snapshots: dict[str, bytes] = {}
+        self._snapshots: dict[str, Burst] = {}
 
     @property
     def has_snapshot(self) -> bool:
@@ -223,10 +224,10 @@ class CatchUpBatch:
             )
         return self._bursts[format]
 
-    def snapshot(self, format: str) -> bytes:
+    def snapshot(self, format: str) -> Burst:
         if format not in self._snapshots:
-            self._snapshots[format] = b"".join(
-                self._frames.ephemeral(event, format) for event in self._state or ()
+            self._snapshots[format] = self._frames.burst(
+                [(None, event) for event in self._state or ()], format
             )
         return self._snapshots[format]
 

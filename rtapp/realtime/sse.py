@@ -11,14 +11,22 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 UNSAFE_IN_FIELD = re.compile(r"[\r\n\x00]")
 
 
-def frame(data: str | None, event: str | None = None, id: str | None = None) -> bytes:
+def frame(
+    data: str | None, event: str | None = None, id: str | None = None, retry: int | None = None
+) -> bytes:
     """Return one event as UTF-8 bytes, blank line included.
 
     `data` may hold any text; None writes no data field, so that no event fires but the last event
-    id still moves. Raises ValueError if `event` or `id` holds CR, LF or NUL, which would end the
-    field early or have the id ignored.
+    id still moves. `retry` is the reconnection time in ms, "only ASCII digits" (9.2.6): a field of
+    an event, because some clients take it for an event of its own where it is alone. Raises
+    ValueError if `event` or `id` holds CR, LF or NUL, which would end the field early or have the
+    id ignored, and if `retry` is negative.
     """
     lines = []
+    if retry is not None:
+        if retry < 0:
+            raise ValueError(f"retry must not be negative, got {retry}")
+        lines.append(f"retry: {retry}")
     if id is not None:
         lines.append(f"id: {one_line('id', id)}")
     if event is not None:
@@ -27,13 +35,6 @@ def frame(data: str | None, event: str | None = None, id: str | None = None) -> 
         # "If value starts with a U+0020 SPACE character, remove it": ours is always that one.
         lines.extend(f"data: {line}" for line in LINE_END.split(data))
     return ("\n".join(lines) + "\n\n").encode()
-
-
-def retry(milliseconds: int) -> bytes:
-    """Return a block with the reconnection time: "only ASCII digits" (9.2.6)."""
-    if milliseconds < 0:
-        raise ValueError(f"retry must not be negative, got {milliseconds}")
-    return f"retry: {milliseconds}\n\n".encode()
 
 
 def one_line(field: str, value: str) -> str:

@@ -17,6 +17,7 @@ from typing import TypeVar
 from typing import cast
 
 from .broker import Topic
+from .burst import LAST_CHUNK
 from .burst import Burst
 from .cursor import NOWHERE
 from .cursor import Cursor
@@ -83,10 +84,14 @@ def interned(value: Value) -> Value:
 
 
 class Subscriber:
-    """Owns the descriptor `fd`. Writing raises OSError when the peer is gone."""
+    """Owns the descriptor `fd`. Writing raises OSError when the peer is gone.
+
+    `head` is what is written before the body, which is in chunks if `chunked`.
+    """
 
     __slots__ = (
         "__weakref__",
+        "chunked",
         "cursor",
         "expires",
         "fd",
@@ -98,11 +103,19 @@ class Subscriber:
         "unsent",
     )  # fmt: skip
 
-    def __init__(self, fd: int, subscription: Subscription, expires: float):
+    def __init__(
+        self,
+        fd: int,
+        subscription: Subscription,
+        expires: float,
+        head: bytes = b"",
+        chunked: bool = False,
+    ):
         self.fd = fd
+        self.chunked = chunked
         self.subscription = subscription.interned()
         self.cursor = subscription.cursor
-        self.unsent: bytes | memoryview = b""
+        self.unsent: bytes | memoryview = head
         self.state = State.CATCHING_UP if subscription.authorised else State.PENDING
         self.opened = False  # whether stream.open has been sent
         self.leases_acquired = False
@@ -190,6 +203,7 @@ class Subscriber:
         Then the cursor is at the last frame of which a byte was written, and `unsent` is the rest
         of that frame. The frames after it are read from the log again.
         """
+        burst = self._on_the_wire(burst)
         payload = burst.payload
         try:
             written = os.write(self.fd, payload)
@@ -206,15 +220,26 @@ class Subscriber:
                 break
             if isinstance(position, int):
                 self.last_seq = position
-            else:
+            elif position is not None:
                 self.cursor = position
             self.unsent = frame[written:]
             written -= len(frame)
         return False
 
-    def push(self, control: bytes) -> bool:
+    def push(self, control: Burst) -> bool:
         """Write frames that no log has; keep all that the socket does not take."""
-        self.unsent = b"".join((self.unsent, control)) if self.unsent else control
+        return self._keep(self._on_the_wire(control).payload)
+
+    def finish(self, control: Burst) -> None:
+        """Write the last frames and the end of the body, as far as the socket takes them."""
+        end = LAST_CHUNK if self.chunked else b""
+        self._keep(self._on_the_wire(control).payload + end)
+
+    def _on_the_wire(self, burst: Burst) -> Burst:
+        return burst.chunked() if self.chunked else burst
+
+    def _keep(self, data: bytes) -> bool:
+        self.unsent = b"".join((self.unsent, data)) if self.unsent else data
         return self.flush()
 
     def flush(self) -> bool:

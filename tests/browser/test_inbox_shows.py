@@ -8,7 +8,6 @@ from .page import live
 from .test_inbox_connection import STATES
 
 BEHIND = """retry: 60000
-
 event: stream.open
 data: {"streams": [], "resumed": true, "heartbeat": 15, "id": "x-1-0"}
 

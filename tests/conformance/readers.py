@@ -67,8 +67,8 @@ class Source:
 
 
 class HttpxSource(Source):
-    """httpx-sse does not reconnect. It also returns frames that fire no event: after the first id
-    all of them, and before it those of `retry` alone, which are skipped here."""
+    """httpx-sse does not reconnect. After the first id, it also returns frames that fire no
+    event."""
 
     def __init__(self, url: str, headers: dict[str, str]):
         super().__init__()
@@ -81,8 +81,7 @@ class HttpxSource(Source):
                 httpx_sse.connect_sse(client, "GET", url, headers=dict(headers)) as source,
             ):
                 for event in source.iter_sse():
-                    if event.id or event.data:
-                        self.queue.put(Fired(event.event, event.data, event.id))
+                    self.queue.put(Fired(event.event, event.data, event.id))
             self.queue.put(Failed(for_good=True))
         except (httpx.HTTPError, httpx_sse.SSEError):
             self.queue.put(Failed(for_good=True))

@@ -4,10 +4,14 @@ import json
 import re
 import signal
 import socket
+from datetime import UTC
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from html import unescape
 
 import gevent
 import gevent.server
+import h11
 import httpx
 import pytest
 
@@ -17,12 +21,14 @@ from rtapp.testing.parsing import StreamParser
 from rtapp.testing.stream import STATE
 from rtapp.text import is_blank
 
+from ..harness.chunks import ChunkDecoder
 from ..harness.waiting import PATIENCE
 from .cases import CASES
 
 CONVERSATION = "/streams/conversations/1"
 NAMES = ["message.created", "stream.open", "stream.ping", "stream.reset", "stream.closed"]
 CONTENT_LIMIT = 10_000  # characters
+CLOSE_DELIMITED, CHUNKED = "1.0", "1.1"  # versions of HTTP
 
 # The API refuses content with NUL, of invisible characters alone, or over the limit.
 WRITABLE = [
@@ -46,11 +52,11 @@ def send(app, content: str) -> dict:
 class Connection:
     """A request on a bare socket, with every byte of the response."""
 
-    def __init__(self, app, path: str, version: str = "1.1", **headers: str):
+    def __init__(self, app, path: str, version: str = CHUNKED, method: str = "GET", **headers: str):
         self.socket = socket.create_connection(("127.0.0.1", app.port), timeout=PATIENCE)
         all_headers = {"Host": "localhost", **app.headers}
         all_headers |= {name.replace("_", "-"): value for name, value in headers.items()}
-        lines = [f"GET {path} HTTP/{version}", *(f"{n}: {v}" for n, v in all_headers.items())]
+        lines = [f"{method} {path} HTTP/{version}", *(f"{n}: {v}" for n, v in all_headers.items())]
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.received = b""
 
@@ -74,7 +80,7 @@ class Connection:
         return self.received
 
     def events(self):
-        """Return all complete events so far. httpx-sse also returns the frame of `retry` alone."""
+        """Return all complete events so far."""
         return [frame.event for frame in StreamParser().feed(self.body)]
 
     @property
@@ -91,7 +97,8 @@ class Connection:
 
     @property
     def body(self) -> bytes:
-        return self.received.partition(b"\r\n\r\n")[2]
+        body = self.received.partition(b"\r\n\r\n")[2]
+        return ChunkDecoder().feed(body) if "transfer-encoding" in self.headers else body
 
     def close(self) -> None:
         self.socket.close()
@@ -106,8 +113,8 @@ def newest_id(app) -> str:
     return id
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_the_response_is_an_event_stream_delimited_by_the_connection(app_server, version):
+@pytest.mark.parametrize(("version", "coding"), [("1.0", None), ("1.1", "chunked")])
+def test_the_response_is_an_event_stream_in_chunks_for_http_1_1_alone(app_server, version, coding):
     connection = Connection(app_server, CONVERSATION, version)
     connection.until(b"stream.open")
     assert connection.status.split()[1] == b"200"
@@ -117,8 +124,46 @@ def test_the_response_is_an_event_stream_delimited_by_the_connection(app_server,
     assert headers["x-accel-buffering"] == "no"
     assert headers["connection"].lower() == "close"
     assert "content-length" not in headers
-    assert "transfer-encoding" not in headers
+    assert headers.get("transfer-encoding") == coding
     assert "content-encoding" not in headers
+    age = datetime.now(UTC) - parsedate_to_datetime(headers["date"])
+    assert abs(age.total_seconds()) < PATIENCE
+    assert connection.events()[0].event == "stream.open"
+    connection.close()
+
+
+def test_each_frame_is_a_chunk_as_an_independent_parser_reads_it(app_server):
+    """A client that reads whole chunks has each event at once."""
+    connection = Connection(app_server, f"{CONVERSATION}?format=html")
+    connection.until_event("stream.open")
+    for content in ("one", "two\nlines", "é" * 5_000):
+        send(app_server, content)
+    connection.until("é</p>".encode())
+    connection.until(b"\n\n\r\n", after=connection.received.index("é</p>".encode()))
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method="GET", target=CONVERSATION, headers=[("Host", "x")]))
+    client.receive_data(connection.received)
+    assert isinstance(client.next_event(), h11.Response)
+    chunks, data = [], b""
+    while isinstance(event := client.next_event(), h11.Data):
+        data += event.data
+        if event.chunk_end:
+            chunks, data = [*chunks, bytes(data)], b""
+    connection.close()
+    assert len(chunks) > 3
+    assert all(chunk.endswith(b"\n\n") and chunk.count(b"\n\n") == 1 for chunk in chunks)
+
+
+@pytest.mark.parametrize("coding", [CHUNKED, CLOSE_DELIMITED])
+def test_the_head_of_a_stream_announces_what_a_get_would(app_server, coding):
+    """No `Content-Length: 0`, from which a cache could learn that the stream is empty."""
+    connection = Connection(app_server, CONVERSATION, coding, method="HEAD")
+    head = connection.to_the_end()
+    assert head.endswith(b"\r\n\r\n")
+    assert connection.status.split()[1] == b"200"
+    assert connection.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert "content-length" not in connection.headers
+    assert ("transfer-encoding" in connection.headers) == (coding == CHUNKED)
     connection.close()
 
 
@@ -139,9 +184,9 @@ def test_a_resumed_stream_sends_retry_then_stream_open_then_missed_then_live_eve
     connection.until(b"}}\n\n")
     connection.close()
     assert re.match(
-        rb"retry: [0-9]+\n\nid: [A-Za-z0-9.-]{1,48}\nevent: stream.open\n", connection.body
+        rb"retry: [0-9]+\nid: [A-Za-z0-9.-]{1,48}\nevent: stream.open\n", connection.body
     )
-    opened, *rest = [event for event in connection.events() if event.data]
+    opened, *rest = connection.events()
     assert opened.event == "stream.open"
     assert opened.id == start
     fields = json.loads(opened.data)
@@ -164,7 +209,7 @@ def test_an_unknown_cursor_is_reset_before_any_other_event(app_server):
     connection.until(b"after the reset")
     connection.until(b"}}\n\n")
     opened, reset, message = [
-        event for event in connection.events() if event.data and event.event not in EPHEMERAL
+        event for event in connection.events() if event.event not in EPHEMERAL
     ]
     assert (opened.event, json.loads(opened.data)["resumed"]) == ("stream.open", False)
     assert reset.event == "stream.reset"
@@ -182,7 +227,7 @@ def test_the_last_event_id_header_wins_over_the_query(app_server):
     send(app_server, "after both")
     connection.until(b"after both")
     assert b"between the two" not in connection.body
-    assert connection.events()[1].id == late
+    assert connection.events()[0].id == late
     connection.close()
     other = Connection(app_server, f"{CONVERSATION}?last_event_id={late}", Last_Event_ID=early)
     other.until(b"between the two")
@@ -214,13 +259,13 @@ def test_a_stopping_server_sends_stream_closed_and_ends_the_response(app_to_stop
     connection = Connection(app_to_stop, CONVERSATION)
     connection.until_event("stream.open")
     app_to_stop.process.send_signal(signal.SIGTERM)
-    body = connection.to_the_end()
-    assert body.endswith(b"}\n\n")
-    *_, closed = [event for event in connection.events() if event.data]
+    assert connection.to_the_end().endswith(b"}\n\n\r\n0\r\n\r\n")
+    body = connection.body
+    *_, closed = connection.events()
     assert closed.event == "stream.closed"
     fields = json.loads(closed.data)
     assert (fields["reason"], fields["reconnect"]) == ("shutdown", True)
-    assert re.search(rb"retry: %d\n\nevent: stream.closed" % fields["retry_after"], body)
+    assert re.search(rb"retry: %d\nevent: stream.closed" % fields["retry_after"], body)
     connection.close()
 
 

@@ -19,6 +19,7 @@ from rtapp.realtime.cursor import Cursor
 from rtapp.testing.parsing import Frame
 from rtapp.testing.parsing import StreamParser
 
+from ..harness.chunks import ChunkDecoder
 from ..harness.gate import Gate
 from ..harness.supervision import spawn
 from ..harness.waiting import PATIENCE
@@ -42,8 +43,8 @@ class Event(NamedTuple):
 class Reader:
     """One client: reads Server-Sent Events from a raw socket, and resumes from its last id.
 
-    `tear` returns the number of body bytes after which it cuts its next connection, or None. `gate`
-    is passed before each read. The reader obeys `stream.closed`.
+    `tear` returns the number of bytes of the body, in its chunks, after which it cuts its next
+    connection, or None. `gate` is passed before each read. The reader obeys `stream.closed`.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Reader:
 
     def _read_body(self, connection: socket.socket, chunk: bytes) -> None:
         left: int | None = None
-        parser = StreamParser()
+        chunks, parser = ChunkDecoder(), StreamParser()
         closed = False
         self._stands = None
         while True:
@@ -149,7 +150,7 @@ class Reader:
             if left is not None:
                 chunk = chunk[:left]
                 left -= len(chunk)
-            for frame in parser.feed(chunk):
+            for frame in parser.feed(chunks.feed(chunk)):
                 closed = self._take(frame) or closed
             self.faults += parser.unexpected
             parser.unexpected.clear()
@@ -165,12 +166,13 @@ class Reader:
                 break
         if not closed:
             self.cuts += 1
+        if closed is not chunks.ended and left != 0:
+            self.faults.append(f"stream.closed: {closed}; a last chunk: {chunks.ended}")
 
     def _take(self, frame: Frame) -> bool:
         """Process one frame. Return whether it was stream.closed."""
         if not frame.fires:
-            if frame.event.retry is None:
-                self.faults.append(f"no frame of the protocol: {frame}")
+            self.faults.append(f"no frame of the protocol: {frame}")
             return False
         event = Event(
             self.connection,

@@ -22,6 +22,8 @@ from rtapp.realtime.engine import Engine
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 
+from ..harness.chunks import ChunkDecoder
+
 TOPICS = ("a", "b", "c")
 UNSHOWN = 3  # every third event has no html or turbo rendering: only its id is sent
 
@@ -121,6 +123,7 @@ class Reader:
         self.segments: list[Segment] = []
         self.resets: list[Cursor] = []  # its last id at each reset since the last check
         self.socket: socket.socket | None = None
+        self._chunks: ChunkDecoder | None = None
 
     def __repr__(self) -> str:
         received = {event for segment in self.segments for event in segment.events}
@@ -141,12 +144,14 @@ class Reader:
         self._opened = self._owed_a_reset = False
         self._text = codecs.getincrementaldecoder("utf-8")()
         self._lines, self._decoder = SSELineDecoder(), SSEDecoder()
+        self._chunks = None if self._chunks else ChunkDecoder()  # every second connection
         topics = tuple(Topic(self.log.account_id, topic) for topic in self.topics)
         self.subscriber = self.engine.hub.open(
             ours.detach(),
             Subscription(
                 self.log.account_id, tuple(self.topics), topics, self.format, cursor=self.asked
             ),
+            chunked=self._chunks is not None,
         )
 
     def cut(self) -> None:
@@ -169,7 +174,7 @@ class Reader:
                 return
             if limit is not None:
                 limit -= len(data)
-            text = self._text.decode(data)
+            text = self._text.decode(self._chunks.feed(data) if self._chunks else data)
             for line in self._lines.decode(text) if text else ():
                 event = self._decoder.decode(line)
                 if event is not None:

@@ -237,7 +237,7 @@ def test_stream_open_without_a_reset_has_an_id(engine):
     eventually(lambda: all(live(r) for r in readers))
     for reader in readers:
         eventually(lambda reader=reader: b"stream.open" in reader.read())
-        assert b"\n\nid: " in reader.got.partition(b"\nevent: stream.open")[0]
+        assert b"\nid: " in reader.got.partition(b"\nevent: stream.open")[0]
         reader.socket.close()
 
 

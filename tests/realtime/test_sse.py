@@ -49,6 +49,6 @@ def test_a_frame_without_data_is_the_id_line_alone():
 
 
 def test_retry_is_digits_and_a_negative_retry_is_refused():
-    assert sse.retry(1500) == b"retry: 1500\n\n"
+    assert sse.frame("x", retry=1500) == b"retry: 1500\ndata: x\n\n"
     with pytest.raises(ValueError, match="negative"):
-        sse.retry(-1)
+        sse.frame("x", retry=-1)
