@@ -10,6 +10,7 @@ from flask import current_app
 from flask import request
 from sqlalchemy.exc import SQLAlchemyError
 
+from rtapp import addresses
 from rtapp import auth
 from rtapp import database
 from rtapp.errors import BadRequest
@@ -110,7 +111,7 @@ def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) 
         cursor=cursor,
         user_id=subscriber,
         credential=auth.credential(),
-        address=request.remote_addr or "",
+        address=addresses.network(addresses.client()),
         authorised=False,
     )
 
@@ -205,10 +206,10 @@ def refuse_too_many(hub: Hub, subscriber: int) -> None:
             "This server holds as many streams as it can.",
             headers={"Retry-After": str(RETRY_AFTER)},
         )
-    limits = (
-        (hub.users[subscriber], current_app.config["STREAMS_PER_USER"]),
-        (hub.addresses[request.remote_addr or ""], current_app.config["STREAMS_PER_ADDRESS"]),
-    )
+    limits = [(hub.users[subscriber], current_app.config["STREAMS_PER_USER"])]
+    address = addresses.network(addresses.client())
+    if address != addresses.UNKNOWN:
+        limits.append((hub.addresses[address], current_app.config["STREAMS_PER_ADDRESS"]))
     if any(limit and open >= limit for open, limit in limits):
         raise TooManyRequests(
             "Too many streams are open; close some, or use one connection for several streams.",
