@@ -22,6 +22,7 @@ from rtapp.events.catalogue import MESSAGE
 from rtapp.events.catalogue import NOTIFICATION
 from rtapp.events.catalogue import VIEWS
 from rtapp.events.catalogue import Each
+from rtapp.streams.base import MAX_WAIT
 from rtapp.validation import Body
 
 bp = Blueprint("openapi", __name__)
@@ -85,6 +86,7 @@ STREAM_PARAMETERS: dict[str, Any] = {
     "last_event_id": {"type": "string"},
     "format": {"enum": ["json", "html", "turbo"]},
     "user": {"type": "integer"},
+    "wait": {"type": "integer", "minimum": 1, "maximum": MAX_WAIT},
 }
 
 

@@ -34,6 +34,7 @@ from rtapp.realtime.subscriber import Subscription
 
 bp = Blueprint("streams", __name__, url_prefix="/streams")
 
+MAX_WAIT = 60  # s, of long polling
 RETRY_AFTER = 30  # s, the Retry-After for a client with too many streams
 
 
@@ -102,6 +103,7 @@ def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) 
     refuse_other_user(subscriber)
     format = requested_format()
     cursor = requested_cursor()
+    wait = requested_wait()
     refuse_too_many(hub, subscriber)
     return Subscription(
         account_id=0,
@@ -112,6 +114,7 @@ def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) 
         user_id=subscriber,
         credential=auth.credential(),
         address=addresses.network(addresses.client()),
+        wait=wait,
         authorised=False,
     )
 
@@ -165,6 +168,16 @@ def requested_cursor() -> Cursor | None:
         return Cursor.parse(text)
     except MalformedCursor as error:
         raise BadRequest(str(error)) from error
+
+
+def requested_wait() -> int:
+    """The seconds after which the stream ends without an event; 0 for a stream without an end."""
+    text = request.args.get("wait")
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= MAX_WAIT):
+        raise BadRequest(f"wait must be a whole number of seconds from 1 to {MAX_WAIT}.")
+    return int(text)
 
 
 def resumable(cursor: Cursor | None, account_id: int, topics: tuple[Topic, ...]) -> Cursor | None:

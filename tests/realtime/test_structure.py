@@ -21,7 +21,7 @@ RUNGS = (
     "catch_up_queue channel leases observer sockets",
     "topics",
     "hub",
-    "fan_out handoff heartbeat replay revocation",
+    "fan_out handoff heartbeat long_polling replay revocation",
     "engine",
 )
 RUNG = {f"rtapp.realtime.{name}": n for n, row in enumerate(RUNGS) for name in row.split()}
