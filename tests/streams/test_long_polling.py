@@ -9,7 +9,6 @@ import pytest
 from rtapp.events.catalogue import EPHEMERAL
 
 from ..support import envelope
-from ..support import eventually
 
 THREAD = "/streams/conversations/1"
 LONG = 60  # s
