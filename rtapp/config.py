@@ -22,6 +22,7 @@ DEFAULT_INSTANCE = (Path.cwd() if INSTALLED else CHECKOUT) / "instance"
 BODY_LIMIT = 1024 * 1024  # bytes of a request body; a larger one is answered with 413
 FIELD_LIMIT = 50  # fields of a body, and of an object in it
 CONTENT_LIMIT = 10_000  # characters of a message
+MAX_WAIT = 60  # s, of a request of long polling
 ID_LIMIT = 2**31 - 1  # the largest INTEGER of PostgreSQL
 CLIENT_ID_LIMIT = 64  # characters of a message's client_id
 PAGE_SIZE = 50  # rows of a list, if the request sets no limit

@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from werkzeug.routing import Rule
 
 from rtapp.config import ID_LIMIT
+from rtapp.config import MAX_WAIT
 from rtapp.events import catalogue
 from rtapp.events.catalogue import CONVERSATION
 from rtapp.events.catalogue import MESSAGE
 from rtapp.events.catalogue import NOTIFICATION
 from rtapp.events.catalogue import VIEWS
 from rtapp.events.catalogue import Each
-from rtapp.streams.base import MAX_WAIT
 from rtapp.validation import Body
 
 bp = Blueprint("openapi", __name__)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from rtapp import addresses
 from rtapp import auth
 from rtapp import database
+from rtapp.config import MAX_WAIT
 from rtapp.errors import BadRequest
 from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
@@ -34,7 +35,6 @@ from rtapp.realtime.subscriber import Subscription
 
 bp = Blueprint("streams", __name__, url_prefix="/streams")
 
-MAX_WAIT = 60  # s, of long polling
 RETRY_AFTER = 30  # s, the Retry-After for a client with too many streams
 
 
