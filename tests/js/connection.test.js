@@ -122,7 +122,7 @@ test("stream.open, stream.ping and stream.reset are delivered with their fields"
   last().emit("stream.reset", { reason: "history_lost" }, "e-9-0");
 
   assert.deepEqual(delivered(), [
-    { type: "open", from: "e-1-0", resumed: true, id: "e-1-0" },
+    { type: "open", from: "e-1-0", resumed: true, id: "e-1-0", delayed: false },
     { type: "ping", lag: 4, id: "" },
     { type: "reset", reason: "history_lost", id: "e-9-0" },
   ]);

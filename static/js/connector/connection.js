@@ -7,10 +7,12 @@
 
 import { Backoff } from "./backoff.js";
 import { CALLBACKS } from "./catalogue.js";
-import { PROBE_TIMEOUT, isRefusal, probe, reasonOf, streamUrl } from "./request.js";
+import { Delivery } from "./delivery.js";
+import { PROBE_TIMEOUT, isRefusal, probe, reach, reasonOf, streamUrl } from "./request.js";
 
 export const HEARTBEAT = 15_000;
 const PATIENCE = 2.5; // heartbeats of silence
+const WAIT_MARGIN = 15_000; // ms by which the answer to long polling may be late
 const LONGEST_WAIT = 3_600_000; // ms that a server may ask for; a timer overflows at 2^31 and would run at once
 const CLOSED = 2; // EventSource.CLOSED
 
@@ -18,6 +20,7 @@ export class Connection {
   #options;
   #deliver;
   #backoff;
+  #delivery;
   #cursor;
   /** @type {EventSource | null} */
   #source = null;
@@ -25,6 +28,11 @@ export class Connection {
   #deadline = null;
   #heartbeat = HEARTBEAT;
   #isOpen = false;
+  #hasOpened = false; // the current source
+  #startedAt = 0; // the current source, ms
+  #wait = 0; // s, of the current source
+  /** @type {any} */
+  #renewal;
   /** @type {string | undefined} */
   #interruption;
   #ended = false;
@@ -40,9 +48,11 @@ export class Connection {
       timers: /** @type {Timers} */ (globalThis),
       now: Date.now,
       probe,
+      reach,
       ...options,
     };
     this.#deliver = deliver;
+    this.#delivery = options.delivery ?? new Delivery(options);
     this.#backoff = options.backoff ?? new Backoff(options);
     this.#cursor = options.cursor ?? "";
     this.#open();
@@ -73,6 +83,7 @@ export class Connection {
 
   /** Ends a back-off. */
   retry() {
+    this.#delivery.interrupted();
     if (this.#deadline?.isBackoff) this.#open();
   }
 
@@ -83,12 +94,51 @@ export class Connection {
 
   #open() {
     this.#release();
-    const url = streamUrl({ ...this.#options, cursor: this.#cursor });
+    this.#connect();
+    this.#notify({ type: "wait", reason: this.#interruption });
+  }
+
+  /** Goes on with another request, from the cursor: no interruption. */
+  #continue() {
+    const isOpen = this.#isOpen;
+    this.#release();
+    this.#isOpen = isOpen;
+    this.#connect();
+  }
+
+  #connect() {
+    const { now, timers } = this.#options;
+    this.#wait = this.#delivery.begin();
+    this.#hasOpened = false;
+    this.#startedAt = now();
+    const url = streamUrl({ ...this.#options, cursor: this.#cursor, wait: this.#wait });
     const source = new this.#options.EventSource(url);
     this.#source = source;
-    this.#watch();
+    if (this.#wait) this.#watch();
+    else this.#setDeadline(this.#delivery.opening, () => this.#unopened(source, url));
+    const { renewal } = this.#delivery;
+    if (renewal !== undefined) this.#renewal = timers.setTimeout(() => this.#renew(), renewal);
     this.#listen(source, url);
-    this.#notify({ type: "wait", reason: this.#interruption });
+  }
+
+  /** Before a proxy cuts it. */
+  #renew() {
+    if (!this.#hasOpened) return;
+    this.#delivery.renewed();
+    this.#continue();
+  }
+
+  /**
+   * Nothing has come. If the server answers another request, something between holds the stream back.
+   *
+   * @type {(source: EventSource, url: string) => Promise<void>}
+   */
+  async #unopened(source, url) {
+    this.#watch(this.#delivery.opening);
+    const isHeldBack = this.#delivery.isTrial || (await this.#options.reach(url));
+    if (source !== this.#source || this.#hasOpened || !isHeldBack) return;
+    this.#delivery.heldBack();
+    this.#continue();
   }
 
   /** @type {(source: EventSource, url: string) => void} */
@@ -128,15 +178,19 @@ export class Connection {
     if (heartbeat > 0) this.#heartbeat = heartbeat * 1000;
     this.#watch();
     this.#backoff.opened();
-    this.#isOpen = true;
+    this.#delivery.opened();
+    this.#isOpen = this.#hasOpened = true;
     this.#interruption = undefined;
-    this.#notify({ type: "open", from: from || id, resumed, id });
+    this.#notify({ type: "open", from: from || id, resumed, id, delayed: this.#delivery.isDelayed });
   }
 
   /** @type {(fields: {reason?: string, reconnect?: boolean, retry_after?: any}) => void} */
   #closed({ reason = "closed", reconnect, retry_after }) {
     if (reconnect === false) {
       this.#finish({ reason });
+    } else if (reason === "waited") {
+      if (!this.#hasOpened) this.#delivery.silent();
+      this.#continue();
     } else {
       this.#reopenIn(Math.max(Number(retry_after) || 0, this.#backoff.next()), reason);
     }
@@ -150,6 +204,8 @@ export class Connection {
    */
   #failed(source, url) {
     const hasLasted = this.#backoff.ended();
+    if (this.#hasOpened) this.#delivery.cut(this.#options.now() - this.#startedAt);
+    this.#delivery.interrupted();
     this.#interrupt("network");
     if (source.readyState === CLOSED) this.#probe(source, url);
     else if (!hasLasted) this.#reopenIn(this.#backoff.next(), "network");
@@ -170,6 +226,7 @@ export class Connection {
   }
 
   #silent() {
+    this.#delivery.interrupted();
     this.#interrupt("silence");
     this.#open();
   }
@@ -199,8 +256,10 @@ export class Connection {
     if (!this.#ended) this.#deliver(message);
   }
 
-  #watch() {
-    this.#setDeadline(this.#options.patience * this.#heartbeat, () => this.#silent());
+  /** @param {number} elapsed  ms of silence so far */
+  #watch(elapsed = 0) {
+    const silence = this.#wait ? this.#wait * 1000 + WAIT_MARGIN : this.#options.patience * this.#heartbeat;
+    this.#setDeadline(Math.max(0, silence - elapsed), () => this.#silent());
   }
 
   /** @type {(delay: number, run: () => void, isBackoff?: boolean) => void} */
@@ -217,6 +276,8 @@ export class Connection {
 
   #release() {
     this.#clearDeadline();
+    this.#options.timers.clearTimeout(this.#renewal);
+    if (this.#hasOpened && this.#wait === 0) this.#delivery.lasted(this.#options.now() - this.#startedAt);
     this.#backoff.ended();
     this.#isOpen = false;
     this.#source?.close();

@@ -87,8 +87,11 @@ export interface Problem {
 }
 
 export interface Callbacks {
-  /** The stream is live: everything after the cursor follows. Called again after each interruption. */
-  onConnected?(info: { resumed: boolean }): void;
+  /**
+   * The stream is live: everything after the cursor follows. `delayed`: by long polling, because something between holds
+   * streams back. Called again after each interruption, and when `delayed` changes.
+   */
+  onConnected?(info: { resumed: boolean; delayed: boolean }): void;
   /** Called once per interruption. The connection recovers by itself. `network`, `silence`, `away`, or the reason of `stream.closed`. */
   onDisconnected?(info: { reason: string }): void;
   /** Missed events can't be replayed: fetch the state again. */

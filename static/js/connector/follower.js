@@ -75,7 +75,7 @@ export class Follower {
 
   /** @type {Handlers<FromLeader>} */
   #handlers = {
-    open: ({ from, streams, resumed, id }) => this.#opened(from, streams, resumed, id),
+    open: (message) => this.#opened(message),
     event: ({ name, data, id }) => this.#dispatch(name, data, id),
     ping: ({ id, lag }) => {
       const joined = this.#joined();
@@ -93,9 +93,9 @@ export class Follower {
   /**
    * A subscription at or after `from` has joined. Those that a page makes together join together, for one order of events.
    *
-   * @type {(from: string, streams: string[], resumed: boolean, id: string) => void}
+   * @param {Extract<FromLeader, {type: "open"}>} message
    */
-  #opened(from, streams, resumed, id) {
+  #opened({ from, streams, resumed, id, delayed }) {
     /** @param {Subscription} subscription */
     const isServed = ({ stream, cursor }) => streams.includes(stream) && !(compare(from, cursor) > 0);
     const together = [...this.#subscriptions].every(isServed);
@@ -108,9 +108,10 @@ export class Follower {
       if (subscription.cursor === "") subscription.cursor = from;
       else if (Number.isNaN(compare(from, subscription.cursor))) reset(subscription, from, "unknown_cursor");
       if (resumed) advance(subscription, id);
-      if (subscription.state !== "live") {
+      if (subscription.state !== "live" || subscription.isDelayed !== delayed) {
         subscription.state = "live";
-        call(subscription, "onConnected", { resumed });
+        subscription.isDelayed = delayed;
+        call(subscription, "onConnected", { resumed, delayed });
       }
     }
   }

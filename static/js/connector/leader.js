@@ -6,6 +6,7 @@ import { Backoff } from "./backoff.js";
 import { Connection, HEARTBEAT } from "./connection.js";
 import { Credentials } from "./credentials.js";
 import { compare, oldest } from "./cursor.js";
+import { Delivery } from "./delivery.js";
 import { isRefusal, probe, reasonOf, streamUrl } from "./request.js";
 
 export const MAX_STREAMS = 32; // on one connection, as the server allows
@@ -33,6 +34,7 @@ export class Leader {
   /** @type {string | undefined} */
   #secret; // of the credentials with which the connection was opened
   #backoff;
+  #delivery;
   #ended = false;
 
   /**
@@ -42,6 +44,7 @@ export class Leader {
   constructor(options, post) {
     this.#options = { settle: SETTLE, linger: LINGER, timers: /** @type {Timers} */ (globalThis), probe, credentials: new Credentials(), ...options };
     this.#backoff = new Backoff(options);
+    this.#delivery = options.delivery ?? new Delivery(options);
     /** @param {LeaderMessage} message */
     this.#post = (message) => post({ ...message, due: this.#connection?.due ?? HEARTBEAT });
     this.#pollTimer = this.#options.timers.setInterval(() => this.#connection?.wake(), POLL_INTERVAL);
@@ -134,7 +137,7 @@ export class Leader {
   #postState() {
     if (this.#connection?.isOpen) {
       const { cursor } = this.#connection;
-      this.#postOpen({ type: "open", from: cursor, resumed: true, id: cursor });
+      this.#postOpen({ type: "open", from: cursor, resumed: true, id: cursor, delayed: this.#delivery.isDelayed });
     } else {
       this.#post({ type: "wait", reason: this.#connection?.interruption });
     }
@@ -173,7 +176,7 @@ export class Leader {
     if (this.#options.credentials.isMissing) return this.#renew();
     const { token, secret } = this.#options.credentials;
     this.#secret = secret;
-    const options = { ...this.#options, token, backoff: this.#backoff, streams: this.#streams, cursor };
+    const options = { ...this.#options, token, backoff: this.#backoff, delivery: this.#delivery, streams: this.#streams, cursor };
     this.#connection = new Connection(options, (message) => this.#relay(message));
   }
 

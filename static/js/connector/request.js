@@ -1,15 +1,17 @@
 /** @import { ProbeResult, StreamAddress } from "./types" */
 
 export const PROBE_TIMEOUT = 10_000;
+const REACH_TIMEOUT = 5_000;
 const RETRYABLE = new Set([408, 425, 429]);
 
 /** @param {StreamAddress} address */
-export function streamUrl({ url = "/streams", streams, format = "json", user, token, cursor = "" }) {
+export function streamUrl({ url = "/streams", streams, format = "json", user, token, cursor = "", wait = 0 }) {
   const query = new URLSearchParams(streams.map((stream) => ["stream", stream]));
   query.set("format", format);
   if (user !== undefined) query.set("user", String(user));
   if (token) query.set("token", token); // EventSource can't send a header
   if (cursor) query.set("last_event_id", cursor);
+  if (wait) query.set("wait", String(wait));
   return `${url}?${query}`;
 }
 
@@ -37,6 +39,21 @@ export async function probe(url, fetch = globalThis.fetch) {
   } finally {
     clearTimeout(timer);
     patience.abort(); // a proxy may answer a HEAD with an endless body
+  }
+}
+
+/**
+ * Whether the server of `url` answers an ordinary request.
+ *
+ * @param {string} url
+ */
+export async function reach(url, fetch = globalThis.fetch) {
+  const health = url.replace(/\?.*/, "").replace(/[^/]*$/, "");
+  try {
+    const options = { cache: /** @type {const} */ ("no-store"), signal: AbortSignal.timeout(REACH_TIMEOUT) };
+    return (await fetch(`${health}healthz`, options)).ok;
+  } catch {
+    return false;
   }
 }
 

@@ -16,7 +16,8 @@ const SENDERS = {
   bye: "follower", //                              the tab leaves
   wake: "follower", //                             run what is overdue; answered by open or wait
   retry: "follower", //                            the network is back: end the back-off
-  open: "leader", //    from, streams, resumed, id live: everything after `from` follows
+  open: "leader", //    from, streams, resumed,    live, or `delayed`: everything after `from` follows
+  //                    id, delayed
   wait: "leader", //    reason                     not live; with a reason if interrupted
   event: "leader", //   name, data, id             an event of the server
   ping: "leader", //    lag, id                    a heartbeat of the server
@@ -25,7 +26,7 @@ const SENDERS = {
   ended: "leader", //   status, reason             all streams ended for good
   full: "leader", //    tab                        no room for the tab: it becomes direct
 };
-const VERSION = 2; // of these messages; tabs of two versions do not share
+const VERSION = 3; // of these messages; tabs of two versions do not share
 
 const GRACE = 3_000; // ms of a leader's delay, until it is asked, and again until it is replaced
 const FIRST_MESSAGE = 2_000; // ms

@@ -1,6 +1,7 @@
 /** Types of the connector's internals. What an application uses is in connector.d.ts. */
 
 import type { Backoff } from "./backoff.js";
+import type { Delivery } from "./delivery.js";
 import type { Credentials } from "./credentials.js";
 import type { Callbacks, ConnectOptions } from "./connector";
 
@@ -29,6 +30,22 @@ export interface StreamAddress {
   token?: string;
   /** Where to resume; "" to begin with the next event. */
   cursor?: string;
+  /** s of long polling; 0 to stream. */
+  wait?: number;
+}
+
+export interface DeliveryOptions {
+  url?: string;
+  /** ms, of a clock that goes on while the machine sleeps. */
+  now?: () => number;
+  /** Where what was found is kept, for the next page. Default: `localStorage`. */
+  storage?: Pick<Storage, "getItem" | "setItem" | "removeItem">;
+}
+
+/** `delay`: long polling is necessary, and streaming is tried again after so many ms. `age`: streams are cut at it (ms). */
+export interface DeliveryMemory {
+  delay?: number;
+  age?: number;
 }
 
 export interface ConnectionOptions extends StreamAddress {
@@ -40,6 +57,9 @@ export interface ConnectionOptions extends StreamAddress {
   longestDelay?: number;
   /** Default: one of its own. */
   backoff?: Backoff;
+  /** Default: one of its own. */
+  delivery?: Delivery;
+  storage?: DeliveryOptions["storage"];
   EventSource?: typeof globalThis.EventSource;
   timers?: Timers;
   /** ms, of a clock that goes on while the machine sleeps. */
@@ -48,6 +68,8 @@ export interface ConnectionOptions extends StreamAddress {
   random?: () => number;
   /** Finds the status that EventSource does not reveal. */
   probe?: (url: string) => Promise<ProbeResult>;
+  /** Finds whether the server answers an ordinary request. */
+  reach?: (url: string) => Promise<boolean>;
 }
 
 /** Of connect(): see connector.d.ts. */
@@ -72,8 +94,8 @@ export interface TransportOptions extends LeaderOptions {
 export type ConnectorOptions = ConnectOptions &
   LeaderOptions & { fetch?: typeof globalThis.fetch; page?: Window };
 
-/** Everything after `from` follows. If `resumed`, there is no event between `from` and `id`. */
-export type Open = { type: "open"; from: string; resumed: boolean; id: string };
+/** Everything after `from` follows. If `resumed`, there is no event between `from` and `id`. `delayed`: by long polling. */
+export type Open = { type: "open"; from: string; resumed: boolean; id: string; delayed: boolean };
 /** Not live. `reason` is there once the connection was interrupted. */
 export type Wait = { type: "wait"; reason?: string };
 /** An event of the server; `id` is "" for one that is not replayed. */
@@ -115,6 +137,7 @@ export type Handlers<Message extends { type: string }> = {
 export interface Subscription extends Want {
   callbacks: Callbacks;
   state?: "connecting" | "live" | "interrupted";
+  isDelayed?: boolean;
 }
 
 /** How a tab reaches its leader. */

@@ -109,7 +109,7 @@ function callbacks({ account, conversation }, indicator, signedOut) {
     [`account:${account}`]: {
       onFragment: receive,
       onClosed: (closing) => (closing.reason === "signed_out" ? signedOut() : indicator.ended(closing)),
-      onConnected: () => parts.forEach((part) => part.connected?.()),
+      onConnected: ({ delayed }) => parts.forEach((part) => part.connected?.(delayed)),
       onPing: ({ lag }) => indicator.ping(lag),
       onDisconnected: ({ reason }) => parts.forEach((part) => part.disconnected?.(reason)),
       onReset: () => reload(indicator),

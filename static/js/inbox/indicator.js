@@ -4,7 +4,9 @@ import { byId, find } from "./dom.js";
 import { LiveState } from "./live_state.js";
 
 /** @type {Record<string, string>} */
-const WORDS = { connecting: "Connecting…", live: "Live", late: "Behind", reconnecting: "Reconnecting…", offline: "Offline" };
+const WORDS = { connecting: "Connecting…", live: "Live", delayed: "Live, delayed", late: "Behind", reconnecting: "Reconnecting…", offline: "Offline" };
+
+const DELAYED = "Something between this browser and the server holds answers back. New messages come a moment later.";
 
 /** @type {(state: string, numbers: {lag?: number, seconds?: number}) => string} */
 export function detail(state, { lag = 0, seconds = 0 }) {
@@ -44,7 +46,8 @@ export function startIndicator() {
     shown = state;
     place.hidden = false;
     place.dataset.state = state;
-    document.body.toggleAttribute("data-stale", state !== "live");
+    place.title = state === "delayed" ? DELAYED : "";
+    document.body.toggleAttribute("data-stale", state !== "live" && state !== "delayed");
     if (WORDS[state]) word.textContent = WORDS[state];
   };
   /** @type {(change: () => void) => void} */
@@ -66,11 +69,11 @@ export function startIndicator() {
 
   return {
     get isLive() {
-      return live.name === "live" || live.name === "late";
+      return ["live", "delayed", "late"].includes(live.name);
     },
     warn,
-    connected: () => {
-      update(() => live.connected());
+    connected: (isDelayed) => {
+      update(() => live.connected(isDelayed));
       if ("replaced" in notice.dataset) notice.hidden = true;
       delete notice.dataset.replaced;
     },

@@ -14,18 +14,20 @@ export class LiveState {
   #isDoubtful = false; // the network was away: the link may be dead
   #hasEnded = false;
   #lag = 0;
+  #isDelayed = false;
 
   constructor(now = () => Date.now()) {
     this.#now = now;
   }
 
-  /** `connecting`, `live`, `late`, `reconnecting`, `offline` or `ended`. */
+  /** `connecting`, `live`, `delayed`, `late`, `reconnecting`, `offline` or `ended`. */
   get name() {
     if (this.#hasEnded) return "ended";
     if (this.#isOffline) return "offline";
     if (this.#connectedAt === null && this.#lag < MIN_LAG) return this.#wasConnected ? "reconnecting" : "connecting";
     if (this.#isDoubtful || this.#isUnsteady()) return "reconnecting";
-    return this.#lag >= MIN_LAG ? "late" : "live";
+    if (this.#lag >= MIN_LAG) return "late";
+    return this.#isDelayed ? "delayed" : "live";
   }
 
   /** Seconds by which the page is behind. */
@@ -38,7 +40,8 @@ export class LiveState {
     return this.#connectedAt !== null && this.#shortLives > TOLERATED && this.#now() - this.#connectedAt < LIFE;
   }
 
-  connected() {
+  connected(isDelayed = false) {
+    this.#isDelayed = isDelayed;
     this.#connectedAt = this.#now();
     this.#wasConnected = true;
     this.#isOffline = this.#isDoubtful = this.#hasEnded = false;

@@ -39,7 +39,8 @@ export interface Part {
   changed?(arrived: HTMLElement[]): void;
   /** Called before an element takes the place of an older one, to carry state over. */
   carry?(old: HTMLElement, incoming: HTMLElement): void;
-  connected?(): void;
+  /** `isDelayed`: by long polling. */
+  connected?(isDelayed: boolean): void;
   /** `reason` as in the connector's `onDisconnected`. */
   disconnected?(reason: string): void;
 }
@@ -48,7 +49,7 @@ export interface Part {
 export interface Indicator extends Part {
   readonly isLive: boolean;
   warn(text: string): void;
-  connected(): void;
+  connected(isDelayed: boolean): void;
   disconnected(reason: string): void;
   ping(lag: number): void;
   ended(closing: { status?: number; reason: string }): void;
