@@ -10,7 +10,7 @@ import gevent
 
 from .hub import Hub
 
-TICK = 1.0  # s between two looks for streams whose time is over
+TICK = 0.25  # s between two looks for streams whose time is over
 COALESCE = 0.1  # s after the first event for those that follow it, such as the unread counts
 
 

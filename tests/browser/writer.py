@@ -84,6 +84,11 @@ class Writer:
                 return ids
             ids += page
 
+    def contents(self, conversation: int) -> list[str]:
+        """Return the newest messages' contents of a fresh load."""
+        page = self._request("GET", f"/conversations/{conversation}/messages?limit=100")
+        return [row["content"] for row in page["messages"]]
+
     def versions(self) -> dict[str, int]:
         """Return the versions of the conversations in a fresh load of the list."""
         rows = self._request("GET", "/accounts/1/conversations?limit=100")["conversations"]

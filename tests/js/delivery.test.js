@@ -74,7 +74,7 @@ test("without stream.open, though the server answers, the connection goes on by 
   await settled();
   assert.equal(sources.length, 2);
   assert.equal(sources[0].isClosed, true);
-  assert.equal(waitOf(last()), 2);
+  assert.equal(waitOf(last()), 1);
 
   last().emit("stream.open", { resumed: true }, "e-1-0");
   assert.equal(opens()[0].delayed, true);
@@ -238,6 +238,24 @@ test("after two cuts at the same age, the connection opens anew before that age,
   assert.equal(it.sources.length, before + 1);
   assert.equal(it.connection.isOpen, true);
   assert.deepEqual(it.reasons(), []);
+});
+
+test("the age of a stream that the browser has opened again is counted from then on", async () => {
+  const it = setUp({ patience: 100 });
+  for (let cut = 0; cut < 2; cut++) {
+    it.last().emit("open");
+    it.last().emit("stream.open", { resumed: true }, "e-1-0");
+    it.timers.pass(30_000);
+    it.last().fail(0);
+    it.timers.pass(2_000);
+  }
+  it.last().emit("open");
+  it.last().emit("stream.open", { resumed: true }, "e-1-0");
+  assert.equal(it.sources.length, 1);
+  it.timers.pass(26_999);
+  assert.equal(it.sources.length, 1);
+  it.timers.pass(1);
+  assert.equal(it.sources.length, 2);
 });
 
 for (const [first, second] of [[20_000, 30_000], [5_000, 5_000], [700_000, 700_000]]) {

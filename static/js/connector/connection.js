@@ -107,25 +107,36 @@ export class Connection {
   }
 
   #connect() {
-    const { now, timers } = this.#options;
     this.#wait = this.#delivery.begin();
-    this.#hasOpened = false;
-    this.#startedAt = now();
+    this.#started();
     const url = streamUrl({ ...this.#options, cursor: this.#cursor, wait: this.#wait });
     const source = new this.#options.EventSource(url);
     this.#source = source;
     if (this.#wait) this.#watch();
     else this.#setDeadline(this.#delivery.opening, () => this.#unopened(source, url));
-    const { renewal } = this.#delivery;
-    if (renewal !== undefined) this.#renewal = timers.setTimeout(() => this.#renew(), renewal);
     this.#listen(source, url);
   }
 
-  /** Before a proxy cuts it. */
-  #renew() {
-    if (!this.#hasOpened) return;
-    this.#delivery.renewed();
-    this.#continue();
+  #started() {
+    this.#hasOpened = false;
+    this.#startedAt = this.#options.now();
+  }
+
+  get #age() {
+    return this.#options.now() - this.#startedAt;
+  }
+
+  /** Opens another stream before a proxy cuts this one. */
+  #renewInTime() {
+    const { timers } = this.#options;
+    const { renewal } = this.#delivery;
+    timers.clearTimeout(this.#renewal);
+    if (renewal === undefined) return;
+    const renew = () => {
+      this.#delivery.renewed();
+      this.#continue();
+    };
+    this.#renewal = timers.setTimeout(renew, Math.max(0, renewal - this.#age));
   }
 
   /**
@@ -170,6 +181,7 @@ export class Connection {
         this.#notify({ type: "event", name, data: event.data, id });
       });
     }
+    on("open", () => this.#started()); // again after the browser has reconnected
     on("error", () => this.#failed(source, url));
   }
 
@@ -180,6 +192,7 @@ export class Connection {
     this.#backoff.opened();
     this.#delivery.opened();
     this.#isOpen = this.#hasOpened = true;
+    this.#renewInTime();
     this.#interruption = undefined;
     this.#notify({ type: "open", from: from || id, resumed, id, delayed: this.#delivery.isDelayed });
   }
@@ -204,7 +217,9 @@ export class Connection {
    */
   #failed(source, url) {
     const hasLasted = this.#backoff.ended();
-    if (this.#hasOpened) this.#delivery.cut(this.#options.now() - this.#startedAt);
+    if (this.#hasOpened) this.#delivery.cut(this.#age);
+    this.#hasOpened = false;
+    this.#options.timers.clearTimeout(this.#renewal);
     this.#delivery.interrupted();
     this.#interrupt("network");
     if (source.readyState === CLOSED) this.#probe(source, url);
@@ -277,7 +292,7 @@ export class Connection {
   #release() {
     this.#clearDeadline();
     this.#options.timers.clearTimeout(this.#renewal);
-    if (this.#hasOpened && this.#wait === 0) this.#delivery.lasted(this.#options.now() - this.#startedAt);
+    if (this.#hasOpened && this.#wait === 0) this.#delivery.lasted(this.#age);
     this.#backoff.ended();
     this.#isOpen = false;
     this.#source?.close();

@@ -7,7 +7,7 @@
 
 const OPENING = [5_000, 60_000]; // ms in which a stream opens: at first, and at most, after it was taken for held back
 const WAIT = 10; // s of a request of long polling
-const FIRST_WAIT = 2; // s of the first one, which shows whether a complete response comes through
+const FIRST_WAIT = 1; // s of the first one, which shows whether a complete response comes through
 const TRIAL = [60_000, 1_800_000]; // ms until streaming is tried again: at first, and at most
 const AGES = [10_000, 600_000]; // ms of a stream that a proxy may have cut by its age
 const SIMILAR = 0.1; // by which two such ages differ at most
