@@ -96,6 +96,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
             door = gateway.open(Door(pages, packages))
             return Attempt(row, door, partial(start, row, door, iter(range(100))))
 
+        gateway.set("refuse")
         attempts = []
         for row in rows:
             attempts.append(attempt(row))

@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 from typing import Self
 
+from ..browser.proxy import BAD_GATEWAY
+
 HOST = "127.0.0.1"
-BAD_GATEWAY = (
-    b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 15\r\n"
-    b"Connection: close\r\n\r\n<h1>Oh no.</h1>"
-)
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 OPENED = b"event: stream.open\n"
 RETRY = re.compile(rb"^retry: (\d+)$", re.MULTILINE)

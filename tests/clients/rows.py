@@ -7,6 +7,7 @@ from typing import NamedTuple
 DOCUMENT = Path(__file__).parents[2] / "docs/clients.md"
 RESUMING = ("EventSource", "js", 0)  # the block that pages import as /resuming.js
 
+OPENS = "opens"
 AT_ONCE = "yes"
 RESUMES = "resumes"
 MISSES = "returns, misses messages"
@@ -15,19 +16,20 @@ GIVES_UP = "gives up"
 ENDS = "ends"
 ASKS_ONCE = "asks once"
 FOR_EVER = "asks for ever"
-CHECKS = ("at once", "drain", "crash", "502", "signed out")
+CHECKS = ("502 first", "at once", "drain", "crash", "502 later", "signed out")
 
 # Page expressions: whether the client has ended for good.
 CLOSED = "sources.length > 0 && sources.every((source) => source.readyState === 2)"
 REMOVED = "document.querySelector('[hx-sse\\\\:connect]') === null"
+SWAPPED = "document.querySelector('[hx-sse\\\\:connect]').textContent.includes('Oh no')"
 SHOWN = "document.getElementById('state').textContent === 'ended'"
 
 
 class Row(NamedTuple):
     """`heading`, `language`, `number`: its block in the document. `runner`: what executes it.
 
-    `drain`, `crash`, `bad_gateway`, `signed_out`: the results of these checks. `ended`: a page's
-    expression. `replaced`: a text of the example, and what stands there instead.
+    `opening`, `drain`, `crash`, `bad_gateway`, `signed_out`: the results of these checks. `ended`:
+    a page's expression. `replaced`: a text of the example, and what stands there instead.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Row(NamedTuple):
     heading: str
     language: str
     number: int
+    opening: str = OPENS
     drain: str = RESUMES
     crash: str = RESUMES
     bad_gateway: str = RESUMES
@@ -44,7 +47,7 @@ class Row(NamedTuple):
 
     @property
     def results(self) -> dict[str, str]:
-        values = (AT_ONCE, self.drain, self.crash, self.bad_gateway, self.signed_out)
+        values = (self.opening, AT_ONCE, self.drain, self.crash, self.bad_gateway, self.signed_out)
         return dict(zip(CHECKS, values, strict=True))
 
     @property
@@ -64,17 +67,18 @@ def block(heading: str, language: str, number: int) -> str:
 
 ROWS = [
     Row("EventSource in Chromium, alone", "chromium", "EventSource", "html", 0,
-        bad_gateway=GIVES_UP, signed_out=ASKS_ONCE),
+        opening=GIVES_UP, bad_gateway=GIVES_UP, signed_out=ASKS_ONCE),
     Row("EventSource in Chromium", "chromium", "EventSource", "html", 1),
     Row("EventSource in Firefox, alone", "firefox", "EventSource", "html", 0,
-        bad_gateway=GIVES_UP, signed_out=ASKS_ONCE),
+        opening=GIVES_UP, bad_gateway=GIVES_UP, signed_out=ASKS_ONCE),
     Row("EventSource in Firefox", "firefox", "EventSource", "html", 1),
     Row("htmx 2, alone", "chromium", "htmx 2", "html", 0, bad_gateway=MISSES, signed_out=FOR_EVER),
     Row("htmx 2", "chromium", "htmx 2", "html", 1),
-    Row("htmx 4, alone", "chromium", "htmx 4", "html", 0, signed_out=FOR_EVER),
+    Row("htmx 4, alone", "chromium", "htmx 4", "html", 0, opening=GIVES_UP, signed_out=FOR_EVER,
+        ended=SWAPPED),
     Row("htmx 4", "chromium", "htmx 4", "html", 1, ended=REMOVED),
     Row("Turbo 8, alone", "chromium", "Turbo 8", "html", 0,
-        bad_gateway=GIVES_UP, signed_out=ASKS_ONCE),
+        opening=GIVES_UP, bad_gateway=GIVES_UP, signed_out=ASKS_ONCE),
     Row("Turbo 8", "chromium", "Turbo 8", "html", 1),
     Row("reconnecting-eventsource, alone", "chromium", "reconnecting-eventsource", "html", 0,
         bad_gateway=MISSES, signed_out=FOR_EVER),
@@ -84,7 +88,7 @@ ROWS = [
     Row("@microsoft/fetch-event-source", "chromium", "@microsoft/fetch-event-source", "html", 1,
         ended=SHOWN),
     Row("eventsource, alone", "node", "eventsource", "js", 0,
-        bad_gateway=GIVES_UP, signed_out=ASKS_ONCE),
+        opening=GIVES_UP, bad_gateway=GIVES_UP, signed_out=ASKS_ONCE),
     Row("eventsource", "node", "eventsource", "js", 1),
     Row("eventsource-client, alone", "node", "eventsource-client", "js", 0, signed_out=FOR_EVER),
     Row("eventsource-client", "node", "eventsource-client", "js", 1),

@@ -18,6 +18,7 @@ from .rows import ENDS
 from .rows import FOR_EVER
 from .rows import GIVES_UP
 from .rows import MISSES
+from .rows import OPENS
 from .rows import RESUMES
 from .rows import STOPS
 from .rows import Row
@@ -74,14 +75,28 @@ class Scenario:
 
     def run(self) -> None:
         for check, work in (
+            ("502 first", self.opening),
             ("at once", self.at_once),
             ("drain", self.drain),
             ("crash", self.crash),
-            ("502", self.bad_gateway),
+            ("502 later", self.bad_gateway),
             ("signed out", self.signed_out),
         ):
-            self._begin(check)
+            if check != "502 first":
+                self._begin(check)
             work(check)
+
+    def opening(self, check: str) -> None:
+        """The gateway refuses from the start."""
+        for attempt in self.attempts:
+            self._expect(attempt, check, attempt.asked, "asks, and meets the 502")
+        self.gateway.set("pass")
+        for attempt in self.attempts:
+            gives_up = attempt.row.opening in ENDINGS
+            condition = attempt.has_ended if gives_up else attempt.is_live
+            if self._expect(attempt, check, condition, attempt.row.opening):
+                result = OPENS if attempt.is_live() else GIVES_UP
+                self.results[attempt.row.name, check] = result
 
     def at_once(self, check: str) -> None:
         """A message is shown before the next one is sent."""

@@ -5,7 +5,7 @@ from .rows import DOCUMENT
 from .rows import ROWS
 from .scenario import Results
 
-BEGIN = "| Client | At once |"
+BEGIN = "| Client | 502 first |"
 
 
 def line(name: str, results: Results) -> str:
