@@ -1,10 +1,11 @@
-"""Events as HTML fragments, for the `html` and `turbo` formats of a stream.
+"""Events as HTML fragments, for the `html`, `htmx` and `turbo` formats of a stream.
 
 A fragment is made of the event alone, so that all viewers share it. Data attributes and the page's
 script add what differs between viewers.
 """
 
 import json
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -18,6 +19,15 @@ from jinja2 import Environment
 
 Data = Mapping[str, Any]
 NOTHING: Data = MappingProxyType({})
+# Turbo's actions → the swap styles of htmx 4.
+SWAPS = {
+    "append": "beforeend",
+    "prepend": "afterbegin",
+    "replace": "outerHTML",
+    "update": "innerHTML",
+    "remove": "delete",
+}
+ENTRY = re.compile(r'<li id="([a-z0-9-]+)"')  # of a list, in a fragment
 
 
 class Change(NamedTuple):
@@ -142,7 +152,23 @@ class Renderer:
         changes = list(CHANGES[kind, event](envelope["data"]))
         if format == "html":
             return "".join(self._html(change) for change in changes) or None
+        if format == "htmx":
+            return "".join(self._partial(change) for change in changes) or None
         return "".join(self._turbo(change, envelope["stream"]) for change in changes) or None
+
+    def _partial(self, change: Change) -> str:
+        """An `<hx-partial>` of htmx 4, which swaps its content into its own target.
+
+        An entry that the list has already is removed first, as Turbo does ("append": "if the
+        element's id already exists, it is replaced"): htmx would show it twice.
+        """
+        content, target = self._html(change), f"#{change.target}"
+        before = ""
+        if change.action in ("append", "prepend"):
+            entries = ", ".join(f"{target} > #{id}" for id in ENTRY.findall(content))
+            before = f'<hx-partial hx-target="{entries}" hx-swap="delete"></hx-partial>'
+        swap = SWAPS[change.action]
+        return f'{before}<hx-partial hx-target="{target}" hx-swap="{swap}">{content}</hx-partial>'
 
     def _turbo(self, change: Change, stream: str) -> str:
         content = f"<template>{self._html(change)}</template>" if change.template else ""

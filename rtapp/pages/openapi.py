@@ -23,6 +23,7 @@ from rtapp.events.catalogue import MESSAGE
 from rtapp.events.catalogue import NOTIFICATION
 from rtapp.events.catalogue import VIEWS
 from rtapp.events.catalogue import Each
+from rtapp.realtime.frames import FORMATS
 from rtapp.validation import Body
 
 bp = Blueprint("openapi", __name__)
@@ -84,7 +85,7 @@ NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems"
 # The query parameters of streams/base.py.
 STREAM_PARAMETERS: dict[str, Any] = {
     "last_event_id": {"type": "string"},
-    "format": {"enum": ["json", "html", "turbo"]},
+    "format": {"enum": list(FORMATS)},
     "user": {"type": "integer"},
     "wait": {"type": "integer", "minimum": 1, "maximum": MAX_WAIT},
 }

@@ -16,7 +16,7 @@ from .burst import Ephemeral
 from .burst import Position
 from .cursor import Cursor
 
-FORMATS = ("json", "html", "turbo")
+FORMATS = ("json", "html", "htmx", "turbo")
 HEARTBEAT = 15  # s between two pings of a stream
 # How long a native EventSource waits until it reconnects; spread, so that not all come at once.
 RETRY_MS = (1_000, 3_000)
@@ -86,7 +86,7 @@ class Frames:
             # A broken template must not stop other deliveries. The client fetches again.
             logger.exception("Rendering %s as %s failed", message.event, format)
             return message.cursor, reset("history_lost", message.cursor)
-        # Turbo's stream source listens to `message` only, which is an event without a name.
+        # Turbo's stream source and htmx 4 take events without a name only.
         return message.cursor, sse.frame(data, message.event if format == "html" else None, id)
 
     def burst(

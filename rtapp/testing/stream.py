@@ -18,8 +18,10 @@ from .waiting import PATIENCE
 
 # The heartbeat. It may arrive between any two events.
 PING = "stream.ping"
-# Ephemeral state in the `turbo` format, whose events have no name.
-STATE = re.compile(r'<turbo-stream action="\w+" target="(unread|present|viewing|typing)\b')
+# Ephemeral state in the `turbo` and `htmx` formats, whose events have no name.
+STATE = re.compile(
+    r'<(turbo-stream action="\w+" |hx-partial hx-)target="#?(unread|present|viewing|typing)\b'
+)
 
 
 class Ended(AssertionError):

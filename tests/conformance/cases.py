@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+UNNAMED = ("htmx", "turbo")  # the formats whose events have no name, and so the type `message`
+
 
 class Case(NamedTuple):
     """A frame of `data` and `name`. A client must fire `type` with `arrives`."""

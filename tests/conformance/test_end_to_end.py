@@ -18,6 +18,7 @@ import pytest
 
 from rtapp.events.catalogue import EPHEMERAL
 from rtapp.realtime.cursor import Cursor
+from rtapp.realtime.frames import FORMATS
 from rtapp.testing.parsing import StreamParser
 from rtapp.testing.stream import STATE
 from rtapp.text import is_blank
@@ -25,10 +26,12 @@ from rtapp.text import is_blank
 from ..harness.chunks import ChunkDecoder
 from ..harness.waiting import PATIENCE
 from .cases import CASES
+from .cases import UNNAMED
 
 CONVERSATION = "/streams/conversations/1"
 NAMES = ["message.created", "stream.open", "stream.ping", "stream.reset", "stream.closed"]
 CONTENT_LIMIT = 10_000  # characters
+BEGINS = {"html": "<li ", "htmx": "<hx-partial ", "turbo": "<turbo-stream "}
 CLOSE_DELIMITED, CHUNKED = "1.0", "1.1"  # versions of HTTP
 
 # The API refuses content with NUL, of invisible characters alone, or over the limit.
@@ -278,14 +281,14 @@ def fragment_text(fragment: str) -> str:
     return unescape(re.search(r'<p class="content"[^>]*>(.*?)</p>', fragment, re.DOTALL)[1])
 
 
-@pytest.mark.parametrize("format", ["json", "html", "turbo"])
+@pytest.mark.parametrize("format", FORMATS)
 def test_posted_content_arrives_unchanged_in_every_format(reader, app_server, format):
     url = f"{app_server.url}{CONVERSATION}?format={format}"
     source = reader.open(url, NAMES, headers=app_server.headers)
     opened = source.named("stream.open")
     assert json.loads(opened.data)["resumed"] is False
     sent = [send(app_server, case.data) for case in WRITABLE]
-    name = "message" if format == "turbo" else "message.created"
+    name = "message" if format in UNNAMED else "message.created"
     for case, message in zip(WRITABLE, sent, strict=True):
         event = source.next()
         while event.type != name or STATE.match(event.data):
@@ -298,7 +301,7 @@ def test_posted_content_arrives_unchanged_in_every_format(reader, app_server, fo
         else:
             assert fragment_text(event.data) == case.arrives
             assert f'id="message-{message["id"]}"' in event.data
-            assert event.data.startswith("<turbo-stream " if format == "turbo" else "<li ")
+            assert event.data.startswith(BEGINS[format])
         assert Cursor.parse(event.id) > Cursor.parse(opened.id)
     source.close()
 

@@ -20,6 +20,7 @@ from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.frames import CLOSINGS
 
 from .cases import CASES
+from .cases import UNNAMED
 from .cases import Case
 from .conftest import CLIENTS
 from .readers import Failed
@@ -265,7 +266,7 @@ def test_a_message_of_any_content_is_one_frame_in_every_format(format, case):
     cursor, frame = frames.Frames(render).message(message_of(case.data), format)
     assert cursor == AT
     assert FRAME.fullmatch(frame)
-    assert frame.count(b"event: message.created\n") == (format != "turbo")
+    assert frame.count(b"event: message.created\n") == (format not in UNNAMED)
 
 
 def test_a_message_of_any_content_arrives_in_every_client_as_json(reader, raw_server):
@@ -285,11 +286,11 @@ def test_a_message_of_any_content_arrives_in_every_client_as_json(reader, raw_se
     source.close()
 
 
-@pytest.mark.parametrize("format", ["html", "turbo"])
-def test_an_event_without_a_rendering_has_no_data_and_in_turbo_is_an_id_alone(format):
+@pytest.mark.parametrize("format", ["html", *UNNAMED])
+def test_an_event_without_a_rendering_has_no_data_and_without_names_is_an_id_alone(format):
     _, frame = frames.Frames(lambda *_: None).message(message_of("x"), format)
     assert b"data" not in frame
-    if format == "turbo":
+    if format in UNNAMED:
         assert frame == f"id: {AT}\n\n".encode()
 
 

@@ -16,7 +16,10 @@ from rtapp.models import Contact
 from rtapp.models import Inbox
 from rtapp.models import User
 
-MARKUP = "\"'></p></li></template></turbo-stream><img src=x onerror=a()><script>a()</script>{{7*7}}"
+MARKUP = (
+    "\"'></p></li></template></turbo-stream></hx-partial>"
+    "<img src=x onerror=a()><script>a()</script>{{7*7}}"
+)
 TIMES = {"created_at", "updated_at", "last_activity_at", "snoozed_until"}
 ENUM_VALUES = {"kind": "mention", "message_type": "incoming", "type": "user", "status": "open"}
 SHOWS_USER_TEXT = {
@@ -83,7 +86,7 @@ def test_the_tests_parser_finds_dangerous_markup():
     ]
 
 
-@pytest.mark.parametrize("format", ["html", "turbo"])
+@pytest.mark.parametrize("format", ["html", "htmx", "turbo"])
 @pytest.mark.parametrize(("kind", "event"), SHAPES, ids=[" ".join(key) for key in SHAPES])
 def test_user_text_is_escaped_in_the_html_of_every_event(app, format, kind, event):
     data = sample(SHAPES[kind, event])
@@ -95,6 +98,7 @@ def test_user_text_is_escaped_in_the_html_of_every_event(app, format, kind, even
         streams = [attributes for tag, attributes in Tags(html).found if tag == "turbo-stream"]
         assert streams
         assert all(stream["data-stream"] == f"{kind}:1" for stream in streams)
+    assert ("<hx-partial" in html) == (format == "htmx")
     assert ("&lt;script&gt;" in html) == (event in SHOWS_USER_TEXT)
 
 
@@ -132,6 +136,49 @@ def test_a_turbo_presence_change_touches_only_the_entries_of_its_users(app):
     assert actions == [("append", "present"), ("remove", "present-8"), ("remove", "present-9")]
 
 
+def partials(html: str) -> list[tuple[str | None, str | None]]:
+    """The target and the swap style of each `<hx-partial>`."""
+    return [
+        (attributes["hx-target"], attributes["hx-swap"])
+        for tag, attributes in Tags(html).found
+        if tag == "hx-partial"
+    ]
+
+
+def test_an_htmx_entry_of_a_list_replaces_the_one_that_is_there_already(app):
+    conversation = sample(SHAPES["account", "conversation.updated"])
+    html = rendered(app, "htmx", "account", "conversation.updated", conversation)
+    id = conversation["id"]
+    assert partials(html) == [
+        (f"#conversations > #conversation-{id}", "delete"),
+        ("#conversations", "afterbegin"),
+    ]
+    assert html.count(f'<li id="conversation-{id}"') == 1
+
+
+def test_an_htmx_presence_change_replaces_and_removes_only_the_entries_of_its_users(app):
+    change = {"changed": {"7": "busy", "8": "online"}, "left": [9]}
+    html = rendered(app, "htmx", "presence", "presence_update", change)
+    assert partials(html) == [
+        ("#present > #present-7, #present > #present-8", "delete"),
+        ("#present", "beforeend"),
+        ("#present-9", "delete"),
+    ]
+
+
+@pytest.mark.parametrize(("kind", "event"), SHAPES, ids=[" ".join(key) for key in SHAPES])
+def test_htmx_and_turbo_change_the_same_targets_with_the_same_content(app, kind, event):
+    data = sample(SHAPES[kind, event])
+    turbo = rendered(app, "turbo", kind, event, data)
+    htmx = rendered(app, "htmx", kind, event, data)
+    targets = [t["target"] for tag, t in Tags(turbo).found if tag == "turbo-stream"]
+    again = [f"#{target}" for target in targets]
+    assert [target for target, _ in partials(htmx) if ">" not in (target or "")] == again
+    wrappers = ("turbo-stream", "template", "hx-partial")
+    content = [[t for t in Tags(html).found if t[0] not in wrappers] for html in (turbo, htmx)]
+    assert content[0] == content[1]
+
+
 def test_the_customers_read_position_is_rendered_in_the_thread(app):
     read = {"id": 1, "account_id": 1, "reader": {"type": "contact", "id": 1}, "message_id": 12}
     (stream, data) = Tags(rendered(app, "turbo", "conversation", "conversation.read", read)).found[
@@ -143,7 +190,7 @@ def test_the_customers_read_position_is_rendered_in_the_thread(app):
     assert Tags(html).found == [data]
 
 
-@pytest.mark.parametrize("format", ["html", "turbo"])
+@pytest.mark.parametrize("format", ["html", "htmx", "turbo"])
 @pytest.mark.parametrize("kind", ["account", "conversation"])
 def test_an_agents_read_event_is_not_rendered(app, format, kind):
     read = {"id": 1, "account_id": 1, "reader": {"type": "user", "id": 1}, "message_id": 1}

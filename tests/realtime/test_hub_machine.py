@@ -15,6 +15,7 @@ from hypothesis.stateful import rule
 from hypothesis.stateful import run_state_machine_as_test
 
 from rtapp.realtime.broker import Topic
+from rtapp.realtime.frames import FORMATS
 
 from ..faults.sizes import LONG
 from ..faults.sizes import SIZES
@@ -44,7 +45,7 @@ MISHAPS = (
     "redis_evicts_something",
 )
 
-formats = st.sampled_from(["json", "html", "turbo"])
+formats = st.sampled_from(FORMATS)
 
 redis_is_there = precondition(lambda self: self.there)
 the_pubsub_is_connected = precondition(lambda self: self.wire.pubsub)

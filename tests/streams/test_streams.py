@@ -149,8 +149,15 @@ def test_more_streams_than_the_limit_of_one_user_are_refused_with_429(app, ada, 
         stream.close()
 
 
-@pytest.mark.parametrize(("format", "name"), [("turbo", "message"), ("html", "message.created")])
-def test_fragments_are_escaped_and_have_the_event_ids_of_the_json_format(ada, format, name):
+@pytest.mark.parametrize(
+    ("format", "name", "begin"),
+    [
+        ("turbo", "message", "<turbo-stream "),
+        ("htmx", "message", "<hx-partial "),
+        ("html", "message.created", "<li "),
+    ],
+)
+def test_fragments_are_escaped_and_have_the_event_ids_of_the_json_format(ada, format, name, begin):
     plain, fragments = ada.stream(STREAM), ada.stream(f"{STREAM}?format={format}")
     plain.named("stream.open")
     fragments.named("stream.open")
@@ -159,7 +166,7 @@ def test_fragments_are_escaped_and_have_the_event_ids_of_the_json_format(ada, fo
     assert event.id == plain.named("message.created").id
     assert "<script>" not in event.data
     assert "&lt;script&gt;" in event.data
-    assert event.data.startswith("<turbo-stream" if format == "turbo" else "<li")
+    assert event.data.startswith(begin)
     plain.close()
     fragments.close()
 
