@@ -1,0 +1,230 @@
+"""Real proxies, each with its file of `deploy/`, on a free port of 127.0.0.1."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from pgserver.utils import ensure_prefix_permissions
+
+from ..harness.postgres_server import free_port
+from ..harness.waiting import eventually
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+FORWARD = Path(__file__).parent / "squid-forward.conf"
+# Debian's user without rights, which every proxy can be.
+UNPRIVILEGED = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+APACHE_MODULES = (
+    "mpm_event", "authz_core", "alias", "asis", "headers", "mime", "proxy", "proxy_http",
+)  # fmt: skip
+STOP_LIMIT = 10.0  # s until a proxy that was asked to end is killed
+
+
+class Place(NamedTuple):
+    """Where a proxy runs: a folder of its own, its port, and the port to which it passes on."""
+
+    folder: Path
+    port: int
+    upstream: int
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        path.chmod(0o644)
+        return path
+
+    def deployed(self, name: str, **changes: str) -> Path:
+        """Write the file of `deploy/`, with the changes that its first lines ask for."""
+        return self.write(name, changed((DEPLOY / name).read_text(), changes))
+
+
+def changed(text: str, changes: dict[str, str]) -> str:
+    for old, new in changes.items():
+        assert old in text, f"{old!r} is not in the file any more"
+        text = text.replace(old, new)
+    return text
+
+
+def nginx(place: Place) -> list[str]:
+    site = place.deployed(
+        "nginx.conf", **{
+            "listen 80;": f"listen 127.0.0.1:{place.port};",
+            "127.0.0.1:8000": f"127.0.0.1:{place.upstream}",
+            "/var/log/nginx/rtapp.log": str(place.folder / "access.log"),
+        },
+    )  # fmt: skip
+    temporary = "\n".join(
+        f"{kind}_temp_path {place.folder}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    main = place.write(
+        "main.conf",
+        f"daemon off; worker_processes 1; pid {place.folder}/pid; error_log stderr;\n"
+        f"events {{}}\nhttp {{ {temporary}\ninclude {site}; }}\n",
+    )
+    return ["nginx", "-e", "stderr", "-p", str(place.folder), "-c", str(main)]
+
+
+def haproxy(place: Place) -> list[str]:
+    away = place.deployed("away.http")
+    config = place.deployed(
+        "haproxy.cfg", **{
+            "bind :80": f"bind 127.0.0.1:{place.port}",
+            "127.0.0.1:8000": f"127.0.0.1:{place.upstream}",
+            "/etc/haproxy/away.http": str(away),
+        },
+    )  # fmt: skip
+    return ["haproxy", "-db", "-f", str(config)]
+
+
+def caddy(place: Place) -> list[str]:
+    return _caddy(place, f"http://127.0.0.1:{place.port}")
+
+
+def caddy_tls(place: Place) -> list[str]:
+    """With a certificate of its own authority, and so with HTTP/2."""
+    return _caddy(place, f"https://localhost:{place.port}")
+
+
+def _caddy(place: Place, address: str) -> list[str]:
+    site = place.deployed(
+        "Caddyfile",
+        **{"example.com {": f"{address} {{", "127.0.0.1:8000": f"127.0.0.1:{place.upstream}"},
+    )
+    options = (
+        f"admin off\nlocal_certs\nskip_install_trust\nauto_https disable_redirects\n"
+        f"storage file_system {place.folder}/storage\n"
+    )
+    main = place.write("main.Caddyfile", f"{{\n{options}}}\nimport {site}\n")
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(main)]
+
+
+def apache(place: Place) -> list[str]:
+    away = place.deployed("away.asis")
+    site = place.deployed(
+        "apache.conf", **{
+            "*:80": f"127.0.0.1:{place.port}",
+            "127.0.0.1:8000": f"127.0.0.1:{place.upstream}",
+            "/etc/apache2/away.asis": str(away),
+            "${APACHE_LOG_DIR}": str(place.folder),
+        },
+    )  # fmt: skip
+    modules = "\n".join(
+        f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"
+        for name in APACHE_MODULES
+    )
+    main = place.write(
+        "main.conf",
+        f"{modules}\nServerName localhost\nListen 127.0.0.1:{place.port}\nPidFile {place.folder}/pid\n"
+        f"ErrorLog {place.folder}/error.log\nDefaultRuntimeDir {place.folder}\n"
+        f"Mutex file:{place.folder}\nTypesConfig /dev/null\nInclude {site}\n",
+    )
+    return ["apache2", "-DFOREGROUND", "-f", str(main)]
+
+
+def varnish(place: Place) -> list[str]:
+    vcl = place.deployed("varnish.vcl", **{'"8000"': f'"{place.upstream}"'})
+    return _varnish(place, vcl)
+
+
+def _varnish(place: Place, vcl: Path) -> list[str]:
+    return [
+        "varnishd", "-F", "-j", "none", "-n", str(place.folder / "work"), "-f", str(vcl),
+        "-a", f"127.0.0.1:{place.port}", "-s", "malloc,16m", "-p", "thread_pools=1",
+        "-T", "none",
+    ]  # fmt: skip
+
+
+def squid(place: Place) -> list[str]:
+    helper = place.deployed("squid-wait")
+    helper.chmod(0o755)
+    config = place.deployed(
+        "squid.conf", **{
+            "http_port 80": f"http_port 127.0.0.1:{place.port}",
+            "8000": str(place.upstream),
+            "/etc/squid/squid-wait": str(helper),
+        },
+    )  # fmt: skip
+    return _squid(place, config)
+
+
+def squid_forward(place: Place) -> list[str]:
+    """As the proxy of a company in front of its browsers."""
+    text = changed(FORWARD.read_text(), {"http_port 3128": f"http_port 127.0.0.1:{place.port}"})
+    return _squid(place, place.write("squid-forward.conf", text))
+
+
+def _squid(place: Place, config: Path) -> list[str]:
+    main = place.write(
+        "main.conf",
+        f"include {config}\nvisible_hostname localhost\npid_filename {place.folder}/pid\n"
+        f"cache_log {place.folder}/cache.log\naccess_log none\ncoredump_dir {place.folder}\n"
+        "pinger_enable off\ncache_mem 8 MB\nshutdown_lifetime 0 seconds\n"
+        f"netdb_filename none\n",
+    )
+    return ["squid", "--foreground", "-n", f"rtapp{place.port}", "-f", str(main)]
+
+
+Make = Callable[[Place], list[str]]
+# Name of the proxy → the function that writes its files and returns its command.
+PROXIES: dict[str, Make] = {
+    "nginx": nginx,
+    "haproxy": haproxy,
+    "caddy": caddy,
+    "caddy-tls": caddy_tls,
+    "apache": apache,
+    "varnish": varnish,
+    "squid": squid,
+    "squid-forward": squid_forward,
+}  # fmt: skip
+
+
+class Proxy:
+    """A proxy that runs, as a user without rights. A context manager."""
+
+    def __init__(self, name: str, make: Make, folder: Path, upstream: int):
+        self.name = name
+        self.place = Place(folder, free_port(), upstream)
+        folder.mkdir(mode=0o755)
+        ensure_prefix_permissions(folder)
+        if os.geteuid() == 0:
+            shutil.chown(folder, UNPRIVILEGED["user"], UNPRIVILEGED["group"])
+        self.command = make(self.place)
+        self._log = folder / "output.log"
+
+    @property
+    def port(self) -> int:
+        return self.place.port
+
+    def start(self) -> None:
+        rights = UNPRIVILEGED if os.geteuid() == 0 else {}
+        environment = {
+            "PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/bin",
+            "HOME": str(self.place.folder),
+            "TMPDIR": str(self.place.folder),
+        }
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self.command, cwd=self.place.folder, env=environment, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True, **rights,
+            )  # fmt: skip
+        eventually(self._listens, f"{self.name} listens", observed=self._output)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def _listens(self) -> bool:
+        assert self._process.poll() is None, self._output()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
