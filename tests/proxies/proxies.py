@@ -6,17 +6,23 @@ import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from typing import NamedTuple
 
+import httpx
 from pgserver.utils import ensure_prefix_permissions
 
 from ..harness.postgres_server import free_port
 from ..harness.waiting import eventually
+from .client import HERE
+from .client import CurlTransport
+from .client import Route
+from .client import http_from
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 FORWARD = Path(__file__).parent / "squid-forward.conf"
 # Debian's user without rights, which every proxy can be.
-UNPRIVILEGED = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+UNPRIVILEGED: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []}
 APACHE_MODULES = (
     "mpm_event", "authz_core", "alias", "asis", "headers", "mime", "proxy", "proxy_http",
 )  # fmt: skip
@@ -95,7 +101,7 @@ def _caddy(place: Place, address: str) -> list[str]:
         **{"example.com {": f"{address} {{", "127.0.0.1:8000": f"127.0.0.1:{place.upstream}"},
     )
     options = (
-        f"admin off\nlocal_certs\nskip_install_trust\nauto_https disable_redirects\n"
+        f"admin off\nlocal_certs\nskip_install_trust\nauto_https disable_redirects\ndefault_bind 127.0.0.1\n"
         f"storage file_system {place.folder}/storage\n"
     )
     main = place.write("main.Caddyfile", f"{{\n{options}}}\nimport {site}\n")
@@ -163,52 +169,76 @@ def _squid(place: Place, config: Path) -> list[str]:
         f"include {config}\nvisible_hostname localhost\npid_filename {place.folder}/pid\n"
         f"cache_log {place.folder}/cache.log\naccess_log none\ncoredump_dir {place.folder}\n"
         "pinger_enable off\ncache_mem 8 MB\nshutdown_lifetime 0 seconds\n"
-        f"netdb_filename none\n",
+        "netdb_filename none\n",
     )
     return ["squid", "--foreground", "-n", f"rtapp{place.port}", "-f", str(main)]
 
 
-Make = Callable[[Place], list[str]]
-# Name of the proxy → the function that writes its files and returns its command.
-PROXIES: dict[str, Make] = {
-    "nginx": nginx,
-    "haproxy": haproxy,
-    "caddy": caddy,
-    "caddy-tls": caddy_tls,
-    "apache": apache,
-    "varnish": varnish,
-    "squid": squid,
-    "squid-forward": squid_forward,
-}  # fmt: skip
+def plain(place: Place) -> Route:
+    return Route(f"http://{HERE}:{place.port}", http_from)
+
+
+def over_http_2(place: Place) -> Route:
+    authority = place.folder / "storage/pki/authorities/local/root.crt"
+    return Route(f"https://localhost:{place.port}", lambda a: CurlTransport(a, str(authority)))
+
+
+def forwarded(place: Place) -> Route:
+    proxy = httpx.Proxy(f"http://{HERE}:{place.port}")
+    return Route(f"http://{HERE}:{place.upstream}", lambda a: http_from(a, proxy))
+
+
+class Kind(NamedTuple):
+    """A way to use a proxy. `ours`: it is in front of our server, and not of the browsers of a
+    company."""
+
+    binary: str
+    make: Callable[[Place], list[str]]  # writes its files and returns its command
+    route: Callable[[Place], Route] = plain
+    ours: bool = True
+
+
+KINDS = {
+    "nginx": Kind("nginx", nginx),
+    "HAProxy": Kind("haproxy", haproxy),
+    "Caddy": Kind("caddy", caddy),
+    "Caddy, HTTP/2": Kind("caddy", caddy_tls, over_http_2),
+    "Apache": Kind("apache2", apache),
+    "Varnish": Kind("varnishd", varnish),
+    "Squid": Kind("squid", squid),
+    "Squid, forward": Kind("squid", squid_forward, forwarded, ours=False),
+}
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/bin"
+
+
+def installed(kind: Kind) -> bool:
+    return shutil.which(kind.binary, path=SYSTEM_PATH) is not None
 
 
 class Proxy:
-    """A proxy that runs, as a user without rights. A context manager."""
+    """A proxy that runs, as a user without rights."""
 
-    def __init__(self, name: str, make: Make, folder: Path, upstream: int):
-        self.name = name
+    def __init__(self, name: str, kind: Kind, folder: Path, upstream: int):
+        self.name, self.ours = name, kind.ours
         self.place = Place(folder, free_port(), upstream)
+        self.route = kind.route(self.place)
         folder.mkdir(mode=0o755)
         ensure_prefix_permissions(folder)
         if os.geteuid() == 0:
-            shutil.chown(folder, UNPRIVILEGED["user"], UNPRIVILEGED["group"])
-        self.command = make(self.place)
+            shutil.chown(folder, "nobody", "nogroup")
+        self._command = kind.make(self.place)
         self._log = folder / "output.log"
 
-    @property
-    def port(self) -> int:
-        return self.place.port
-
     def start(self) -> None:
-        rights = UNPRIVILEGED if os.geteuid() == 0 else {}
+        rights: dict[str, Any] = UNPRIVILEGED if os.geteuid() == 0 else {}
         environment = {
-            "PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/bin",
+            "PATH": SYSTEM_PATH,
             "HOME": str(self.place.folder),
             "TMPDIR": str(self.place.folder),
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                self.command, cwd=self.place.folder, env=environment, stdin=subprocess.DEVNULL,
+                self._command, cwd=self.place.folder, env=environment, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True, **rights,
             )  # fmt: skip
         eventually(self._listens, f"{self.name} listens", observed=self._output)
@@ -227,4 +257,4 @@ class Proxy:
     def _listens(self) -> bool:
         assert self._process.poll() is None, self._output()
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((HERE, self.place.port)) == 0
