@@ -23,6 +23,8 @@ def crowd(proxy: Proxy, server: Server) -> Iterator[None]:
     yield
     for stream in streams:
         stream.close()
+    proxy.stop()  # some notice only with the next events that the clients have gone
+    proxy.start()
     eventually(lambda: open_streams(server) <= before, "all have hung up")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable
@@ -26,7 +27,7 @@ UNPRIVILEGED: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_gro
 APACHE_MODULES = (
     "mpm_event", "authz_core", "alias", "asis", "headers", "mime", "proxy", "proxy_http",
 )  # fmt: skip
-STOP_LIMIT = 10.0  # s until a proxy that was asked to end is killed
+STOP_LIMIT = 3.0  # s until a proxy that was asked to end is killed
 
 
 class Place(NamedTuple):
@@ -101,8 +102,8 @@ def _caddy(place: Place, address: str) -> list[str]:
         **{"example.com {": f"{address} {{", "127.0.0.1:8000": f"127.0.0.1:{place.upstream}"},
     )
     options = (
-        f"admin off\nlocal_certs\nskip_install_trust\nauto_https disable_redirects\ndefault_bind 127.0.0.1\n"
-        f"storage file_system {place.folder}/storage\n"
+        "admin off\nlocal_certs\nskip_install_trust\nauto_https disable_redirects\n"
+        f"default_bind 127.0.0.1\ngrace_period 1s\nstorage file_system {place.folder}/storage\n"
     )
     main = place.write("main.Caddyfile", f"{{\n{options}}}\nimport {site}\n")
     return ["caddy", "run", "--adapter", "caddyfile", "--config", str(main)]
@@ -124,9 +125,9 @@ def apache(place: Place) -> list[str]:
     )
     main = place.write(
         "main.conf",
-        f"{modules}\nServerName localhost\nListen 127.0.0.1:{place.port}\nPidFile {place.folder}/pid\n"
-        f"ErrorLog {place.folder}/error.log\nDefaultRuntimeDir {place.folder}\n"
-        f"Mutex file:{place.folder}\nTypesConfig /dev/null\nInclude {site}\n",
+        f"{modules}\nServerName localhost\nListen 127.0.0.1:{place.port}\n"
+        f"PidFile {place.folder}/pid\nErrorLog {place.folder}/error.log\n"
+        f"DefaultRuntimeDir {place.folder}\nMutex file:{place.folder}\nTypesConfig /dev/null\nInclude {site}\n",
     )
     return ["apache2", "-DFOREGROUND", "-f", str(main)]
 
@@ -248,7 +249,7 @@ class Proxy:
         try:
             self._process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
     def _output(self) -> str:

@@ -1,7 +1,6 @@
 """The server is restarted behind each proxy: a drain, an outage, and the way back."""
 
 import time
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import httpx
@@ -43,8 +42,9 @@ class Asked:
 
 
 class Restarted(NamedTuple):
-    """A restart, with a stream through each proxy, and another one asked for in the outage. The time of
-    its end is in seconds (monotonic)."""
+    """A restart, with a stream through each proxy, and another one asked for in the outage.
+
+    `started_at`: the time of its end (s, monotonic)."""
 
     streams: dict[str, Stream]
     asked: dict[str, Asked]
@@ -52,7 +52,7 @@ class Restarted(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def restarted(helpers: None, proxies: dict[str, Proxy], server: Server) -> Iterator[Restarted]:
+def restarted(helpers: None, proxies: dict[str, Proxy], server: Server) -> Restarted:
     bearer = server.bearer("Ada")
     streams = {n: Stream(p.route.client(**bearer), THREAD) for n, p in proxies.items()}
     for stream in streams.values():
@@ -64,7 +64,7 @@ def restarted(helpers: None, proxies: dict[str, Proxy], server: Server) -> Itera
             eventually(lambda one=one: one.outcome, f"{name} answers while the server is away")
     assert not answers(server)
     server.start()
-    yield Restarted(streams, asked, time.monotonic())
+    return Restarted(streams, asked, time.monotonic())
 
 
 def answers(server: Server) -> bool:

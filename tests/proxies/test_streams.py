@@ -9,7 +9,6 @@ import pytest
 from ..faults.server import Server
 from ..harness.waiting import eventually
 from .client import Stream
-from .client import connected
 from .crowd import THREAD
 from .crowd import open_streams
 from .proxies import Kind
@@ -87,21 +86,19 @@ def test_a_stream_resumes_from_the_header_last_event_id(proxy, server, table):
     resumed.close()
 
 
-def test_the_server_notices_a_hang_up_behind_a_proxy_within_a_heartbeat(
-    proxy, quiet, server, table
-):
-    streams = connected(as_ada(proxy, server), THREAD, 3)
-    settled = open_streams(server)
-    assert settled >= len(streams)
-    pings, took = len(quiet[proxy.name].named("stream.ping")), []
-    for number, stream in enumerate(streams, 1):
-        closed = time.monotonic()
-        stream.close()
-        eventually(lambda n=number: open_streams(server) <= settled - n, "the hang-up is noticed")
-        took.append(time.monotonic() - closed)
-    # Another stream is pinged once in each heartbeat.
-    assert len(quiet[proxy.name].named("stream.ping")) - pings <= len(streams)
-    table.found(proxy.name, "hang-up", f"{max(took):.1f} s")
+def test_the_server_notices_a_hang_up_behind_a_proxy(proxy, quiet, server, table):
+    stream = Stream(as_ada(proxy, server), THREAD)
+    stream.first("stream.open")
+    before, pings = open_streams(server), len(quiet[proxy.name].named("stream.ping"))
+    closed = time.monotonic()
+    stream.close()
+    eventually(lambda: open_streams(server) == before - 1, "the hang-up is noticed")
+    took = time.monotonic() - closed
+    # Each stream, so another one too, is pinged once in a heartbeat. Apache notices that the
+    # client has gone as it writes for the second time.
+    heartbeats = 2 if proxy.name == "Apache" else 1
+    assert len(quiet[proxy.name].named("stream.ping")) - pings <= heartbeats
+    table.found(proxy.name, "hang-up", f"{took:.1f} s")
 
 
 def test_a_session_that_ends_closes_its_stream_behind_a_proxy(proxy, server, table):
@@ -112,7 +109,8 @@ def test_a_session_that_ends_closes_its_stream_behind_a_proxy(proxy, server, tab
     stream = Stream(client, THREAD)
     stream.first("stream.open")
     assert stream.named("stream.closed") == []
-    assert client.post("/logout", headers={"X-CSRF-Token": token}).status_code < 400
+    page = {"X-CSRF-Token": token, "Referer": f"{proxy.route.url}/"}  # as a browser's page sends
+    assert client.post("/logout", headers=page).status_code < 400
     closed = stream.first("stream.closed")
     assert closed.data["reason"] == "signed_out"
     eventually(lambda: stream.gave_up, "the client asks again, and is refused")
