@@ -19,6 +19,7 @@ from . import extensions
 from . import pages
 from . import ratelimits
 from . import sql_errors
+from . import static_files
 from . import streams
 from .config import BODY_LIMIT
 from .config import RESOURCES
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
+    static_files.init_app(app)
     database.init_app(app)
     sql_errors.init_app()
     extensions.migrate.init_app(app, extensions.db, directory=str(RESOURCES / "migrations"))
@@ -129,11 +131,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+def keep_from_shared_caches(response: Response) -> None:
+    """Have no cache in front of us answer one user with the answer to another. The first two
+    headers are for caches that their operator has told to ignore Cache-Control (RFC 9213, section
+    3; https://www.w3.org/TR/edge-arch/), Vary is for those that store in spite of all."""
+    response.headers["CDN-Cache-Control"] = response.headers["Surrogate-Control"] = "no-store"
+    response.vary.update(("Accept", "Authorization", "Cookie"))
+
+
 def add_security_headers(response: Response) -> Response:
     """Allow a page our own files only, any other answer nothing, and no framing. Forbid caching: on
     going back, a browser would show the JSON that a script had fetched from the page's URL."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
+    if "no-store" in response.headers["Cache-Control"]:
+        keep_from_shared_caches(response)
     response.headers["Content-Security-Policy"] = (
         PAGE_POLICY if response.mimetype == "text/html" else OTHER_POLICY
     )

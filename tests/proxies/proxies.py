@@ -123,11 +123,12 @@ def apache(place: Place) -> list[str]:
         f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"
         for name in APACHE_MODULES
     )
+    own = place.folder
     main = place.write(
         "main.conf",
-        f"{modules}\nServerName localhost\nListen 127.0.0.1:{place.port}\n"
-        f"PidFile {place.folder}/pid\nErrorLog {place.folder}/error.log\n"
-        f"DefaultRuntimeDir {place.folder}\nMutex file:{place.folder}\nTypesConfig /dev/null\nInclude {site}\n",
+        f"{modules}\nServerName localhost\nListen 127.0.0.1:{place.port}\nPidFile {own}/pid\n"
+        f"ErrorLog {own}/error.log\nDefaultRuntimeDir {own}\nMutex file:{own}\n"
+        f"TypesConfig /dev/null\nInclude {site}\n",
     )
     return ["apache2", "-DFOREGROUND", "-f", str(main)]
 

@@ -44,7 +44,7 @@ def test_a_stream_opens_and_its_answer_is_unchanged(proxy, server, table):
     assert opened.data["streams"] == ["conversation:1"]
     (answer,) = stream.answers
     assert answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
-    assert answer.headers["Cache-Control"] == "no-cache, no-transform"
+    assert answer.headers["Cache-Control"] == "no-store, no-transform"
     assert "Content-Encoding" not in answer.headers
     assert answer.http_version == ("HTTP/2" if "HTTP/2" in proxy.name else "HTTP/1.1")
     table.found(proxy.name, "open", milliseconds(opened.at - stream.asked_at))
