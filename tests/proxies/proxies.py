@@ -135,10 +135,10 @@ def apache(place: Place) -> list[str]:
 
 def varnish(place: Place) -> list[str]:
     vcl = place.deployed("varnish.vcl", **{'"8000"': f'"{place.upstream}"'})
-    return _varnish(place, vcl)
+    return varnish_with(place, vcl)
 
 
-def _varnish(place: Place, vcl: Path) -> list[str]:
+def varnish_with(place: Place, vcl: Path) -> list[str]:
     return [
         "varnishd", "-F", "-j", "none", "-n", str(place.folder / "work"), "-f", str(vcl),
         "-a", f"127.0.0.1:{place.port}", "-s", "malloc,16m", "-p", "thread_pools=1",
