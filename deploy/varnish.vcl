@@ -7,8 +7,10 @@ backend rtapp {
 }
 
 sub vcl_recv {
-    # Varnish has added the address of the client to X-Forwarded-For. It serves no TLS; what does so in front of
-    # it sets X-Forwarded-Proto.
+    # Varnish serves no TLS. Behind a server that does, which passes the address on by PROXY: "https".
+    set req.http.X-Forwarded-Proto = "http";
+    # A pipe passes bytes on, and notices at once when one of its ends is gone. Without rtapp it closes the connection,
+    # which brings an EventSource back; a 503 would not.
     if (req.url ~ "^/streams") {
         return (pipe);
     }

@@ -132,9 +132,9 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def keep_from_shared_caches(response: Response) -> None:
-    """Have no cache in front of us answer one user with the answer to another. The first two
-    headers are for caches that their operator has told to ignore Cache-Control (RFC 9213, section
-    3; https://www.w3.org/TR/edge-arch/), Vary is for those that store in spite of all."""
+    """Have no shared cache answer one user with the answer to another. Two headers are for caches
+    that obey them in place of Cache-Control (RFC 9213, section 3; https://www.w3.org/TR/edge-arch),
+    Vary is for those that store whatever they are forbidden."""
     response.headers["CDN-Cache-Control"] = response.headers["Surrogate-Control"] = "no-store"
     response.vary.update(("Accept", "Authorization", "Cookie"))
 

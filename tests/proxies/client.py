@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 import subprocess
 import time
 from collections.abc import Callable
@@ -37,9 +38,16 @@ class Route(NamedTuple):
         )  # fmt: skip
 
 
-def http_from(address: str, proxy: httpx.Proxy | None = None) -> httpx.BaseTransport:
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    return httpx.HTTPTransport(local_address=address, proxy=proxy, limits=limits, trust_env=False)
+def http_from(
+    address: str, proxy: httpx.Proxy | None = None, trusted: ssl.SSLContext | None = None
+) -> httpx.BaseTransport:
+    return httpx.HTTPTransport(
+        verify=trusted if trusted is not None else False,  # without TLS there is no certificate
+        local_address=address,
+        proxy=proxy,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        trust_env=False,
+    )
 
 
 class CurlTransport(httpx.BaseTransport):

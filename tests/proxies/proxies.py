@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -181,20 +182,37 @@ def plain(place: Place) -> Route:
 
 
 def over_http_2(place: Place) -> Route:
-    authority = place.folder / "storage/pki/authorities/local/root.crt"
-    return Route(f"https://localhost:{place.port}", lambda a: CurlTransport(a, str(authority)))
+    return Route(
+        f"https://localhost:{place.port}", lambda a: CurlTransport(a, str(authority(place)))
+    )
+
+
+def authority(place: Place) -> Path:
+    """The certificate of Caddy's own authority."""
+    return place.folder / "storage/pki/authorities/local/root.crt"
 
 
 def forwarded(place: Place) -> Route:
-    proxy = httpx.Proxy(f"http://{HERE}:{place.port}")
-    return Route(f"http://{HERE}:{place.upstream}", lambda a: http_from(a, proxy))
+    return Route(f"http://{HERE}:{place.upstream}", lambda a: http_from(a, as_forward(place)))
+
+
+def tunnelled(forward: Place, secure: Place) -> Route:
+    """Over HTTPS to Caddy, in a tunnel through a forward proxy."""
+    trusted = ssl.create_default_context(cafile=str(authority(secure)))
+    return Route(
+        f"https://localhost:{secure.port}", lambda a: http_from(a, as_forward(forward), trusted)
+    )
+
+
+def as_forward(place: Place) -> httpx.Proxy:
+    return httpx.Proxy(f"http://{HERE}:{place.port}")
 
 
 class Kind(NamedTuple):
     """A way to use a proxy. `ours`: it is in front of our server, and not of the browsers of a
     company."""
 
-    binary: str
+    binary: str  # the command
     make: Callable[[Place], list[str]]  # writes its files and returns its command
     route: Callable[[Place], Route] = plain
     ours: bool = True
@@ -214,7 +232,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin:/bin"
 
 
 def installed(kind: Kind) -> bool:
-    return shutil.which(kind.binary, path=SYSTEM_PATH) is not None
+    return all(shutil.which(command, path=SYSTEM_PATH) for command in (kind.binary, "curl"))
 
 
 class Proxy:

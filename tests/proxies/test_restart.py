@@ -14,9 +14,12 @@ from .client import Route
 from .client import Stream
 from .crowd import THREAD
 from .proxies import Proxy
+from .proxies import tunnelled
 
 # Squid waits longer than a test does. A forward proxy is not ours, and answers 503.
 WAITS, NOT_OURS = "Squid", "Squid, forward"
+SECURE = "Caddy, HTTP/2"
+TUNNEL = "a tunnel through Squid"
 
 
 class Asked:
@@ -54,7 +57,10 @@ class Restarted(NamedTuple):
 @pytest.fixture(scope="module")
 def restarted(helpers: None, proxies: dict[str, Proxy], server: Server) -> Restarted:
     bearer = server.bearer("Ada")
-    streams = {n: Stream(p.route.client(**bearer), THREAD) for n, p in proxies.items()}
+    routes = {name: proxy.route for name, proxy in proxies.items()}
+    if {NOT_OURS, SECURE} <= proxies.keys():
+        routes[TUNNEL] = tunnelled(proxies[NOT_OURS].place, proxies[SECURE].place)
+    streams = {name: Stream(route.client(**bearer), THREAD) for name, route in routes.items()}
     for stream in streams.values():
         stream.first("stream.open")
     server.terminate()
@@ -113,6 +119,14 @@ def test_a_bare_eventsource_is_back_after_a_restart(proxy, restarted, server, ta
     assert posted.status_code == 201
     stream.message(content)
     table.found(proxy.name, "back", f"{max(0, again.at - restarted.started_at):.0f} s")
+
+
+def test_a_bare_eventsource_behind_a_forward_proxy_is_back_over_https(restarted):
+    if TUNNEL not in restarted.streams:
+        pytest.skip("SKIPPED: there is no squid, or no caddy, on this machine")
+    stream = restarted.streams[TUNNEL]
+    assert stream.first("stream.open", after=1).data["resumed"] is True
+    assert stream.gave_up is None
 
 
 def test_an_empty_stream_fires_no_event(restarted, proxies):

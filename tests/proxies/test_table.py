@@ -24,11 +24,11 @@ def test_the_table_of_the_document_has_every_proxy_and_every_check():
 
 
 def test_the_table_replaces_the_one_of_a_document_and_nothing_else(tmp_path):
-    document = tmp_path / "document.md"
+    document = tmp_path / "document"
     before, after = around(DOCUMENT.read_text())
-    document.write_text(f"{before}| old |\n{after}")
+    document.write_text(f"{before}| the row of another run |\n{after}")
     filled().write(document)
     assert around(document.read_text()) == (before, after)
     row = table_of(document.read_text())[1]
     assert row == [name := next(iter(KINDS)), *(f"{name} {check}" for check in CHECKS)]
-    assert "old" not in document.read_text()
+    assert "another run" not in document.read_text()
