@@ -9,7 +9,8 @@ import os
 import shutil
 import tempfile
 
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+host = os.environ.get("HOST") or "127.0.0.1"
+bind = host if host.startswith("unix:") else f"{host}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "rtapp.worker.Worker"
 worker_connections = 1000  # concurrent requests; streams do not count, the hub holds them

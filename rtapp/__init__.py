@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 
 from flask import Flask
 from flask import Response
@@ -33,6 +34,7 @@ from .events.rendering import day
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.engine import Engine
+from .realtime.request_target import SERVER
 from .reopener import Reopener
 from .text import bdi
 from .text import initials
@@ -42,6 +44,7 @@ from .validation import IdConverter
 from .validation import StrictJson
 from .validation import refuse_cut_body
 from .validation import refuse_repeated_parts
+from .validation import refuse_unknown_method
 
 HTTPS_FOR = 365 * 24 * 60 * 60  # s for which a browser uses HTTPS only, once it has
 PAGE_POLICY = (
@@ -119,6 +122,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     access_log.init_app(app)
     errors.init_app(app)
+    app.before_request(refuse_unknown_method)
+    app.before_request(answer_for_the_server)
     app.before_request(refuse_cut_body)
     app.before_request(refuse_repeated_parts)
     auth.init_app(app)
@@ -131,12 +136,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def keep_from_shared_caches(response: Response) -> None:
-    """Have no shared cache answer one user with the answer to another. Two headers are for caches
-    that obey them in place of Cache-Control (RFC 9213, section 3; https://www.w3.org/TR/edge-arch),
-    Vary is for those that store whatever they are forbidden."""
-    response.headers["CDN-Cache-Control"] = response.headers["Surrogate-Control"] = "no-store"
-    response.vary.update(("Accept", "Authorization", "Cookie"))
+def answer_for_the_server() -> Response | None:
+    """Answer `OPTIONS *`, "a 'ping' or 'no-op' type of method" (RFC 9110, section 9.3.7)."""
+    is_for_the_server = request.method == "OPTIONS" and request.environ["PATH_INFO"] == SERVER
+    return Response(status=HTTPStatus.NO_CONTENT) if is_for_the_server else None
 
 
 def add_security_headers(response: Response) -> Response:
@@ -153,3 +156,11 @@ def add_security_headers(response: Response) -> Response:
     if current_app.config["PRODUCTION"] and request.is_secure:  # RFC 6797, section 7.2
         response.headers["Strict-Transport-Security"] = f"max-age={HTTPS_FOR}"
     return response
+
+
+def keep_from_shared_caches(response: Response) -> None:
+    """Have no shared cache answer one user with the answer to another. Two headers are for caches
+    that obey them in place of Cache-Control (RFC 9213, section 3; https://www.w3.org/TR/edge-arch),
+    Vary is for those that store whatever they are forbidden."""
+    response.headers["CDN-Cache-Control"] = response.headers["Surrogate-Control"] = "no-store"
+    response.vary.update(("Accept", "Authorization", "Cookie"))

@@ -1,11 +1,12 @@
 """What an access log may have of a request: nothing that can be a secret."""
 
 from http import HTTPMethod
-from ipaddress import ip_address
 from typing import Any
 
 from flask import Flask
 from flask import request
+
+from . import addresses
 
 PATH = "rtapp.path"  # in the WSGI environ
 NOTHING = "-"  # in place of what may be any text
@@ -30,18 +31,10 @@ def loggable(environ: dict[str, Any]) -> dict[str, str]:
     method, version = environ.get("REQUEST_METHOD"), environ.get("SERVER_PROTOCOL")
     path = environ.get(PATH, NOTHING)
     return {
-        "REMOTE_ADDR": address(environ.get("REMOTE_ADDR", "")),
+        "REMOTE_ADDR": addresses.client(environ),
         "REQUEST_METHOD": method if method in METHODS else NOTHING,
         "RAW_URI": path,
         "PATH_INFO": path,
         "QUERY_STRING": "",
         "SERVER_PROTOCOL": version if version in VERSIONS else NOTHING,
     }
-
-
-def address(text: str) -> str:
-    """A client may send any text as its address, if RTAPP_PROXIES counts too many proxies."""
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        return NOTHING

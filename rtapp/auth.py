@@ -43,7 +43,7 @@ from sqlalchemy import select
 from werkzeug.security import check_password_hash
 from werkzeug.security import generate_password_hash
 
-from rtapp import access_log
+from rtapp import addresses
 from rtapp import clock
 from rtapp import static_files
 from rtapp.errors import BadRequest
@@ -159,7 +159,7 @@ def sign_in(email: str, password: str) -> User | None:
     if not gevent.get_hub().threadpool.apply(matches, (stored, password)) or user is None:
         # Without the address that was entered: it may be a password in the wrong field.
         who = "an unknown user" if user is None else f"user {user.id}"
-        logger.warning("A sign-in of %s was refused, from %s", who, client_address())
+        logger.warning("A sign-in of %s was refused, from %s", who, addresses.client())
         return None
     end_session()
     session.clear()  # against session fixation, such as a planted CSRF token
@@ -172,13 +172,9 @@ def sign_in(email: str, password: str) -> User | None:
     db.session.add(UserSession(id=session["sid"], user_id=user.id))
     db.session.commit()
     login_user(user)
-    logger.info("User %s signed in, from %s", user.id, client_address())
+    logger.info("User %s signed in, from %s", user.id, addresses.client())
     generate_csrf()  # now: pages that load at the same time would each make another one
     return user
-
-
-def client_address() -> str:
-    return access_log.address(request.remote_addr or "")
 
 
 def matches(stored: str | None, password: str) -> bool:
@@ -196,7 +192,7 @@ def sign_out() -> None:
     user = signed_in()
     end_session()
     db.session.commit()
-    logger.info("User %s signed out, from %s", user.id, client_address())
+    logger.info("User %s signed out, from %s", user.id, addresses.client())
     logout_user()
     session.clear()
 

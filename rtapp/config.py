@@ -22,12 +22,14 @@ DEFAULT_INSTANCE = (Path.cwd() if INSTALLED else CHECKOUT) / "instance"
 BODY_LIMIT = 1024 * 1024  # bytes of a request body; a larger one is answered with 413
 FIELD_LIMIT = 50  # fields of a body, and of an object in it
 CONTENT_LIMIT = 10_000  # characters of a message
+MAX_WAIT = 60  # s, of a request of long polling
 ID_LIMIT = 2**31 - 1  # the largest INTEGER of PostgreSQL
 CLIENT_ID_LIMIT = 64  # characters of a message's client_id
 PAGE_SIZE = 50  # rows of a list, if the request sets no limit
 PAGE_LIMIT = 100  # rows of a list at most
 QUERY_LIMIT = 200  # characters of a search
 TOKEN_LENGTH = 16  # characters of a token that the operator sets, at least
+SOCKET = "unix:"  # before the path of a unix socket in HOST
 SECRET_LENGTH = 32  # characters of SECRET_KEY in production: 128 bits, in hexadecimal
 PASSWORD_LENGTH = 8  # characters of a password, at least
 PASSWORD_LIMIT = 1000  # characters of a password
@@ -98,21 +100,27 @@ class Settings:
         instance = Path(environ.get("RTAPP_INSTANCE") or DEFAULT_INSTANCE).resolve()
         refuse_shared(instance)
         make_folder(instance)
+        host = environ.get("HOST") or "127.0.0.1"
         return cls(
             env=env,
             instance=instance,
             database_url=environ.get("DATABASE_URL") or embedded_database(instance),
             redis_url=environ.get("REDIS_URL") or None,
             secret_key=environ.get("SECRET_KEY") or generated_secret(instance / "secret_key"),
-            host=environ.get("HOST") or "127.0.0.1",
+            host=host,
             port=whole_number(environ, "PORT", 8000, most=65535),
             streams_per_user=whole_number(environ, "RTAPP_STREAMS_PER_USER", 50),
             streams_per_address=whole_number(environ, "RTAPP_STREAMS_PER_ADDRESS", 200),
             rate_limits=switch(environ, "RTAPP_RATE_LIMITS"),
-            proxies=whole_number(environ, "RTAPP_PROXIES", 0, most=10),
+            # Only a proxy of this machine can be at the other end of a unix socket.
+            proxies=whole_number(environ, "RTAPP_PROXIES", int(is_socket(host)), most=10),
             database_pool=whole_number(environ, "RTAPP_DATABASE_POOL", 15, least=1, most=1000),
             metrics_token=token(environ, "RTAPP_METRICS"),
         )
+
+
+def is_socket(host: str) -> bool:
+    return host.startswith(SOCKET)
 
 
 def refuse_shared(instance: Path) -> None:

@@ -40,6 +40,10 @@ class BadRequest(Problem):
     status = HTTPStatus.BAD_REQUEST
 
 
+class UnknownMethod(Problem):
+    status = HTTPStatus.NOT_IMPLEMENTED
+
+
 class Unauthorized(Problem):
     status = HTTPStatus.UNAUTHORIZED
 

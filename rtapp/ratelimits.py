@@ -5,7 +5,6 @@ hangs delays one of them by PATIENCE. Reads are not limited. Streams are limited
 """
 
 import hashlib
-import ipaddress
 import time
 from collections.abc import Callable
 from typing import ParamSpec
@@ -23,6 +22,7 @@ from redis.retry import Retry
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from rtapp import addresses
 from rtapp import errors
 from rtapp.config import ACTIONS_PER_USER
 from rtapp.config import MESSAGES_PER_USER
@@ -51,14 +51,7 @@ def principal() -> str:
 
 
 def address() -> str:
-    """The client's address; of IPv6 its /64, because one client has all addresses of a network."""
-    text = request.remote_addr or "unknown"
-    try:
-        parsed = ipaddress.ip_address(text)
-    except ValueError:
-        return f"address {text}"
-    network = ipaddress.ip_network((parsed, 64 if parsed.version == 6 else 32), strict=False)
-    return f"address {network}"
+    return f"address {addresses.network(addresses.client())}"
 
 
 def email() -> str:

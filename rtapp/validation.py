@@ -27,6 +27,7 @@ from werkzeug.routing import Map
 from rtapp.config import FIELD_LIMIT
 from rtapp.config import ID_LIMIT
 from rtapp.errors import BadRequest
+from rtapp.errors import UnknownMethod
 from rtapp.errors import Unprocessable
 from rtapp.errors import UnsupportedMediaType
 from rtapp.realtime.handoff import REPEATED_HEADERS
@@ -132,6 +133,14 @@ def refuse_cut_body() -> None:
         request.get_data()  # cached; forms are parsed from the cache
         if request.environ["wsgi.input"].read(1):
             raise RequestEntityTooLarge
+
+
+def refuse_unknown_method() -> None:
+    """Raises UnknownMethod for `get` and the like. "The method token is case-sensitive" (RFC 9110,
+    section 9.1), and Flask compares it in upper case."""
+    method = request.environ["REQUEST_METHOD"]
+    if method != method.upper():
+        raise UnknownMethod(f"There is no method {shown(method)}. Methods are in upper case.")
 
 
 def refuse_repeated_parts() -> None:

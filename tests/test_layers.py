@@ -11,6 +11,7 @@ RUNGS = (
     (
         0,
         (
+            "rtapp.addresses",
             "rtapp.clock",
             "rtapp.passwords",
             "rtapp.private_files",

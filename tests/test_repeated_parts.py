@@ -240,9 +240,8 @@ def test_a_header_that_comes_twice_is_refused(app, ada, name):
     refused = sent(app, token, [*own, *twice])
     assert refused.startswith(b"HTTP/1.1 400 "), refused
     assert messages(app) == before
-    if name == "Content-Length":
-        return  # before the application
-    assert b"comes twice" in refused
+    if name not in ("Content-Length", "Host"):  # refused before the application
+        assert b"comes twice" in refused
     accepted = sent(app, token, [*own, twice[0]])
     assert accepted.startswith(b"HTTP/1.1 201 "), accepted
     assert messages(app) == before + 1

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from werkzeug.routing import Rule
 
 from rtapp.config import ID_LIMIT
+from rtapp.config import MAX_WAIT
 from rtapp.events import catalogue
 from rtapp.events.catalogue import CONVERSATION
 from rtapp.events.catalogue import MESSAGE
@@ -85,6 +86,7 @@ STREAM_PARAMETERS: dict[str, Any] = {
     "last_event_id": {"type": "string"},
     "format": {"enum": ["json", "html", "turbo"]},
     "user": {"type": "integer"},
+    "wait": {"type": "integer", "minimum": 1, "maximum": MAX_WAIT},
 }
 
 

@@ -1,13 +1,12 @@
 """Metrics and faults are for the operator: a request of anybody else is refused."""
 
 from hmac import compare_digest
-from ipaddress import IPv6Address
-from ipaddress import ip_address
 
 from flask import Request
 from flask import current_app
 from flask import request
 
+from rtapp import addresses
 from rtapp.config import Settings
 from rtapp.errors import Forbidden
 
@@ -53,13 +52,8 @@ def is_forwarding(name: str) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped  # ::ffff:127.0.0.1, as a socket for both families has it
-    return parsed.is_loopback
+    parsed = addresses.parsed(address)
+    return parsed is not None and parsed.is_loopback
 
 
 def names_loopback(host: str) -> bool:

@@ -27,6 +27,7 @@ from .heartbeat import Heartbeat
 from .hub import Hub
 from .leases import Leases
 from .leases import Operation
+from .long_polling import LongPolling
 from .observer import Observer
 from .pubsub import PubSub
 from .replay import Replay
@@ -91,6 +92,7 @@ class Engine:
             ready,
         )
         self.heartbeat = Heartbeat(broker, self.pubsub, self.topics, self.hub)
+        self.long_polling = LongPolling(self.hub)
         self.revocation = Revocation(self.hub, authorise, self._rights_changed, away)
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
@@ -101,6 +103,7 @@ class Engine:
             self._greenlets = [
                 gevent.spawn(self.pubsub.run),
                 gevent.spawn(self.heartbeat.run),
+                gevent.spawn(self.long_polling.run),
                 gevent.spawn(self.revocation.run),
                 gevent.spawn(self.revocation.run_admission),
                 gevent.spawn(self.leases.run),

@@ -116,7 +116,7 @@ class FanOut:
             burst = bursts[format].after(subscriber.cursor)
             if burst is None or not burst.payload:
                 continue
-            self._hub.send(subscriber, burst)
+            self._hub.deliver(subscriber, burst)
             written += 1
             size += len(burst.payload)
             if written % WRITES_PER_TURN == 0:

@@ -41,6 +41,7 @@ CLOSINGS = {
     # EventSource does not try again after that.
     "shutdown": Closing(reconnect=True, retry_after=6_000),
     "too_slow": Closing(reconnect=True, retry_after=5_000),
+    "waited": Closing(reconnect=True, retry_after=10),  # long polling: the next request, at once
     "gone": Closing(reconnect=True),
 }
 

@@ -29,6 +29,7 @@ from gevent.pywsgi import WSGIServer
 from gevent.socket import socket as gevent_socket
 from gevent.ssl import SSLSocket
 
+from . import request_target
 from .framing import HeaderLines
 from .framing import refuse_uncertain_end
 from .hub import Hub
@@ -43,13 +44,14 @@ STOP_LIMIT = 25.0  # s after `close` for the requests under way: more than a dra
 # section 5.3). pywsgi joins their values, or takes the first.
 REPEATED_HEADERS = "rtapp.repeated_headers"
 SINGLE_HEADERS = {
-    "authorization", "content-type", "host", "last-event-id", "origin", "sec-fetch-site",
+    "authorization", "content-type", "last-event-id", "origin", "sec-fetch-site",
     "x-csrf-token", "x-csrftoken",
 }  # fmt: skip
 
 HEAD_LIMIT = 20.0  # s for a request's line and headers, and for the next request to begin
 REQUEST_LIMIT = 60.0  # s for the rest of a request: a slow body, and our answer
 SEND_BUFFER = 64 * 1024  # bytes that the kernel buffers for a slow reader: the log has the rest
+CONTINUE = "100-continue"  # the expectation of a client that waits with its body
 UNANSWERED_LIMIT = 60_000  # ms for which sent data may stay unacknowledged (RFC 5482)
 
 StartResponse = Callable[..., Any]
@@ -215,6 +217,30 @@ class HandOffHandler(WSGIHandler):
         finally:
             self._timer.close()
         return None if more is True and self.server.closing else more
+
+    def read_request(self, raw_requestline: str) -> Any:
+        """Raises ValueError, which pywsgi answers with 400 and the end of the connection."""
+        parsed = super().read_request(raw_requestline)
+        if self.request_version == "HTTP/0.9":
+            raise request_target.InvalidTarget
+        assert self.command is not None
+        assert self.path is not None
+        assert self.request_version is not None
+        host, self.path = request_target.split(self.command, self.path)
+        hosts = self.headers.get_all("host", [])
+        request_target.refuse_uncertain_host(self.request_version, hosts)
+        if host is not None:  # "MUST ignore the received Host" (RFC 9112, section 3.2.2)
+            del self.headers["host"]
+            self.headers["Host"] = host
+        self._read_expectation()
+        return parsed
+
+    def _read_expectation(self) -> None:
+        """pywsgi compares by case, and continues for HTTP/1.0 too (RFC 9110, section 10.1.1)."""
+        if self.headers.get("expect", "").lower() == CONTINUE:
+            del self.headers["expect"]
+            if self.request_version != "HTTP/1.0":
+                self.headers["Expect"] = CONTINUE
 
     def MessageClass(self, file: Any, *_: Any) -> Any:  # noqa: N802 (pywsgi's name)
         """Parse the headers. Raises UncertainEnd, which pywsgi answers with 400."""

@@ -46,6 +46,11 @@ class Hub:
         self.addresses: Counter[str] = Counter()  # open streams from each address
         self.pending: set[Subscriber] = set()  # accepted, and to be authorised
         self._pending_added = Event()
+        # Streams of long polling, and when (monotonic) they end. Those that have been served end
+        # soon.
+        self.waiting: dict[Subscriber, float] = {}
+        self.served: set[Subscriber] = set()
+        self._served_added = Event()
 
     def start(self) -> None:
         """Watch the sockets, in the calling thread's event loop."""
@@ -67,6 +72,11 @@ class Hub:
         self._pending_added.wait()
         self._pending_added.clear()
         return self.pending
+
+    def wait_for_served(self, timeout: float) -> None:
+        """Wait until a stream of long polling is in `served`, for at most `timeout` seconds."""
+        self._served_added.wait(timeout)
+        self._served_added.clear()
 
     def is_blocked(self, subscriber: Subscriber) -> bool:
         return subscriber in self._sockets.blocked
@@ -93,6 +103,8 @@ class Hub:
         self.addresses[subscription.address] += 1
         metrics.OPEN_STREAMS.inc()
         self._shares[fd % SHARES].add(subscriber)
+        if subscription.wait:
+            self.waiting[subscriber] = time.monotonic() + subscription.wait
         if subscriber.state is State.PENDING:
             self.pending.add(subscriber)
             self._pending_added.set()
@@ -143,8 +155,20 @@ class Hub:
         return self._write(subscriber, subscriber.push, burst)
 
     def send(self, subscriber: Subscriber, burst: Burst) -> bool:
-        """Write events. Return whether the stream is open and has taken them all."""
+        """Write frames with positions. Return whether the stream is open and has taken them all."""
         return self._write(subscriber, subscriber.send, burst)
+
+    def deliver(self, subscriber: Subscriber, burst: Burst) -> bool:
+        """`send` events: what a stream of long polling waits for."""
+        if self.waiting:
+            self.end_soon(subscriber)
+        return self.send(subscriber, burst)
+
+    def end_soon(self, subscriber: Subscriber) -> None:
+        """End the stream after what follows at once, if it is one of long polling."""
+        if subscriber in self.waiting:
+            self.served.add(subscriber)
+            self._served_added.set()
 
     def _write(self, subscriber: Subscriber, write: Callable[..., bool], *burst: Burst) -> bool:
         try:
@@ -191,6 +215,7 @@ class Hub:
                 # new topic may hold earlier events that the principal was not allowed to see.
                 subscriber.rewind()
             else:
+                self.end_soon(subscriber)
                 reset = frames.reset("history_lost", subscriber.cursor)
                 self.push(subscriber, control(reset))
         self.catch_up(subscriber)
@@ -207,6 +232,8 @@ class Hub:
         self._sockets.remove(subscriber)
         self._shares[subscriber.fd % SHARES].discard(subscriber)
         self.pending.discard(subscriber)
+        self.waiting.pop(subscriber, None)
+        self.served.discard(subscriber)
         self._leases.release(subscriber, reason, self._siblings(subscriber))
         self._topics.part(subscriber)
         decrement(self.users, subscriber.subscription.user_id)

@@ -49,6 +49,8 @@ assert RENEWAL <= HEARTBEAT
 # reconnects, and its old lease expires without an announcement.
 WITHOUT_GRACE = {"forbidden", "signed_out"}
 KEEP_LEASES = {"shutdown"}
+RECONNECTS = {"lifetime", "waited"}  # the client does, at once: it goes on typing
+WAIT_GRACE = 10.0  # s of grace between two requests of long polling, through a slow proxy too
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +89,9 @@ class Leases:
             if subscriber.leases_acquired or subscriber.state is State.CLOSED:
                 continue
             leases = held_by_connection(subscriber)
-            at_once = [lease for lease in leases if not lease.kind.join_delay]
+            at_once = [lease for lease in leases if not join_delay(lease, subscriber)]
             changes += self._all("hold", subscriber, at_once)
-            self._delay_joining(subscriber, [lease.kind.join_delay for lease in leases])
+            self._delay_joining(subscriber, [join_delay(lease, subscriber) for lease in leases])
             subscriber.acquire_leases()
         self._apply(changes)
 
@@ -104,9 +106,10 @@ class Leases:
             return
         for lease in subscriber.subscription.leases:
             if lease.kind.held_by_connection:
-                grace = 0 if reason in WITHOUT_GRACE else round(lease.kind.grace * 1000)
-                self._later(self._one("release", subscriber, lease, str(grace)))
-            elif reason != "lifetime" and not any(
+                grace = max(lease.kind.grace, WAIT_GRACE if reason == "waited" else 0)
+                ms = 0 if reason in WITHOUT_GRACE else round(grace * 1000)
+                self._later(self._one("release", subscriber, lease, str(ms)))
+            elif reason not in RECONNECTS and not any(
                 lease in sibling.subscription.leases for sibling in siblings
             ):
                 keys = (GroupKey(subscriber.subscription.account_id, g) for g in lease.groups())
@@ -251,6 +254,11 @@ class Leases:
 def held_by_connection(subscriber: Subscriber) -> list[LeaseSpec]:
     """The leases that the stream holds as long as it is open."""
     return [lease for lease in subscriber.subscription.leases if lease.kind.held_by_connection]
+
+
+def join_delay(lease: LeaseSpec, subscriber: Subscriber) -> float:
+    """Seconds until the lease counts. A request of long polling may be over before them."""
+    return 0 if subscriber.subscription.wait else lease.kind.join_delay
 
 
 def chunks(operations: list[Operation]) -> Iterator[list[Operation]]:

@@ -99,7 +99,7 @@ class Replay:
                 format = subscriber.subscription.format
                 burst = batch.burst(format) if batch.messages else None
                 if self._open(subscriber, batch) and (
-                    burst is None or self._hub.send(subscriber, burst)
+                    burst is None or self._hub.deliver(subscriber, burst)
                 ):
                     self._advance(subscriber, batch)
             if number % SUBSCRIBERS_PER_TURN == 0:
@@ -146,13 +146,15 @@ class Replay:
             # Before a reset this is the client's own cursor again: a client that is cut between the
             # two must not reconnect with a cursor that hides the loss.
             at = subscriber.cursor if batch.lost and subscriber.cursor else batch.start
-            left = subscriber.expires - time.monotonic()
+            end = self._hub.waiting.get(subscriber, subscriber.expires)
+            left = end - time.monotonic()
             controls.append(frames.opened(subscriber.subscription.streams, resumed, at, left))
             subscriber.open()
         if batch.lost:
             metrics.RESETS.labels(batch.lost).inc()
             controls.append(frames.reset(batch.lost, batch.start))
             subscriber.reset_to(batch.start)
+            self._hub.end_soon(subscriber)
         else:
             subscriber.start_at(batch.start)
         return not controls or self._hub.push(subscriber, control(*controls))
@@ -184,7 +186,7 @@ class Replay:
         if missed is None:
             return False  # it is queued again, and read for again
         burst = self._frames.burst(missed, subscriber.subscription.format)
-        return not burst.payload or self._hub.send(subscriber, burst)
+        return not burst.payload or self._hub.deliver(subscriber, burst)
 
 
 class CatchUpBatch:

@@ -124,7 +124,7 @@ class Revocation:
         for subscriber in subscribers:
             if subscriber.state is State.CLOSED:
                 continue
-            question = replace(subscriber.subscription, format="", address="")
+            question = replace(subscriber.subscription, format="", address="", wait=0)
             if question not in answers:
                 answers[question] = self._authorise(question)
                 yield_to_loop()

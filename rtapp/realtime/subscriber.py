@@ -41,7 +41,8 @@ class Subscription:
     """The authorised part of a request: its streams, their topics, and the cursor to start from.
 
     `cursor` is None for "from now on". All topics are of one account. Streams of one `user_id` are
-    limited together and authorised again together. Without `authorised`, account, topics and leases
+    limited together and authorised again together. `wait` is 0, or the seconds after which the
+    stream ends, if no event has ended it before. Without `authorised`, account, topics and leases
     are still to be found.
     """
 
@@ -54,6 +55,7 @@ class Subscription:
     credential: str = ""  # what signed the request in, as `auth` names it
     address: str = ""
     leases: tuple[LeaseSpec, ...] = ()  # taken while the stream is open
+    wait: int = 0
     authorised: bool = True
 
     def interned(self) -> Subscription:
@@ -68,6 +70,7 @@ class Subscription:
                 credential=interned(self.credential),
                 address=interned(self.address),
                 leases=interned(self.leases),
+                wait=self.wait,
                 authorised=self.authorised,
             )
         )

@@ -10,8 +10,10 @@ from flask import current_app
 from flask import request
 from sqlalchemy.exc import SQLAlchemyError
 
+from rtapp import addresses
 from rtapp import auth
 from rtapp import database
+from rtapp.config import MAX_WAIT
 from rtapp.errors import BadRequest
 from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
@@ -101,6 +103,7 @@ def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) 
     refuse_other_user(subscriber)
     format = requested_format()
     cursor = requested_cursor()
+    wait = requested_wait()
     refuse_too_many(hub, subscriber)
     return Subscription(
         account_id=0,
@@ -110,7 +113,8 @@ def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) 
         cursor=cursor,
         user_id=subscriber,
         credential=auth.credential(),
-        address=request.remote_addr or "",
+        address=addresses.network(addresses.client()),
+        wait=wait,
         authorised=False,
     )
 
@@ -166,6 +170,16 @@ def requested_cursor() -> Cursor | None:
         raise BadRequest(str(error)) from error
 
 
+def requested_wait() -> int:
+    """The seconds after which the stream ends without an event; 0 for a stream without an end."""
+    text = request.args.get("wait")
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= MAX_WAIT):
+        raise BadRequest(f"wait must be a whole number of seconds from 1 to {MAX_WAIT}.")
+    return int(text)
+
+
 def resumable(cursor: Cursor | None, account_id: int, topics: tuple[Topic, ...]) -> Cursor | None:
     """The cursor, or one that leads to a reset if a change of rights has not been published yet:
     in front of its reset, the logs have events of topics that the principal has just gained.
@@ -205,10 +219,10 @@ def refuse_too_many(hub: Hub, subscriber: int) -> None:
             "This server holds as many streams as it can.",
             headers={"Retry-After": str(RETRY_AFTER)},
         )
-    limits = (
-        (hub.users[subscriber], current_app.config["STREAMS_PER_USER"]),
-        (hub.addresses[request.remote_addr or ""], current_app.config["STREAMS_PER_ADDRESS"]),
-    )
+    limits = [(hub.users[subscriber], current_app.config["STREAMS_PER_USER"])]
+    address = addresses.network(addresses.client())
+    if address != addresses.UNKNOWN:
+        limits.append((hub.addresses[address], current_app.config["STREAMS_PER_ADDRESS"]))
     if any(limit and open >= limit for open, limit in limits):
         raise TooManyRequests(
             "Too many streams are open; close some, or use one connection for several streams.",

@@ -1,6 +1,7 @@
 """A running server's streams, byte by byte and through the three clients."""
 
 import json
+import random
 import re
 import signal
 import socket
@@ -410,4 +411,41 @@ def test_an_event_source_that_reconnects_receives_every_missed_event(
     assert arrived == missed
     heads = [head for head in cable.heads if CONVERSATION.encode() in head]
     assert f"last-event-id: {last.id}".encode() in heads[-1].lower()
+    source.close()
+
+
+# By long polling
+
+
+def messages(source, count: int) -> list[dict]:
+    """The next so many messages, whatever requests they arrive in."""
+    return [json.loads(source.named("message.created").data)["data"] for _ in range(count)]
+
+
+def test_any_content_arrives_unchanged_and_once_by_long_polling(event_source, app_server):
+    url = f"{app_server.url}{CONVERSATION}?wait=60"
+    source = event_source.open(url, NAMES, headers=app_server.headers)
+    source.named("stream.open")
+    sent = [send(app_server, case.data) for case in WRITABLE]
+    assert messages(source, len(sent)) == sent
+    send(app_server, "the last one")
+    assert messages(source, 1)[0]["content"] == "the last one"
+    source.close()
+
+
+def test_long_polling_that_is_cut_at_random_misses_and_repeats_no_message(
+    event_source, app_server, cable
+):
+    source = event_source.open(f"{cable.url}{CONVERSATION}?wait=60", NAMES, app_server.headers)
+    source.named("stream.open")
+    sent = []
+    for n in range(40):
+        sent.append(send(app_server, f"number {n}")["id"])
+        if n % 10 == 5:
+            gevent.sleep(random.uniform(0, 0.2))  # anywhere within a response, or between two
+            cable.cut()
+            cable.mend()
+    assert [message["id"] for message in messages(source, len(sent))] == sent
+    requests = [head for head in cable.heads if CONVERSATION.encode() in head]
+    assert len(requests) > 5, "it was no long polling"
     source.close()

@@ -64,7 +64,8 @@ class AppProcess:
         """Start it, and wait until it is ready."""
         self.run(descriptors)
         self.url = eventually(self._announced, "the server is ready", observed=self.log.read_text)
-        self.environ["PORT"] = str(self.port)
+        if not self.environ.get("HOST", "").startswith("unix:"):
+            self.environ["PORT"] = str(self.port)
         return self
 
     def _announced(self) -> str:

@@ -97,9 +97,9 @@ def test_the_server_notices_a_hang_up_behind_a_proxy(proxy, quiet, server, table
     eventually(lambda: open_streams(server) == before - 1, "the hang-up is noticed")
     took = time.monotonic() - closed
     # Each stream, so another one too, is pinged once in a heartbeat. Apache notices that the
-    # client has gone as it writes for the second time.
-    heartbeats = 2 if proxy.name == "Apache" else 1
-    assert len(quiet[proxy.name].named("stream.ping")) - pings <= heartbeats
+    # client has gone as it writes for the second time, in the second heartbeat at the latest.
+    begun = 3 if proxy.name == "Apache" else 1
+    assert len(quiet[proxy.name].named("stream.ping")) - pings <= begun
     table.found(proxy.name, "hang-up", f"{took:.1f} s")
 
 
