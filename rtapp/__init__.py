@@ -20,6 +20,7 @@ from . import extensions
 from . import pages
 from . import ratelimits
 from . import sql_errors
+from . import static_files
 from . import streams
 from .config import BODY_LIMIT
 from .config import RESOURCES
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
+    static_files.init_app(app)
     database.init_app(app)
     sql_errors.init_app()
     extensions.migrate.init_app(app, extensions.db, directory=str(RESOURCES / "migrations"))
@@ -145,6 +147,8 @@ def add_security_headers(response: Response) -> Response:
     going back, a browser would show the JSON that a script had fetched from the page's URL."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
+    if "no-store" in response.headers["Cache-Control"]:
+        keep_from_shared_caches(response)
     response.headers["Content-Security-Policy"] = (
         PAGE_POLICY if response.mimetype == "text/html" else OTHER_POLICY
     )
@@ -152,3 +156,11 @@ def add_security_headers(response: Response) -> Response:
     if current_app.config["PRODUCTION"] and request.is_secure:  # RFC 6797, section 7.2
         response.headers["Strict-Transport-Security"] = f"max-age={HTTPS_FOR}"
     return response
+
+
+def keep_from_shared_caches(response: Response) -> None:
+    """Have no shared cache answer one user with the answer to another. Two headers are for caches
+    that obey them in place of Cache-Control (RFC 9213, section 3; https://www.w3.org/TR/edge-arch),
+    Vary is for those that store whatever they are forbidden."""
+    response.headers["CDN-Cache-Control"] = response.headers["Surrogate-Control"] = "no-store"
+    response.vary.update(("Accept", "Authorization", "Cookie"))

@@ -45,6 +45,7 @@ from werkzeug.security import generate_password_hash
 
 from rtapp import addresses
 from rtapp import clock
+from rtapp import static_files
 from rtapp.errors import BadRequest
 from rtapp.errors import Forbidden
 from rtapp.errors import SessionReplaced
@@ -329,7 +330,8 @@ class CookielessForScripts(SecureCookieSessionInterface):
         return self.session_class(deepcopy(payload))
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        if not has_bearer(request):
+        """A static file does not depend on the cookie, which would be in its Vary."""
+        if not has_bearer(request) and request.endpoint != static_files.ENDPOINT:
             super().save_session(app, session, response)
 
     def _verify(self, app: Flask, cookie: str) -> tuple[dict[str, Any], datetime]:

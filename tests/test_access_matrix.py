@@ -138,6 +138,8 @@ ROWS = (
     Row("GET /metrics", "/metrics",                   "200 200 200 200 200 200 200"),
     Row("GET /static/<path:filename>",
         "/static/css/app.css",                        "200 200 200 200 200 200 200"),
+    Row("GET /static/<version:version>/<path:filename>",
+        "/static/v0123456789abcdef/css/app.css",      "200 200 200 200 200 200 200"),
 )  # fmt: skip
 
 

@@ -8,7 +8,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 RUNGS = (
-    (0, ("rtapp.addresses", "rtapp.clock", "rtapp.passwords", "rtapp.private_files", "rtapp.text")),
+    (
+        0,
+        (
+            "rtapp.addresses",
+            "rtapp.clock",
+            "rtapp.passwords",
+            "rtapp.private_files",
+            "rtapp.static_files",
+            "rtapp.text",
+        ),
+    ),
     (1, ("rtapp.config", "rtapp.realtime")),
     (2, ("rtapp.access_log", "rtapp.extensions", "rtapp.errors", "rtapp.sql_errors")),
     (3, ("rtapp.database", "rtapp.models")),

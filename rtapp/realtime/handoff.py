@@ -67,7 +67,7 @@ class EventStream(Response):
         super().__init__(
             content_type="text/event-stream; charset=utf-8",
             headers={
-                "Cache-Control": "no-cache, no-transform",
+                "Cache-Control": "no-store, no-transform",
                 "X-Accel-Buffering": "no",
                 "Connection": "close",
             },

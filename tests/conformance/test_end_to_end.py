@@ -124,7 +124,7 @@ def test_the_response_is_an_event_stream_in_chunks_for_http_1_1_alone(app_server
     assert connection.status.split()[1] == b"200"
     headers = connection.headers
     assert headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert headers["cache-control"] == "no-cache, no-transform"
+    assert headers["cache-control"] == "no-store, no-transform"
     assert headers["x-accel-buffering"] == "no"
     assert headers["connection"].lower() == "close"
     assert "content-length" not in headers

@@ -33,7 +33,7 @@ def test_a_stream_asked_for_another_user_than_the_signed_in_one_is_401(ada, kevi
 
 def test_a_stream_has_the_response_headers_of_the_protocol(ada):
     answer = ada.get(STREAM)
-    assert answer.headers["Cache-Control"] == "no-cache, no-transform"
+    assert answer.headers["Cache-Control"] == "no-store, no-transform"
     assert answer.headers["X-Accel-Buffering"] == "no"
     assert "Content-Length" not in answer.headers
     answer.close()
