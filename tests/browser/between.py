@@ -25,8 +25,11 @@ CACHING = (b"cache-control", b"x-accel-buffering")
 class Between(Proxy):
     """Passes everything on. The others override one step of it."""
 
+    about = "passes all on"
+
     def __init__(self, server: str):
         self.paths: list[str] = []  # of each request for a stream
+        self.read = b""  # of the server's answers
         super().__init__(server)
 
     def _serve(self, client: socket.socket) -> None:
@@ -59,6 +62,7 @@ class Between(Proxy):
                 data = server.recv(65536)
                 if not data:
                     return
+                self.read += data
                 yield data
 
     def refusal(self) -> bytes | None:
@@ -100,6 +104,7 @@ def head_of(lines: Iterable[bytes]) -> bytes:
 class HoldsBack(Between):
     """Passes a response on when it is complete, as antivirus programs do."""
 
+    about = "holds a response back until it is complete"
     on = True
 
     def response(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -114,6 +119,8 @@ class HoldsBack(Between):
 class Buffers(Between):
     """Passes on 64 KiB at a time."""
 
+    about = "passes 64 KiB on at a time"
+
     def response(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         kept = b""
         for piece in pieces:
@@ -127,6 +134,8 @@ class Buffers(Between):
 class Compresses(Between):
     """Compresses all, without a flush before the end."""
 
+    about = "compresses without a flush"
+
     def response(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         lines, body = split(pieces)
         yield head_of([*lines, b"Content-Encoding: gzip"])
@@ -138,6 +147,8 @@ class Compresses(Between):
 
 class Strips(Between):
     """Removes headers that it does not care for."""
+
+    about = "removes `Last-Event-ID`, `Authorization`, `Cache-Control`"
 
     def request(self, request: bytes) -> bytes:
         head, _, body = request.partition(b"\r\n\r\n")
@@ -151,6 +162,8 @@ class Strips(Between):
 
 class Rechunks(Between):
     """Makes chunks of its own, of a few bytes, within frames and characters."""
+
+    about = "makes chunks of its own"
 
     def response(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         lines, body = split(pieces)
@@ -168,6 +181,7 @@ class Rechunks(Between):
 class Fails(Between):
     """Answers streams with an error page for a while."""
 
+    about = "answers 502 with a page, for a while"
     status = b"502 Bad Gateway"
 
     def refusal(self) -> bytes | None:
@@ -180,10 +194,12 @@ class Fails(Between):
 
 
 class FailsWith503(Fails):
+    about = "answers 503 with a page, for a while"
     status = b"503 Service Unavailable"
 
 
 class FailsWith504(Fails):
+    about = "answers 504 with a page, for a while"
     status = b"504 Gateway Timeout"
 
 
@@ -204,12 +220,16 @@ class CutsByAge(Between):
 
 
 class SpeaksHttp10(Between):
+    about = "speaks HTTP/1.0, without keep-alive"
+
     def request(self, request: bytes) -> bytes:
         return request.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
 
 
 class Repeats(Between):
     """Sends each request twice, and answers with the second answer."""
+
+    about = "sends actions twice"
 
     def request(self, request: bytes) -> bytes:
         if request.startswith(b"POST"):
@@ -222,6 +242,8 @@ class Repeats(Between):
 
 class IsSlow(Between):
     """Takes three seconds for each request."""
+
+    about = "takes 3 s for each request"
 
     def request(self, request: bytes) -> bytes:
         time.sleep(DELAY)

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Page
@@ -9,23 +11,43 @@ from playwright.sync_api import expect
 
 from ..harness.waiting import eventually
 from . import between
+from .writer import open_streams
 
+DOCUMENT = Path(__file__).parents[2] / "docs/proxies.md"
 THREAD = "/conversations/1"
 DETECTED = 10  # s in which the page is live behind a proxy that holds responses back
-STATES = {  # of the page
-    between.Between: "live",
-    between.HoldsBack: "delayed",
-    between.Buffers: "delayed",
-    between.Compresses: "delayed",
-    between.Strips: "live",
-    between.Rechunks: "live",
-    between.Fails: "live",
-    between.FailsWith503: "live",
-    between.FailsWith504: "live",
-    between.SpeaksHttp10: "live",
-    between.Repeats: "live",
-    between.IsSlow: "live",
+
+
+class Outcome(NamedTuple):
+    """What is seen behind a proxy: by the page, by its connector, and with a bare EventSource."""
+
+    page: str  # its state
+    bare: str  # "live", "nothing" until the response ends, or "gives up"
+    waiting: str = "live"  # the same EventSource with `wait`
+
+
+OUTCOMES = {
+    between.Between: Outcome("live", "live"),
+    between.HoldsBack: Outcome("delayed", "nothing"),
+    between.Buffers: Outcome("delayed", "nothing"),
+    between.Compresses: Outcome("delayed", "nothing"),
+    between.Strips: Outcome("live", "live"),
+    between.Rechunks: Outcome("live", "live"),
+    between.Fails: Outcome("live", "gives up", "gives up"),
+    between.FailsWith503: Outcome("live", "gives up", "gives up"),
+    between.FailsWith504: Outcome("live", "gives up", "gives up"),
+    between.SpeaksHttp10: Outcome("live", "live"),
+    between.Repeats: Outcome("live", "live"),
+    between.IsSlow: Outcome("live", "live"),
 }
+behind_each = pytest.mark.parametrize(
+    "behind", OUTCOMES, indirect=True, ids=lambda proxy: proxy.__name__
+)
+LISTEN = """(address) => {
+  window.received = []
+  window.source = new EventSource(address)
+  source.addEventListener('message.created', ({data}) => received.push(JSON.parse(data).data.id))
+}"""
 
 
 @pytest.fixture
@@ -51,10 +73,10 @@ def write(page: Page, text: str) -> None:
     page.keyboard.press("Enter")
 
 
-@pytest.mark.parametrize("behind", STATES, indirect=True, ids=lambda proxy: proxy.__name__)
+@behind_each
 def test_the_page_is_live_and_sends_each_message_once(window, behind, writer):
     page = opened(window, behind)
-    state(page, STATES[type(behind)])
+    state(page, OUTCOMES[type(behind)].page)
     text = f"Behind {type(behind).__name__}"
     id = writer.say(1, f"{text}: from Kevin")
     expect(page.locator(f"#message-{id}")).to_be_visible()
@@ -62,7 +84,7 @@ def test_the_page_is_live_and_sends_each_message_once(window, behind, writer):
     expect(page.locator(".message", has_text=f"{text}: from Ada")).to_have_count(1)
     expect(page.locator('.message[data-state="sending"]')).to_have_count(0)
     assert writer.contents(1).count(f"{text}: from Ada") == 1
-    state(page, STATES[type(behind)])
+    state(page, OUTCOMES[type(behind)].page)
     page.context.close()
 
 
@@ -106,3 +128,36 @@ def test_after_two_cuts_at_one_age_the_page_opens_anew_before_the_next(window, b
     assert behind.cut_streams == cut >= 2
     assert page.evaluate("seen.filter((state) => state !== 'live')") == []
     page.context.close()
+
+
+@behind_each
+@pytest.mark.parametrize("query", ["", "?wait=10"], ids=["streaming", "waiting"])
+def test_a_bare_event_source_receives_or_gives_up(window, server, behind, writer, query):
+    expected = OUTCOMES[type(behind)].waiting if query else OUTCOMES[type(behind)].bare
+    page = window("ada", base_url=behind.address, bypass_csp=True)
+    page.goto("/healthz")
+    behind.asked.clear()
+    open_before = open_streams(server)
+    page.evaluate(LISTEN, f"/streams/conversations/1{query}")
+    if expected == "gives up":
+        page.wait_for_function("source.readyState === 2")
+        page.context.close()
+        return
+    eventually(lambda: open_streams(server) > open_before, "the server has opened the stream")
+    id = writer.say(1, f"Bare behind {type(behind).__name__}")
+    if expected == "live":
+        page.wait_for_function("(id) => received.includes(id)", arg=id)
+    else:
+        eventually(lambda: f'"id":{id},'.encode() in behind.read, "the proxy has the message")
+        assert page.evaluate("received") == []
+        assert page.evaluate("source.readyState") < 2
+    page.context.close()
+
+
+def test_the_document_has_the_outcome_behind_each_proxy():
+    rows = [
+        f"| {proxy.about} | {outcome.page} | {outcome.bare} | {outcome.waiting} |"
+        for proxy, outcome in OUTCOMES.items()
+    ]
+    table = DOCUMENT.read_text().partition("| What it does | ")[2].partition("\n\n")[0]
+    assert table.splitlines()[2:] == rows
