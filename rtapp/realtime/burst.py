@@ -29,7 +29,7 @@ class Burst:
     """Frames joined once for all sockets that they are written to. A frame without a position
     leaves a subscriber where it is."""
 
-    __slots__ = ("_chunks", "cursor", "first", "frames", "last_seq", "payload")
+    __slots__ = ("_chunks", "cursor", "first", "first_seq", "frames", "last_seq", "payload")
 
     def __init__(self, frames: Sequence[tuple[Position | None, bytes]]):
         self._chunks: Burst | None = None
@@ -37,9 +37,11 @@ class Burst:
         self.payload = frames[0][1] if len(frames) == 1 else b"".join(f for _, f in frames)
         self.first: Cursor | None = None
         self.cursor: Cursor | None = None
+        self.first_seq: int | None = None
         self.last_seq: int | None = None
         for position, _ in frames:
             if isinstance(position, int):
+                self.first_seq = self.first_seq or position
                 self.last_seq = position
             elif position is not None:
                 self.first = self.first or position
@@ -51,23 +53,27 @@ class Burst:
             self._chunks = Burst([(position, chunk(frame)) for position, frame in self.frames])
         return self._chunks
 
-    def after(self, cursor: Cursor | None) -> Burst | None:
-        """Return the part that follows `cursor`, or None if there is none.
+    def after(self, cursor: Cursor | None, seq: int) -> Burst | None:
+        """Return the events after `cursor`, and the ephemeral ones after `seq`; None if there are
+        none.
 
-        Frames of another epoch are left out: the fan-out yields between sockets, and a subscriber
-        that went live in a new epoch meanwhile must not receive events of the old one.
+        The fan-out yields between sockets: a subscriber that went live meanwhile has received some
+        of them. Frames of another epoch are left out, because it may have begun a new one.
         """
-        if self.first is None or cursor is None:
-            return self
-        same_epoch = cursor.epoch == self.first.epoch
-        if same_epoch and cursor < self.first:
+        if is_after(self.first, cursor) and (self.first_seq is None or self.first_seq > seq):
             return self
         frames = [
             (position, frame)
             for position, frame in self.frames
-            if not isinstance(position, Cursor) or (same_epoch and position > cursor)
+            if (position > seq if isinstance(position, int) else is_after(position, cursor))
         ]
         return Burst(frames) if frames else None
+
+
+def is_after(position: Cursor | None, cursor: Cursor | None) -> bool:
+    if position is None or cursor is None:
+        return True
+    return position.epoch == cursor.epoch and position > cursor
 
 
 def control(*frames: bytes) -> Burst:

@@ -113,7 +113,7 @@ class FanOut:
             format = subscriber.subscription.format
             if format not in bursts:
                 bursts[format] = self._frames.burst(deliveries, format)
-            burst = bursts[format].after(subscriber.cursor)
+            burst = bursts[format].after(subscriber.cursor, subscriber.last_seq)
             if burst is None or not burst.payload:
                 continue
             self._hub.deliver(subscriber, burst)

@@ -30,6 +30,7 @@ from .frames import Frames
 from .group import Group
 from .hub import Hub
 from .leases import Leases
+from .markers import Markers
 from .observer import Observer
 from .scheduling import yield_to_loop
 from .subscriber import State
@@ -38,6 +39,7 @@ from .topics import Topics
 
 WORKERS = 4  # groups whose readings may be under way at once
 RETRY_DELAY = (0.5, 2.0)  # s until a failed reading is tried again: the first, the longest
+MARKER_TIMEOUT = 5.0  # s until a marker counts as lost, and its snapshot is read again
 SUBSCRIBERS_PER_TURN = 50  # served before others get a turn: a few milliseconds
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class Replay:
         broker: Broker,
         hub: Hub,
         topics: Topics,
+        markers: Markers,
         leases: Leases,
         frames: Frames,
         announcer: Announcer,
@@ -62,6 +65,7 @@ class Replay:
         self._broker = broker
         self._hub = hub
         self._topics = topics
+        self._markers = markers
         self._leases = leases
         self._frames = frames
         self._announcer = announcer
@@ -110,25 +114,27 @@ class Replay:
     def _read(self, key: CatchUpKey, snapshot: bool) -> CatchUpBatch:
         # A change between the snapshot and the subscription in Redis would be missed.
         snapshot = snapshot and self._topics.subscribed(key.topics)
-        generation, seq = self._topics.generation, self._topics.ephemeral_seq
+        generation = self._topics.generation
         groups = [
             (topic, Group(kind, topic.name))
             for topic in (key.topics if snapshot else ())
             for kind in self._announcer.kinds(topic)
         ]
-        reading = self._broker.read(
-            key.account_id,
-            [topic.name for topic in key.topics] if key.cursor else [],
-            key.cursor or NOWHERE,
-            [group for _, group in groups],
-        )
+        with self._markers.expected() as marker:
+            reading = self._broker.read(
+                key.account_id,
+                [topic.name for topic in key.topics] if key.cursor else [],
+                key.cursor or NOWHERE,
+                [group for _, group in groups],
+                marker if groups else None,
+            )
+            seq = marker.wait(MARKER_TIMEOUT) if groups else self._topics.ephemeral_seq
         state: list[Ephemeral] = []
         for (topic, group), members in zip(groups, reading.snapshots, strict=True):
             self._leases.schedule_expiry(key.account_id, group, members.next_expiry_ms)
             state += self._announcer.snapshot(topic, group.kind, members)
-        return CatchUpBatch(
-            self._frames, key.cursor, reading, state if snapshot else None, generation, seq
-        )
+        seq = seq if snapshot else None
+        return CatchUpBatch(self._frames, key.cursor, reading, state, generation, seq)
 
     def _is_unchanged(self, subscriber: Subscriber, key: CatchUpKey) -> bool:
         """Whether it is still as it was when the reading began: others have had turns since."""
@@ -176,7 +182,7 @@ class Replay:
         """Send the ephemeral state, or the ephemeral events that it missed. Return whether the
         stream has taken all of it."""
         missed = self._topics.missed(subscriber)
-        if missed is None and batch.has_snapshot:
+        if missed is None and batch.seq is not None:
             # Written, or kept as unsent bytes: the stream will have it.
             subscriber.snapshot_sent(batch.seq)
             snapshot = batch.snapshot(subscriber.subscription.format)
@@ -192,7 +198,7 @@ class Replay:
 class CatchUpBatch:
     """A reading's result for all subscribers of a group, encoded once per format.
 
-    `state` is the ephemeral state with all events up to `seq`, or None if it was not read.
+    `state` is the ephemeral state with all events up to `seq`; without a `seq` it was not read.
     `generation` is that of the pub/sub connection when the reading began.
     """
 
@@ -201,9 +207,9 @@ class CatchUpBatch:
         frames: Frames,
         cursor: Cursor | None,
         reading: Reading,
-        state: list[Ephemeral] | None,
+        state: list[Ephemeral],
         generation: int,
-        seq: int,
+        seq: int | None,
     ):
         self._frames = frames
         self.reading = reading
@@ -215,10 +221,6 @@ class CatchUpBatch:
         self._bursts: dict[str, Burst] = {}
         self._snapshots: dict[str, Burst] = {}
 
-    @property
-    def has_snapshot(self) -> bool:
-        return self._state is not None
-
     def burst(self, format: str) -> Burst:
         if format not in self._bursts:
             self._bursts[format] = self._frames.burst(
@@ -229,7 +231,7 @@ class CatchUpBatch:
     def snapshot(self, format: str) -> Burst:
         if format not in self._snapshots:
             self._snapshots[format] = self._frames.burst(
-                [(None, event) for event in self._state or ()], format
+                [(None, event) for event in self._state], format
             )
         return self._snapshots[format]
 
