@@ -60,20 +60,21 @@ class Burst:
         The fan-out yields between sockets: a subscriber that went live meanwhile has received some
         of them. Frames of another epoch are left out, because it may have begun a new one.
         """
-        if is_after(self.first, cursor) and (self.first_seq is None or self.first_seq > seq):
+        first = self.first
+        if (self.first_seq is None or self.first_seq > seq) and (
+            first is None or cursor is None or (first > cursor and first.epoch == cursor.epoch)
+        ):
             return self
-        frames = [
-            (position, frame)
-            for position, frame in self.frames
-            if (position > seq if isinstance(position, int) else is_after(position, cursor))
-        ]
+        frames = [pair for pair in self.frames if is_after(pair[0], cursor, seq)]
         return Burst(frames) if frames else None
 
 
-def is_after(position: Cursor | None, cursor: Cursor | None) -> bool:
+def is_after(position: Position | None, cursor: Cursor | None, seq: int) -> bool:
+    if isinstance(position, int):
+        return position > seq
     if position is None or cursor is None:
         return True
-    return position.epoch == cursor.epoch and position > cursor
+    return position > cursor and position.epoch == cursor.epoch
 
 
 def control(*frames: bytes) -> Burst:

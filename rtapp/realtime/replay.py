@@ -17,7 +17,6 @@ from .announcer import Announcer
 from .backoff import Backoff
 from .broker import RETENTION_MS
 from .broker import Broker
-from .broker import Message
 from .broker import Reading
 from .burst import Burst
 from .burst import Ephemeral
@@ -145,7 +144,8 @@ class Replay:
         )
 
     def _open(self, subscriber: Subscriber, batch: CatchUpBatch) -> bool:
-        """Send where the stream continues, if the client does not have it."""
+        """Send where the stream continues, if the client does not have it. After a published reset,
+        it continues there as soon as it is authorised again: rights may have changed."""
         controls: list[bytes] = []
         if not subscriber.opened:
             resumed = subscriber.cursor is not None and not batch.lost
@@ -161,12 +161,17 @@ class Replay:
             controls.append(frames.reset(batch.lost, batch.start))
             subscriber.reset_to(batch.start)
             self._hub.end_soon(subscriber)
+        elif batch.reset is not None:
+            controls.append(frames.reset("history_lost", batch.reset))
+            subscriber.reset_to(batch.reset)
+            self._hub.suspend(subscriber)
+            self._hub.end_soon(subscriber)
         else:
             subscriber.start_at(batch.start)
         return not controls or self._hub.push(subscriber, control(*controls))
 
     def _advance(self, subscriber: Subscriber, batch: CatchUpBatch) -> None:
-        if not (batch.lost or batch.reading.complete):
+        if batch.reset is not None or not (batch.lost or batch.reading.complete):
             return
         # It has all messages of its topics up to this position.
         subscriber.advance(batch.reading.position)
@@ -199,7 +204,9 @@ class CatchUpBatch:
     """A reading's result for all subscribers of a group, encoded once per format.
 
     `state` is the ephemeral state with all events up to `seq`; without a `seq` it was not read.
-    `generation` is that of the pub/sub connection when the reading began.
+    `generation` is that of the pub/sub connection when the reading began. `reset` is the newest
+    reset that was published. What precedes it is left out, because the client fetches again: it may
+    be events that the principal was not allowed to receive before its rights changed.
     """
 
     def __init__(
@@ -216,7 +223,8 @@ class CatchUpBatch:
         self.generation, self.seq = generation, seq
         self.lost = why_lost(cursor, reading) if cursor else None
         self.start = reading.position if self.lost or cursor is None else cursor
-        self.messages = [] if self.lost else since_reset(reading.merged())
+        self.reset = None if self.lost else newest_reset(reading)
+        self.messages = [] if self.lost or self.reset else reading.merged()
         self._state = state
         self._bursts: dict[str, Burst] = {}
         self._snapshots: dict[str, Burst] = {}
@@ -236,11 +244,9 @@ class CatchUpBatch:
         return self._snapshots[format]
 
 
-def since_reset(messages: list[Message]) -> list[Message]:
-    """Leave out what precedes a reset, after which the client fetches again anyway: it may be
-    events that the principal was not allowed to receive before its rights changed."""
-    resets = [n for n, message in enumerate(messages) if message.event == frames.RESET]
-    return messages[resets[-1] :] if resets else messages
+def newest_reset(reading: Reading) -> Cursor | None:
+    resets = (m.cursor for topic in reading.topics for m in topic if m.event == frames.RESET)
+    return max(resets, default=None)
 
 
 def why_lost(cursor: Cursor, reading: Reading) -> str | None:
