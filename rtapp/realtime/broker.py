@@ -38,6 +38,7 @@ from .group import Snapshot
 from .high_water_marks import HighWaterMark
 from .high_water_marks import HighWaterMarks
 from .high_water_marks import Load
+from .markers import Marker
 from .pubsub_connection import PubSubConnection
 
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
@@ -198,10 +199,15 @@ class Broker:
             return False
 
     def read(
-        self, account_id: int, names: Sequence[str], after: Cursor, groups: Sequence[Group] = ()
+        self,
+        account_id: int,
+        names: Sequence[str],
+        after: Cursor,
+        groups: Sequence[Group] = (),
+        marker: Marker | None = None,
     ) -> Reading:
         """Return the messages of the topics `names` after `after`, up to READ_LIMIT of each, and
-        the members of the groups."""
+        the members of the groups. The `marker` is published at that moment."""
         group_names = (name for group in groups for name in (group.name, group.topic))
         keys = [*self._keys(account_id), *keys_of(account_id, (*names, *group_names))]
         args: list[str | bytes | int] = [
@@ -209,6 +215,7 @@ class Broker:
             after.entry,
             READ_LIMIT,
             len(names),
+            *((marker.channel, marker.token) if marker else ("", "")),
             *(text for group in groups for text in group.behaviour),
         ]
         epoch, now, last, newest, intact, logs, snapshots = self._call(self._read, keys, args)
@@ -338,10 +345,15 @@ class RequestBroker(Broker):
         self._silent_until = 0.0
 
     def read(
-        self, account_id: int, names: Sequence[str], after: Cursor, groups: Sequence[Group] = ()
+        self,
+        account_id: int,
+        names: Sequence[str],
+        after: Cursor,
+        groups: Sequence[Group] = (),
+        marker: Marker | None = None,
     ) -> Reading:
         with self._unless_silent():
-            return super().read(account_id, names, after, groups)
+            return super().read(account_id, names, after, groups, marker)
 
     def check(self) -> None:
         with self._unless_silent():

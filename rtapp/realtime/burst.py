@@ -29,7 +29,7 @@ class Burst:
     """Frames joined once for all sockets that they are written to. A frame without a position
     leaves a subscriber where it is."""
 
-    __slots__ = ("_chunks", "cursor", "first", "frames", "last_seq", "payload")
+    __slots__ = ("_chunks", "cursor", "first", "first_seq", "frames", "last_seq", "payload")
 
     def __init__(self, frames: Sequence[tuple[Position | None, bytes]]):
         self._chunks: Burst | None = None
@@ -37,9 +37,11 @@ class Burst:
         self.payload = frames[0][1] if len(frames) == 1 else b"".join(f for _, f in frames)
         self.first: Cursor | None = None
         self.cursor: Cursor | None = None
+        self.first_seq: int | None = None
         self.last_seq: int | None = None
         for position, _ in frames:
             if isinstance(position, int):
+                self.first_seq = self.first_seq or position
                 self.last_seq = position
             elif position is not None:
                 self.first = self.first or position
@@ -51,23 +53,28 @@ class Burst:
             self._chunks = Burst([(position, chunk(frame)) for position, frame in self.frames])
         return self._chunks
 
-    def after(self, cursor: Cursor | None) -> Burst | None:
-        """Return the part that follows `cursor`, or None if there is none.
+    def after(self, cursor: Cursor | None, seq: int) -> Burst | None:
+        """Return the events after `cursor`, and the ephemeral ones after `seq`; None if there are
+        none.
 
-        Frames of another epoch are left out: the fan-out yields between sockets, and a subscriber
-        that went live in a new epoch meanwhile must not receive events of the old one.
+        The fan-out yields between sockets: a subscriber that went live meanwhile has received some
+        of them. Frames of another epoch are left out, because it may have begun a new one.
         """
-        if self.first is None or cursor is None:
+        first = self.first
+        if (self.first_seq is None or self.first_seq > seq) and (
+            first is None or cursor is None or (first > cursor and first.epoch == cursor.epoch)
+        ):
             return self
-        same_epoch = cursor.epoch == self.first.epoch
-        if same_epoch and cursor < self.first:
-            return self
-        frames = [
-            (position, frame)
-            for position, frame in self.frames
-            if not isinstance(position, Cursor) or (same_epoch and position > cursor)
-        ]
+        frames = [pair for pair in self.frames if is_after(pair[0], cursor, seq)]
         return Burst(frames) if frames else None
+
+
+def is_after(position: Position | None, cursor: Cursor | None, seq: int) -> bool:
+    if isinstance(position, int):
+        return position > seq
+    if position is None or cursor is None:
+        return True
+    return position > cursor and position.epoch == cursor.epoch
 
 
 def control(*frames: bytes) -> Burst:

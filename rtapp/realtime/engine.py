@@ -28,6 +28,7 @@ from .hub import Hub
 from .leases import Leases
 from .leases import Operation
 from .long_polling import LongPolling
+from .markers import Markers
 from .observer import Observer
 from .pubsub import PubSub
 from .replay import Replay
@@ -66,6 +67,7 @@ class Engine:
         self.frames = Frames(render)
         self.pubsub = PubSub(broker, self)
         self.topics = Topics(self.pubsub, self.observer.observes)
+        self.markers = Markers()
         self.sockets = Sockets()
         self.leases = Leases(broker, self.sockets.subscribers)
         ready = Event()
@@ -84,6 +86,7 @@ class Engine:
             broker,
             self.hub,
             self.topics,
+            self.markers,
             self.leases,
             self.frames,
             self.announcer,
@@ -164,7 +167,8 @@ class Engine:
     # The pub/sub connection's handler
 
     def names(self) -> list[bytes]:
-        return [CONTROL.encode(), *self.topics.channels]
+        # The markers' channel comes before the topics: once they are confirmed, it is.
+        return [CONTROL.encode(), self.markers.channel.encode(), *self.topics.channels]
 
     def connected(self) -> None:
         self.leases.renew()
@@ -178,11 +182,15 @@ class Engine:
         if name == CONTROL.encode():
             for payload in payloads:
                 self.revocation.recheck_named(payload.decode())
+        elif name == self.markers.channel.encode():
+            for token in payloads:
+                self.markers.arrived(token, self.topics.ephemeral_seq)
         elif (channel := self.topics.channels.get(name)) is not None:
             self.fan_out.deliver(channel, payloads)
 
     def disconnected(self) -> None:
         self.broker.high_water_marks.invalidate()
         self.topics.invalidate()
+        self.markers.invalidate()
         for subscriber in self.hub.subscribers():
             self.hub.catch_up(subscriber)

@@ -1,5 +1,5 @@
 """From a message of Redis to the sockets of a topic's live streams: encoded once per format, and
-written without a queue. Blocked streams, and all after a gap, catch up from the log."""
+written without a queue. Blocked streams, and all after a gap or a reset, catch up from the log."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .burst import Ephemeral
 from .burst import Position
 from .channel import Advance
 from .channel import Channel
+from .frames import RESET
 from .frames import Frames
 from .group import Group
 from .high_water_marks import HighWaterMarks
@@ -101,8 +102,10 @@ class FanOut:
         advance = channel.advance(message)
         if advance is Advance.GAP:
             metrics.GAPS.inc()
-            self._hub.catch_up_all(channel)
-        return advance is Advance.NEXT
+        elif advance is Advance.SEEN or message.event != RESET:
+            return advance is Advance.NEXT
+        self._hub.catch_up_all(channel)  # a reset, too, is for the replay
+        return False
 
     def _write(self, channel: Channel, deliveries: list[Delivery]) -> None:
         bursts: dict[str, Burst] = {}
@@ -113,7 +116,7 @@ class FanOut:
             format = subscriber.subscription.format
             if format not in bursts:
                 bursts[format] = self._frames.burst(deliveries, format)
-            burst = bursts[format].after(subscriber.cursor)
+            burst = bursts[format].after(subscriber.cursor, subscriber.last_seq)
             if burst is None or not burst.payload:
                 continue
             self._hub.deliver(subscriber, burst)

@@ -70,8 +70,6 @@ class Frames:
 
     def message(self, message: Message, format: str) -> tuple[Cursor, bytes]:
         """Return a message's cursor and frame. An event that shows nothing still has its id."""
-        if message.event == RESET:
-            return message.cursor, reset("history_lost", message.cursor)
         id = str(message.cursor)
         if format == "json":
             frame = b"id: %b\nevent: %b\ndata: %b\n\n" % (

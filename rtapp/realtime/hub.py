@@ -18,7 +18,6 @@ from gevent.event import Event
 
 from . import frames
 from . import metrics
-from .broker import Topic
 from .burst import Burst
 from .burst import control
 from .catch_up_queue import CatchUpQueue
@@ -44,7 +43,7 @@ class Hub:
         self._shares: list[set[Subscriber]] = [set() for _ in range(SHARES)]
         self.users: Counter[int | None] = Counter()  # open streams of each user
         self.addresses: Counter[str] = Counter()  # open streams from each address
-        self.pending: set[Subscriber] = set()  # accepted, and to be authorised
+        self.pending: set[Subscriber] = set()  # to be authorised before they receive more
         self._pending_added = Event()
         # Streams of long polling, and when (monotonic) they end. Those that have been served end
         # soon.
@@ -68,7 +67,7 @@ class Hub:
         return list(self._sockets.blocked.items())
 
     def wait_for_pending(self) -> set[Subscriber]:
-        """Wait for a stream that is accepted without being authorised. Return `pending`."""
+        """Wait until a stream is added to `pending`. Return that."""
         self._pending_added.wait()
         self._pending_added.clear()
         return self.pending
@@ -106,12 +105,20 @@ class Hub:
         if subscription.wait:
             self.waiting[subscriber] = time.monotonic() + subscription.wait
         if subscriber.state is State.PENDING:
-            self.pending.add(subscriber)
-            self._pending_added.set()
+            self._add_pending(subscriber)
         self._topics.join(subscriber)
         self._write(subscriber, subscriber.flush)
         self.catch_up(subscriber)
         return subscriber
+
+    def suspend(self, subscriber: Subscriber) -> None:
+        """Have a subscriber that catches up receive nothing more until it is authorised again."""
+        subscriber.suspend()
+        self._add_pending(subscriber)
+
+    def _add_pending(self, subscriber: Subscriber) -> None:
+        self.pending.add(subscriber)
+        self._pending_added.set()
 
     def catch_up(self, subscriber: Subscriber) -> None:
         """Have a subscriber read the log from its cursor, once its topics are subscribed to."""
@@ -185,31 +192,32 @@ class Hub:
         """Go on with the topics and leases that are allowed now.
 
         With other topics, an open stream is reset: events describe neither the past of a new topic
-        nor a retraction on a removed one.
+        nor a retraction on a removed one. It is not if it was suspended, because it has been reset,
+        nor if `allowed` is not `authorised`, because a reset is about to be published.
         """
         if subscriber.state is State.CLOSED:
             return
-        if subscriber.state is State.PENDING:
-            self._admit(subscriber, allowed)
-            return
         if allowed.leases != subscriber.subscription.leases:
             self._leases.change(subscriber, allowed.leases)
-        if allowed.topics != subscriber.topics:
-            self._change_topics(subscriber, allowed.topics)
+        if subscriber.state is State.PENDING:
+            self._admit(subscriber, allowed)
+        elif allowed.topics != subscriber.topics:
+            self._change_topics(subscriber, allowed)
 
     def _admit(self, subscriber: Subscriber, allowed: Subscription) -> None:
         self.pending.discard(subscriber)
+        self._topics.part(subscriber)
         subscriber.admit(allowed)
         self._topics.join(subscriber)
         self.catch_up(subscriber)
 
-    def _change_topics(self, subscriber: Subscriber, topics: tuple[Topic, ...]) -> None:
-        gains = not set(topics).issubset(subscriber.topics)
+    def _change_topics(self, subscriber: Subscriber, allowed: Subscription) -> None:
+        gains = not set(allowed.topics).issubset(subscriber.topics)
         self._topics.part(subscriber)
-        subscriber.change_topics(topics)
+        subscriber.change_topics(allowed.topics)
         self._topics.join(subscriber)
         subscriber.require_snapshot()
-        if subscriber.opened and subscriber.cursor is not None:
+        if allowed.authorised and subscriber.opened and subscriber.cursor is not None:
             if gains:
                 # The stream begins again with a reset at the position that is read: the log of a
                 # new topic may hold earlier events that the principal was not allowed to see.

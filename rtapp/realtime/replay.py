@@ -17,7 +17,6 @@ from .announcer import Announcer
 from .backoff import Backoff
 from .broker import RETENTION_MS
 from .broker import Broker
-from .broker import Message
 from .broker import Reading
 from .burst import Burst
 from .burst import Ephemeral
@@ -30,6 +29,7 @@ from .frames import Frames
 from .group import Group
 from .hub import Hub
 from .leases import Leases
+from .markers import Markers
 from .observer import Observer
 from .scheduling import yield_to_loop
 from .subscriber import State
@@ -38,6 +38,7 @@ from .topics import Topics
 
 WORKERS = 4  # groups whose readings may be under way at once
 RETRY_DELAY = (0.5, 2.0)  # s until a failed reading is tried again: the first, the longest
+MARKER_TIMEOUT = 5.0  # s until a marker counts as lost, and its snapshot is read again
 SUBSCRIBERS_PER_TURN = 50  # served before others get a turn: a few milliseconds
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Replay:
         broker: Broker,
         hub: Hub,
         topics: Topics,
+        markers: Markers,
         leases: Leases,
         frames: Frames,
         announcer: Announcer,
@@ -62,6 +64,7 @@ class Replay:
         self._broker = broker
         self._hub = hub
         self._topics = topics
+        self._markers = markers
         self._leases = leases
         self._frames = frames
         self._announcer = announcer
@@ -110,25 +113,27 @@ class Replay:
     def _read(self, key: CatchUpKey, snapshot: bool) -> CatchUpBatch:
         # A change between the snapshot and the subscription in Redis would be missed.
         snapshot = snapshot and self._topics.subscribed(key.topics)
-        generation, seq = self._topics.generation, self._topics.ephemeral_seq
+        generation = self._topics.generation
         groups = [
             (topic, Group(kind, topic.name))
             for topic in (key.topics if snapshot else ())
             for kind in self._announcer.kinds(topic)
         ]
-        reading = self._broker.read(
-            key.account_id,
-            [topic.name for topic in key.topics] if key.cursor else [],
-            key.cursor or NOWHERE,
-            [group for _, group in groups],
-        )
+        with self._markers.expected() as marker:
+            reading = self._broker.read(
+                key.account_id,
+                [topic.name for topic in key.topics] if key.cursor else [],
+                key.cursor or NOWHERE,
+                [group for _, group in groups],
+                marker if groups else None,
+            )
+            seq = marker.wait(MARKER_TIMEOUT) if groups else self._topics.ephemeral_seq
         state: list[Ephemeral] = []
         for (topic, group), members in zip(groups, reading.snapshots, strict=True):
             self._leases.schedule_expiry(key.account_id, group, members.next_expiry_ms)
             state += self._announcer.snapshot(topic, group.kind, members)
-        return CatchUpBatch(
-            self._frames, key.cursor, reading, state if snapshot else None, generation, seq
-        )
+        seq = seq if snapshot else None
+        return CatchUpBatch(self._frames, key.cursor, reading, state, generation, seq)
 
     def _is_unchanged(self, subscriber: Subscriber, key: CatchUpKey) -> bool:
         """Whether it is still as it was when the reading began: others have had turns since."""
@@ -139,7 +144,8 @@ class Replay:
         )
 
     def _open(self, subscriber: Subscriber, batch: CatchUpBatch) -> bool:
-        """Send where the stream continues, if the client does not have it."""
+        """Send where the stream continues, if the client does not have it. After a published reset,
+        it continues there as soon as it is authorised again: rights may have changed."""
         controls: list[bytes] = []
         if not subscriber.opened:
             resumed = subscriber.cursor is not None and not batch.lost
@@ -155,12 +161,17 @@ class Replay:
             controls.append(frames.reset(batch.lost, batch.start))
             subscriber.reset_to(batch.start)
             self._hub.end_soon(subscriber)
+        elif batch.reset is not None:
+            controls.append(frames.reset("history_lost", batch.reset))
+            subscriber.reset_to(batch.reset)
+            self._hub.suspend(subscriber)
+            self._hub.end_soon(subscriber)
         else:
             subscriber.start_at(batch.start)
         return not controls or self._hub.push(subscriber, control(*controls))
 
     def _advance(self, subscriber: Subscriber, batch: CatchUpBatch) -> None:
-        if not (batch.lost or batch.reading.complete):
+        if batch.reset is not None or not (batch.lost or batch.reading.complete):
             return
         # It has all messages of its topics up to this position.
         subscriber.advance(batch.reading.position)
@@ -176,7 +187,7 @@ class Replay:
         """Send the ephemeral state, or the ephemeral events that it missed. Return whether the
         stream has taken all of it."""
         missed = self._topics.missed(subscriber)
-        if missed is None and batch.has_snapshot:
+        if missed is None and batch.seq is not None:
             # Written, or kept as unsent bytes: the stream will have it.
             subscriber.snapshot_sent(batch.seq)
             snapshot = batch.snapshot(subscriber.subscription.format)
@@ -192,8 +203,10 @@ class Replay:
 class CatchUpBatch:
     """A reading's result for all subscribers of a group, encoded once per format.
 
-    `state` is the ephemeral state with all events up to `seq`, or None if it was not read.
-    `generation` is that of the pub/sub connection when the reading began.
+    `state` is the ephemeral state with all events up to `seq`; without a `seq` it was not read.
+    `generation` is that of the pub/sub connection when the reading began. `reset` is the newest
+    reset that was published. What precedes it is left out, because the client fetches again: it may
+    be events that the principal was not allowed to receive before its rights changed.
     """
 
     def __init__(
@@ -201,23 +214,20 @@ class CatchUpBatch:
         frames: Frames,
         cursor: Cursor | None,
         reading: Reading,
-        state: list[Ephemeral] | None,
+        state: list[Ephemeral],
         generation: int,
-        seq: int,
+        seq: int | None,
     ):
         self._frames = frames
         self.reading = reading
         self.generation, self.seq = generation, seq
         self.lost = why_lost(cursor, reading) if cursor else None
         self.start = reading.position if self.lost or cursor is None else cursor
-        self.messages = [] if self.lost else since_reset(reading.merged())
+        self.reset = None if self.lost else newest_reset(reading)
+        self.messages = [] if self.lost or self.reset else reading.merged()
         self._state = state
         self._bursts: dict[str, Burst] = {}
         self._snapshots: dict[str, Burst] = {}
-
-    @property
-    def has_snapshot(self) -> bool:
-        return self._state is not None
 
     def burst(self, format: str) -> Burst:
         if format not in self._bursts:
@@ -229,16 +239,14 @@ class CatchUpBatch:
     def snapshot(self, format: str) -> Burst:
         if format not in self._snapshots:
             self._snapshots[format] = self._frames.burst(
-                [(None, event) for event in self._state or ()], format
+                [(None, event) for event in self._state], format
             )
         return self._snapshots[format]
 
 
-def since_reset(messages: list[Message]) -> list[Message]:
-    """Leave out what precedes a reset, after which the client fetches again anyway: it may be
-    events that the principal was not allowed to receive before its rights changed."""
-    resets = [n for n, message in enumerate(messages) if message.event == frames.RESET]
-    return messages[resets[-1] :] if resets else messages
+def newest_reset(reading: Reading) -> Cursor | None:
+    resets = (m.cursor for topic in reading.topics for m in topic if m.event == frames.RESET)
+    return max(resets, default=None)
 
 
 def why_lost(cursor: Cursor, reading: Reading) -> str | None:

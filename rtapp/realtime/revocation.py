@@ -29,7 +29,9 @@ STOP_LIMIT = 5.0  # s that checks under way may take at the end
 RETRY_DELAY = (0.5, 2.0)  # s: the first, and the longest
 STEPS = 60  # parts of a sweep, so that it delays nothing else
 
-# Returns what a subscription is allowed now, or the reason for which its stream must be closed.
+# Returns what a subscription is allowed now, or the reason for which its stream must be closed. A
+# question is not `authorised` if the stream is new, or was reset since it was authorised. An answer
+# is not if more topics follow: as soon as a reset is published, which goes to the stream, too.
 Authorise = Callable[[Subscription], Subscription | str]
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class Revocation:
         self._hub = hub
         self._authorise = authorise
         self._on_rights_changed = on_rights_changed
+        self._away = away
         self._backoff = Backoff(
             logger, "Open streams can't be authorised again", *RETRY_DELAY, away=away
         )
@@ -114,22 +117,45 @@ class Revocation:
         """Authorise streams again: close those that are not allowed, change the others.
 
         Streams with equal rights share a query. One check runs at a time: of two at once, the one
-        that queried earlier could decide last. Raises what `authorise` raises.
+        that queried earlier could decide last. An answer from before a reset does not count for a
+        stream that has received it since: `run_admission` asks for it. Raises what `authorise`
+        raises: an error of one question after all others were asked, unless there are no answers.
         """
         with self._one_at_a_time:
             self._recheck(tuple(subscribers))
 
     def _recheck(self, subscribers: Iterable[Subscriber]) -> None:
         answers: dict[Subscription, Subscription | str] = {}
-        for subscriber in subscribers:
+        failed: Exception | None = None
+        questions = [(s, question_of(s)) for s in subscribers]
+        for subscriber, question in questions:
             if subscriber.state is State.CLOSED:
                 continue
-            question = replace(subscriber.subscription, format="", address="", wait=0)
             if question not in answers:
-                answers[question] = self._authorise(question)
+                try:
+                    answers[question] = self._authorise(question)
+                except Exception as error:
+                    if self._away(error):
+                        raise
+                    failed = error
+                    continue
                 yield_to_loop()
             allowed = answers[question]
+            if question_of(subscriber) != question:
+                continue
             if isinstance(allowed, str):
                 self._hub.close(subscriber, allowed)
             else:
                 self._hub.change(subscriber, allowed)
+        if failed is not None:
+            raise failed
+
+
+def question_of(subscriber: Subscriber) -> Subscription:
+    return replace(
+        subscriber.subscription,
+        format="",
+        address="",
+        wait=0,
+        authorised=subscriber.state is not State.PENDING,
+    )

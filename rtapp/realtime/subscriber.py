@@ -2,7 +2,7 @@
 
 A subscriber has no queue. Events that the socket does not take stay in the log, and the subscriber
 reads them from there; only control frames and the rest of one frame are kept. Its states:
-PENDING → CATCHING_UP ⇄ LIVE → CLOSED. Only this class assigns its fields.
+PENDING ⇄ CATCHING_UP ⇄ LIVE → CLOSED. Only this class assigns its fields.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Value = TypeVar("Value", bound=Hashable)
 
 
 class State(Enum):
-    PENDING = "pending"  # accepted, but not authorised: the database is away
+    PENDING = "pending"  # to be authorised before it receives anything more
     CATCHING_UP = "catching_up"  # reads the log from its cursor
     LIVE = "live"  # receives messages as they are published
     CLOSED = "closed"
@@ -43,7 +43,7 @@ class Subscription:
     `cursor` is None for "from now on". All topics are of one account. Streams of one `user_id` are
     limited together and authorised again together. `wait` is 0, or the seconds after which the
     stream ends, if no event has ended it before. Without `authorised`, account, topics and leases
-    are still to be found.
+    are still to be found; in an answer, some topics are still to be added: see revocation.py.
     """
 
     account_id: int
@@ -142,6 +142,10 @@ class Subscriber:
             authorised=True,
         ).interned()
         self.state = State.CATCHING_UP
+
+    def suspend(self) -> None:
+        assert self.state is State.CATCHING_UP
+        self.state = State.PENDING
 
     def begin_catch_up(self) -> None:
         assert self.state in (State.CATCHING_UP, State.LIVE)

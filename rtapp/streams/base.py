@@ -196,7 +196,9 @@ def reset_waits(account_id: int, topics: tuple[Topic, ...]) -> bool:
 def authorise_again(app: Flask, subscription: Subscription) -> Subscription | str:
     """The subscription with its present topics and leases, or the reason to close its stream.
 
-    Raises ChangesWait for a stream that is not open yet: see `resumable`.
+    While a change of rights has not been published yet, an open stream gains no topic: its reset,
+    which is still to come, has the stream authorised again. Raises ChangesWait then for a stream
+    that has never been authorised: see `resumable`.
     """
     with app.app_context():
         principal = auth.principal_of(subscription.credential)
@@ -206,11 +208,19 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
             account_id, topics, leases = allowed_to(principal, subscription.streams)
         except Problem:
             return "forbidden"
-        if not subscription.authorised and reset_waits(account_id, topics):
-            raise ChangesWait("A change of rights waits to be published.")
-        return replace(
+        allowed = replace(
             subscription, account_id=account_id, topics=topics, leases=leases, authorised=True
         )
+        if not subscription.topics and reset_waits(account_id, topics):
+            raise ChangesWait("A change of rights waits to be published.")
+        if (
+            subscription.authorised
+            and topics != subscription.topics
+            and reset_waits(account_id, topics)
+        ):
+            kept = tuple(topic for topic in subscription.topics if topic in topics)
+            return replace(allowed, topics=kept, authorised=False)
+        return allowed
 
 
 def refuse_too_many(hub: Hub, subscriber: int) -> None:

@@ -30,7 +30,6 @@ from rtapp.realtime.backoff import Backoff
 from rtapp.realtime.broker import Message
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.burst import Ephemeral
-from rtapp.realtime.frames import RESET
 from rtapp.realtime.observer import LiveStreams
 from rtapp.realtime.observer import Observer
 from rtapp.realtime.subscriber import Subscriber
@@ -242,9 +241,7 @@ class Changes:
         for message in events:
             if not isinstance(message, Message):
                 continue
-            if message.event == RESET:
-                self.recount = True
-            elif message.event.startswith("conversation."):
+            if message.event.startswith("conversation."):
                 try:
                     envelope = json.loads(message.body)
                     # A thread on the same connection also receives what others have read.

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import gevent
 import psutil
@@ -23,6 +24,7 @@ from .server import CHECKOUT
 STREAM = f"accounts/{ACCOUNT}/presence"
 NAVIGATIONS = 20
 PRESENT = 200  # users during a deploy
+ARRIVING = 60  # users that arrive on two hosts at once
 
 # Adds PRESENT members to the demo's account and prints a token for each, by name.
 MEMBERS = f"""
@@ -72,6 +74,16 @@ def announced(redis):
     announced = Announced(redis)
     yield announced
     announced.close()
+
+
+def members(server):
+    """Add PRESENT members to the demo's account. Return their tokens by name."""
+    made = subprocess.run(
+        [sys.executable, "-c", MEMBERS],
+        cwd=CHECKOUT, env=server.environment, capture_output=True, text=True, check=True,
+        timeout=600,
+    )  # fmt: skip
+    return json.loads(made.stdout.splitlines()[-1])
 
 
 def user_id(server, who):
@@ -200,12 +212,7 @@ def test_typing_expires_for_every_reader_although_its_worker_was_killed(redis, s
 @pytest.mark.parametrize("workers", [0, 2], ids=["embedded", "gunicorn"])
 def test_a_deploy_announces_no_departure_and_no_arrival(redis, start, tell, announced, workers):
     server = start(workers)
-    made = subprocess.run(
-        [sys.executable, "-c", MEMBERS],
-        cwd=CHECKOUT, env=server.environment, capture_output=True, text=True, check=True,
-        timeout=600,
-    )  # fmt: skip
-    server.tokens.update(json.loads(made.stdout.splitlines()[-1]))
+    server.tokens.update(members(server))
     readers = [Reader(server, STREAM, who=f"M{n}") for n in range(PRESENT)]
     eventually(lambda: all(r.ephemeral for r in readers), "all have a snapshot")
     eventually(lambda: len(announced.changes) == PRESENT, "all arrivals are announced")
@@ -225,3 +232,38 @@ def test_a_deploy_announces_no_departure_and_no_arrival(redis, start, tell, anno
     for reader in readers:
         reader.close()
     tell(f"{PRESENT} present, down for {down:.1f} s, all back after {back:.1f} s: nobody left")
+
+
+def arrivals(reader):
+    """Return how often the reader has received the presence of each user as new."""
+    received = Counter()
+    for event in reader.ephemeral:
+        data = event.data["data"]
+        received.update([*data.get("online_users", ()), *data.get("changed", ())])
+    return received
+
+
+def test_each_of_many_arrivals_on_two_hosts_is_received_once(start, tell):
+    first = start()
+    tokens = members(first)
+    hosts = [first, start(DATABASE_URL=f"sqlite:///{first.database}")]
+    for host in hosts:
+        host.tokens = {**first.tokens, **tokens}
+    names = [f"M{n}" for n in range(ARRIVING)]
+    readers = [Reader(hosts[n % 2], STREAM, who=name) for n, name in enumerate(names)]
+    eventually(lambda: all(len(arrivals(r)) == ARRIVING for r in readers), "all have arrived")
+    last = Reader(first, STREAM, who="Ada")
+    ada = str(user_id(first, "Ada"))
+    everybody = [*readers, last]
+    eventually(lambda: all(ada in arrivals(r) for r in everybody), "Ada has arrived")
+    for reader in everybody:
+        received = arrivals(reader)
+        assert set(received.values()) == {1}, received.most_common(3)
+        assert len(received) == ARRIVING + 1
+        assert reader.connection == 1
+        assert not reader.faults
+    changes = sum(len(reader.ephemeral) - 1 for reader in readers)
+    assert changes > ARRIVING, "all were in snapshots: nothing could be received twice"
+    for reader in everybody:
+        reader.close()
+    tell(f"{ARRIVING} arrivals at once: {changes} changes after {len(readers)} snapshots")

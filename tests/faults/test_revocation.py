@@ -16,6 +16,7 @@ from .server import Server
 from .server import in_process
 
 SWEEP = 60.0  # s until the sweep, for comparison
+ADDED = 3  # times that an agent is added to an inbox
 
 
 class Browser:
@@ -87,6 +88,39 @@ def test_removing_an_agent_from_an_inbox_closes_their_conversation_streams_befor
     for reader in [*kevins, listed]:
         reader.close()
     tell(f"5 streams closed {1000 * took:+.0f} ms from when the commit was seen; {check.tally()}")
+
+
+def test_an_inbox_that_is_added_resets_each_open_account_stream_once_on_two_hosts(start, tell):
+    first = start()
+    hosts = [first, start(DATABASE_URL=f"sqlite:///{first.database}")]
+    path = f"accounts/{ACCOUNT}"
+    kevins = [Reader(host, path, who="Kevin") for host in hosts for _ in range(3)]
+    ada = Reader(first, path)
+    eventually(lambda: all(r.open for r in [*kevins, ada]), "all streams are open")
+    for number in range(1, ADDED + 1):
+        first.command("inbox", "remove", "1", "kevin@example.com")
+        eventually(lambda n=2 * number - 1: all(len(r.resets) == n for r in kevins), "a loss")
+        first.command("inbox", "add", "1", "kevin@example.com")
+        eventually(lambda n=2 * number: all(len(r.resets) >= n for r in kevins), "a gain")
+        status, body, _ = hosts[number % 2].ask(
+            "POST", "/conversations/2/messages", {"content": f"after gain {number}"}
+        )
+        assert status == 201
+        written = json.loads(body)["id"]
+        eventually(lambda id=written: all(received(r, id) for r in [*kevins, ada]), "its event")
+        assert [len(r.resets) for r in kevins] == [2 * number] * len(kevins)
+    assert not ada.resets
+    assert go_on([*kevins, ada])
+    for reader in [*kevins, ada]:
+        assert not reader.faults
+        reader.close()
+    tell(f"{ADDED} gains: one reset each for {len(kevins)} streams on two hosts")
+
+
+def received(reader: Reader, message_id: int) -> bool:
+    """Whether the reader's list has received a conversation whose last message is this one."""
+    previews = [event.data["data"].get("last_message") or {} for event in reader.events]
+    return any(preview.get("id") == message_id for preview in previews)
 
 
 def committed_removal(server: Server) -> float | None:

@@ -19,6 +19,7 @@ from rtapp.realtime.broker import Topic
 from rtapp.realtime.broker import pair
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.engine import Engine
+from rtapp.realtime.frames import RESET
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 
@@ -33,7 +34,7 @@ class Published(NamedTuple):
 
     cursor: Cursor
     topic: str
-    number: int
+    number: int | None  # None: a reset
 
 
 @dataclass
@@ -49,6 +50,13 @@ class Log:
         """Publish, and record the event under its cursors in Redis's logs."""
         bodies = [(topic, body(topic, number, size)) for topic in topics]
         assert broker.publish(self.account_id, key, "message.created", bodies)
+        self._record(broker, topics, number)
+
+    def publish_reset(self, broker: Broker, key: str, topics: list[str]) -> None:
+        assert broker.publish(self.account_id, key, RESET, [(topic, "{}") for topic in topics])
+        self._record(broker, topics, None)
+
+    def _record(self, broker: Broker, topics: list[str], number: int | None) -> None:
         with broker.redis.pipeline(transaction=False) as pipeline:
             pipeline.get(Topic(self.account_id, "position").channel)
             for topic in topics:
@@ -98,6 +106,8 @@ class Log:
         if cursor.epoch != self.epoch:
             return "unknown_cursor"
         if now_ms - cursor.ms > RETENTION_MS:
+            return "history_lost"
+        if any(event.number is None for event in self.after(cursor, topics)):
             return "history_lost"
         if any(topic in self.trimmed and self.trimmed[topic] > cursor for topic in topics):
             return "history_lost"
@@ -221,7 +231,7 @@ class Reader:
             assert published in segment.events, "out of order"
 
     def expected(self, segment: Segment) -> list[Published]:
-        events = self.log.after(segment.start, self.topics)
+        events = [e for e in self.log.after(segment.start, self.topics) if e.number is not None]
         if self.format == "json":
             return events
         return [event for event in events if event.number % UNSHOWN]
@@ -240,6 +250,9 @@ class Reader:
             assert segment.until.epoch == segment.start.epoch, "a new epoch without a reset"
             expected = [e for e in self.expected(segment) if e.cursor <= segment.until]
             assert segment.events == expected
+            there = self.log.after(segment.start, self.topics)
+            resets = [e for e in there if e.number is None and e.cursor <= segment.until]
+            assert not resets, "a stream went on without a reset that was published"
         while self.resets:
             why = self.log.why_lost(self.resets.pop(), self.topics, latest_ms)
             assert why, "a stream was reset though nothing was lost"

@@ -82,8 +82,8 @@ class Stepped(RuleBasedStateMachine):
         Numbered.numbers = itertools.count()
         self.wire = Wire()
         for module, kind in YIELDING.items():
-            module.gevent = turns = Turns(self.wire, kind)
-            module.yield_to_loop = turns.sleep
+            module.gevent = Turns(self.wire, kind)
+            module.yield_to_loop = Turns(self.wire, "turn").sleep
         self.relay = TimedBroker(self.server.url)  # in place of another process, which publishes
         self.relay.redis.flushall()
         self.clock = Clock(self.relay, ACCOUNT)
@@ -106,6 +106,9 @@ class Stepped(RuleBasedStateMachine):
     def publish_one(self, topics: list[str], size: int) -> None:
         number = next(self.numbers)
         self.log.publish(self.relay, f"k{number}", topics, number, size)
+
+    def publish_one_reset(self, topics: list[str]) -> None:
+        self.log.publish_reset(self.relay, f"k{next(self.numbers)}", topics)
 
     def look(self) -> None:
         """Detect a loss of data in Redis at once, with the position of either process."""

@@ -10,6 +10,7 @@ from rtapp.realtime import revocation
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.engine import Engine
+from rtapp.realtime.frames import RESET
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 
@@ -24,6 +25,7 @@ class Rights:
     def __init__(self):
         self.answer = None
         self.asked = 0
+        self.broken = set()  # users whose question fails
 
     def __call__(self, question):
         self.asked += 1
@@ -31,6 +33,8 @@ class Rights:
             raise OSError("the database is away")
         if isinstance(self.answer, str):
             return self.answer
+        if question.user_id in self.broken:
+            raise ValueError("a fault of this question")
         return replace(question, account_id=1, topics=(Topic(1, "a"),), authorised=True)
 
 
@@ -119,6 +123,48 @@ def test_a_stream_that_ends_before_its_answer_is_asked_for_no_more(engine, strea
     asked = rights.asked
     engine.heartbeat.ping(set())
     assert rights.asked <= asked + 1
+
+
+def test_a_question_that_fails_does_not_keep_other_streams_from_being_authorised(engine, rights):
+    rights.answer, rights.broken = True, {8}
+    streams = []
+    for user in (8, 8, 7, 8, 8):
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        streams.append(
+            (engine.hub.open(ours.detach(), replace(UNAUTHORISED, user_id=user)), theirs)
+        )
+    (seventh,) = (s for s, _ in streams if s.subscription.user_id == 7)
+    eventually(lambda: seventh.state is State.LIVE, "the stream is live")
+    assert len(engine.hub.pending) == 4
+    rights.broken = set()
+    eventually(lambda: not engine.hub.pending, "the others are authorised, too")
+    for _, theirs in streams:
+        theirs.close()
+
+
+def test_a_published_reset_suspends_a_stream_until_it_is_authorised_again(engine, rights):
+    rights.answer = True
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        end.setblocking(False)
+    authorised = replace(UNAUTHORISED, account_id=1, topics=(Topic(1, "a"),), authorised=True)
+    subscriber = engine.hub.open(ours.detach(), authorised)
+    eventually(lambda: subscriber.state is State.LIVE)
+    rights.answer, before = None, rights.asked
+    engine.broker.publish(1, "k", RESET, [("a", "{}")])
+    engine.broker.publish(1, "l", "message.created", [("a", "{}")])
+    eventually(lambda: rights.asked > before + 1, "it is asked for again and again")
+    assert subscriber.state is State.PENDING
+    engine.heartbeat.ping({subscriber})
+    text = received(theirs)
+    assert text.count(b"event: stream.reset\n") == 1
+    assert b"event: message.created" not in text
+    assert b'"lag": 0' not in text
+    rights.answer = True
+    eventually(lambda: subscriber.state is State.LIVE)
+    assert received(theirs).count(b"data: <html>\n") == 1
+    theirs.close()
 
 
 def test_a_control_message_without_an_answer_is_processed_when_there_is_one(engine, rights):

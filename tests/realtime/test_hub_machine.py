@@ -89,6 +89,11 @@ class TheHub(Stepped):
         if keep is not None:
             self.log.trim(self.relay.redis, topic, keep)
 
+    @redis_is_there
+    @rule(topics=some_topics)
+    def publish_reset(self, topics):
+        self.publish_one_reset(topics)
+
     # Readers
 
     @precondition(lambda self: len(self.readers) < 5)

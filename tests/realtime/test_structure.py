@@ -12,8 +12,8 @@ ENGINE = Path(__file__).parent.parent.parent / "rtapp" / "realtime"
 # A module imports modules of earlier rows only, also where only a type checker imports them. So
 # there is no circle. docs/architecture.md has the same rows as a picture.
 RUNGS = (
-    "backoff cursor embedded_redis framing group limits pubsub_connection refusal request_target "
-    "scheduling sse",
+    "backoff cursor embedded_redis framing group limits markers pubsub_connection refusal "
+    "request_target scheduling sse",
     "burst diagnosis presence typing viewers",
     "high_water_marks",
     "broker metrics",
@@ -28,8 +28,8 @@ RUNG = {f"rtapp.realtime.{name}": n for n, row in enumerate(RUNGS) for name in r
 
 # The application reaches components through the engine, the hub and an observer's LiveStreams.
 INNER = {
-    "catch_up_queue", "channel", "fan_out", "heartbeat", "leases", "pubsub", "pubsub_connection",
-    "replay", "revocation", "sockets", "topics",
+    "catch_up_queue", "channel", "fan_out", "heartbeat", "leases", "markers", "pubsub",
+    "pubsub_connection", "replay", "revocation", "sockets", "topics",
 }  # fmt: skip
 
 MUTATORS = {

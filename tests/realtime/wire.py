@@ -20,6 +20,7 @@ from rtapp.realtime.broker import Reading
 from rtapp.realtime.cursor import Cursor
 from rtapp.realtime.group import Group
 from rtapp.realtime.high_water_marks import Load
+from rtapp.realtime.markers import Marker
 from rtapp.realtime.pubsub_connection import PubSubConnection
 
 from .clock import TimedBroker
@@ -123,10 +124,15 @@ class HeldBroker(TimedBroker):
         self._wire = wire
 
     def read(
-        self, account_id: int, names: Sequence[str], after: Cursor, groups: Sequence[Group] = ()
+        self,
+        account_id: int,
+        names: Sequence[str],
+        after: Cursor,
+        groups: Sequence[Group] = (),
+        marker: Marker | None = None,
     ) -> Reading:
         original = super().read
-        return self._wire.wait("read", lambda: original(account_id, names, after, groups))
+        return self._wire.wait("read", lambda: original(account_id, names, after, groups, marker))
 
     def server(self) -> str | None:
         original = super().server

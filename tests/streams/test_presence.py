@@ -25,11 +25,10 @@ def present(request):
 
 
 def change_of(stream, agent):
-    """Return the next change of the agent: the reader's own arrival may follow the snapshot."""
-    while True:
-        data = stream.ephemeral("presence_update")
-        if str(agent.id) in data.get("changed", ()) or agent.id in data.get("left", ()):
-            return data
+    """Return the next change, which must be the agent's."""
+    data = stream.ephemeral("presence_update")
+    assert str(agent.id) in data.get("changed", ()) or agent.id in data.get("left", ())
+    return data
 
 
 def test_a_presence_snapshot_contains_its_reader(ada, present):

@@ -1,0 +1,61 @@
+"""Markers: which ephemeral events a snapshot of groups already has.
+
+The script that reads a snapshot publishes a marker to this process, at the same moment. Redis sends
+a connection what is published in one order
+(https://redis.io/docs/latest/develop/pubsub/#delivery-semantics): the changes that arrive before
+the marker are in the snapshot, those that arrive after it are not.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+from gevent.event import AsyncResult
+
+
+class Marker:
+    def __init__(self, channel: str, token: str):
+        self.channel = channel
+        self.token = token
+        self._seq: AsyncResult[int | None] = AsyncResult()
+
+    def arrived(self, seq: int | None) -> None:
+        """Note the number of the newest ephemeral event before it; None if it will not arrive."""
+        self._seq.set(seq)
+
+    def wait(self, seconds: float) -> int | None:
+        """Return that number, or None if the marker does not arrive within this time."""
+        self._seq.wait(seconds)
+        return self._seq.value
+
+
+class Markers:
+    """The markers under way to this process. All come on one channel, which is its own."""
+
+    def __init__(self) -> None:
+        self.channel = f"rt:markers:{secrets.token_hex(8)}"
+        self._tokens = count()
+        self._expected: dict[bytes, Marker] = {}
+
+    @contextmanager
+    def expected(self) -> Iterator[Marker]:
+        """A block in which a new marker may be published and arrive."""
+        marker = Marker(self.channel, str(next(self._tokens)))
+        self._expected[marker.token.encode()] = marker
+        try:
+            yield marker
+        finally:
+            del self._expected[marker.token.encode()]
+
+    def arrived(self, token: bytes, seq: int) -> None:
+        """A marker has arrived after the ephemeral event `seq`, and before the next one."""
+        if token in self._expected:
+            self._expected[token].arrived(seq)
+
+    def invalidate(self) -> None:
+        """The connection is lost, and with it the markers under way."""
+        for marker in self._expected.values():
+            marker.arrived(None)
