@@ -1,5 +1,6 @@
 """What the page does behind proxies that meddle with streams; docs/proxies.md has the table."""
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,9 @@ from . import between
 from .writer import open_streams
 
 DOCUMENT = Path(__file__).parents[2] / "docs/proxies.md"
+TAB = (Path(__file__).parent / "tab.html").read_text()
 THREAD = "/conversations/1"
+MESSAGES = 1_000 if os.environ.get("RTAPP_SOAK") else 100
 DETECTED = 10  # s in which the page is live behind a proxy that holds responses back
 
 
@@ -127,6 +130,24 @@ def test_after_two_cuts_at_one_age_the_page_opens_anew_before_the_next(window, b
     eventually(lambda: behind.streams >= opened_before + 2, "the page opens anew", 100)
     assert behind.cut_streams == cut >= 2
     assert page.evaluate("seen.filter((state) => state !== 'live')") == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("behind", [between.HoldsBack], indirect=True)
+def test_no_message_is_missed_behind_a_proxy_that_holds_back(window, behind, writer):
+    page = window("ada", base_url=behind.address)
+    page.route("**/tab.html?*", lambda route: route.fulfill(body=TAB, content_type="text/html"))
+    page.goto(f"{behind.address}/tab.html?user=1&conversation=1")
+    expect(page.locator("#state")).to_have_text("live")
+    first = page.evaluate("tab.messages.at(-1)")
+    writer.keep_saying([1], every=0.01, most=MESSAGES)
+    eventually(lambda: not writer.is_at_work, "all are sent", observed=lambda: writer.said)
+    expected = writer.messages_after(1, first)
+    assert len(expected) == MESSAGES
+    received = "tab.messages.slice(tab.messages.indexOf(first) + 1)"
+    page.wait_for_function(f"([first, most]) => {received}.length >= most", arg=[first, MESSAGES])
+    assert page.evaluate(f"(first) => {received}", first) == expected
+    assert page.evaluate("tab.resets") == 0
     page.context.close()
 
 

@@ -163,6 +163,25 @@ def test_presence_and_viewers_hold_between_the_requests(ada, kevin):
     watching.close()
 
 
+def test_a_user_stays_present_over_ten_minutes_of_quiet_requests(ada, kevin, engine):
+    """Sixty requests of ten seconds, each ended as if its time were over."""
+    watching = ada.stream("/streams/accounts/1/presence")
+    path = "/streams/accounts/1/presence?wait=10"
+    stream, event = opened(kevin, path)
+    while f'"{kevin.id}"' not in watching.any().data:
+        pass
+    for _ in range(60):
+        engine.long_polling.close_due(time.monotonic() + 10)
+        rest(stream)
+        stream, event = opened(kevin, path, event.id)
+    ada.post("/accounts/1/presence", {"status": "busy"})
+    change = envelope(watching.until("presence_update")[-1])["data"]
+    assert change["changed"] == {str(ada.id): "busy"}
+    assert str(kevin.id) in ada.get("/accounts/1/presence").json["online_users"]
+    stream.close()
+    watching.close()
+
+
 def watching_until(stream, content):
     events = [stream.any()]
     while content not in events[-1].data:
