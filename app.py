@@ -3,6 +3,10 @@
 An installed package has this module as `rtapp_wsgi`, and its `main` as the command `rtapp`.
 """
 
+import gc
+
+gc.disable()  # while modules are loaded: there is no garbage, and each collection reads them all
+
 from gevent import monkey
 
 monkey.patch_all()  # before any other import, which would keep blocking sockets
@@ -14,6 +18,7 @@ try:
     app = create_app()
 except SettingsError as error:
     raise SystemExit(f"rtapp: {error}") from None
+gc.enable()
 
 
 def main() -> None:

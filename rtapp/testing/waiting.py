@@ -8,7 +8,9 @@ from typing import TypeVar
 # Seconds after which a wait is taken for a hang. Not a bound on speed: a busy machine takes its
 # time, and only a test that fails waits this long.
 PATIENCE = 60.0
-POLL_INTERVAL = 0.01  # s
+# s between two questions: short at first, then a twentieth of the time waited. What lasts long
+# costs little then, and ends hardly later.
+SHORTEST, LONGEST = 0.01, 0.25
 
 T = TypeVar("T")
 
@@ -27,16 +29,17 @@ def eventually(
     else the value of `condition`.
     """
     limit = PATIENCE if patience is None else patience
-    deadline, last = time.monotonic() + limit, observed() if observed is not None else None
+    began = time.monotonic()
+    deadline, last = began + limit, observed() if observed is not None else None
     while not (result := condition()):
         if observed is not None and (seen := observed()) != last:
             deadline, last = time.monotonic() + limit, seen
-        if time.monotonic() >= deadline:
+        if (now := time.monotonic()) >= deadline:
             raise AssertionError(
                 f"not within {limit:g} s: {what or _source(condition)}; "
                 f"last observed: {last if observed is not None else result!r}"
             )
-        time.sleep(POLL_INTERVAL)
+        time.sleep(min(max(SHORTEST, (now - began) / 20), LONGEST))
     return result
 
 

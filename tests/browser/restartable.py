@@ -10,6 +10,8 @@ from ..harness.waiting import PATIENCE
 class Restartable(AppProcess):
     """A server that restarts at the same address, with the same data."""
 
+    preloaded = True
+
     def post(self, token: str, path: str, **data: object) -> None:
         """Post from a script, with a token."""
         request = urllib.request.Request(

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from ..harness.app_process import AppProcess
 from ..harness.postgres_server import PostgresServer
 from ..harness.postgres_server import url
 from ..harness.waiting import eventually
 from .page import live
+from .restartable import Restartable
 from .writer import Writer
 
 THREAD = "/conversations/1"
@@ -41,7 +41,7 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="module")
 def server(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("server")
-    with AppProcess(folder, DATABASE_URL=url(postgres), RTAPP_RATE_LIMITS="off") as process:
+    with Restartable(folder, DATABASE_URL=url(postgres), RTAPP_RATE_LIMITS="off") as process:
         yield process.url
 
 

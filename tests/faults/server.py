@@ -21,9 +21,12 @@ from rtapp.config import Settings
 from rtapp.extensions import db
 
 from ..harness.postgres_server import free_port
+from ..harness.preloaded import Process
+from ..harness.preloaded import serve
 from ..harness.waiting import PATIENCE
 from ..harness.waiting import eventually
 from .redis_server import RedisServer
+from .sizes import LONG
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND_LIMIT = 300.0  # s for a command beside it: it starts slowly on a busy machine
@@ -83,7 +86,7 @@ class Server:
         if workers:
             self.environment["WEB_CONCURRENCY"] = str(workers)
             self.environment["PROMETHEUS_MULTIPROC_DIR"] = str(self._metrics)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Process | None = None
         self._log = (folder / "server.log").open("ab")
 
     @property
@@ -101,8 +104,11 @@ class Server:
         if self.workers:
             eventually(lambda: len(self.worker_pids()) == self.workers, "all workers run")
 
-    def launch(self) -> subprocess.Popen[bytes]:
-        """Start it, without waiting."""
+    def launch(self) -> "subprocess.Popen[bytes] | Process":
+        """Start it, without waiting. In a long run, and with a library, it loads its modules."""
+        if not self.workers and not LONG and "LD_PRELOAD" not in self.environment:
+            self._process = serve(self.environment, self._log)
+            return self._process
         command = ["-m", "gunicorn", "app:app"] if self.workers else ["app.py"]
         self._metrics.mkdir(exist_ok=True)
         self._process = subprocess.Popen(
@@ -111,7 +117,7 @@ class Server:
         )  # fmt: skip
         return self._process
 
-    def ask_to_end(self) -> subprocess.Popen[bytes]:
+    def ask_to_end(self) -> "subprocess.Popen[bytes] | Process":
         """Send SIGTERM, without waiting."""
         assert self._process is not None
         self._process.terminate()

@@ -3,7 +3,6 @@
 import os
 import signal
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def server(tmp_path: Path, demo: Demo, redis: RedisServer, workers: int):
 @SERVERS
 def test_a_server_refuses_to_start_on_a_database_that_a_newer_version_migrated(server):
     migrate_to(server, "later")
-    process: subprocess.Popen[bytes] = server.launch()
+    process = server.launch()
     assert process.wait(PATIENCE) != 0
     assert schema.NEWER in server.log()
     assert "Traceback" not in server.log()

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Self
 
+from .preloaded import Process
+from .preloaded import serve
 from .waiting import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -22,6 +24,8 @@ class AppProcess:
     A context manager: it is started on entry and stopped on exit.
     """
 
+    preloaded = False  # whether the modules are loaded before: for tests of all but the start
+
     def __init__(self, folder: Path, **environ: str):
         self.folder = folder
         self.log = folder / "server.log"
@@ -29,7 +33,8 @@ class AppProcess:
         self.environ = {**clean, "PORT": "0", "RTAPP_INSTANCE": str(folder), **environ}
         self.url = ""
         self.umask = -1  # -1: as this process
-        self._process: subprocess.Popen[bytes] | None = None
+        self._tokens: dict[str, str] = {}
+        self._process: subprocess.Popen[bytes] | Process | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -42,7 +47,7 @@ class AppProcess:
         self.stop()
 
     @property
-    def process(self) -> "subprocess.Popen[bytes]":
+    def process(self) -> "subprocess.Popen[bytes] | Process":
         assert self._process is not None, "it has not been started"
         return self._process
 
@@ -54,6 +59,10 @@ class AppProcess:
         """Start it, without waiting; with at most so many `descriptors`, or all."""
         limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
         with self.log.open("wb") as log:
+            if self.preloaded:
+                assert not limited
+                self._process = serve(self.environ, log)
+                return self
             self._process = subprocess.Popen(
                 [*limited, sys.executable, "app.py"], cwd=CHECKOUT, env=self.environ,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, umask=self.umask,
@@ -91,9 +100,12 @@ class AppProcess:
         ).stdout.strip()  # fmt: skip
 
     def token(self, email: str) -> str:
-        token = self.flask("token", "create", email)
-        assert len(token.split()) == 1, token  # the token and nothing else
-        return token
+        """A token of the user, made once: the command takes longer than most tests."""
+        if email not in self._tokens:
+            token = self.flask("token", "create", email)
+            assert len(token.split()) == 1, token  # the token and nothing else
+            self._tokens[email] = token
+        return self._tokens[email]
 
     def bearer(self, email: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token(email)}"}
