@@ -84,10 +84,11 @@ class Writer:
                 return ids
             ids += page
 
-    def contents(self, conversation: int) -> list[str]:
-        """Return the newest messages' contents of a fresh load."""
+    def newest(self, conversation: int) -> list[dict[str, Any]]:
+        """Return the newest messages of a fresh load."""
         page = self._request("GET", f"/conversations/{conversation}/messages?limit=100")
-        return [row["content"] for row in page["messages"]]
+        rows: list[dict[str, Any]] = page["messages"]
+        return rows
 
     def versions(self) -> dict[str, int]:
         """Return the versions of the conversations in a fresh load of the list."""

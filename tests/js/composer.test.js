@@ -37,33 +37,34 @@ function storage(entries = {}) {
 
 test("a draft of a note is restored as a note", () => {
   const drafts = new Drafts(storage(), 7);
-  drafts.write(1, { content: "Hi", private: true });
-  assert.deepEqual(drafts.read(1), { content: "Hi", private: true });
-  assert.deepEqual(drafts.read(2), { content: "", private: false });
+  const draft = { reply: "Hello", note: "Hi", private: true };
+  drafts.write(1, draft);
+  assert.deepEqual(drafts.read(1), draft);
+  assert.deepEqual(drafts.read(2), { reply: "", note: "", private: false });
 });
 
 test("drafts are kept per user, and an empty draft is removed", () => {
   const kept = storage();
-  new Drafts(kept, 7).write(1, { content: "Hi", private: false });
-  assert.equal(new Drafts(kept, 8).read(1).content, "");
-  new Drafts(kept, 7).write(1, { content: " " });
+  new Drafts(kept, 7).write(1, { reply: "Hi", note: "", private: false });
+  assert.equal(new Drafts(kept, 8).read(1).reply, "");
+  new Drafts(kept, 7).write(1, { reply: " ", note: "", private: false });
   assert.deepEqual(Object.keys(kept), []);
 });
 
 test("clear() removes the user's drafts and keeps those of others", () => {
   const kept = storage({ "rtapp.draft.8.1": "{}" });
   const drafts = new Drafts(kept, 7);
-  drafts.write(1, { content: "Hi", private: false });
+  drafts.write(1, { reply: "Hi", note: "", private: false });
   drafts.clear();
   assert.deepEqual(Object.keys(kept), ["rtapp.draft.8.1"]);
 });
 
 test("a storage that throws or holds invalid data yields an empty draft", () => {
   const refuses = { getItem: () => { throw new Error("no"); }, setItem: () => { throw new Error("full"); } };
-  new Drafts(refuses, 7).write(1, { content: "Hi", private: false });
-  assert.equal(new Drafts(refuses, 7).read(1).content, "");
+  new Drafts(refuses, 7).write(1, { reply: "Hi", note: "", private: false });
+  assert.equal(new Drafts(refuses, 7).read(1).reply, "");
   for (const text of ["{", "null", '{"content": 5}', "[]"]) {
-    assert.deepEqual(new Drafts(storage({ "rtapp.draft.7.1": text }), 7).read(1), { content: "", private: false });
+    assert.deepEqual(new Drafts(storage({ "rtapp.draft.7.1": text }), 7).read(1), { reply: "", note: "", private: false });
   }
 });
 

@@ -41,33 +41,52 @@ export function startComposer(page, outgoing, thread) {
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
   const drafts = new Drafts(localStorage, page.user);
   const typing = new TypingNotifier((data) => page.connector.perform(`conversation:${page.conversation}`, "typing", data).catch(() => {}));
-  const mentions = startMentions(text, () => note.checked);
+  const mentions = startMentions(text, () => draft.private);
+
+  /** What is in the box, and what waits beside it. A text never changes its readers: switching changes the box. */
+  const draft = { reply: "", note: "", private: note.checked };
+  const kind = () => (draft.private ? "note" : "reply");
 
   const refresh = () => {
-    text.placeholder = note.checked ? "Write a note for your team…" : toCustomer;
+    text.placeholder = draft.private ? "Write a note for your team…" : toCustomer;
     grow(text);
+    showKept(draft);
     byId("left").textContent = roomLeft(text.value);
     byId("left").hidden = roomLeft(text.value) === "";
   };
-  const keep = () => drafts.write(page.conversation, { content: text.value, private: note.checked });
+  const keep = () => {
+    draft[kind()] = text.value;
+    drafts.write(page.conversation, draft);
+  };
   const changed = () => {
-    refresh();
     keep();
-    typing.typed(text.value, note.checked);
+    refresh();
+    typing.typed(text.value, draft.private);
+  };
+  /** @param {boolean} isPrivate */
+  const change = (isPrivate) => {
+    draft[kind()] = text.value;
+    typing.stop();
+    draft.private = note.checked = isPrivate;
+    text.value = draft[kind()];
+    drafts.write(page.conversation, draft);
+    refresh();
   };
   const send = () => {
-    outgoing.send(text.value, note.checked);
+    outgoing.send(text.value, draft.private);
     typing.sent();
     text.value = "";
-    drafts.write(page.conversation, { content: "" });
+    keep();
     refresh();
     byId("new-messages")?.remove();
     thread.toLatest();
   };
   const restore = () => {
-    const draft = drafts.read(page.conversation);
-    text.value ||= draft.content;
-    if (draft.content) note.checked = draft.private;
+    draft[kind()] = text.value; // restored by the browser, with the switch
+    const kept = drafts.read(page.conversation);
+    if (kept.reply || kept.note) Object.assign(draft, kept);
+    note.checked = draft.private;
+    text.value = draft[kind()];
   };
 
   form.addEventListener("submit", (event) => {
@@ -80,7 +99,7 @@ export function startComposer(page, outgoing, thread) {
     form.requestSubmit();
   });
   text.addEventListener("input", changed);
-  note.addEventListener("change", changed);
+  note.addEventListener("change", () => change(note.checked));
   text.addEventListener("blur", () => typing.stop());
   addEventListener("pagehide", () => typing.stop());
   // They leave a page whose user was signed out in another tab, which has deleted the drafts.
@@ -92,11 +111,17 @@ export function startComposer(page, outgoing, thread) {
   refresh();
   return {
     write: (isPrivate) => {
-      note.checked = isPrivate;
-      refresh();
+      if (isPrivate !== draft.private) change(isPrivate);
       text.focus();
     },
   };
+}
+
+/** @param {import("./types").Draft} draft */
+function showKept({ reply, note, private: isPrivate }) {
+  const kept = isPrivate ? reply : note;
+  byId("kept").hidden = isBlank(kept);
+  byId("kept").textContent = isPrivate ? "Your reply is kept." : "Your note is kept.";
 }
 
 /** @param {HTMLTextAreaElement} text */

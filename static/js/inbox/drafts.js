@@ -1,4 +1,6 @@
-/** Unsent text, per user and conversation, kept through reloads and closed tabs. */
+/** Unsent texts, per user and conversation, kept through reloads and closed tabs: a reply and a note, never one for the other. */
+
+/** @import { Draft } from "./types" */
 
 export class Drafts {
   #storage;
@@ -13,21 +15,20 @@ export class Drafts {
     this.#prefix = `rtapp.draft.${user}.`;
   }
 
-  /** @param {number | string} conversation */
+  /** @type {(conversation: number | string) => Draft} */
   read(conversation) {
     try {
-      const { content, private: isPrivate } = JSON.parse(this.#storage.getItem(this.#prefix + conversation) ?? "null") ?? {};
-      return { content: typeof content === "string" ? content : "", private: isPrivate === true };
+      return draftOf(JSON.parse(this.#storage.getItem(this.#prefix + conversation) ?? "null") ?? {});
     } catch {
-      return { content: "", private: false };
+      return draftOf({});
     }
   }
 
-  /** @type {(conversation: number | string, draft: {content: string, private?: boolean}) => void} */
-  write(conversation, { content, private: isPrivate }) {
+  /** @type {(conversation: number | string, draft: Draft) => void} */
+  write(conversation, draft) {
     try {
-      if (content.trim() === "") this.#storage.removeItem(this.#prefix + conversation);
-      else this.#storage.setItem(this.#prefix + conversation, JSON.stringify({ content, private: isPrivate }));
+      if (draft.reply.trim() === "" && draft.note.trim() === "") this.#storage.removeItem(this.#prefix + conversation);
+      else this.#storage.setItem(this.#prefix + conversation, JSON.stringify(draft));
     } catch {
       // A draft is a convenience.
     }
@@ -39,4 +40,19 @@ export class Drafts {
       if (key.startsWith(this.#prefix)) this.#storage.removeItem(key);
     }
   }
+}
+
+/**
+ * `content` is of a version that kept one text.
+ *
+ * @type {(kept: {reply?: unknown, note?: unknown, private?: unknown, content?: unknown}) => Draft}
+ */
+function draftOf({ reply, note, private: isPrivate, content }) {
+  const isNote = isPrivate === true;
+  return { reply: text(reply ?? (isNote ? "" : content)), note: text(note ?? (isNote ? content : "")), private: isNote };
+}
+
+/** @param {unknown} value */
+function text(value) {
+  return typeof value === "string" ? value : "";
 }

@@ -57,6 +57,13 @@ export interface Indicator extends Part {
   replaced(name: string): void;
 }
 
+/** The texts of one conversation that are not sent. `private`: the note is the one in the box. */
+export interface Draft {
+  reply: string;
+  note: string;
+  private: boolean;
+}
+
 export interface Composer {
   /** Focuses the text of a reply or of a private note. */
   write(isPrivate: boolean): void;
