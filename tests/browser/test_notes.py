@@ -60,6 +60,22 @@ def test_the_switch_changes_the_box_and_not_the_readers_of_what_is_in_it(page):
     expect(box(page)).to_have_value("Half a reply")
 
 
+def test_two_tabs_on_one_thread_write_on_one_draft(page, writer):
+    other = live(page.context.new_page(), THREAD)
+    page.keyboard.press("r")
+    page.keyboard.type("Begun in one tab")
+    expect(box(other)).to_have_value("Begun in one tab")
+    other.keyboard.press("r")
+    other.keyboard.press("End")
+    other.keyboard.type(", ended in the other")
+    expect(box(page)).to_have_value("Begun in one tab, ended in the other")
+    other.keyboard.press("Enter")
+    expect(box(page)).to_have_value("")
+    sent = page.locator(".message", has_text="Begun in one tab, ended in the other")
+    expect(sent).to_have_count(1)
+    other.close()
+
+
 class Model:
     """What the box must have, after any sequence of steps."""
 

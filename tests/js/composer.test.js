@@ -51,6 +51,18 @@ test("drafts are kept per user, and an empty draft is removed", () => {
   assert.deepEqual(Object.keys(kept), []);
 });
 
+test("a draft that another tab writes is taken over, and a removal is not", () => {
+  const kept = storage();
+  const drafts = new Drafts(kept, 7);
+  const draft = { reply: "Hi", note: "", private: false };
+  drafts.write(1, draft);
+  const written = { key: "rtapp.draft.7.1", newValue: kept["rtapp.draft.7.1"] };
+  assert.deepEqual(drafts.writtenElsewhere(written, 1), draft);
+  assert.equal(drafts.writtenElsewhere(written, 2), null);
+  assert.equal(drafts.writtenElsewhere({ key: "rtapp.draft.8.1", newValue: "{}" }, 1), null);
+  assert.equal(drafts.writtenElsewhere({ key: "rtapp.draft.7.1", newValue: null }, 1), null);
+});
+
 test("clear() removes the user's drafts and keeps those of others", () => {
   const kept = storage({ "rtapp.draft.8.1": "{}" });
   const drafts = new Drafts(kept, 7);

@@ -81,6 +81,12 @@ export function startComposer(page, outgoing, thread) {
     byId("new-messages")?.remove();
     thread.toLatest();
   };
+  /** Takes the texts of another tab: both tabs write on one draft. @param {import("./types").Draft} written */
+  const adopt = ({ reply, note: noted }) => {
+    Object.assign(draft, { reply, note: noted });
+    if (text.value !== draft[kind()]) text.value = draft[kind()];
+    refresh();
+  };
   const restore = () => {
     draft[kind()] = text.value; // restored by the browser, with the switch
     const kept = drafts.read(page.conversation);
@@ -102,6 +108,10 @@ export function startComposer(page, outgoing, thread) {
   note.addEventListener("change", () => change(note.checked));
   text.addEventListener("blur", () => typing.stop());
   addEventListener("pagehide", () => typing.stop());
+  addEventListener("storage", (event) => {
+    const written = drafts.writtenElsewhere(event, page.conversation);
+    if (written) adopt(written);
+  });
   // They leave a page whose user was signed out in another tab, which has deleted the drafts.
   for (const id of /** @type {const} */ (["live", "notice"])) byId(id).addEventListener("click", keep, { capture: true });
   find(document, 'form[action="/logout"]').addEventListener("submit", () => drafts.clear());

@@ -27,11 +27,21 @@ export class Drafts {
   /** @type {(conversation: number | string, draft: Draft) => void} */
   write(conversation, draft) {
     try {
+      this.#storage.setItem(this.#prefix + conversation, JSON.stringify(draft));
       if (draft.reply.trim() === "" && draft.note.trim() === "") this.#storage.removeItem(this.#prefix + conversation);
-      else this.#storage.setItem(this.#prefix + conversation, JSON.stringify(draft));
     } catch {
       // A draft is a convenience.
     }
+  }
+
+  /**
+   * The draft as another tab has just written it, or null. A removal is no change of the text: after the last message it
+   * follows one, and at a sign-out the text stays in the box.
+   *
+   * @type {(event: StorageEvent, conversation: number | string) => Draft | null}
+   */
+  writtenElsewhere({ key, newValue }, conversation) {
+    return key === this.#prefix + conversation && newValue !== null ? this.read(conversation) : null;
   }
 
   /** At sign-out: the next user of the browser must not find them. */
