@@ -84,18 +84,19 @@ def sign_in(context: BrowserContext, name: str) -> None:
 
 @pytest.fixture
 def window(chromium: Browser, server: str) -> Iterator[Callable[..., Page]]:
-    """`window("kevin")` opens a separate signed-in window. A script error fails the test."""
+    """`window("kevin")` opens a separate signed-in window at `start`. A script error fails the
+    test."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def open_window(name: str, **options: Any) -> Page:
+    def open_window(name: str, start: str = "/accounts/1/conversations", **options: Any) -> Page:
         context = chromium.new_context(**{"base_url": server, **options})
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         sign_in(context, name)
-        page.goto("/accounts/1/conversations")
+        page.goto(start)
         return page
 
     yield open_window

@@ -4,6 +4,8 @@ from playwright.sync_api import APIResponse
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+BLANK = "about:blank"  # where a window may start that goes to another page at once
+
 
 def act(page: Page, path: str, **data: object) -> APIResponse:
     """Post as the page's user, without the page's scripts."""

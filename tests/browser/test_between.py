@@ -62,8 +62,7 @@ def behind(server, request) -> Iterator[between.Between]:
 
 
 def opened(window, proxy) -> Page:
-    page: Page = window("ada", base_url=proxy.address)
-    page.goto(THREAD)
+    page: Page = window("ada", THREAD, base_url=proxy.address)
     return page
 
 
@@ -135,7 +134,7 @@ def test_after_two_cuts_at_one_age_the_page_opens_anew_before_the_next(window, b
 
 @pytest.mark.parametrize("behind", [between.HoldsBack], indirect=True)
 def test_no_message_is_missed_behind_a_proxy_that_holds_back(window, behind, writer):
-    page = window("ada", base_url=behind.address)
+    page = window("ada", "/healthz", base_url=behind.address)
     page.route("**/tab.html?*", lambda route: route.fulfill(body=TAB, content_type="text/html"))
     page.goto(f"{behind.address}/tab.html?user=1&conversation=1")
     expect(page.locator("#state")).to_have_text("live")
@@ -155,8 +154,7 @@ def test_no_message_is_missed_behind_a_proxy_that_holds_back(window, behind, wri
 @pytest.mark.parametrize("query", ["", "?wait=10"], ids=["streaming", "waiting"])
 def test_a_bare_event_source_receives_or_gives_up(window, server, behind, writer, query):
     expected = OUTCOMES[type(behind)].waiting if query else OUTCOMES[type(behind)].bare
-    page = window("ada", base_url=behind.address, bypass_csp=True)
-    page.goto("/healthz")
+    page = window("ada", "/healthz", base_url=behind.address, bypass_csp=True)
     behind.asked.clear()
     open_before = open_streams(server)
     page.evaluate(LISTEN, f"/streams/conversations/1{query}")

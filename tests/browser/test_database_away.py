@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from ..harness.postgres_server import PostgresServer
 from ..harness.postgres_server import url
 from ..harness.waiting import eventually
+from .page import BLANK
 from .page import live
 from .restartable import Restartable
 from .writer import Writer
@@ -83,7 +84,7 @@ def test_a_page_that_is_loaded_without_a_database_loads_again_by_itself(window, 
 def test_a_message_sent_without_a_database_is_kept_and_arrives_once_when_it_is_back(
     window, stopped
 ):
-    page = live(window("ada"), THREAD)
+    page = live(window("ada", BLANK), THREAD)
     stopped.stop()
     page.fill("#composer textarea", "Not lost")
     page.keyboard.press("Enter")

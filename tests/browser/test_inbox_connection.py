@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import expect
 
 from ..harness.waiting import eventually
+from .page import BLANK
 from .page import live
 from .proxy import RETRY_AFTER
 from .writer import Writer
@@ -156,7 +157,7 @@ def test_a_thread_restored_from_the_back_forward_cache_receives_missed_messages(
 def test_losing_access_shows_a_notice_in_the_thread_and_removes_the_row_from_the_list(
     window, restartable
 ):
-    kevin = live(window("kevin"), "/conversations/1")
+    kevin = live(window("kevin", BLANK), "/conversations/1")
     other = live(kevin.context.new_page(), "/accounts/1/conversations")
     expect(other.locator("#conversation-1")).to_be_visible()
     restartable.flask("inbox", "remove", "1", "kevin@example.com")

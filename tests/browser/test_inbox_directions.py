@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from .page import BLANK
 from .page import act
 from .page import live
 
@@ -77,7 +78,7 @@ def open_texts(page: Page) -> list[str]:
 def test_overrides_in_names_and_messages_turn_nothing_around_on_any_part_of_the_page(
     hostile, window, ada
 ):
-    kevin = live(window("kevin"), "/conversations/1")
+    kevin = live(window("kevin", BLANK), "/conversations/1")
     for content in (HOSTILE, f"one\u202e\n{HOSTILE}\n three", f"\u2067{HOSTILE}"):
         act(kevin, "/conversations/1/messages", content=content)
     ada.post("/conversations/1/messages", content=f"@{HOSTILE} {HOSTILE}", private=True)
@@ -105,7 +106,7 @@ def test_overrides_in_names_and_messages_turn_nothing_around_on_any_part_of_the_
 
 
 def test_without_isolation_the_override_is_found(hostile, window):
-    kevin = live(window("kevin"), "/conversations/1")
+    kevin = live(window("kevin", BLANK), "/conversations/1")
     assert turned(kevin) == []
     kevin.evaluate(
         """(name) => document.querySelectorAll("bdi").forEach((bdi) => (bdi.textContent = name))""",
@@ -117,7 +118,7 @@ def test_without_isolation_the_override_is_found(hostile, window):
 
 
 def test_a_desktop_notification_isolates_the_name_in_it(hostile, window, ada):
-    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin = live(window("kevin", BLANK), "/accounts/1/conversations")
     kevin.evaluate("import('/static/js/inbox/text.js').then((text) => (window.text = text))")
     before = kevin.locator("#notifications > li").count()
     ada.post("/conversations/2/assignee", assignee_id=1)
@@ -131,7 +132,7 @@ def test_a_desktop_notification_isolates_the_name_in_it(hostile, window, ada):
 
 
 def test_right_to_left_text_is_shown_and_edited_as_it_was_written(window):
-    kevin = live(window("kevin"), "/conversations/4")
+    kevin = live(window("kevin", BLANK), "/conversations/4")
     text = "שלום (abc) می\u200cخواهم 👨\u200d👩\u200d👧"
     kevin.fill("#composer textarea", text)
     kevin.keyboard.press("Enter")

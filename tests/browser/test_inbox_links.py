@@ -5,6 +5,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import expect
 
 from ..harness.waiting import eventually
+from .page import BLANK
 from .page import act
 from .page import live
 from .test_inbox_thread import COMPOSER
@@ -29,7 +30,7 @@ def old(server):
 @pytest.fixture
 def kevin(window, old) -> Page:
     """Kevin's page after he has followed the link."""
-    return live(window("kevin"), f"/conversations/3?message={old}#message-{old}")
+    return live(window("kevin", BLANK), f"/conversations/3?message={old}#message-{old}")
 
 
 def ids(page: Page) -> list[int]:
@@ -48,7 +49,7 @@ def scroll_until(page: Page, top: int, done) -> None:
 
 
 def test_a_notification_opens_the_thread_with_its_message_in_view_and_marked(window, old):
-    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin = live(window("kevin", BLANK), "/accounts/1/conversations")
     kevin.locator("#notifications-menu summary").click()
     kevin.locator("#notifications > li", has_text="mentioned you").locator("a").click()
     kevin.wait_for_url(f"**/conversations/3?message={old}#message-{old}")
@@ -109,7 +110,7 @@ def test_a_reply_sent_from_an_old_message_is_shown_at_the_end_of_the_thread(kevi
 
 
 def test_an_edit_received_while_an_older_page_loads_is_shown_on_that_page(window, old):
-    ada, kevin = live(window("ada"), "/conversations/3"), window("kevin")
+    ada, kevin = live(window("ada", BLANK), "/conversations/3"), window("kevin")
     held = []
 
     def hold(route):  # delivers the current page later

@@ -5,12 +5,13 @@ import re
 from playwright.sync_api import Route
 from playwright.sync_api import expect
 
+from .page import BLANK
 from .page import act
 from .page import live
 
 
 def test_rows_of_the_list_appear_move_and_disappear_by_the_view(window, writer):
-    ada = live(window("ada"), "/accounts/1/conversations?assignee=none&status=open")
+    ada = live(window("ada", BLANK), "/accounts/1/conversations?assignee=none&status=open")
     rows = ada.locator("#conversations > .row")
     expect(rows).to_have_count(2)
     expect(ada.locator(".views [aria-current]")).to_contain_text("Unassigned")
@@ -34,7 +35,7 @@ def test_rows_of_the_list_appear_move_and_disappear_by_the_view(window, writer):
 def test_an_edit_changes_the_rows_preview_and_does_not_move_the_row(window, writer):
     first = writer.say(3, "Seen by nobody yet")
     writer.say(2, "The newest of all")
-    ada = live(window("ada"), "/accounts/1/conversations")
+    ada = live(window("ada", BLANK), "/accounts/1/conversations")
     expect(ada.locator("#conversations > .row").first).to_have_id("conversation-2")
     act(ada, f"/messages/{first}", content="Written anew")
     expect(ada.locator("#conversation-3")).to_contain_text("Written anew")
@@ -42,7 +43,7 @@ def test_an_edit_changes_the_rows_preview_and_does_not_move_the_row(window, writ
 
 
 def test_the_link_of_a_row_keeps_the_view_after_an_update(window, writer):
-    ada = live(window("ada"), "/accounts/1/conversations?status=pending")
+    ada = live(window("ada", BLANK), "/accounts/1/conversations?status=pending")
     link = ada.locator("#conversation-4 a")
     expect(link).to_have_attribute("href", "/conversations/4?status=pending")
     writer.say(4, "Once more")
@@ -53,7 +54,7 @@ def test_the_link_of_a_row_keeps_the_view_after_an_update(window, writer):
 
 
 def test_the_search_field_finds_a_conversation_and_shows_when_nothing_is_found(window):
-    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin = live(window("kevin", BLANK), "/accounts/1/conversations")
     kevin.keyboard.press("/")
     kevin.keyboard.type("iceland")
     kevin.keyboard.press("Enter")
@@ -84,7 +85,7 @@ def test_scrolling_the_list_loads_every_older_row_once(window):
 def test_keyboard_focus_in_the_list_stays_on_its_row_when_rows_move_and_keys_open_help_and_note(
     window, writer
 ):
-    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin = live(window("kevin", BLANK), "/accounts/1/conversations")
     kevin.keyboard.press("j")
     kevin.keyboard.press("j")
     focused = kevin.locator("#conversations > .row:has(:focus)")
@@ -106,7 +107,10 @@ def test_keyboard_focus_in_the_list_stays_on_its_row_when_rows_move_and_keys_ope
 
 
 def test_status_and_assignee_changed_in_menus_or_by_key_show_in_another_agents_window(window):
-    ada, kevin = live(window("ada"), "/conversations/5"), live(window("kevin"), "/conversations/5")
+    ada, kevin = (
+        live(window("ada", BLANK), "/conversations/5"),
+        live(window("kevin", BLANK), "/conversations/5"),
+    )
     ada.locator("#status-menu summary").click()
     ada.get_by_role("button", name="Until tomorrow").click()
     expect(kevin.locator("#thread-status")).to_contain_text("Snoozed until")
@@ -131,7 +135,7 @@ def test_status_and_assignee_changed_in_menus_or_by_key_show_in_another_agents_w
 
 
 def test_a_conversation_is_started_in_a_dialog(window):
-    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin = live(window("kevin", BLANK), "/accounts/1/conversations")
     kevin.get_by_role("button", name="New conversation").click()
     dialog = kevin.locator("#new-conversation")
     dialog.get_by_label("Customer's name").fill("Nora Quist")
@@ -145,7 +149,7 @@ def test_a_conversation_is_started_in_a_dialog(window):
 
 
 def test_a_text_changed_after_an_unanswered_start_is_sent_as_another_request(window):
-    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin = live(window("kevin", BLANK), "/accounts/1/conversations")
 
     def lose_the_answer(route: Route) -> None:
         assert route.fetch().status == 201

@@ -5,6 +5,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import expect
 
 from ..harness.waiting import eventually
+from .page import BLANK
 from .page import live
 from .writer import Writer
 
@@ -120,7 +121,7 @@ def test_a_click_on_a_desktop_notification_opens_its_message(tabs, ada):
 
 
 def test_the_switch_of_desktop_notifications_stays_off_without_permission(window):
-    kevin = live(window("kevin"), "/accounts/1/conversations")
+    kevin = live(window("kevin", BLANK), "/accounts/1/conversations")
     assert kevin.evaluate("Notification.permission") != "granted"
     kevin.locator("#me-menu summary").click()
     kevin.get_by_label("Desktop notifications").click()

@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import expect
 
 from ..npm import installed
+from .page import BLANK
 from .page import act
 from .page import live
 
@@ -56,7 +57,7 @@ def test_the_page_loads_from_its_server_only_and_violates_no_content_security_po
 
 
 def test_markup_in_messages_names_searches_and_notes_stays_text_in_other_windows(window):
-    ada, kevin = window("ada"), live(window("kevin"), "/conversations/1")
+    ada, kevin = window("ada"), live(window("kevin", BLANK), "/conversations/1")
     new = {"inbox_id": 1, "contact": {"name": MARKUP[:200], "email": "<b>@x.example"}}
     live(ada, "/conversations/1")
     act(ada, "/conversations/1/messages", content=MARKUP, client_id='"><img src=x onerror=a()>')

@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from .page import BLANK
 from .page import act
 from .page import live
 
@@ -9,7 +10,7 @@ from .page import live
 def test_the_seen_mark_follows_the_customers_read_position_and_marks_only_replies(
     window, restartable
 ):
-    kevin = live(window("kevin"), "/conversations/2")
+    kevin = live(window("kevin", BLANK), "/conversations/2")
 
     def say(content: str, **more: object) -> int:
         return act(kevin, "/conversations/2/messages", content=content, **more).json()["id"]

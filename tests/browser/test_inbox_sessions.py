@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import expect
 
 from ..harness.waiting import eventually
+from .page import BLANK
 from .page import live
 
 COMPOSER = "#composer textarea"
@@ -38,7 +39,7 @@ def writes(page: Page, text: str) -> None:
 
 
 def test_a_tab_goes_on_after_its_user_has_signed_in_again_in_another_tab(window, ada):
-    kevin = live(window("kevin"), "/conversations/1")
+    kevin = live(window("kevin", BLANK), "/conversations/1")
     kevin.evaluate("window.notReloaded = true")
     token = kevin.locator("meta[name=csrf-token]").get_attribute("content")
     sign_in_elsewhere(kevin, "kevin")
@@ -58,7 +59,7 @@ def test_a_tab_goes_on_after_its_user_has_signed_in_again_in_another_tab(window,
 
 
 def test_every_tab_goes_on_after_a_sign_out_and_a_sign_in_of_the_same_user(window, ada):
-    kevin = live(window("kevin"), "/conversations/2")
+    kevin = live(window("kevin", BLANK), "/conversations/2")
     other = live(kevin.context.new_page(), "/conversations/3")
     for page in (kevin, other):
         page.fill(COMPOSER, "Half a sentence")
@@ -82,7 +83,7 @@ def test_every_tab_goes_on_after_a_sign_out_and_a_sign_in_of_the_same_user(windo
 def test_a_tab_whose_browser_another_user_signed_in_to_shows_it_and_keeps_the_draft(
     window, ada, sign_out
 ):
-    kevin = live(window("kevin"), "/conversations/1")
+    kevin = live(window("kevin", BLANK), "/conversations/1")
     second = live(kevin.context.new_page(), "/conversations/4")
     kevin.fill(COMPOSER, "For the customer, from Kevin")
     if sign_out:
@@ -116,7 +117,7 @@ def test_a_tab_whose_browser_another_user_signed_in_to_shows_it_and_keeps_the_dr
 def test_older_messages_are_not_loaded_from_the_page_of_another_user(window, writer):
     for n in range(60):
         writer.say(5, f"Line {n}")
-    kevin = live(window("kevin"), "/conversations/5")
+    kevin = live(window("kevin", BLANK), "/conversations/5")
     before = kevin.locator("#messages > .message").count()
     sign_in_elsewhere(kevin, "ada")
     with kevin.expect_response(re.compile(r"before=")) as answer:

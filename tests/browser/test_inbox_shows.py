@@ -3,6 +3,7 @@
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from .page import BLANK
 from .page import act
 from .page import live
 from .test_inbox_connection import STATES
@@ -22,7 +23,7 @@ def badge(page: Page, place: str):
 
 
 def test_unread_badges_of_rows_and_views_disappear_when_read_in_another_tab(window, writer):
-    ada = live(window("ada"), "/conversations/3")
+    ada = live(window("ada", BLANK), "/conversations/3")
     other = live(ada.context.new_page(), "/accounts/1/conversations")
     for page in (ada, other):
         expect(badge(page, "#conversation-3")).to_be_hidden()  # it is open in a tab
@@ -80,7 +81,7 @@ def test_the_page_shows_the_lag_of_a_server_that_is_behind(window):
 
 
 def test_a_page_signed_out_in_another_tab_shows_it_and_links_to_the_login(window):
-    kevin = live(window("kevin"), "/conversations/1")
+    kevin = live(window("kevin", BLANK), "/conversations/1")
     other = live(kevin.context.new_page(), "/accounts/1/conversations")
     other.locator("#me-menu summary").click()
     other.get_by_role("button", name="Sign out").click()
@@ -93,7 +94,7 @@ def test_a_page_signed_out_in_another_tab_shows_it_and_links_to_the_login(window
 def test_older_messages_and_ticking_times_are_not_announced_to_screen_readers(window, writer):
     for n in range(60):
         writer.say(4, f"Line {n}")
-    kevin = live(window("kevin"), "/conversations/4")
+    kevin = live(window("kevin", BLANK), "/conversations/4")
     kevin.evaluate("""() => {
       window.live = [];
       const log = document.getElementById("thread-scroll");

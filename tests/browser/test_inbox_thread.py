@@ -5,6 +5,7 @@ from playwright.sync_api import Route
 from playwright.sync_api import expect
 
 from ..harness.waiting import eventually
+from .page import BLANK
 from .page import act
 from .page import live
 
@@ -16,7 +17,7 @@ def scroll(page: Page, top: int) -> None:
 
 
 def test_a_sent_message_shows_at_once_shows_its_failure_and_arrives_once_when_retried(window):
-    kevin = live(window("kevin"), "/conversations/2")
+    kevin = live(window("kevin", BLANK), "/conversations/2")
     held: list[Route] = []
     kevin.route("**/conversations/2/messages", lambda route: held.append(route))
     kevin.fill(COMPOSER, "On its way")
@@ -41,7 +42,7 @@ def test_a_sent_message_shows_at_once_shows_its_failure_and_arrives_once_when_re
 
 
 def test_a_failed_message_can_be_discarded(window):
-    kevin = live(window("kevin"), "/conversations/2")
+    kevin = live(window("kevin", BLANK), "/conversations/2")
     kevin.route("**/conversations/2/messages", lambda route: route.fulfill(status=403, json={}))
     kevin.fill(COMPOSER, "Never mind")
     kevin.keyboard.press("Enter")
@@ -52,7 +53,10 @@ def test_a_failed_message_can_be_discarded(window):
 
 
 def test_edits_and_deletions_show_in_other_windows_and_are_offered_for_own_messages_only(window):
-    ada, kevin = live(window("ada"), "/conversations/4"), live(window("kevin"), "/conversations/4")
+    ada, kevin = (
+        live(window("ada", BLANK), "/conversations/4"),
+        live(window("kevin", BLANK), "/conversations/4"),
+    )
     kevin.fill(COMPOSER, "A tpyo")
     kevin.keyboard.press("Enter")
     mine = kevin.locator("#messages > .message", has_text="A tpyo")
@@ -89,7 +93,7 @@ def test_a_message_can_be_edited_without_javascript(window):
 
 
 def test_a_draft_is_kept_per_conversation_as_a_private_note_or_a_reply(window):
-    kevin = live(window("kevin"), "/conversations/1")
+    kevin = live(window("kevin", BLANK), "/conversations/1")
     kevin.get_by_label("Private note").check()
     expect(kevin.locator(COMPOSER)).to_have_attribute("placeholder", "Write a note for your team…")
     kevin.fill(COMPOSER, "Only for us")
@@ -101,7 +105,10 @@ def test_a_draft_is_kept_per_conversation_as_a_private_note_or_a_reply(window):
 
 
 def test_a_mention_completed_by_keyboard_in_a_note_notifies_the_agent(window):
-    ada, kevin = live(window("ada"), "/conversations/3"), live(window("kevin"), "/conversations/2")
+    ada, kevin = (
+        live(window("ada", BLANK), "/conversations/3"),
+        live(window("kevin", BLANK), "/conversations/2"),
+    )
     text = kevin.locator(COMPOSER)
     text.press_sequentially("@a")
     expect(kevin.get_by_role("listbox")).to_be_hidden()  # no completion in a reply to the customer
@@ -124,7 +131,7 @@ def test_scrolling_up_loads_older_messages_and_a_new_one_below_does_not_move_the
 ):
     for n in range(70):
         writer.say(6, f"Line {n}")
-    kevin = live(window("kevin"), "/conversations/6")
+    kevin = live(window("kevin", BLANK), "/conversations/6")
     messages = kevin.locator("#messages > .message")
     assert messages.count() == 50
     scroll(kevin, -100_000)

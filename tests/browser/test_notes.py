@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from .page import BLANK
 from .page import live
 
 THREAD = "/conversations/2"
@@ -16,7 +17,7 @@ PLACEHOLDERS = {True: "Write a note for your team…", False: "Write to "}
 
 @pytest.fixture
 def page(window) -> Page:
-    page: Page = live(window("ada"), THREAD)
+    page: Page = live(window("ada", BLANK), THREAD)
     return page
 
 
