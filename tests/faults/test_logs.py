@@ -100,6 +100,8 @@ def bodies(token: str) -> Iterator[bytes]:
 
 def request(method: str, target: str, version: str, headers: str, body: str) -> bytes:
     line = f"{method} {target} {version}".rstrip()
+    if "Host:" not in headers:
+        headers = f"Host: x\r\n{headers}"
     return f"{line}\r\n{headers}\r\n\r\n{body}".encode("latin-1")
 
 

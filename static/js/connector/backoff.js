@@ -37,7 +37,7 @@ export class Backoff {
     return hasLasted;
   }
 
-  /** Milliseconds before the next attempt: doubled each time up to the longest, of which the upper half is random. */
+  /** ms before the next attempt: doubled each time, of which the upper half is random. */
   next() {
     this.ended();
     const ceiling = Math.min(this.#longest, this.#first * 2 ** this.#attempt++);

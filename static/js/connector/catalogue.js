@@ -1,4 +1,4 @@
-/** The callback for each event of a stream. A test compares this table with rtapp/events/catalogue.py. */
+/** The callback for each event, as rtapp/events/catalogue.py has them. */
 
 /** @type {Record<string, string>} */
 export const CALLBACKS = {

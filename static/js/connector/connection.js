@@ -12,8 +12,8 @@ import { PROBE_TIMEOUT, isRefusal, probe, reach, reasonOf, streamUrl } from "./r
 
 export const HEARTBEAT = 15_000;
 const PATIENCE = 2.5; // heartbeats of silence
-const WAIT_MARGIN = 15_000; // ms by which the answer to long polling may be late
-const LONGEST_WAIT = 3_600_000; // ms that a server may ask for; a timer overflows at 2^31 and would run at once
+const WAIT_MARGIN = 15_000; // ms
+const LONGEST_WAIT = 3_600_000; // ms; a timer overflows at 2^31
 const CLOSED = 2; // EventSource.CLOSED
 
 export class Connection {
@@ -28,9 +28,9 @@ export class Connection {
   #deadline = null;
   #heartbeat = HEARTBEAT;
   #isOpen = false;
-  #hasOpened = false; // the current source
-  #startedAt = 0; // the current source, ms
-  #wait = 0; // s, of the current source
+  #hasOpened = false; // of the source, as the next two
+  #startedAt = 0; // ms
+  #wait = 0; // s
   /** @type {any} */
   #renewal;
   /** @type {string | undefined} */
@@ -87,7 +87,7 @@ export class Connection {
     if (this.#deadline?.isBackoff) this.#open();
   }
 
-  /** Runs what is overdue: timers stop during sleep, and are slow in a hidden page. */
+  /** Runs what is overdue: timers stop during sleep. */
   wake() {
     if (this.#deadline && this.due === 0) this.#deadline.run();
   }
@@ -98,7 +98,7 @@ export class Connection {
     this.#notify({ type: "wait", reason: this.#interruption });
   }
 
-  /** Goes on with another request, from the cursor: no interruption. */
+  /** Goes on with another request: no interruption. */
   #continue() {
     const isOpen = this.#isOpen;
     this.#release();
@@ -126,7 +126,6 @@ export class Connection {
     return this.#options.now() - this.#startedAt;
   }
 
-  /** Opens another stream before a proxy cuts this one. */
   #renewInTime() {
     const { timers } = this.#options;
     const { renewal } = this.#delivery;
@@ -140,7 +139,7 @@ export class Connection {
   }
 
   /**
-   * Nothing has come. If the server answers another request, something between holds the stream back.
+   * If the server answers another request, something holds the stream back.
    *
    * @type {(source: EventSource, url: string) => Promise<void>}
    */
@@ -181,7 +180,7 @@ export class Connection {
         this.#notify({ type: "event", name, data: event.data, id });
       });
     }
-    on("open", () => this.#started()); // again after the browser has reconnected
+    on("open", () => this.#started()); // also by the browser
     on("error", () => this.#failed(source, url));
   }
 

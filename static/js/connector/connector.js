@@ -80,7 +80,7 @@ class Connector {
     this.#transport.join();
   }
 
-  /** Not without a user and an account, nor in `html`, whose fragments do not name their stream. */
+  /** Not in `html`, whose fragments do not name their stream. */
   #isShared() {
     const { user, account, format, share = canShare() } = this.#options;
     return share && user !== undefined && account !== undefined && format !== "html";

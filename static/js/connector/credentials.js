@@ -2,7 +2,7 @@
 
 import { readSession } from "./session.js";
 
-/** What authorises the requests of a tab: the browser's session with its CSRF token, or a visitor's token. */
+/** What authorises the requests of a tab: the session with its CSRF token, or a visitor's token. */
 export class Credentials {
   #options;
   /** @type {string | undefined} */
@@ -27,7 +27,7 @@ export class Credentials {
     return this.#options.token !== undefined && this.#token === undefined;
   }
 
-  /** What an action sends: compare it with a later one to find out whether it was renewed. */
+  /** What an action sends. Another one later was renewed. */
   get secret() {
     return this.#options.token ? (this.#token ?? "") : (this.#csrf ?? metaOf()?.content ?? "");
   }

@@ -1,4 +1,4 @@
-/** Cursors: `epoch-ms-n`, opaque outside of this file. Those of one epoch are totally ordered, others not comparable. */
+/** Cursors: `epoch-ms-n`. Those of one epoch are ordered, others are not comparable. */
 
 const PATTERN = /^([A-Za-z0-9]+)-(\d{1,15})-(\d{1,9})$/;
 

@@ -1,18 +1,15 @@
-/**
- * How events come through what is between the page and the server: streamed, or by long polling where a proxy holds
- * responses back until they are complete; and the age at which a proxy cuts streams. docs/connector.md has the states.
- */
+/** Whether events are streamed, or come by long polling. docs/connector.md has the states. */
 
 /** @import { DeliveryMemory, DeliveryOptions } from "./types" */
 
-const OPENING = [5_000, 60_000]; // ms in which a stream opens: at first, and at most, after it was taken for held back
-const WAIT = 10; // s of a request of long polling
-const FIRST_WAIT = 1; // s of the first one, which shows whether a complete response comes through
-const TRIAL = [60_000, 1_800_000]; // ms until streaming is tried again: at first, and at most
-const AGES = [10_000, 600_000]; // ms of a stream that a proxy may have cut by its age
-const SIMILAR = 0.1; // by which two such ages differ at most
-const MARGIN = 0.9; // of the age, at which the connector reconnects by itself
-const RENEWALS = 20; // after which a stream is left open, for the limit may be gone
+const OPENING = [5_000, 60_000]; // ms for stream.open: at first, at most
+const WAIT = 10; // s
+const FIRST_WAIT = 1; // s of the first request, which shows whether a complete response comes through
+const TRIAL = [60_000, 1_800_000]; // ms until streaming is tried again: at first, at most
+const AGES = [10_000, 600_000]; // ms at which a proxy may cut every stream
+const SIMILAR = 0.1;
+const MARGIN = 0.9; // of that age: the connector is faster
+const RENEWALS = 20; // after which one stream is left open
 
 export class Delivery {
   #now;
@@ -23,9 +20,9 @@ export class Delivery {
   #opening = OPENING[0];
   #trialDelay = TRIAL[0];
   #trialAt = 0;
-  /** @type {number | undefined} the age at which streams are cut, ms */
+  /** @type {number | undefined} */
   #age;
-  #lastAge = 0; // of the last stream that was cut
+  #lastAge = 0; // of a stream that was cut
   #renewals = 0;
 
   /** @param {DeliveryOptions} options */
@@ -51,18 +48,16 @@ export class Delivery {
     return this.#state === "polling" || this.#state === "trial";
   }
 
-  /** ms in which `stream.open` comes, unless something holds it back. */
   get opening() {
     return this.#state === "trial" ? OPENING[0] : this.#opening;
   }
 
-  /** ms after which a stream is opened anew, before it is cut; undefined for no limit. */
+  /** ms after which a stream is opened anew, before it is cut. */
   get renewal() {
     if (this.#age === undefined || this.#state !== "streaming" || this.#renewals >= RENEWALS) return undefined;
     return this.#age * MARGIN;
   }
 
-  /** `stream.open` has come. */
   opened() {
     if (this.#state === "suspected") this.#poll(TRIAL[0]);
     if (this.#state === "trial") this.#stream();
@@ -74,19 +69,19 @@ export class Delivery {
     if (this.#state === "trial") this.#poll(Math.min(this.#trialDelay * 2, TRIAL[1]));
   }
 
-  /** A request of long polling has ended without `stream.open`: it is the server that is silent, not a proxy. */
+  /** Long polling brought nothing either: it is the server. */
   silent() {
     if (this.#state !== "suspected") return;
     this.#state = "streaming";
     this.#opening = Math.min(this.#opening * 2, OPENING[1]);
   }
 
-  /** The network has changed, or the link was cut: the way may be another one. */
+  /** The way may be another one. */
   interrupted() {
     if (this.#state === "polling") this.#trialAt = this.#now();
   }
 
-  /** An open stream has lasted for `age` ms, and was cut without `stream.closed`. @param {number} age */
+  /** @param {number} age  ms of an open stream that was cut */
   cut(age) {
     if (this.#state !== "streaming" || age < AGES[0] || age > AGES[1]) return;
     if (Math.abs(age - this.#lastAge) <= SIMILAR * age) this.#age = Math.min(age, this.#lastAge);
@@ -95,12 +90,11 @@ export class Delivery {
     this.#save();
   }
 
-  /** A stream was opened anew because of its age. */
   renewed() {
     this.#renewals++;
   }
 
-  /** A stream has lasted for `age` ms. @param {number} age */
+  /** @param {number} age  ms of a stream that was closed here */
   lasted(age) {
     if (this.#age === undefined || age < this.#age * (1 + SIMILAR)) return;
     this.#age = undefined;
@@ -108,7 +102,7 @@ export class Delivery {
     this.#save();
   }
 
-  /** @param {number} delay  ms until streaming is tried again */
+  /** @param {number} delay  ms */
   #poll(delay) {
     this.#state = "polling";
     this.#trialDelay = delay;
@@ -136,7 +130,7 @@ export class Delivery {
       if (memory.age === undefined && memory.delay === undefined) this.#storage?.removeItem(this.#key);
       else this.#storage?.setItem(this.#key, JSON.stringify(memory));
     } catch {
-      // full, or forbidden: the page finds out again
+      // The page finds out again.
     }
   }
 }
@@ -160,7 +154,7 @@ function storageOf(page) {
   try {
     return page.localStorage;
   } catch {
-    return undefined; // a browser may forbid it
+    return undefined; // forbidden
   }
 }
 

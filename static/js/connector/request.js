@@ -42,11 +42,7 @@ export async function probe(url, fetch = globalThis.fetch) {
   }
 }
 
-/**
- * Whether the server of `url` answers an ordinary request.
- *
- * @param {string} url
- */
+/** @param {string} url  of a stream, whose server is asked */
 export async function reach(url, fetch = globalThis.fetch) {
   const health = url.replace(/\?.*/, "").replace(/[^/]*$/, "");
   try {

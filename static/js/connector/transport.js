@@ -6,32 +6,30 @@
 import { Leader } from "./leader.js";
 
 /**
- * The messages between tabs: kind, sender, fields, meaning. A follower's also has `tab`, its sender; a leader's `term`,
- * which grows with each leader, and `due`, the ms until its next message at the latest. types.d.ts has the types.
+ * The messages between tabs, and who sends them. types.d.ts has their fields and meanings.
  *
  * @type {Record<FollowerMessage["type"] | LeaderMessage["type"], "follower" | "leader">}
  */
 const SENDERS = {
-  want: "follower", //  streams                    all streams that the tab wants, with their cursors
-  bye: "follower", //                              the tab leaves
-  wake: "follower", //                             run what is overdue; answered by open or wait
-  retry: "follower", //                            the network is back: end the back-off
-  open: "leader", //    from, streams, resumed,    live, or `delayed`: everything after `from` follows
-  //                    id, delayed
-  wait: "leader", //    reason                     not live; with a reason if interrupted
-  event: "leader", //   name, data, id             an event of the server
-  ping: "leader", //    lag, id                    a heartbeat of the server
-  reset: "leader", //   reason, id                 missed events can't be replayed; continues after `id`
-  refused: "leader", // stream, status, reason     one stream ended for good
-  ended: "leader", //   status, reason             all streams ended for good
-  full: "leader", //    tab                        no room for the tab: it becomes direct
+  want: "follower",
+  bye: "follower",
+  wake: "follower",
+  retry: "follower",
+  open: "leader",
+  wait: "leader",
+  event: "leader",
+  ping: "leader",
+  reset: "leader",
+  refused: "leader",
+  ended: "leader",
+  full: "leader",
 };
 const VERSION = 3; // of these messages; tabs of two versions do not share
 
 const GRACE = 3_000; // ms of a leader's delay, until it is asked, and again until it is replaced
 const FIRST_MESSAGE = 2_000; // ms
 
-/** Web Locks exist in secure contexts only, and an intranet may have plain HTTP. */
+/** Web Locks exist in secure contexts only. */
 export function canShare({ navigator, BroadcastChannel } = globalThis) {
   return navigator?.locks !== undefined && BroadcastChannel !== undefined;
 }
@@ -103,7 +101,7 @@ export class SharedTransport {
     this.#tab = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("");
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => this.#receive(data);
-    // Each tab also holds a lock of its own, so that the leader notices its end, even a crash.
+    // By this lock the leader notices the tab's end.
     const present = () => {
       this.#isPresent = true;
       this.#queue(signal);
@@ -243,7 +241,7 @@ function isFromFollower({ type }) {
 }
 
 /**
- * Holds a lock until `release` or `signal`. `lost` is called if it is stolen, or forbidden. https://www.w3.org/TR/web-locks/
+ * Holds a lock until `release` or `signal`. `lost` is called if it is stolen, or forbidden.
  *
  * @type {(name: string, signal: AbortSignal, granted: (release: () => void) => void, lost?: () => void, options?: {steal?: boolean}) => void}
  */

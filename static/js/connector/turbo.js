@@ -1,4 +1,4 @@
-/** Applies `<turbo-stream>` elements. A replay changes nothing: an element is dropped if the page has its id and version. */
+/** Applies `<turbo-stream>` elements. A replay changes nothing: what the page has is dropped. */
 
 /**
  * Compares `data-version`s. An equal one is stale: a replayed message must not move to the end of the thread.

@@ -115,8 +115,16 @@ export interface Want {
   joined?: boolean;
 }
 
-/** The messages of the table in transport.js, from a follower and from the leader. */
+/**
+ * The messages of the table in transport.js. From a follower: `want`, all streams that the tab wants, with their cursors;
+ * `bye`, the tab leaves; `wake`, run what is overdue, answered by `open` or `wait`; `retry`, the network is back: end the
+ * back-off.
+ */
 export type FollowerMessage = { type: "want"; streams: Want[] } | { type: "bye" } | { type: "wake" } | { type: "retry" };
+/**
+ * From the leader: those of the connection; `refused`, one stream ended for good; `ended`, all did; `full`, no room for
+ * the tab, which becomes direct.
+ */
 export type LeaderMessage =
   | (Open & { streams: string[] })
   | Exclude<ConnectionMessage, Open | Closed>
@@ -126,7 +134,7 @@ export type LeaderMessage =
 
 /** As received: `tab` is the sender. */
 export type FromFollower = FollowerMessage & { tab: string };
-/** As received: `term` is the leader's, `due` the ms within which its next message follows. */
+/** As received: `term` grows with each leader; `due` are the ms within which its next message follows. */
 export type FromLeader = LeaderMessage & { term: number; due: number };
 
 /** A handler for each kind of message. */

@@ -43,7 +43,7 @@ export function startComposer(page, outgoing, thread) {
   const typing = new TypingNotifier((data) => page.connector.perform(`conversation:${page.conversation}`, "typing", data).catch(() => {}));
   const mentions = startMentions(text, () => draft.private);
 
-  /** What is in the box, and what waits beside it. A text never changes its readers: switching changes the box. */
+  // A text never changes its readers: switching changes the box.
   const draft = { reply: "", note: "", private: note.checked };
   const kind = () => (draft.private ? "note" : "reply");
 
@@ -81,14 +81,14 @@ export function startComposer(page, outgoing, thread) {
     byId("new-messages")?.remove();
     thread.toLatest();
   };
-  /** Takes the texts of another tab: both tabs write on one draft. @param {import("./types").Draft} written */
+  /** @param {import("./types").Draft} written  in another tab */
   const adopt = ({ reply, note: noted }) => {
     Object.assign(draft, { reply, note: noted });
     if (text.value !== draft[kind()]) text.value = draft[kind()];
     refresh();
   };
   const restore = () => {
-    draft[kind()] = text.value; // restored by the browser, with the switch
+    draft[kind()] = text.value; // the browser's
     const kept = drafts.read(page.conversation);
     if (kept.reply || kept.note) Object.assign(draft, kept);
     note.checked = draft.private;
@@ -112,7 +112,7 @@ export function startComposer(page, outgoing, thread) {
     const written = drafts.writtenElsewhere(event, page.conversation);
     if (written) adopt(written);
   });
-  // They leave a page whose user was signed out in another tab, which has deleted the drafts.
+  // After a sign-out in another tab, which has deleted the drafts.
   for (const id of /** @type {const} */ (["live", "notice"])) byId(id).addEventListener("click", keep, { capture: true });
   find(document, 'form[action="/logout"]').addEventListener("submit", () => drafts.clear());
 
@@ -129,9 +129,7 @@ export function startComposer(page, outgoing, thread) {
 
 /** @param {import("./types").Draft} draft */
 function showKept({ reply, note, private: isPrivate }) {
-  const kept = isPrivate ? reply : note;
-  byId("kept").hidden = isBlank(kept);
-  byId("kept").textContent = isPrivate ? "Your reply is kept." : "Your note is kept.";
+  byId("kept").textContent = isBlank(isPrivate ? reply : note) ? "" : `Your ${isPrivate ? "reply" : "note"} is kept.`;
 }
 
 /** @param {HTMLTextAreaElement} text */

@@ -1,4 +1,4 @@
-/** Unsent texts, per user and conversation, kept through reloads and closed tabs: a reply and a note, never one for the other. */
+/** Unsent replies and notes, per user and conversation, kept through reloads and closed tabs. */
 
 /** @import { Draft } from "./types" */
 
@@ -35,8 +35,7 @@ export class Drafts {
   }
 
   /**
-   * The draft as another tab has just written it, or null. A removal is no change of the text: after the last message it
-   * follows one, and at a sign-out the text stays in the box.
+   * A removal is no change: at a sign-out the text stays in the box.
    *
    * @type {(event: StorageEvent, conversation: number | string) => Draft | null}
    */
@@ -52,11 +51,7 @@ export class Drafts {
   }
 }
 
-/**
- * `content` is of a version that kept one text.
- *
- * @type {(kept: {reply?: unknown, note?: unknown, private?: unknown, content?: unknown}) => Draft}
- */
+/** @type {(kept: {reply?: unknown, note?: unknown, private?: unknown, content?: unknown}) => Draft} `content`: of a former version */
 function draftOf({ reply, note, private: isPrivate, content }) {
   const isNote = isPrivate === true;
   return { reply: text(reply ?? (isNote ? "" : content)), note: text(note ?? (isNote ? content : "")), private: isNote };

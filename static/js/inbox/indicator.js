@@ -6,7 +6,7 @@ import { LiveState } from "./live_state.js";
 /** @type {Record<string, string>} */
 const WORDS = { connecting: "Connecting…", live: "Live", delayed: "Live, delayed", late: "Behind", reconnecting: "Reconnecting…", offline: "Offline" };
 
-const DELAYED = "Something between this browser and the server holds answers back. New messages come a moment later.";
+const DELAYED = "Something on the way holds answers back: messages come a moment later.";
 
 /** @type {(state: string, numbers: {lag?: number, seconds?: number}) => string} */
 export function detail(state, { lag = 0, seconds = 0 }) {

@@ -1,4 +1,4 @@
-/** Single keys. They can be switched off (WCAG 2.2, 2.1.4). */
+/** Single keys, which can be switched off (WCAG 2.1.4). */
 
 /** @import { Composer, Page } from "./types" */
 

@@ -4,7 +4,7 @@ import { byId, children, find, findAll, focus } from "./dom.js";
 import { loadMore } from "./paging.js";
 
 /**
- * Only the server can search: with `q`, listed rows stay or go by the rest of the view, and none is added.
+ * With `q`, listed rows stay or go by the rest of the view, and none is added: only the server can search.
  *
  * @type {(row: Row, view: View) => boolean}
  */

@@ -1,4 +1,4 @@
-/** What the page may say of its connection: neither more than is certain, nor another thing each second. */
+/** What the page may say of its connection. */
 
 const MIN_LAG = 3; // s
 const LIFE = 10_000; // ms; a connection that was cut sooner may be cut again

@@ -1,4 +1,4 @@
-/** Loads the page of a link when it is scrolled near. The link works without script. */
+/** Loads the page of a link when it is scrolled near. */
 
 import { Backoff } from "../connector/backoff.js";
 import { find } from "./dom.js";

@@ -1,4 +1,4 @@
-/** Sends how far the thread was read, once that has been in sight for a moment. */
+/** Sends how far the thread was read. */
 
 /** @import { Page, Part } from "./types" */
 

@@ -1,6 +1,6 @@
 /** @import { Callbacks, Connector, Subscription } from "../connector/connector" */
 
-/** The page's subscriptions: they end with the session, and go on from their cursors once its user is signed in again. */
+/** The page's subscriptions. They end with the session, and go on once its user is signed in again. */
 export class Streams {
   #connector;
   #callbacks;

@@ -3,7 +3,7 @@
 const FIRST_STRONG_ISOLATE = "\u2068";
 const POP_ISOLATE = "\u2069";
 const PARAGRAPH = /([\n\r\x1c-\x1e\x85\u2028\u2029])/;
-/** Bidirectional controls, and scripts that are written from right to left. */
+/** Bidirectional controls, and scripts from right to left. */
 const DIRECTED = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 const INVISIBLE = /^[\s\p{Cc}\p{DI}\u2800]*$/u;
 

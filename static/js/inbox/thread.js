@@ -49,7 +49,7 @@ export class Thread {
     if (this.#hasNewest) this.#scrolling.toBottom();
   }
 
-  /** False in a thread that was opened at an old message, as long as there is a gap before the newest. */
+  /** False as long as there is a gap before the newest message. */
   get #hasNewest() {
     return this.#list.dataset.newest === "true";
   }

@@ -113,6 +113,7 @@ export interface ElementsById {
   keys: HTMLElement;
   "keys-help": HTMLElement;
   left: HTMLElement;
+  kept: HTMLElement;
   live: HTMLElement;
   mentions: HTMLElement;
   messages: HTMLElement | null;

@@ -1,4 +1,4 @@
-/** RFC 9562, version 4. `crypto.randomUUID` exists in secure contexts only, and an intranet may have plain HTTP. */
+/** RFC 9562, version 4. `crypto.randomUUID` exists in secure contexts only. */
 export function uuid(crypto = globalThis.crypto) {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
