@@ -80,7 +80,9 @@ def split(pieces: Iterator[bytes]) -> tuple[list[bytes], Iterator[bytes]]:
     """An answer's lines of the head, and its body without a framing."""
     read = b""
     while b"\r\n\r\n" not in read:
-        read += next(pieces)
+        if not (piece := next(pieces, b"")):
+            raise OSError("the server has gone")
+        read += piece
     head, _, body = read.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     chunked = any(line.lower().startswith(b"transfer-encoding") for line in lines)
