@@ -17,20 +17,22 @@ def client(environ: dict[str, Any] | None = None) -> str:
     With RTAPP_PROXIES it is the one that the outermost of them wrote into X-Forwarded-For. If that
     is no address, it is the innermost proxy's own: a client could send another text each time.
     """
-    environ = request.environ if environ is None else environ
-    before = environ.get("werkzeug.proxy_fix.orig") or {}
-    for text in (environ.get("REMOTE_ADDR"), before.get("REMOTE_ADDR")):
-        if (address := parsed(text or "")) is not None:
-            return str(address)
-    return UNKNOWN
+    found = sender(request.environ if environ is None else environ)
+    return str(found) if found is not None else UNKNOWN
 
 
-def network(address: str) -> str:
-    """What one client has: its address, of IPv6 its /64. UNKNOWN stays as it is."""
-    if address == UNKNOWN:
+def network() -> str:
+    """What the request's client has: its address, of IPv6 its /64; or UNKNOWN."""
+    found = sender(request.environ)
+    if found is None:
         return UNKNOWN
-    bits = PREFIX[ipaddress.ip_address(address).version]
-    return str(ipaddress.ip_network((address, bits), strict=False))
+    return str(ipaddress.ip_network((found, PREFIX[found.version]), strict=False))
+
+
+def sender(environ: dict[str, Any]) -> IPv4Address | IPv6Address | None:
+    before = environ.get("werkzeug.proxy_fix.orig") or {}
+    texts = (environ.get("REMOTE_ADDR"), before.get("REMOTE_ADDR"))
+    return next((found for text in texts if (found := parsed(text or "")) is not None), None)
 
 
 def parsed(text: str) -> IPv4Address | IPv6Address | None:

@@ -51,7 +51,7 @@ def principal() -> str:
 
 
 def address() -> str:
-    return f"address {addresses.network(addresses.client())}"
+    return f"address {addresses.network()}"
 
 
 def email() -> str:

@@ -1,16 +1,12 @@
 """The embedded server: all that one process needs, started and stopped in order."""
 
-import errno
 import logging
-import os
 import signal
-import stat
 import sys
 
 import gevent
 from flask import Flask
 from flask_migrate import upgrade
-from gevent import socket
 from gevent.event import Event
 from gevent.pool import Pool
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,10 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from rtapp import database
 from rtapp import schema
 from rtapp import seed
-from rtapp.config import SOCKET
 from rtapp.config import Settings
 from rtapp.config import is_socket
 from rtapp.events.outbox import Relay
+from rtapp.listener import BACKLOG
+from rtapp.listener import cannot_listen
+from rtapp.listener import listener
 from rtapp.realtime.backoff import first_line
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.embedded_redis import EmbeddedRedisError
@@ -34,7 +32,6 @@ from rtapp.realtime.limits import raise_descriptor_limit
 from rtapp.reopener import Reopener
 
 ACCEPTED_PER_TURN = 12  # connections accepted before others get a turn: 0.8 ms of work each
-BACKLOG = 1024  # connections that the kernel keeps until they are accepted
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 LOG_TIME = "%Y-%m-%dT%H:%M:%S%z"  # with the offset from UTC
 RESTART_DELAY = 1.0  # s between two checks of the embedded Redis
@@ -136,47 +133,6 @@ def keep(embedded: EmbeddedRedis) -> None:
                 embedded.start()
             except EmbeddedRedisError:
                 logger.exception("The embedded redis-server did not start")
-
-
-def listener(settings: Settings) -> socket.socket | tuple[str, int]:
-    """What to accept connections from. Exits with a message if there can't be a unix socket."""
-    if not is_socket(settings.host):
-        return settings.host, settings.port
-    path = settings.host.removeprefix(SOCKET)
-    listening = socket.socket(socket.AF_UNIX)
-    try:
-        remove_abandoned(path)
-        listening.bind(path)
-        # A proxy is another user. Access is limited by the folder.
-        os.chmod(path, 0o666)  # noqa: S103
-        listening.listen(BACKLOG)
-    except OSError as error:
-        sys.exit(cannot_listen(settings, error))
-    return listening
-
-
-def remove_abandoned(path: str) -> None:
-    """Remove the socket of a server that was killed. Raises OSError if one accepts connections."""
-    if not (os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode)):
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-
-
-def cannot_listen(settings: Settings, error: OSError) -> str:
-    if is_socket(settings.host):
-        return (
-            f"rtapp: can't listen on {settings.host} ({error.strerror}). Set HOST to a free path."
-        )
-    return (
-        f"rtapp: can't listen on {settings.host}:{settings.port} ({error.strerror}). "
-        "Set HOST and PORT to a free address."
-    )
 
 
 def announce(settings: Settings, server: HandOffServer) -> None:

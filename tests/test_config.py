@@ -22,6 +22,17 @@ def test_settings_have_the_documented_defaults(tmp_path):
     assert settings.proxies == 0
 
 
+@pytest.mark.parametrize(
+    ("more", "proxies"),
+    [({"HOST": "::1"}, 0), ({"HOST": "unix:/run/x"}, 1),
+     ({"HOST": "unix:/run/x", "RTAPP_PROXIES": "0"}, 0)],
+)  # fmt: skip
+def test_a_unix_socket_has_one_proxy_in_front_of_it_unless_the_setting_is_another(
+    tmp_path, more, proxies
+):
+    assert read(tmp_path, **more).proxies == proxies
+
+
 def test_rate_limits_are_disabled_only_by_the_value_off(tmp_path):
     assert not read(tmp_path, RTAPP_RATE_LIMITS="off").rate_limits
     with pytest.raises(SettingsError, match="RTAPP_RATE_LIMITS"):

@@ -20,7 +20,16 @@ RUNGS = (
         ),
     ),
     (1, ("rtapp.config", "rtapp.realtime")),
-    (2, ("rtapp.access_log", "rtapp.extensions", "rtapp.errors", "rtapp.sql_errors")),
+    (
+        2,
+        (
+            "rtapp.access_log",
+            "rtapp.extensions",
+            "rtapp.errors",
+            "rtapp.listener",
+            "rtapp.sql_errors",
+        ),
+    ),
     (3, ("rtapp.database", "rtapp.models")),
     (4, ("rtapp.access", "rtapp.events", "rtapp.schema")),
     (

@@ -100,11 +100,12 @@ class FanOut:
     def _follows(self, channel: Channel, message: Message) -> bool:
         self._high_water_marks.observe(channel.topic.account_id, message.cursor)
         advance = channel.advance(message)
+        if advance is Advance.NEXT and message.event != RESET:
+            return True
         if advance is Advance.GAP:
             metrics.GAPS.inc()
-        elif advance is Advance.SEEN or message.event != RESET:
-            return advance is Advance.NEXT
-        self._hub.catch_up_all(channel)  # a reset, too, is for the replay
+        if advance is not Advance.SEEN:
+            self._hub.catch_up_all(channel)  # a reset, too, is for the replay
         return False
 
     def _write(self, channel: Channel, deliveries: list[Delivery]) -> None:

@@ -104,7 +104,8 @@ def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) 
     format = requested_format()
     cursor = requested_cursor()
     wait = requested_wait()
-    refuse_too_many(hub, subscriber)
+    address = addresses.network()
+    refuse_too_many(hub, subscriber, address)
     return Subscription(
         account_id=0,
         streams=streams,
@@ -113,7 +114,7 @@ def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) 
         cursor=cursor,
         user_id=subscriber,
         credential=auth.credential(),
-        address=addresses.network(addresses.client()),
+        address=address,
         wait=wait,
         authorised=False,
     )
@@ -223,14 +224,13 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
         return allowed
 
 
-def refuse_too_many(hub: Hub, subscriber: int) -> None:
+def refuse_too_many(hub: Hub, subscriber: int, address: str) -> None:
     if len(hub) >= max_streams():
         raise Unavailable(
             "This server holds as many streams as it can.",
             headers={"Retry-After": str(RETRY_AFTER)},
         )
     limits = [(hub.users[subscriber], current_app.config["STREAMS_PER_USER"])]
-    address = addresses.network(addresses.client())
     if address != addresses.UNKNOWN:
         limits.append((hub.addresses[address], current_app.config["STREAMS_PER_ADDRESS"]))
     if any(limit and open >= limit for open, limit in limits):

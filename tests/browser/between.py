@@ -1,6 +1,5 @@
 """Proxies as they are between a browser and a server: each meddles with streams in one way."""
 
-import contextlib
 import itertools
 import random
 import select
@@ -28,29 +27,15 @@ class Between(Proxy):
     about = "passes all on"
 
     def __init__(self, server: str):
-        self.paths: list[str] = []  # of each request for a stream
         self.read = b""  # of the server's answers
         super().__init__(server)
 
-    def _serve(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError):
-            request = self._request(client)
-            if not request:
-                return
-            method, path = request.decode("latin-1").split(" ")[:2]
-            if path.startswith("/streams"):
-                self.asked.append((time.monotonic(), method))
-                self.paths.append(path)
-                if (refusal := self.refusal()) is not None:
-                    client.sendall(refusal)
-                    return
-            with socket.create_connection(self._upstream) as server:
-                server.sendall(self.request(request))
-                pieces = self._read(client, server)
-                first = next(pieces, b"")
-                answer = itertools.chain([first], pieces)
-                for data in answer if NO_BODY in first[:20] else self.response(answer):
-                    client.sendall(data)
+    def _pass_on(self, client: socket.socket, server: socket.socket, is_stream: bool) -> None:
+        pieces = self._read(client, server)
+        first = next(pieces, b"")
+        answer = itertools.chain([first], pieces)
+        for data in answer if NO_BODY in first[:20] else self.response(answer):
+            client.sendall(data)
 
     def _read(self, client: socket.socket, server: socket.socket) -> Iterator[bytes]:
         """The pieces of the answer, until either end hangs up."""
@@ -64,13 +49,6 @@ class Between(Proxy):
                     return
                 self.read += data
                 yield data
-
-    def refusal(self) -> bytes | None:
-        """What to answer a request for a stream with, if it is not passed on."""
-        return None
-
-    def request(self, request: bytes) -> bytes:
-        return request
 
     def response(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield from pieces
@@ -207,6 +185,8 @@ class FailsWith504(Fails):
 
 class CutsByAge(Between):
     """Cuts every response at a fixed age."""
+
+    about = "cuts every response at the same age"
 
     def __init__(self, server: str):
         self.cut_streams = 0

@@ -34,6 +34,7 @@ class Proxy:
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.mode = "pass"
         self.asked: list[tuple[float, str]] = []  # time (s) and method of each request for a stream
+        self.paths: list[str] = []  # of each of these
         self._cuts = 0
         self._stopped = False
         self._threads = [threading.Thread(target=self._accept)]
@@ -74,12 +75,21 @@ class Proxy:
             is_stream = path.startswith("/streams")
             if is_stream:
                 self.asked.append((time.monotonic(), method))
-            if is_stream and self.mode in ANSWERS:
-                client.sendall(ANSWERS[self.mode])
-                return
+                self.paths.append(path)
+                if (refusal := self.refusal()) is not None:
+                    client.sendall(refusal)
+                    return
             with socket.create_connection(self._upstream) as server:
-                server.sendall(request)
+                server.sendall(self.request(request))
                 self._pass_on(client, server, is_stream)
+
+    def refusal(self) -> bytes | None:
+        """What to answer a request for a stream with, if it is not passed on."""
+        return ANSWERS.get(self.mode)
+
+    def request(self, request: bytes) -> bytes:
+        """What to pass on in place of a request."""
+        return request
 
     def _request(self, client: socket.socket) -> bytes:
         """Read one request with its body, and make it the last of its connection."""

@@ -38,6 +38,7 @@ OUTCOMES = {
     between.Fails: Outcome("live", "gives up", "gives up"),
     between.FailsWith503: Outcome("live", "gives up", "gives up"),
     between.FailsWith504: Outcome("live", "gives up", "gives up"),
+    between.CutsByAge: Outcome("live", "live"),
     between.SpeaksHttp10: Outcome("live", "live"),
     between.Repeats: Outcome("live", "live"),
     between.IsSlow: Outcome("live", "live"),

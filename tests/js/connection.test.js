@@ -4,28 +4,15 @@ import test from "node:test";
 import { Backoff } from "../../static/js/connector/backoff.js";
 import { Connection, HEARTBEAT } from "../../static/js/connector/connection.js";
 import { probe, streamUrl } from "../../static/js/connector/request.js";
-import { FakeEventSource, FakeTimers, settled, cursorIn } from "./fakes.js";
+import { FakeEventSource, FakeTimers, faked, settled, cursorIn } from "./fakes.js";
 
 const DEAD = 2.5 * HEARTBEAT;
 
 function setUp(options = {}) {
   const received = [];
   const timers = new FakeTimers();
-  FakeEventSource.instances = [];
-  const connection = new Connection(
-    {
-      streams: ["account:1", "conversation:3"],
-      format: "turbo",
-      cursor: "e-1-0",
-      EventSource: FakeEventSource,
-      timers,
-      now: timers.wallClock,
-      random: () => 0.5,
-      probe: async () => ({ status: 503 }),
-      ...options,
-    },
-    (message) => received.push(message),
-  );
+  const address = { streams: ["account:1", "conversation:3"], format: "turbo", cursor: "e-1-0" };
+  const connection = new Connection({ ...address, ...faked(timers), ...options }, (message) => received.push(message));
   const delivered = () => received.filter(({ type, reason }) => type !== "wait" || reason);
   const types = () => delivered().map(({ type }) => type).filter((type, i, all) => type !== "wait" || all[i - 1] !== "wait");
   return { connection, timers, delivered, types, sources: FakeEventSource.instances, last: () => FakeEventSource.instances.at(-1) };

@@ -4,7 +4,7 @@ import test from "node:test";
 import { Connection, HEARTBEAT } from "../../static/js/connector/connection.js";
 import { Delivery } from "../../static/js/connector/delivery.js";
 import { reach } from "../../static/js/connector/request.js";
-import { FakeEventSource, FakeTimers, settled } from "./fakes.js";
+import { FakeEventSource, FakeTimers, faked, settled } from "./fakes.js";
 
 const OPENING = 5_000;
 const MINUTE = 60_000;
@@ -18,22 +18,8 @@ class Memory extends Map {
 
 function setUp({ storage = new Memory(), isReachable = true, timers = new FakeTimers(), ...options } = {}) {
   const received = [];
-  FakeEventSource.instances = [];
-  const connection = new Connection(
-    {
-      streams: ["account:1"],
-      cursor: "e-1-0",
-      EventSource: FakeEventSource,
-      timers,
-      now: timers.wallClock,
-      random: () => 0.5,
-      probe: async () => ({ status: 503 }),
-      reach: async () => isReachable,
-      storage,
-      ...options,
-    },
-    (message) => received.push(message),
-  );
+  const own = { streams: ["account:1"], cursor: "e-1-0", reach: async () => isReachable, storage };
+  const connection = new Connection({ ...own, ...faked(timers), ...options }, (message) => received.push(message));
   const sources = FakeEventSource.instances;
   const last = () => sources.at(-1);
   const opens = () => received.filter(({ type }) => type === "open");

@@ -87,3 +87,9 @@ export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 export const cursorIn = (source) => new URL(source.url, "http://x").searchParams.get("last_event_id");
 export const streamsIn = (source) => new URL(source.url, "http://x").searchParams.getAll("stream");
+
+/** Options of a connection that is driven by fakes. */
+export function faked(timers) {
+  FakeEventSource.instances = [];
+  return { EventSource: FakeEventSource, timers, now: timers.wallClock, random: () => 0.5, probe: async () => ({ status: 503 }) };
+}
