@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
@@ -140,6 +141,8 @@ class LimitedConnection(psycopg.Connection[Any]):
                 unfinished = self.pgconn.transaction_status == TransactionStatus.ACTIVE
                 if unfinished and (late or not isinstance(error, psycopg.Error)):
                     self.close()  # nothing can follow on this connection
+                    with suppress(psycopg.Error):
+                        gen.close()  # what a pipeline would still send fails here, not in the log
                 raise
 
 

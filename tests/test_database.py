@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from contextlib import ExitStack
 from contextlib import closing
 
 import gevent
@@ -104,6 +105,21 @@ def test_inside_unlimited_a_statement_takes_as_long_as_it_takes(app, monkeypatch
         monkeypatch.setattr(database, "WAIT_LIMIT", 0.01)
         with database.unlimited():
             db.session.execute(text("SELECT pg_sleep(0.3)"))
+
+
+@only_postgres
+def test_a_pipeline_that_is_given_up_leaves_nothing_that_fails_in_the_log(app, monkeypatch):
+    with app.app_context():
+        pooled = db.engine.raw_connection()
+        connection = pooled.driver_connection
+        pipeline = ExitStack()
+        pipeline.enter_context(connection.pipeline())
+        connection.execute("SELECT pg_sleep(600)")
+        monkeypatch.setattr(database, "WAIT_LIMIT", 0.0)  # none left for what ends the pipeline
+        with pytest.raises(psycopg.OperationalError):
+            pipeline.close()
+        assert connection.closed
+        pooled.invalidate()
 
 
 def test_all_waits_of_a_request_together_have_a_limit(app, monkeypatch):
