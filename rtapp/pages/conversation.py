@@ -63,7 +63,10 @@ def one(conversation_id: int) -> Response | str:
         shown = customer_presenters.conversation(conversation, last[0] if last else None)
         return jsonify(conversation=shown, cursor=cursor)
     if wants_html():
-        view = inbox.View(**validation.parameters(inbox.ThreadView).model_dump())
+        shown = validation.parameters(inbox.ThreadView)
+        view = inbox.View(**shown.model_dump())
+        if shown.part == "thread":
+            return inbox.render_thread(principal, cursor, view, conversation)
         page = queries.conversations(
             access.membership_in(principal, account_id), **view.model_dump()
         )

@@ -72,7 +72,8 @@ class View(BaseModel):
 class ThreadView(View):
     """The part of a thread to show: `before`, `after` or around a `message`, else the newest.
 
-    `edit` is the message that the user is editing."""
+    `edit` is the message that the user is editing. `part`: the thread alone, without the list, for
+    a page that has it."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -80,6 +81,7 @@ class ThreadView(View):
     after: Annotated[int, Field(ge=0, le=ID_LIMIT)] | None = None
     message: Viewed | None = None
     edit: Viewed | None = None
+    part: Literal["thread"] | None = None
 
 
 def render(
@@ -108,6 +110,18 @@ def render(
         notifications=[presenters.notification(row) for row in notices.notifications],
         unread_notifications=unread_notifications(user, account_id),
         **(thread(user, conversation, view) if conversation is not None else {}),
+    )
+
+
+def render_thread(user: Agent, cursor: str, view: View, conversation: Conversation) -> str:
+    """The thread and its contact, for an inbox page that opens the conversation."""
+    return render_template(
+        "thread_alone.html",
+        account=db.session.get_one(Account, conversation.account_id),
+        me=user,
+        cursor=cursor,
+        view_query=view.query(),
+        **thread(user, conversation, view),
     )
 
 

@@ -1,60 +1,168 @@
 /** Editing and deleting in place. Without script, the link leads to a form. */
 
-/** @import { Page } from "./types" */
+/** @import { Composer, OpenConversation, Part } from "./types" */
 
-import { byId, clone, closest, field, find, focus } from "./dom.js";
+import { byId, children, clone, closest, field, find, findAll, focus } from "./dom.js";
 import { post } from "./forms.js";
-import { messageId } from "./messages.js";
+import { messageId, messagesIn } from "./messages.js";
 
 /**
- * @param {Page} page
- * @param {HTMLElement} list
+ * What is being written survives a reload, and what others do to the message.
+ *
+ * @type {(page: OpenConversation, list: HTMLElement, composer: Composer | null) => Part}
  */
-export function startEditing(page, list) {
+export function startEditing(page, list, composer) {
+  /** @param {HTMLElement} message */
+  const keyOf = (message) => `edit.${messageId(message)}`;
+
+  /** @param {HTMLElement} message */
+  const begin = async (message) => {
+    if (message.querySelector(".edit")) return;
+    const source = await sourceOf(message, page);
+    if (!source) return page.alert("The message could not be loaded to be edited. Try again.");
+    open(message, source).focus();
+  };
+
+  /** @type {(message: HTMLElement, source: {content: string, version: string}) => HTMLTextAreaElement} */
+  const open = (message, { content, version }) => {
+    const edit = clone(byId("edit-message"));
+    const form = find(edit, "form");
+    /** @type {HTMLTextAreaElement} */
+    const text = field(form, "content");
+    const discard = () => {
+      page.drafts.keep(keyOf(message), null);
+      const present = /** @type {HTMLElement} */ (edit.closest(".message"));
+      present.removeAttribute("data-editing");
+      edit.remove();
+      focus(present.querySelector(".change"));
+    };
+    const keep = () => page.drafts.keep(keyOf(message), { content: text.value, version: field(form, "version").value });
+
+    form.action = `/messages/${messageId(message)}`;
+    field(form, "version").value = version;
+    text.value = content;
+    find(form, "[data-cancel]").addEventListener("click", discard);
+    form.addEventListener("posted", discard);
+    form.addEventListener("refused", (event) => {
+      const { current } = /** @type {CustomEvent} */ (event).detail.body ?? {};
+      if (!current) return;
+      event.preventDefault();
+      conflict(edit, { version: String(current.version), isDeleted: !current.content });
+    });
+    find(form, "[data-to-composer]").addEventListener("click", () => {
+      composer?.insert(text.value);
+      discard();
+    });
+    const button = find(form, "[data-delete]");
+    button.addEventListener("click", async () => {
+      if (!isConfirmed(button)) return;
+      const { problem } = await post(page.session, `/messages/${messageId(message)}/delete`, new URLSearchParams());
+      if (problem) page.alert(problem);
+      else discard();
+    });
+    text.addEventListener("input", () => {
+      keep();
+      grow(text);
+    });
+    text.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") text.value === content ? discard() : text.blur();
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+      if (event.key !== "Tab") event.stopPropagation();
+    });
+    message.setAttribute("data-editing", "");
+    find(message, ".bubble").append(edit);
+    grow(text);
+    return text;
+  };
+
+  /** Edits that a reload has interrupted. @param {HTMLElement[]} messages */
+  const reopen = (messages) => {
+    for (const message of messages) {
+      const kept = page.drafts.texts(keyOf(message));
+      if (!kept || message.querySelector(".edit")) continue;
+      const version = String(kept.version);
+      open(message, { content: String(kept.content), version });
+      const isDeleted = message.matches(".deleted");
+      if (isDeleted || message.dataset.version !== version) conflict(find(message, ".edit"), { version: message.dataset.version ?? "", isDeleted });
+    }
+  };
+
   list.addEventListener("click", (event) => {
     const message = closest(event, ".change")?.closest(".message");
     if (!message || event.metaKey || event.ctrlKey) return;
     event.preventDefault();
-    open(/** @type {HTMLElement} */ (message), page);
+    begin(/** @type {HTMLElement} */ (message));
   });
+  reopen(messagesIn(list));
+
+  /** @type {(() => void)[]} */
+  let refocus = [];
+  return {
+    carry: (old, incoming) => {
+      /** @type {HTMLElement | null} */
+      const edit = old.matches(".message") ? old.querySelector(".edit") : null;
+      if (!edit) return;
+      const text = /** @type {HTMLTextAreaElement} */ (find(edit, "textarea"));
+      const { selectionStart, selectionEnd } = text;
+      if (document.activeElement === text) {
+        refocus.push(() => {
+          focus(text);
+          text.setSelectionRange(selectionStart, selectionEnd);
+        });
+      }
+      find(incoming, ".bubble").append(edit);
+      incoming.setAttribute("data-editing", "");
+      if (find(edit, "form").ariaBusy !== "true") conflict(edit, { version: incoming.dataset.version ?? "", isDeleted: incoming.matches(".deleted") });
+    },
+    changed: (arrived) => {
+      refocus.forEach((again) => again());
+      refocus = [];
+      reopen(arrived.filter((element) => element.matches("#messages > .message")));
+      arrived.filter((element) => element.matches("#messages")).forEach((messages) => reopen(children(messages)));
+    },
+  };
 }
 
-/** @type {(message: HTMLElement, page: Page) => void} */
-function open(message, page) {
-  if (message.querySelector(".edit")) return;
+/**
+ * The text of the message as the server has it: what is shown may be cut, or rendered.
+ *
+ * @type {(message: HTMLElement, page: OpenConversation) => Promise<{content: string, version: string} | null>}
+ */
+async function sourceOf(message, { conversation }) {
   const id = messageId(message);
-  const edit = clone(byId("edit-message"));
+  message.ariaBusy = "true";
+  try {
+    const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
+    const [source] = (await answer.json()).messages;
+    return source.id === id && source.content ? { content: source.content, version: String(source.version) } : null;
+  } catch {
+    return null;
+  } finally {
+    message.ariaBusy = null;
+  }
+}
+
+/**
+ * The message was changed or deleted while its text was edited: both texts are shown.
+ *
+ * @type {(edit: HTMLElement, present: {version: string, isDeleted: boolean}) => void}
+ */
+function conflict(edit, { version, isDeleted }) {
   const form = find(edit, "form");
-  /** @type {HTMLTextAreaElement} */
-  const text = field(form, "content");
-  const close = () => {
-    message.removeAttribute("data-editing");
-    edit.remove();
-    focus(message.querySelector(".change"));
-  };
+  field(form, "version").value = version;
+  edit.closest(".message")?.setAttribute("data-conflict", "");
+  find(edit, ".problem").textContent = isDeleted
+    ? "This message was deleted meanwhile. Your text is kept here."
+    : "This message was changed meanwhile: it now says what stands above. Save to replace that by your text.";
+  find(edit, "[data-cancel]").textContent = isDeleted ? "Discard my text" : "Keep theirs";
+  find(edit, "[data-to-composer]").hidden = !isDeleted;
+  findAll(edit, ".primary, [data-delete]").forEach((button) => (button.hidden = isDeleted));
+}
 
-  form.action = `/messages/${id}`;
-  field(form, "version").value = message.dataset.version;
-  text.value = find(message, ".content").textContent ?? "";
-  find(form, "[data-cancel]").addEventListener("click", close);
-  form.addEventListener("posted", close);
-  const button = find(form, "[data-delete]");
-  button.addEventListener("click", async () => {
-    if (!isConfirmed(button)) return;
-    const { problem } = await post(page.session, `/messages/${id}/delete`, new URLSearchParams());
-    if (problem) page.alert(problem);
-    else close();
-  });
-  text.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") close();
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
-    event.stopPropagation();
-  });
-
-  message.setAttribute("data-editing", "");
-  find(message, ".bubble").append(edit);
+/** @param {HTMLTextAreaElement} text */
+function grow(text) {
+  text.style.height = "auto";
   text.style.height = `${Math.min(text.scrollHeight + 2, 300)}px`;
-  text.focus();
 }
 
 /** @param {HTMLElement} button */

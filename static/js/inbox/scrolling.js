@@ -6,6 +6,7 @@
 /** @import { Part } from "./types" */
 
 import { byId, find } from "./dom.js";
+import { messagesIn } from "./messages.js";
 
 const NEAR_BOTTOM = 80; // px
 
@@ -67,6 +68,21 @@ export class Scrolling {
     this.#isInserting = false;
     this.#isCorrectionDue = isBelow;
     this.#correct();
+  }
+
+  /** The message at the top of what is seen, and its distance from there in pixels. */
+  topmost() {
+    const { top } = this.#scroller.getBoundingClientRect();
+    const message = messagesIn(this.#list).find((element) => element.getBoundingClientRect().bottom > top);
+    return message ? { message, offset: message.getBoundingClientRect().top - top } : null;
+  }
+
+  /** After the messages were replaced. @param {{message: HTMLElement, offset: number}} place */
+  restore({ message, offset }) {
+    const { top } = this.#scroller.getBoundingClientRect();
+    const present = document.getElementById(message.id);
+    if (present) this.#scroller.scrollTop += present.getBoundingClientRect().top - top - offset;
+    this.measure();
   }
 
   beforeChange() {
