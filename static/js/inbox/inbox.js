@@ -23,11 +23,12 @@ import { startPresence } from "./presence.js";
 import { Session } from "./session.js";
 import { startSettings } from "./settings.js";
 import { Streams } from "./streams.js";
+import { isBlank } from "./text.js";
 import { startTimes } from "./times.js";
 import { startUnread } from "./unread.js";
 import { Unsent } from "./unsent.js";
 import { startViewers } from "./viewers.js";
-import { startVisits } from "./visits.js";
+import { pageWith, startVisits } from "./visits.js";
 
 const ALERT_DURATION = 8_000; // ms
 const REFRESH_INTERVAL = 3_000; // ms between two, growing
@@ -127,8 +128,23 @@ class Opened {
     this.composer = composer;
     parts.push(...own);
     if (!conversation) return;
-    const onClosed = (/** @type {{reason: string}} */ closing) => closing.reason !== "signed_out" && this.#indicator.ended(closing);
+    const onClosed = (/** @type {{reason: string}} */ closing) => {
+      if (closing.reason === "forbidden") this.#forbidden(conversation);
+      else if (closing.reason !== "signed_out") this.#indicator.ended(closing);
+    };
     this.#streams.add(`conversation:${conversation}`, { onFragment: receive, onClosed }, cursor);
+  }
+
+  /** What the user wrote stays theirs. @param {string} conversation */
+  #forbidden(conversation) {
+    const { account, accountName, viewQuery, drafts, unsent } = this.#page;
+    const { reply, note } = drafts.read(conversation);
+    const written = [reply, note, ...unsent.of(conversation).map(({ content }) => content)].filter((text) => !isBlank(text));
+    history.replaceState(null, "", `/accounts/${account}/conversations${viewQuery}`);
+    this.replaceBy(pageWith(`${accountName} · rtapp`, byId("no-access")));
+    const thread = byId("thread");
+    find(thread, "textarea").value = written.join("\n\n");
+    find(thread, "label").hidden = written.length === 0;
   }
 
   /** Puts the conversation of a loaded page in its place. @param {Document} loaded */

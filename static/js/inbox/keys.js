@@ -42,8 +42,8 @@ export function startKeys(page, composer) {
     leave: leaveField,
   };
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented) return;
-    const inField = closest(event, "dialog, details.menu[open]") !== null || closest(event, FIELDS) === event.target;
+    if (event.defaultPrevented || closest(event, "dialog")) return;
+    const inField = closest(event, "details.menu[open]") !== null || closest(event, FIELDS) === event.target;
     const command = commandOf(event, { inField, inList: closest(event, "#conversations") !== null }, setting("keys"));
     if (command === undefined || commands[command]() === false) return;
     event.preventDefault();

@@ -166,6 +166,7 @@ export interface ElementsById {
   mentions: HTMLElement;
   messages: HTMLElement | null;
   "new-messages": HTMLElement | null;
+  "no-access": HTMLTemplateElement;
   "no-conversation": HTMLTemplateElement;
   newer: HTMLElement;
   notice: HTMLElement;

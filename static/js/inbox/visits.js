@@ -83,11 +83,16 @@ export function startVisits(page, show) {
 
 /** @type {(page: Page) => {status: number, loaded: Document}} */
 function nothing({ accountName }) {
-  const loaded = document.implementation.createHTMLDocument(`${accountName} · rtapp`);
-  const thread = loaded.createElement("main");
+  return { status: 200, loaded: pageWith(`${accountName} · rtapp`, byId("no-conversation")) };
+}
+
+/** A page without a conversation. @type {(title: string, content: HTMLTemplateElement) => Document} */
+export function pageWith(title, { content }) {
+  const page = document.implementation.createHTMLDocument(title);
+  const thread = page.createElement("main");
   thread.id = "thread";
-  thread.append(document.importNode(byId("no-conversation").content, true));
-  loaded.body.dataset.conversation = "";
-  loaded.body.append(thread);
-  return { status: 200, loaded };
+  thread.append(document.importNode(content, true));
+  page.body.dataset.conversation = "";
+  page.body.append(thread);
+  return page;
 }
