@@ -1,5 +1,6 @@
 """Queries of paginated lists: the rows that a principal sees, and the cursor of the next page."""
 
+from collections.abc import Collection
 from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
@@ -25,9 +26,11 @@ from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import Draft
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
+from rtapp.text import is_blank
 
 SEARCH_DEPTH = 2_000  # conversations searched for one page, of some ten messages each
 
@@ -219,6 +222,15 @@ def notifications(
     more = len(rows) > limit
     rows = rows[:limit]
     return NotificationPage(rows, rows[-1].id if more else None)
+
+
+def drafts_of(user: Agent, conversation_ids: Collection[int]) -> set[int]:
+    """Those of the conversations in which the user's own draft has a visible character."""
+    query = select(Draft.conversation_id, Draft.reply, Draft.note).where(
+        Draft.user_id == user.id, Draft.conversation_id.in_(conversation_ids)
+    )
+    rows = db.session.execute(query)
+    return {id for id, reply, note in rows if not (is_blank(reply) and is_blank(note))}
 
 
 def page_end(row: Any) -> str:

@@ -14,6 +14,7 @@ from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import AnyMessage
 from rtapp.models import Conversation
+from rtapp.models import Draft
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import Principal
@@ -137,6 +138,13 @@ def notification(row: Notification) -> dict[str, Any]:
 
 def notifications_read(account_id: int, ids: Sequence[int]) -> dict[str, Any]:
     return {"account_id": account_id, "ids": list(ids)}
+
+
+def draft(row: Draft | None) -> dict[str, Any]:
+    """Of answers to its own user only: no event has it. Version 0 if there never was one."""
+    if row is None:
+        return {"reply": "", "note": "", "version": 0}
+    return {"reply": row.reply, "note": row.note, "version": row.version}
 
 
 def person(row: Principal) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def render(
     conversation: Conversation | None = None,
 ) -> str:
     notices = queries.notifications(user, account_id, limit=NOTIFICATIONS)
+    listed = [row.id for row in page.conversations]
     return render_template(
         "inbox.html",
         modules=MODULES,
@@ -106,7 +107,8 @@ def render(
         view_query=view.query(),
         conversations=[presenters.conversation(row) for row in page.conversations],
         older_conversations=older_conversations(account_id, view, page),
-        unread=unread_of(user.id, account_id, [row.id for row in page.conversations]),
+        unread=unread_of(user.id, account_id, listed),
+        drafted=sorted(queries.drafts_of(user, listed)),
         notifications=[presenters.notification(row) for row in notices.notifications],
         unread_notifications=unread_notifications(user, account_id),
         **(thread(user, conversation, view) if conversation is not None else {}),
@@ -153,6 +155,7 @@ def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any
         "contact_read": conversation.contact_read_id or 0,
         "seen_reply": seen_reply(conversation, page.messages),
         "edited": edited(user, conversation, shown.edit),
+        "draft": presenters.draft(access.own_draft(user, conversation.id)),
         "in_hours": in_hours(),
     }
 
