@@ -13,13 +13,13 @@ RUNGS = (
         (
             "rtapp.addresses",
             "rtapp.clock",
+            "rtapp.content_codings",
             "rtapp.passwords",
             "rtapp.private_files",
-            "rtapp.static_files",
             "rtapp.text",
         ),
     ),
-    (1, ("rtapp.config", "rtapp.realtime")),
+    (1, ("rtapp.config", "rtapp.realtime", "rtapp.static_files")),
     (
         2,
         (
