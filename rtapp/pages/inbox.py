@@ -103,6 +103,7 @@ def render(
         present=present_users(account_id),
         inboxes=usable_inboxes(user, account_id),
         cursor=cursor,
+        now=clock.rfc3339(clock.now()),
         view=view,
         view_query=view.query(),
         conversations=[presenters.conversation(row) for row in page.conversations],

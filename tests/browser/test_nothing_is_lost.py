@@ -65,7 +65,7 @@ def test_keep_theirs_leaves_the_colleagues_text(kevin, ada):
 
 
 def test_a_message_that_is_shown_cut_is_edited_whole(kevin):
-    long = "A long story. " * 320 + "The end."
+    long = "Ä löng störy. " * 600 + "The end."
     kevin.route("**/messages?after=*", lambda route: route.abort())
     act(kevin, "/conversations/1/messages", content=long)
     message = kevin.locator("#messages > [data-truncated]").last
@@ -88,7 +88,7 @@ def test_texts_of_a_dialog_an_edit_and_the_box_survive_a_reset_a_reload_and_a_cl
     id = begin_edit(kevin, "To be edited")
     kevin.locator(f"#{id} .edit textarea").fill("Half an edit")
     kevin.fill(COMPOSER, "Half a reply")
-    kevin.get_by_label("New conversation").click()
+    kevin.get_by_role("button", name="New conversation").click()
     dialog = kevin.get_by_role("dialog", name="New conversation")
     dialog.get_by_label("Customer's name").fill("Grace")
     dialog.get_by_label("Message").fill("Half a first message")
@@ -101,7 +101,7 @@ def test_texts_of_a_dialog_an_edit_and_the_box_survive_a_reset_a_reload_and_a_cl
     def shows_all(page: Page) -> None:
         expect(page.locator(COMPOSER)).to_have_value("Half a reply")
         expect(page.locator(f"#{id} .edit textarea")).to_have_value("Half an edit")
-        page.get_by_label("New conversation").click()
+        page.get_by_role("button", name="New conversation").click()
         dialog = page.get_by_role("dialog", name="New conversation")
         expect(dialog.get_by_label("Customer's name")).to_have_value("Grace")
         expect(dialog.get_by_label("Message")).to_have_value("Half a first message")
@@ -168,7 +168,7 @@ def test_signing_out_leaves_no_text_in_the_browser_and_loses_none(window, kevin)
 
 
 def test_a_dialog_keeps_the_focus_and_a_click_outside_neither_falls_through_nor_discards(kevin):
-    kevin.get_by_label("New conversation").click()
+    kevin.get_by_role("button", name="New conversation").click()
     dialog = kevin.get_by_role("dialog", name="New conversation")
     expect(dialog.locator("input:not([type=hidden]), select").first).to_be_focused()
     dialog.get_by_label("Message").fill("Kept")
@@ -183,7 +183,7 @@ def test_a_dialog_keeps_the_focus_and_a_click_outside_neither_falls_through_nor_
         )
     kevin.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    kevin.get_by_label("New conversation").click()
+    kevin.get_by_role("button", name="New conversation").click()
     expect(dialog.get_by_label("Message")).to_have_value("Kept")
     dialog.get_by_role("button", name="Clear").click()
     kevin.keyboard.press("Escape")

@@ -6,6 +6,7 @@
 import { connect } from "../connector/connector.js";
 import { Backoff } from "../connector/backoff.js";
 import { apply } from "../connector/turbo.js";
+import { setClock } from "./clock.js";
 import { startConversation } from "./conversation.js";
 import { startDialogs } from "./dialogs.js";
 import { byId, find, focus } from "./dom.js";
@@ -40,6 +41,7 @@ const parts = [];
 const recordings = new Set();
 
 function start() {
+  setClock(document.querySelector('meta[name="server-time"]')?.getAttribute("content"));
   const indicator = startIndicator();
   /** @type {Streams} */
   let streams;
