@@ -129,7 +129,7 @@ class Opened {
     this.#parts = own;
     this.composer = composer;
     parts.push(...own);
-    if (!conversation) return;
+    if (!byId("messages")) return;
     const onClosed = (/** @type {{reason: string}} */ closing) => {
       if (closing.reason === "forbidden") this.#forbidden(conversation);
       else if (closing.reason !== "signed_out") this.#indicator.ended(closing);
@@ -139,11 +139,10 @@ class Opened {
 
   /** What the user wrote stays theirs. @param {string} conversation */
   #forbidden(conversation) {
-    const { account, accountName, viewQuery, drafts, unsent } = this.#page;
+    const { accountName, drafts, unsent } = this.#page;
     const { reply, note } = drafts.read(conversation);
     const written = [reply, note, ...unsent.of(conversation).map(({ content }) => content)].filter((text) => !isBlank(text));
-    history.replaceState(null, "", `/accounts/${account}/conversations${viewQuery}`);
-    this.replaceBy(pageWith(`${accountName} · rtapp`, byId("no-access")));
+    this.replaceBy(pageWith(`${accountName} · rtapp`, byId("no-access"), conversation));
     const thread = byId("thread");
     find(thread, "textarea").value = written.join("\n\n");
     find(thread, "label").hidden = written.length === 0;

@@ -86,13 +86,13 @@ function nothing({ accountName }) {
   return { status: 200, loaded: pageWith(`${accountName} · rtapp`, byId("no-conversation")) };
 }
 
-/** A page without a conversation. @type {(title: string, content: HTMLTemplateElement) => Document} */
-export function pageWith(title, { content }) {
+/** A page without a thread. @type {(title: string, content: HTMLTemplateElement, conversation?: string) => Document} */
+export function pageWith(title, { content }, conversation = "") {
   const page = document.implementation.createHTMLDocument(title);
   const thread = page.createElement("main");
   thread.id = "thread";
   thread.append(document.importNode(content, true));
-  page.body.dataset.conversation = "";
+  page.body.dataset.conversation = conversation;
   page.body.append(thread);
   return page;
 }
