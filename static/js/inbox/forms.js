@@ -20,7 +20,7 @@ export async function post(session, url, fields) {
     const body = answer.status === 204 ? null : await answer.json().catch(() => null);
     if (answer.ok) return { answer: body };
     if (answer.status === 401) return { problem: session.problem };
-    return { problem: body?.detail ?? body?.title ?? `The server refused this (${answer.status}).`, status: answer.status, body };
+    return { problem: body?.detail ?? "The server refused this. Reload the page and try again.", status: answer.status, body };
   } catch {
     return { problem: "No answer from the server. Nothing may have been changed." };
   }
@@ -99,10 +99,25 @@ async function submit(form, submitter, page) {
   form.ariaBusy = null;
   const refusal = new CustomEvent("refused", { detail: { status, body }, cancelable: true });
   if (problem && !form.dispatchEvent(refusal)) return;
+  const words = byLabel(form, body?.errors) || problem;
   const line = form.querySelector(".problem");
-  if (line) line.textContent = problem ?? "";
-  else if (problem) page.alert(problem);
+  if (line) line.textContent = words ?? "";
+  else if (words) page.alert(words);
   if (!problem) done(form, answer);
+}
+
+/**
+ * The errors of the form's fields, by their labels. "" for errors of fields that the user does not see.
+ *
+ * @type {(form: HTMLFormElement, errors?: Record<string, string[]>) => string}
+ */
+function byLabel(form, errors = {}) {
+  const sentences = Object.entries(errors).map(([name, messages]) => {
+    const input = field(form, name);
+    const label = input?.labels?.[0]?.firstChild?.textContent?.trim() || input?.ariaLabel;
+    return label ? `${label}: ${messages.join(" and ")}.` : "";
+  });
+  return sentences.join(" ").trim();
 }
 
 /** @type {(form: HTMLFormElement, answer: any) => void} */
