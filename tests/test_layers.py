@@ -19,7 +19,7 @@ RUNGS = (
             "rtapp.text",
         ),
     ),
-    (1, ("rtapp.config", "rtapp.realtime")),
+    (1, ("rtapp.config", "rtapp.markup", "rtapp.realtime")),
     (
         2,
         (

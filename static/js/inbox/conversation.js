@@ -4,6 +4,7 @@ import { startComposer } from "./composer.js";
 import { byId } from "./dom.js";
 import { startEditing } from "./editing.js";
 import { Outgoing } from "./outgoing.js";
+import { startQuoting } from "./quoting.js";
 import { Reading } from "./reading.js";
 import { Scrolling } from "./scrolling.js";
 import { startSeen } from "./seen.js";
@@ -20,5 +21,6 @@ export function startConversation(page) {
   const thread = new Thread(page, list, scrolling, reading);
   const composer = startComposer(page, outgoing, thread);
   startEditing(page, list);
+  startQuoting(page, list);
   return { parts: [thread, startSeen(list), outgoing, startTyping(page), scrolling, reading], composer };
 }
