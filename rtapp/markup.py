@@ -61,7 +61,7 @@ IN_WORD = re.compile(r"(?<=\w)`")  # for an apostrophe: it`s
 # Links are found as in GitHub Flavored Markdown (https://github.github.com/gfm/, section 6.9), also
 # next to other punctuation and with non-ASCII letters. A + begins a telephone number (ITU-T E.123).
 LINK = re.compile(
-    rf"(?<![^\W{SPACELESS}])(?<![@.+/-])(?:"
+    rf"(?<![^\W_{SPACELESS}])(?<![@.+/-])(?:"
     r"(?P<web>(?:https?://|www\.)[^\s<>`\\\u3000-\u303f\uff00-\uffef]+)"
     r"|(?P<mail>[\w.+-]{1,64}@(?:[^\W_](?:[^\W_]|-){0,62}\.){1,8}[^\W\d_]{2,63}(?![\w@-]))"
     r"|(?P<phone>\+[1-9][0-9]*"

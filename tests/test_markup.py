@@ -94,6 +94,7 @@ LINKS = {
     "http://localhost:8000/a": ("http://localhost:8000/a", "http://localhost:8000/a"),
     "(see https://a.example/b_(c)_d).": ("https://a.example/b_(c)_d", "https://a.example/b_(c)_d"),
     "Is it https://a.example/b?": ("https://a.example/b", "https://a.example/b"),
+    "_https://a.example/b_": ("https://a.example/b", "https://a.example/b"),
     "**https://a.example/b**": ("https://a.example/b", "https://a.example/b"),
     "https://a.example/_b_/*c*/d": ("https://a.example/_b_/*c*/d", "https://a.example/_b_/*c*/d"),
     "[text](https://a.example/b)": ("https://a.example/b", "https://a.example/b"),

@@ -14,8 +14,11 @@ export function startQuoting(page, list) {
   list.addEventListener("click", async (event) => {
     const message = closest(event, ".quote")?.closest(".message");
     if (!message) return;
+    /** @type {HTMLTextAreaElement} */
+    const text = field(form, "content");
+    text.focus(); // at once: a phone shows its keyboard only in the event
     const source = await fetchSource(page.conversation, messageId(message));
-    if (source) insert(field(form, "content"), source);
+    if (source) insert(text, source);
     else page.alert("The message could not be quoted.");
   });
 }
@@ -44,11 +47,10 @@ function insert(text, source) {
   const { value, selectionEnd: at } = text;
   const isInLine = at > 0 && value[at - 1] !== "\n";
   text.setRangeText(`${isInLine ? "\n" : ""}${quoted(source)}\n\n`, at, at, "end");
-  text.focus();
   text.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 /** @param {string} source */
-export function quoted(source) {
+function quoted(source) {
   return source.trimEnd().split(/\r\n?|\n/).map((line) => `> ${line}`).join("\n");
 }
