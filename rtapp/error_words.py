@@ -51,5 +51,7 @@ def words_for(status: int) -> Words:
 def sentences(errors: Mapping[str, list[str]] | None) -> list[str]:
     """The errors of fields as sentences. A field without a name for agents is left out: they did
     not write it."""
-    named = {FIELDS[field]: messages for field, messages in (errors or {}).items() if field in FIELDS}
+    named = {
+        FIELDS[field]: messages for field, messages in (errors or {}).items() if field in FIELDS
+    }
     return [f"{name} {' and '.join(messages)}." for name, messages in named.items()]

@@ -20,7 +20,7 @@ RUNGS = (
             "rtapp.text",
         ),
     ),
-    (1, ("rtapp.config", "rtapp.realtime", "rtapp.static_files")),
+    (1, ("rtapp.config", "rtapp.markup", "rtapp.realtime", "rtapp.static_files")),
     (
         2,
         (

@@ -63,9 +63,9 @@ def one(conversation_id: int) -> Response | str:
         shown = customer_presenters.conversation(conversation, last[0] if last else None)
         return jsonify(conversation=shown, cursor=cursor)
     if wants_html():
-        shown = validation.parameters(inbox.ThreadView)
-        view = inbox.View(**shown.model_dump())
-        if shown.part == "thread":
+        parameters = validation.parameters(inbox.ThreadView)
+        view = inbox.View(**parameters.model_dump())
+        if parameters.part == "thread":
             return inbox.render_thread(principal, cursor, view, conversation)
         page = queries.conversations(
             access.membership_in(principal, account_id), **view.model_dump()

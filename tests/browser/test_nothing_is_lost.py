@@ -1,4 +1,4 @@
-"""Nothing that was written is lost: by a colleague's change, a reset, a reload, a closed tab, another device."""
+"""Nothing that was written is lost: by a colleague, a reset, a reload, a closed tab, a device."""
 
 import json
 

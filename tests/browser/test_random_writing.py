@@ -1,5 +1,5 @@
-"""Two tabs of one user, with random keys, clicks, lost connections, reloads and closed tabs: every word
-that was typed is in the thread, unsent, or in a draft, and no note was sent as a reply."""
+"""Two tabs of one user, with random keys, clicks, lost connections, reloads and closed tabs: every
+word that was typed is in the thread, unsent, or in a draft, and no note was sent as a reply."""
 
 import os
 import random
@@ -39,8 +39,9 @@ class User:
 
     def step(self) -> str:
         steps: list[Callable[[Page], None]] = [
-            self.type, self.type, self.type, self.switch, self.send, self.send, self.escape, self.note,
-            self.reply, self.go_elsewhere, self.go_back, self.reload, self.close, self.lose_or_regain,
+            self.type, self.type, self.type, self.switch, self.send, self.send, self.escape,
+            self.note, self.reply, self.go_elsewhere, self.go_back, self.reload, self.close,
+            self.lose_or_regain,
         ]  # fmt: skip
         step = self.random.choice(steps)
         step(self.random.choice(self.tabs))
@@ -141,10 +142,9 @@ def test_no_word_is_lost_and_no_note_is_sent_as_a_reply_in_two_tabs(window, writ
         if user.is_away:
             user.lose_or_regain(user.tabs[0])
         user.reload(user.tabs[0])
+        unsent = "Object.keys(localStorage).filter(key => key.startsWith('rtapp.unsent.')).length"
         eventually(
-            lambda: not user.tabs[0].evaluate(
-                "Object.keys(localStorage).filter(key => key.startsWith('rtapp.unsent.')).length"
-            ),
+            lambda: not user.tabs[0].evaluate(unsent),
             "what was unsent is sent by itself",
         )
         check(user, writer)

@@ -4,6 +4,7 @@ import { startComposer } from "./composer.js";
 import { byId } from "./dom.js";
 import { startEditing } from "./editing.js";
 import { Outgoing } from "./outgoing.js";
+import { startQuoting } from "./quoting.js";
 import { Reading } from "./reading.js";
 import { Scrolling } from "./scrolling.js";
 import { startSeen } from "./seen.js";
@@ -26,5 +27,6 @@ export function startConversation(page) {
   const composer = startComposer(page, thread);
   const editing = startEditing(page, list, composer);
   startSnooze();
+  startQuoting(page, list);
   return { parts: [thread, editing, startSeen(list), outgoing, startTyping(page), scrolling, reading], composer };
 }

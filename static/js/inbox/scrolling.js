@@ -29,6 +29,7 @@ export class Scrolling {
     this.#scroller.addEventListener("scroll", () => this.measure(), { passive: true });
     const linked = document.getElementById(location.hash.slice(1));
     if (linked?.matches(".message")) linked.scrollIntoView({ block: "center" });
+    else if (!linked) openLinked(location);
     this.measure();
   }
 
@@ -116,4 +117,14 @@ export class Scrolling {
     this.#height = null;
     this.measure();
   }
+}
+
+/**
+ * Loads the part of the thread around the message of a link that has its id only behind the #.
+ *
+ * @param {Location} location
+ */
+function openLinked({ hash, search, pathname }) {
+  const [, id] = /^#message-(\d+)$/.exec(hash) ?? [];
+  if (id && new URLSearchParams(search).get("message") !== id) location.replace(`${pathname}?message=${id}${hash}`);
 }

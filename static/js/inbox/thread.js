@@ -106,7 +106,7 @@ export class Thread {
     if (!old.matches(".message") || !incoming.matches(".deleted:not(.message)")) return;
     const kept = /** @type {HTMLElement} */ (old.cloneNode(true));
     find(kept, ".content").replaceWith(find(incoming, ".content"));
-    findAll(kept, ".change, .edited, .edit, .seen").forEach((element) => element.remove());
+    findAll(kept, ".actions, .edited, .edit, .seen").forEach((element) => element.remove());
     incoming.replaceChildren(...kept.childNodes);
     for (const [name, value] of Object.entries(kept.dataset)) incoming.dataset[name] ??= value;
     incoming.classList.add("message");
@@ -207,19 +207,14 @@ export class Thread {
 }
 
 /**
- * Fetches a content that was too long for an event.
+ * Takes a content that was too long for an event from the page of its message. It stays marked if that fails.
  *
  * @type {(message: HTMLElement, page: Page) => Promise<void>}
  */
 async function complete(message, { conversation }) {
-  const id = messageId(message);
-  try {
-    const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
-    const { messages } = await answer.json();
-    if (messages[0]?.id !== id) return;
-    find(message, ".content").textContent = messages[0].content;
-    delete message.dataset.truncated;
-  } catch {
-    // It stays marked, until a reload.
-  }
+  const loaded = await fetchPage(`/conversations/${conversation}?after=${messageId(message) - 1}`);
+  const content = loaded?.querySelector(`#${message.id} .content`);
+  if (!content) return;
+  find(message, ".content").replaceWith(content);
+  delete message.dataset.truncated;
 }
