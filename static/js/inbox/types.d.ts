@@ -103,10 +103,18 @@ export interface Draft extends ServerDraft {
 }
 
 export interface Composer {
+  readonly text: HTMLTextAreaElement;
   /** Adds to the text in the box, and focuses it. */
   insert(added: string): void;
   /** Focuses the text of a reply or of a private note. */
   write(isPrivate: boolean): void;
+}
+
+/** Editing messages in place: a part of the page, from the first edit on. */
+export interface Editing {
+  begin(message: HTMLElement): Promise<void>;
+  carry(old: HTMLElement, incoming: HTMLElement): void;
+  changed(arrived: HTMLElement[]): void;
 }
 
 /** What the conversation list shows; "" shows all. */
