@@ -19,19 +19,20 @@ RUNGS = (
             "rtapp.text",
         ),
     ),
-    (1, ("rtapp.config", "rtapp.realtime")),
+    (1, ("rtapp.config", "rtapp.folding", "rtapp.realtime")),
     (
         2,
         (
             "rtapp.access_log",
             "rtapp.extensions",
             "rtapp.errors",
+            "rtapp.excerpts",
             "rtapp.listener",
             "rtapp.sql_errors",
         ),
     ),
     (3, ("rtapp.database", "rtapp.models")),
-    (4, ("rtapp.access", "rtapp.events", "rtapp.schema")),
+    (4, ("rtapp.access", "rtapp.events", "rtapp.schema", "rtapp.search")),
     (
         5,
         (

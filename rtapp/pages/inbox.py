@@ -102,13 +102,18 @@ def render(
         cursor=cursor,
         view=view,
         view_query=view.query(),
-        conversations=[presenters.conversation(row) for row in page.conversations],
+        conversations=rows(page),
         older_conversations=older_conversations(account_id, view, page),
         unread=unread_of(user.id, account_id, [row.id for row in page.conversations]),
         notifications=[presenters.notification(row) for row in notices.notifications],
         unread_notifications=unread_notifications(user, account_id),
         **(thread(user, conversation, view) if conversation is not None else {}),
     )
+
+
+def rows(page: queries.ConversationPage) -> list[dict[str, Any]]:
+    """The rows of the list."""
+    return [presenters.listed(row, page.hits.get(row.id)) for row in page.conversations]
 
 
 def older_conversations(account_id: int, view: View, page: queries.ConversationPage) -> str | None:
