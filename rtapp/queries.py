@@ -1,15 +1,16 @@
 """Queries of paginated lists: the rows that a principal sees, and the cursor of the next page."""
 
 from collections.abc import Collection
+from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import Subquery
-from sqlalchemy import exists
+from sqlalchemy import false
 from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import tuple_
@@ -22,14 +23,16 @@ from rtapp.config import ID_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.errors import BadRequest
 from rtapp.events import presenters
+from rtapp.excerpts import Hit
 from rtapp.extensions import db
 from rtapp.models import Agent
-from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Draft
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
+from rtapp.search import Search
+from rtapp.search import parsed
 from rtapp.text import is_blank
 
 SEARCH_DEPTH = 2_000  # conversations searched for one page, of some ten messages each
@@ -38,10 +41,12 @@ LIST_ORDER = (Conversation.last_activity_at, Conversation.id)  # of a list, newe
 
 
 class ConversationPage(NamedTuple):
-    """Newest activity first. `next_before` is the `before` of the next page, None on the last."""
+    """Newest activity first. `next_before` is the `before` of the next page, None on the last.
+    `hits`: of a search, by the conversation's id."""
 
     conversations: list[Conversation]
     next_before: str | None
+    hits: Mapping[int, Hit] = MappingProxyType({})
 
 
 class MessagePage(NamedTuple):
@@ -72,9 +77,9 @@ def conversations(
 ) -> ConversationPage:
     """The conversations that the member sees. `assignee` is `me`, `none` or a user's id.
 
-    `q` matches the contact's name and address, and the messages. One page searches SEARCH_DEPTH
-    conversations: it may have fewer rows than `limit` and still a `next_before`. Raises BadRequest
-    for a `before` that is no `next_before` of a page.
+    `q` is a search: see search.py. The conversation that it names, if it is an id, comes first. One
+    page searches SEARCH_DEPTH conversations: it may have fewer rows than `limit` and still a
+    `next_before`. Raises BadRequest for a `before` that is no `next_before` of a page.
     """
     conditions: list[ColumnElement[bool]] = []
     if status is not None:
@@ -86,9 +91,37 @@ def conversations(
         conditions.append(Conversation.assignee_id == id)
     if before is not None:
         conditions.append(tuple_(*LIST_ORDER) < tuple_(*parsed_page_end(before)))
-    q = (q or "").strip()
-    depth = SEARCH_DEPTH if q else limit
-    page = newest(access.seen_by(membership, inbox), conditions, depth + 1)
+    views = access.seen_by(membership, inbox)
+    search = parsed(q)
+    if search is None:
+        return page_of(views, conditions, limit)
+    if not search.words:
+        return ConversationPage([], None)
+    named: list[Conversation] = []
+    if search.number is not None:
+        if before is None:
+            named = with_id(search.number, views, conditions)
+        conditions.append(Conversation.id != search.number)
+    page = page_of(views, conditions, limit - len(named), search)
+    found = [*named, *page.conversations]
+    return ConversationPage(found, page.next_before, search.hits(found))
+
+
+def with_id(
+    id: int, views: Sequence[ColumnElement[bool]], conditions: Sequence[ColumnElement[bool]]
+) -> list[Conversation]:
+    query = select(Conversation).where(Conversation.id == id, or_(false(), *views), *conditions)
+    return list(db.session.scalars(query.options(*presenters.PRESENTED)))
+
+
+def page_of(
+    views: Sequence[ColumnElement[bool]],
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int,
+    search: Search | None = None,
+) -> ConversationPage:
+    depth = limit if search is None else SEARCH_DEPTH
+    page = newest(views, conditions, depth + 1)
     if page is None:
         return ConversationPage([], None)
     query = (
@@ -98,10 +131,15 @@ def conversations(
         .options(*presenters.PRESENTED)
         .limit(limit + 1)
     )
-    rows = list(db.session.scalars(query.where(contains(q)) if q else query))
+    if search is not None:
+        query = query.where(search.condition())
+    rows = list(db.session.scalars(query))
     if len(rows) > limit:
-        return ConversationPage(rows[:limit], page_end(rows[limit - 1]))
-    return ConversationPage(rows, search_end(page, depth) if q else None)
+        last = rows[max(limit - 1, 0)]
+        # Without room for one row, the next page begins with the newest.
+        end = page_end(last.last_activity_at, last.id if limit else ID_LIMIT)
+        return ConversationPage(rows[:limit], end)
+    return ConversationPage(rows, None if search is None else search_end(page, depth))
 
 
 def newest(
@@ -124,29 +162,12 @@ def newest(
     return select(*columns).order_by(*(c.desc() for c in columns)).limit(count).subquery()
 
 
-def contains(q: str) -> ColumnElement[bool]:
-    """A search that ignores case; on SQLite only the case of ASCII."""
-    return or_(
-        Conversation.contact.has(
-            or_(
-                Contact.name.icontains(q, autoescape=True),
-                Contact.email.icontains(q, autoescape=True),
-            )
-        ),
-        exists().where(
-            Message.conversation_id == Conversation.id,
-            Message.deleted.is_(False),
-            Message.content.icontains(q, autoescape=True),
-        ),
-    )
-
-
 def search_end(page: Subquery, depth: int) -> str | None:
     """The `next_before` of a search of `depth` conversations, or None if it reached the end."""
     columns = (page.c.last_activity_at, page.c.id)
     query = select(*columns).order_by(*(column.desc() for column in columns))
     last = db.session.execute(query.offset(depth - 1).limit(2)).all()
-    return page_end(last[0]) if len(last) == 2 else None
+    return page_end(*last[0]) if len(last) == 2 else None
 
 
 def messages(
@@ -233,10 +254,9 @@ def drafts_of(user: Agent, conversation_ids: Collection[int]) -> set[int]:
     return {id for id, reply, note in rows if not (is_blank(reply) and is_blank(note))}
 
 
-def page_end(row: Any) -> str:
-    """A `next_before`. `row` has `last_activity_at` and `id` of a page's last conversation."""
-    moment = row.last_activity_at
-    return f"{int(moment.timestamp())}{moment.microsecond:06}-{row.id}"
+def page_end(moment: datetime, id: int) -> str:
+    """A `next_before`, of the page's last conversation: its `last_activity_at` and `id`."""
+    return f"{int(moment.timestamp())}{moment.microsecond:06}-{id}"
 
 
 def parsed_page_end(text: str) -> tuple[datetime, int]:

@@ -44,7 +44,7 @@ def several(account_id: int) -> Response | str:
     if wants_html():
         return inbox.render(user, account_id, cursor, parameters, page)
     return jsonify(
-        conversations=[presenters.conversation(row) for row in page.conversations],
+        conversations=inbox.rows(page),
         cursor=cursor,
         next_before=page.next_before,
     )

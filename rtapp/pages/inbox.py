@@ -106,7 +106,7 @@ def render(
         now=clock.rfc3339(clock.now()),
         view=view,
         view_query=view.query(),
-        conversations=[presenters.conversation(row) for row in page.conversations],
+        conversations=rows(page),
         older_conversations=older_conversations(account_id, view, page),
         unread=unread_of(user.id, account_id, listed),
         drafted=sorted(queries.drafts_of(user, listed)),
@@ -126,6 +126,11 @@ def render_thread(user: Agent, cursor: str, view: View, conversation: Conversati
         view_query=view.query(),
         **thread(user, conversation, view),
     )
+
+
+def rows(page: queries.ConversationPage) -> list[dict[str, Any]]:
+    """The rows of the list."""
+    return [presenters.listed(row, page.hits.get(row.id)) for row in page.conversations]
 
 
 def older_conversations(account_id: int, view: View, page: queries.ConversationPage) -> str | None:

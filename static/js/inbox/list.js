@@ -84,7 +84,7 @@ export function startList(page) {
 /** @type {(row: HTMLElement, page: Page) => void} */
 function mark(row, { conversation, viewQuery }) {
   const link = find(row, "a");
-  link.search = viewQuery;
+  if (!row.dataset.hit) link.search = viewQuery; // a hit's link leads to its message
   if (row.dataset.conversation === conversation) link.setAttribute("aria-current", "page");
 }
 
