@@ -39,6 +39,8 @@ def several(account_id: int) -> Response | str:
     user = auth.signed_in()
     membership = access.membership_in(user, account_id)
     parameters = validation.parameters(ListParameters)
+    if wants_html():
+        parameters = parameters.on_page()
     cursor = cursor_of(account_id)
     page = queries.conversations(membership, **parameters.model_dump())
     if wants_html():
@@ -63,7 +65,7 @@ def one(conversation_id: int) -> Response | str:
         shown = customer_presenters.conversation(conversation, last[0] if last else None)
         return jsonify(conversation=shown, cursor=cursor)
     if wants_html():
-        view = inbox.View(**validation.parameters(inbox.ThreadView).model_dump())
+        view = inbox.View(**validation.parameters(inbox.ThreadView).model_dump()).on_page()
         page = queries.conversations(
             access.membership_in(principal, account_id), **view.model_dump()
         )
