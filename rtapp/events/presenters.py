@@ -69,6 +69,8 @@ def conversation(row: AnyConversation) -> dict[str, Any]:
         "contact": person(row.contact),
         "last_message": last_message(row.last_message) if row.last_message else None,
         "last_activity_at": rfc3339(row.last_activity_at),
+        "last_public_at": rfc3339(row.last_public_at),
+        "waiting_since": rfc3339(row.waiting_since) if row.waiting_since else None,
         "version": row.version,
     }
 

@@ -39,6 +39,8 @@ def several(account_id: int) -> Response | str:
     user = auth.signed_in()
     membership = access.membership_in(user, account_id)
     parameters = validation.parameters(ListParameters)
+    if wants_html():
+        parameters = parameters.on_page()
     cursor = cursor_of(account_id)
     page = queries.conversations(membership, **parameters.model_dump())
     if wants_html():
@@ -64,7 +66,7 @@ def one(conversation_id: int) -> Response | str:
         return jsonify(conversation=shown, cursor=cursor)
     if wants_html():
         parameters = validation.parameters(inbox.ThreadView)
-        view = inbox.View(**parameters.model_dump())
+        view = inbox.View(**parameters.model_dump()).on_page()
         if parameters.part == "thread":
             return inbox.render_thread(principal, cursor, view, conversation)
         page = queries.conversations(

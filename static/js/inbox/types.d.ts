@@ -18,6 +18,7 @@ export interface Page {
   readonly viewAssignee: string;
   readonly viewInbox: string;
   readonly viewQ: string;
+  readonly viewSort: string;
   /** The view as a query string. */
   readonly viewQuery: string;
 
@@ -123,11 +124,18 @@ export interface View {
   assignee: string;
   inbox: string;
   q: string;
+  /** newest, oldest or waiting */
+  sort: string;
   user: string;
 }
 
 /** A row's data. `isListed`: it was in the list before the change. */
 export interface Row {
+  /** The time of the last public message, as RFC 3339. */
+  at?: string;
+  /** Since when the customer waits; "" if they do not. */
+  waiting?: string;
+  conversation?: string;
   status?: string;
   assignee?: string;
   inbox?: string;
