@@ -35,6 +35,8 @@ class State:
         notified = read(client, f"/accounts/{ACCOUNT}/notifications?limit=100")
         self.cursor: str = listed["cursor"]
         self.streams = [f"account:{ACCOUNT}"]
+        for row in listed["conversations"]:
+            del row["hit"]  # of a search, which no event has
         self.conversations: Rows = by_id(listed["conversations"])
         self.notifications: Rows = by_id(notified["notifications"])
         self.threads: dict[int, Rows] = {}

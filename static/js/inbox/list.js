@@ -4,7 +4,7 @@ import { byId, children, find, findAll, focus } from "./dom.js";
 import { loadMore } from "./paging.js";
 
 /**
- * With `q`, listed rows stay or go by the rest of the view, and none is added: only the server can search.
+ * With `q`, rows stay or go by the rest of the view; none is added: only the server can search.
  *
  * @type {(row: Row, view: View) => boolean}
  */
@@ -46,8 +46,7 @@ export function startList(page) {
     delete row.dataset.listed;
     if (!belongs({ ...row.dataset, isListed }, view)) return remove(row);
     place(list, row, view.sort);
-    const hasMore = scroller.querySelector(":scope > .more") !== null;
-    if (hasMore && row === list.lastElementChild) remove(row); // its place is further down, not loaded
+    if (row === list.lastElementChild && scroller.querySelector(":scope > .more")) remove(row); // further down
   };
   /** @param {Document} loaded */
   const insert = (loaded) => {
@@ -96,7 +95,7 @@ export function startList(page) {
 /** @type {(row: HTMLElement, page: Page) => void} */
 function mark(row, { conversation, viewQuery }) {
   const link = find(row, "a");
-  if (!row.dataset.hit) link.search = viewQuery; // a hit's link leads to its message
+  if (!link.hash) link.search = viewQuery;
   if (row.dataset.conversation === conversation) link.setAttribute("aria-current", "page");
 }
 
