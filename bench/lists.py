@@ -28,6 +28,7 @@ from rtapp import queries
 from rtapp.config import Settings
 from rtapp.database import unlimited
 from rtapp.extensions import db
+from rtapp.folding import folded
 from rtapp.models import Conversation
 from rtapp.models import Membership
 
@@ -284,8 +285,18 @@ def tables(count: int) -> Iterator[tuple[str, str, Iterator[Row]]]:
     yield "inbox_members", "inbox_id,user_id", iter([(INBOXES, QUIET)])
     yield (
         "contacts",
-        "id,account_id,name,email,created_at",
-        ((n, 1, f"Contact {n}", f"contact{n}@example.com", START) for n in range(1, count + 1)),
+        "id,account_id,name,email,folded,created_at",
+        (
+            (
+                n,
+                1,
+                f"Contact {n}",
+                f"contact{n}@example.com",
+                f"contact {n} contact{n}@example.com",
+                START,
+            )
+            for n in range(1, count + 1)
+        ),
     )
     yield "conversations", CONVERSATION_COLUMNS, conversations(count, random.Random(1))
     yield "messages", MESSAGE_COLUMNS, messages(count, random.Random(2))
@@ -296,7 +307,7 @@ CONVERSATION_COLUMNS = (
     "last_public_at,waiting_since,version"
 )
 MESSAGE_COLUMNS = (
-    "id,account_id,conversation_id,user_id,contact_id,message_type,private,content,deleted,"
+    "id,account_id,conversation_id,user_id,contact_id,message_type,private,content,folded,deleted,"
     "created_at,updated_at,version"
 )
 
@@ -323,5 +334,6 @@ def messages(count: int, chance: random.Random) -> Iterator[Row]:
         user, contact = (1, None) if n % 2 else (None, conversation)
         kind = "outgoing" if n % 2 else "incoming"
         yield (
-            n + 1, 1, conversation, user, contact, kind, False, content, False, START, START, 1,
+            n + 1, 1, conversation, user, contact, kind, False, content, folded(content), False,
+            START, START, 1,
         )  # fmt: skip

@@ -17,6 +17,7 @@ from . import cli
 from . import database
 from . import errors
 from . import extensions
+from . import markup
 from . import pages
 from . import ratelimits
 from . import sql_errors
@@ -37,6 +38,7 @@ from .realtime.engine import Engine
 from .realtime.request_target import SERVER
 from .reopener import Reopener
 from .text import bdi
+from .text import closed
 from .text import initials
 from .text import isolated
 from .unread.notifier import UnreadNotifier
@@ -88,7 +90,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.converters["id"] = IdConverter
     app.url_map.merge_slashes = False  # it redirects to the host that the request names
     app.jinja_env.filters.update(
-        clock=clock_time, day=day, initials=initials, isolated=isolated, bdi=bdi
+        clock=clock_time,
+        day=day,
+        initials=initials,
+        isolated=isolated,
+        bdi=bdi,
+        closed=closed,
+        markup=markup.markup,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 

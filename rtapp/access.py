@@ -25,6 +25,7 @@ from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import Conversation
 from rtapp.models import Customer
+from rtapp.models import Draft
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
@@ -96,6 +97,11 @@ NOTIFICATION = (
     .join(Conversation, Conversation.id == Notification.conversation_id)
     .where(Notification.id == bindparam("id"), Notification.user_id == VIEWER, SEEN)
 )
+DRAFT = (
+    select(Draft)
+    .where(Draft.user_id == VIEWER, Draft.conversation_id == bindparam("id"))
+    .execution_options(populate_existing=True)
+)
 MEMBERSHIP = select(Membership).where(
     Membership.account_id == bindparam("account"), Membership.user_id == VIEWER
 )
@@ -144,6 +150,13 @@ def notification_for(user: Agent, notification_id: int) -> Notification:
     """The user's own notification. Raises NotFound if there is none or the user no longer sees its
     conversation."""
     return found(db.session.scalar(NOTIFICATION, {"id": notification_id, "viewer": user.id}))
+
+
+def own_draft(user: Agent, conversation_id: int) -> Draft | None:
+    """The user's own draft, as it is now, in a conversation that they see. No other user reads it,
+    administrators included."""
+    draft: Draft | None = db.session.scalar(DRAFT, {"id": conversation_id, "viewer": user.id})
+    return draft
 
 
 def inbox_for(user: Agent, account_id: int, inbox_id: int) -> Inbox:

@@ -14,6 +14,9 @@ from flask import url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
+from rtapp.error_words import sentences
+from rtapp.error_words import words_for
+
 RETRY_AFTER = 5  # s
 SECRETS = {"csrf_token", "password"}  # fields of a form that no page repeats
 
@@ -119,11 +122,12 @@ def answer(problem: Problem) -> BaseResponse:
         if problem.status is HTTPStatus.UNAUTHORIZED:
             return answer_unauthorized(problem)
         passes = "Retry-After" in problem.headers
+        words = words_for(problem.status.value)
         page = render_template(
             "error.html",
-            status=problem.status.value,
-            title=problem.status.phrase,
-            detail=problem.detail,
+            words=words,
+            detail=problem.detail if words.detail else None,
+            sentences=sentences(problem.errors),
             reload_after=problem.headers.get("Retry-After") if request.method == "GET" else None,
             fields=submitted_fields() if passes and request.method == "POST" else [],
         )

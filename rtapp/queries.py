@@ -1,14 +1,17 @@
 """Queries of paginated lists: the rows that a principal sees, and the cursor of the next page."""
 
+from collections.abc import Collection
+from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import Subquery
-from sqlalchemy import exists
+from sqlalchemy import false
 from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import tuple_
@@ -22,13 +25,17 @@ from rtapp.config import ID_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.errors import BadRequest
 from rtapp.events import presenters
+from rtapp.excerpts import Hit
 from rtapp.extensions import db
 from rtapp.models import Agent
-from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import Draft
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
+from rtapp.search import Search
+from rtapp.search import parsed
+from rtapp.text import is_blank
 
 SEARCH_DEPTH = 2_000  # conversations searched for one page, of some ten messages each
 WRONG_END = "The parameter before must be the next_before of an earlier answer with the same sort."
@@ -59,10 +66,12 @@ ORDERS = {
 
 
 class ConversationPage(NamedTuple):
-    """`next_before` is the `before` of the next page, None on the last."""
+    """`next_before` is the `before` of the next page, None on the last. `hits`: of a search, by the
+    conversation's id."""
 
     conversations: list[Conversation]
     next_before: str | None
+    hits: Mapping[int, Hit] = MappingProxyType({})
 
 
 class MessagePage(NamedTuple):
@@ -98,9 +107,9 @@ def conversations(
     `sort`: `newest` or `oldest`, by the last public message; or `waiting`: those in which the
     customer waits for an answer, the longest wait first.
 
-    `q` matches the contact's name and address, and the messages. One page searches SEARCH_DEPTH
-    conversations: it may have fewer rows than `limit` and still a `next_before`. Raises BadRequest
-    for a `before` that is no `next_before` of a page.
+    `q` is a search: see search.py. The conversation that it names, if it is an id, comes first. One
+    page searches SEARCH_DEPTH conversations: it may have fewer rows than `limit` and still a
+    `next_before`. Raises BadRequest for a `before` that is no `next_before` of a page.
     """
     order = ORDERS[sort]
     # Named even where it always holds: an index without NULL serves only queries that exclude it.
@@ -114,9 +123,38 @@ def conversations(
         conditions.append(Conversation.assignee_id == id)
     if before is not None:
         conditions.append(order.after(parsed_page_end(order, before)))
-    q = (q or "").strip()
-    depth = SEARCH_DEPTH if q else limit
-    page = first(order, access.seen_by(membership, inbox), conditions, depth + 1)
+    views = access.seen_by(membership, inbox)
+    search = parsed(q)
+    if search is None:
+        return page_of(order, views, conditions, limit)
+    if not search.words:
+        return ConversationPage([], None)
+    named: list[Conversation] = []
+    if search.number is not None:
+        if before is None:
+            named = with_id(search.number, views, conditions)
+        conditions.append(Conversation.id != search.number)
+    page = page_of(order, views, conditions, limit - len(named), search)
+    found = [*named, *page.conversations]
+    return ConversationPage(found, page.next_before, search.hits(found))
+
+
+def with_id(
+    id: int, views: Sequence[ColumnElement[bool]], conditions: Sequence[ColumnElement[bool]]
+) -> list[Conversation]:
+    query = select(Conversation).where(Conversation.id == id, or_(false(), *views), *conditions)
+    return list(db.session.scalars(query.options(*presenters.PRESENTED)))
+
+
+def page_of(
+    order: Order,
+    views: Sequence[ColumnElement[bool]],
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int,
+    search: Search | None = None,
+) -> ConversationPage:
+    depth = limit if search is None else SEARCH_DEPTH
+    page = first(order, views, conditions, depth + 1)
     if page is None:
         return ConversationPage([], None)
     query = (
@@ -126,13 +164,17 @@ def conversations(
         .options(*presenters.PRESENTED)
         .limit(limit + 1)
     )
-    rows = db.session.execute(query.where(contains(q)) if q else query).all()
+    if search is not None:
+        query = query.where(search.condition())
+    rows = db.session.execute(query).all()
     found = [row.Conversation for row in rows]
     if len(rows) > limit:
-        return ConversationPage(
-            found[:limit], page_end(order, rows[limit - 1].at, found[limit - 1].id)
-        )
-    return ConversationPage(found, search_end(order, page, depth) if q else None)
+        last = rows[max(limit - 1, 0)]
+        # Without room for one row, the next page begins with the first.
+        before_all = ID_LIMIT if order.newest_first else 0
+        id = last.Conversation.id if limit else before_all
+        return ConversationPage(found[:limit], page_end(order, last.at, id))
+    return ConversationPage(found, None if search is None else search_end(order, page, depth))
 
 
 def first(
@@ -160,23 +202,6 @@ def first(
     merged = union_all(*(select(part) for part in parts)).subquery()
     columns = (merged.c.at, merged.c.id)
     return select(*columns).order_by(*order.sorted(*columns)).limit(count).subquery()
-
-
-def contains(q: str) -> ColumnElement[bool]:
-    """A search that ignores case; on SQLite only the case of ASCII."""
-    return or_(
-        Conversation.contact.has(
-            or_(
-                Contact.name.icontains(q, autoescape=True),
-                Contact.email.icontains(q, autoescape=True),
-            )
-        ),
-        exists().where(
-            Message.conversation_id == Conversation.id,
-            Message.deleted.is_(False),
-            Message.content.icontains(q, autoescape=True),
-        ),
-    )
 
 
 def search_end(order: Order, page: Subquery, depth: int) -> str | None:
@@ -260,6 +285,15 @@ def notifications(
     more = len(rows) > limit
     rows = rows[:limit]
     return NotificationPage(rows, rows[-1].id if more else None)
+
+
+def drafts_of(user: Agent, conversation_ids: Collection[int]) -> set[int]:
+    """Those of the conversations in which the user's own draft has a visible character."""
+    query = select(Draft.conversation_id, Draft.reply, Draft.note).where(
+        Draft.user_id == user.id, Draft.conversation_id.in_(conversation_ids)
+    )
+    rows = db.session.execute(query)
+    return {id for id, reply, note in rows if not (is_blank(reply) and is_blank(note))}
 
 
 def page_end(order: Order, at: datetime, id: int) -> str:

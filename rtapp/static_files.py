@@ -1,23 +1,33 @@
-"""Static files: the address of a file changes with the content of all of them.
+"""Static files: minified, compressed, at an address that changes with the content of all of them.
 
 The version stands in the path, before the file's name, so a module that imports another one by a
 relative path gets that one at the same version. Such an address is cached for ever (RFC 8246).
+Nothing is built: files are read and minified together, and compressed as they are first asked for.
 """
 
 import hashlib
+import mimetypes
 import os
+import re
 from collections.abc import Iterator
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 from typing import NamedTuple
 
+import rjsmin
 from flask import Flask
 from flask import Response
+from flask import abort
 from flask import g
+from flask import request
 from werkzeug.routing import BaseConverter
+
+from . import content_codings
 
 CACHED_FOR = 365 * 24 * 60 * 60  # s
 ENDPOINT = "static"
+COMPRESSIBLE = re.compile(r"text/|application/(javascript|json)$|image/svg\+xml$")
 
 
 class VersionConverter(BaseConverter):
@@ -34,24 +44,45 @@ class File(NamedTuple):
     changed_at: int
 
 
+class Release(NamedTuple):
+    """All static files as they are served, by their names in the folder, and their version."""
+
+    version: str
+    bodies: dict[str, bytes]
+
+
 def init_app(app: Flask) -> None:
-    """Add the addresses with a version to Flask's own ones, which stay, and are revalidated."""
+    """Add the addresses with a version to Flask's own ones, which stay, and are revalidated.
+
+    Production serves the files as they are now, all of one release, whatever happens to the folder.
+    Development serves what is in the folder at each request.
+    """
     folder = app.static_folder
     assert folder is not None
+    fixed = release_in(folder) if app.config["PRODUCTION"] else None
+
+    def present() -> Release:
+        if "static_release" not in g:  # a page names many files
+            g.static_release = fixed or release_in(folder)
+        release: Release = g.static_release
+        return release
 
     def serve(filename: str, version: str | None = None) -> Response:
         """A file. With a version other than the present one (of another release, on another host),
         it is the present file, and is revalidated."""
-        response = app.send_static_file(filename)
-        if version is not None and version == version_of(folder):
+        release = present()
+        if filename not in release.bodies:
+            abort(HTTPStatus.NOT_FOUND)
+        response = answer(filename, release.bodies[filename])
+        if version == release.version:
             response.headers["Cache-Control"] = f"public, max-age={CACHED_FOR}, immutable"
+        else:
+            response.headers["Cache-Control"] = "no-cache"
         return response
 
     def add_version(endpoint: str, values: dict[str, Any]) -> None:
         if endpoint == ENDPOINT:
-            if "static_version" not in g:  # a page names many files
-                g.static_version = version_of(folder)
-            values.setdefault("version", g.static_version)
+            values.setdefault("version", present().version)
 
     app.url_map.converters["version"] = VersionConverter
     app.add_url_rule(f"{app.static_url_path}/<version:version>/<path:filename>", ENDPOINT)
@@ -59,20 +90,58 @@ def init_app(app: Flask) -> None:
     app.url_defaults(add_version)
 
 
+def answer(filename: str, body: bytes) -> Response:
+    """The part of the file that the request asks for, in the coding that it accepts best.
+
+    Raises RequestedRangeNotSatisfiable. A range is one of the bytes in that coding (RFC 9110,
+    section 14.1).
+    """
+    mimetype = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+    coding = content_codings.IDENTITY
+    response = Response(mimetype=mimetype)
+    if COMPRESSIBLE.match(mimetype):
+        coding = content_codings.best(request.accept_encodings)
+        response.vary.add("Accept-Encoding")
+    if coding != content_codings.IDENTITY:
+        response.content_encoding = coding
+    representation = content_codings.represented(body, coding)
+    response.set_data(representation.body)
+    response.set_etag(representation.etag)
+    response.make_conditional(
+        request.environ, accept_ranges=True, complete_length=len(representation.body)
+    )
+    return response
+
+
 def version_of(folder: str) -> str:
     """The version of the files in the folder as they are now, in development and production."""
-    return digest(folder, tuple(sorted(files(folder))))
+    return release_in(folder).version
+
+
+def release_in(folder: str) -> Release:
+    """The files in the folder as they are now."""
+    return read(folder, tuple(sorted(files(folder))))
 
 
 @lru_cache(maxsize=8)
-def digest(folder: str, listed: tuple[File, ...]) -> str:
-    """Of the content, not of the times of change: hosts with the same files have one version."""
+def read(folder: str, listed: tuple[File, ...]) -> Release:
+    """The version is of the content, not of the times of change: hosts with the same files have
+    one version. It is of the content as it is served, so another minifier makes another one."""
     hashed = hashlib.sha256()
+    bodies = {}
     for file in listed:
+        name = os.path.relpath(file.path, folder)
         with open(file.path, "rb") as content:
-            hashed.update(f"{os.path.relpath(file.path, folder)}\0{file.size}\0".encode())
-            hashed.update(content.read())
-    return f"v{hashed.hexdigest()[:16]}"
+            body = minified(name, content.read())
+        hashed.update(f"{name}\0{len(body)}\0".encode())
+        hashed.update(body)
+        bodies[name] = body
+    return Release(f"v{hashed.hexdigest()[:16]}", bodies)
+
+
+def minified(name: str, body: bytes) -> bytes:
+    """A script without its comments, a third of it; any other file as it is."""
+    return bytes(rjsmin.jsmin(body)) if name.endswith(".js") else body
 
 
 def files(folder: str) -> Iterator[File]:
@@ -80,6 +149,6 @@ def files(folder: str) -> Iterator[File]:
         for entry in entries:
             if entry.is_dir():
                 yield from files(entry.path)
-            else:
+            elif entry.is_file():  # not the lock of an editor, a link to nothing
                 found = entry.stat()
                 yield File(entry.path, found.st_size, found.st_mtime_ns)

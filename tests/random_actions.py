@@ -124,7 +124,7 @@ class Actions:
         return [
             (self._writes, 24), (self._notes, 10), (self._customer_writes, 10), (self._edits, 10),
             (self._deletes, 6), (self._sets_status, 12), (self._assigns, 12), (self._reads, 8),
-            (self._types, 3), (self._starts, 1), (self._reads_notifications, 3),
+            (self._types, 3), (self._drafts, 4), (self._starts, 1), (self._reads_notifications, 3),
             (self._gains_inbox, 1), (self._loses_inbox, 1), (self._changes_role, 1),
         ]  # fmt: skip
 
@@ -195,6 +195,12 @@ class Actions:
     def _types(self, agent: ApiClient) -> Any:
         body = {"typing": self._random.random() < 0.7, "private": self._random.random() < 0.3}
         return agent.post(f"/conversations/{self._conversation()}/typing", body)
+
+    def _drafts(self, agent: ApiClient) -> Any:
+        path = f"/conversations/{self._conversation()}/draft"
+        version = {"version": self._random.randint(0, 3)}
+        body = {"reply": self._random.choice(("", "Dear")), "note": self._text(), **version}
+        return agent.post(path, body)
 
     def _starts(self, agent: ApiClient) -> Any:
         if len(self._conversations) >= MAX_CONVERSATIONS:

@@ -192,7 +192,7 @@ def test_a_search_does_not_find_deleted_messages(app, ada):
     assert ids(search(ada, "#10482")) == []
 
 
-@pytest.mark.parametrize("sign", ["%", "_", "\\", "/", "'", '"', "😀", "\u202e", "%%", "\\%"])
+@pytest.mark.parametrize("sign", ["%", "_", "\\", "/", "'", '"', "😀", "%%", "\\%"])
 def test_a_search_takes_wildcards_and_quotes_literally(app, ada, sign):
     with app.app_context():
         db.session.execute(update(Message).values(content="plain"))

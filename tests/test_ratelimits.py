@@ -203,6 +203,15 @@ def test_fifty_typing_posts_a_second_are_accepted_without_redis_counters_and_mor
     assert int(refused.headers["Retry-After"]) > 0
 
 
+def test_saving_drafts_has_a_count_of_its_own_and_reading_them_no_limit(limited, long_window):
+    ada = ApiClient(limited, "ada@example.com")
+    path = "/conversations/1/draft"
+    codes = [ada.post(path, {}).status_code for _ in range(101)]
+    assert codes == [422] * 100 + [429]
+    assert ada.get(path).status_code == 200
+    assert ada.send(1, "sent all the same").status_code == 201
+
+
 def empty():
     return ""
 

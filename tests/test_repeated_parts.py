@@ -29,6 +29,7 @@ BODIES = {
     "/conversations/1/status": {"status": "pending"},
     "/conversations/1/assignee": {"assignee_id": 2},
     "/conversations/1/read": {"message_id": 2},
+    "/conversations/1/draft": {"reply": "x", "note": "", "version": 0},
     "/accounts/1/presence": {"status": "busy"},
     "/accounts/1/conversations": {
         "contact": {"name": "Nora", "email": "nora@example.com"}, "content": "x", "inbox_id": 1,

@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy.orm import joinedload
 
 from rtapp.clock import rfc3339
+from rtapp.excerpts import Hit
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import AnyMessage
 from rtapp.models import Conversation
+from rtapp.models import Draft
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import Principal
@@ -70,6 +72,23 @@ def conversation(row: AnyConversation) -> dict[str, Any]:
         "last_public_at": rfc3339(row.last_public_at),
         "waiting_since": rfc3339(row.waiting_since) if row.waiting_since else None,
         "version": row.version,
+    }
+
+
+def listed(row: AnyConversation, hit: Hit | None = None) -> dict[str, Any]:
+    """A row of a list. `hit`: what a search found of it."""
+    return {**conversation(row), "hit": found(hit) if hit else None}
+
+
+def found(hit: Hit) -> dict[str, Any]:
+    pieces, cut_before, cut_after = hit.excerpt
+    return {
+        "field": hit.field,
+        "message_id": hit.message_id,
+        "sender_name": hit.sender_name,
+        "excerpt": [{"text": piece.text, "marked": piece.marked} for piece in pieces],
+        "cut_before": cut_before,
+        "cut_after": cut_after,
     }
 
 
@@ -139,6 +158,13 @@ def notification(row: Notification) -> dict[str, Any]:
 
 def notifications_read(account_id: int, ids: Sequence[int]) -> dict[str, Any]:
     return {"account_id": account_id, "ids": list(ids)}
+
+
+def draft(row: Draft | None) -> dict[str, Any]:
+    """Of answers to its own user only: no event has it. Version 0 if there never was one."""
+    if row is None:
+        return {"reply": "", "note": "", "version": 0}
+    return {"reply": row.reply, "note": row.note, "version": row.version}
 
 
 def person(row: Principal) -> dict[str, Any]:

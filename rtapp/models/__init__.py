@@ -3,6 +3,7 @@
 from .account import Account
 from .contact import Contact
 from .conversation import Conversation
+from .draft import Draft
 from .inbox import Inbox
 from .inbox import InboxMember
 from .membership import Membership
@@ -33,6 +34,7 @@ __all__ = [
     "ConversationSnapshot",
     "Customer",
     "CustomerIdentity",
+    "Draft",
     "Inbox",
     "InboxMember",
     "Membership",

@@ -1,6 +1,7 @@
 """The GET endpoints. Pages and JSON share their URLs; the Accept header selects the form."""
 
 from . import conversation
+from . import draft
 from . import health
 from . import login
 from . import me
@@ -11,6 +12,6 @@ from . import presence
 from . import unread
 
 BLUEPRINTS = (
-    login.bp, me.bp, conversation.bp, message.bp, notification.bp, presence.bp, unread.bp,
-    health.bp, openapi.bp,
+    login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
+    unread.bp, health.bp, openapi.bp,
 )  # fmt: skip

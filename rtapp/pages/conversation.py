@@ -46,7 +46,7 @@ def several(account_id: int) -> Response | str:
     if wants_html():
         return inbox.render(user, account_id, cursor, parameters, page)
     return jsonify(
-        conversations=[presenters.conversation(row) for row in page.conversations],
+        conversations=inbox.rows(page),
         cursor=cursor,
         next_before=page.next_before,
     )
@@ -65,7 +65,10 @@ def one(conversation_id: int) -> Response | str:
         shown = customer_presenters.conversation(conversation, last[0] if last else None)
         return jsonify(conversation=shown, cursor=cursor)
     if wants_html():
-        view = inbox.View(**validation.parameters(inbox.ThreadView).model_dump()).on_page()
+        parameters = validation.parameters(inbox.ThreadView)
+        view = inbox.View(**parameters.model_dump()).on_page()
+        if parameters.part == "thread":
+            return inbox.render_thread(principal, cursor, view, conversation)
         page = queries.conversations(
             access.membership_in(principal, account_id), **view.model_dump()
         )

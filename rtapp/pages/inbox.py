@@ -54,14 +54,12 @@ MODULES = sorted(
 NOTIFICATIONS = 20  # shown in the menu
 EARLIER = 5  # conversations with the same contact
 
-DEFAULTS = {"status": "open", "sort": "newest"}  # of a page's view
-
 Viewed = Annotated[int, Field(ge=1, le=ID_LIMIT)]
 
 
 class View(BaseModel):
     """The filter and the order of a list of conversations. Without a `status`, a page shows the
-    open ones, and JSON shows all, as with `any`."""
+    open ones, or searches all; JSON has all, as with `any`."""
 
     status: Literal["open", "pending", "snoozed", "resolved", "any"] | None = None
     assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
@@ -71,7 +69,7 @@ class View(BaseModel):
 
     def on_page(self) -> Self:
         """The view as a page shows it."""
-        return self.model_copy(update={"status": self.status or DEFAULTS["status"]})
+        return self.model_copy(update={"status": self.status or default_status(self.q)})
 
     @property
     def is_filtered(self) -> bool:
@@ -80,16 +78,22 @@ class View(BaseModel):
     def query(self, **changes: Any) -> str:
         """The query string of a page with this view and these changes; "" for the default view."""
         fields = {name: getattr(self, name) for name in View.model_fields} | changes
+        defaults = {"status": default_status(fields["q"]), "sort": "newest"}
         present = {
-            name: value for name, value in fields.items() if value and value != DEFAULTS.get(name)
+            name: value for name, value in fields.items() if value and value != defaults.get(name)
         }
         return f"?{urlencode(present)}" if present else ""
+
+
+def default_status(q: str | None) -> str:
+    return "any" if q else "open"
 
 
 class ThreadView(View):
     """The part of a thread to show: `before`, `after` or around a `message`, else the newest.
 
-    `edit` is the message that the user is editing."""
+    `edit` is the message that the user is editing. `part`: the thread alone, without the list, for
+    a page that has it."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -97,6 +101,7 @@ class ThreadView(View):
     after: Annotated[int, Field(ge=0, le=ID_LIMIT)] | None = None
     message: Viewed | None = None
     edit: Viewed | None = None
+    part: Literal["thread"] | None = None
 
 
 def render(
@@ -108,6 +113,7 @@ def render(
     conversation: Conversation | None = None,
 ) -> str:
     notices = queries.notifications(user, account_id, limit=NOTIFICATIONS)
+    listed = [row.id for row in page.conversations]
     membership = access.membership_in(user, account_id)
     inboxes = usable_inboxes(user, account_id)
     return render_template(
@@ -119,16 +125,35 @@ def render(
         present=present_users(account_id),
         inboxes=inboxes,
         cursor=cursor,
+        now=clock.rfc3339(clock.now()),
         view=view,
         view_query=view.query(),
         nothing=nothing_in(view, membership, [inbox.id for inbox in inboxes]),
-        conversations=[presenters.conversation(row) for row in page.conversations],
+        conversations=rows(page),
         older_conversations=older_conversations(account_id, view, page),
-        unread=unread_of(user.id, account_id, [row.id for row in page.conversations]),
+        unread=unread_of(user.id, account_id, listed),
+        drafted=sorted(queries.drafts_of(user, listed)),
         notifications=[presenters.notification(row) for row in notices.notifications],
         unread_notifications=unread_notifications(user, account_id),
         **(thread(user, conversation, view) if conversation is not None else {}),
     )
+
+
+def render_thread(user: Agent, cursor: str, view: View, conversation: Conversation) -> str:
+    """The thread and its contact, for an inbox page that opens the conversation."""
+    return render_template(
+        "thread_alone.html",
+        account=db.session.get_one(Account, conversation.account_id),
+        me=user,
+        cursor=cursor,
+        view_query=view.query(),
+        **thread(user, conversation, view),
+    )
+
+
+def rows(page: queries.ConversationPage) -> list[dict[str, Any]]:
+    """The rows of the list."""
+    return [presenters.listed(row, page.hits.get(row.id)) for row in page.conversations]
 
 
 def nothing_in(view: View, membership: Membership, inboxes: Sequence[int]) -> str:
@@ -184,6 +209,7 @@ def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any
         "contact_read": conversation.contact_read_id or 0,
         "seen_reply": seen_reply(conversation, page.messages),
         "edited": edited(user, conversation, shown.edit),
+        "draft": presenters.draft(access.own_draft(user, conversation.id)),
         "in_hours": in_hours(),
     }
 

@@ -1,7 +1,6 @@
 """The page's size, its loads and scripts, and its accessibility."""
 
-import gzip
-from pathlib import Path
+from collections.abc import Iterator
 from urllib.parse import quote
 from urllib.parse import urlsplit
 
@@ -13,8 +12,8 @@ from ..npm import installed
 from .page import BLANK
 from .page import act
 from .page import live
+from .proxy import Proxy
 
-ROOT = Path(__file__).parents[2]
 AXE = "axe-core@4.10.2"
 MARKUP = (
     "</p></template></turbo-stream><img src=x onerror=\"window.hacked='yes'\">"
@@ -22,18 +21,54 @@ MARKUP = (
 )
 
 
-def gzipped(files) -> int:
-    return len(gzip.compress(b"".join(file.read_bytes() for file in files), 9))
+class Counting(Proxy):
+    """Notes the static files that a browser asks the server for."""
+
+    def __init__(self, server: str):
+        self.files: list[str] = []
+        super().__init__(server)
+
+    def request(self, request: bytes) -> bytes:
+        path = request.decode("latin-1").split(" ")[1]
+        if path.startswith("/static/"):
+            self.files.append(path)
+        return request
 
 
-def test_scripts_and_styles_stay_below_their_size_limits():
-    scripts = sorted((ROOT / "static/js").rglob("*.js"))
-    styles = sorted((ROOT / "static/css").glob("*.css"))
-    assert len(scripts) > 20
-    assert styles
-    print(f"JavaScript {gzipped(scripts)} bytes, CSS {gzipped(styles)} bytes, gzipped")
-    assert gzipped(scripts) < 40_000
-    assert gzipped(styles) < 20_000
+@pytest.fixture
+def counting(server: str) -> Iterator[Counting]:
+    proxy = Counting(server)
+    yield proxy
+    proxy.stop()
+
+
+def loaded(page: Page) -> dict[str, int]:
+    """The static files of the page: address → bytes of the body as it was sent."""
+    return page.evaluate(
+        """() => Object.fromEntries(performance.getEntriesByType("resource")
+          .filter((entry) => entry.name.includes("/static/"))
+          .map((entry) => [entry.name, entry.encodedBodySize]))"""
+    )
+
+
+def test_a_page_loads_each_static_file_once_and_compressed_and_the_next_page_asks_for_none(
+    window, counting
+):
+    kevin = window("kevin", BLANK, base_url=counting.address)
+    live(kevin, "/conversations/1")
+    files = loaded(kevin)
+    scripts = sum(size for name, size in files.items() if name.endswith(".js"))
+    styles = sum(size for name, size in files.items() if name.endswith(".css"))
+    print(f"{len(files)} files, JavaScript {scripts} bytes, CSS {styles} bytes")
+    assert 10_000 < scripts < 40_000
+    assert 1_000 < styles < 20_000
+    assert len(counting.files) >= len(files) > 30
+    assert len(counting.files) == len(set(counting.files))
+    for path in ("/conversations/2", "/accounts/1/conversations", "/conversations/1"):
+        counting.files.clear()
+        live(kevin, path)
+        assert loaded(kevin).keys() == files.keys()
+        assert counting.files == []
 
 
 def test_the_page_loads_from_its_server_only_and_violates_no_content_security_policy(window):

@@ -90,6 +90,17 @@ class Writer:
         rows: list[dict[str, Any]] = page["messages"]
         return rows
 
+    def messages(self, conversation: int) -> list[dict[str, Any]]:
+        """Return all messages of the conversation."""
+        rows: list[dict[str, Any]] = []
+        before = ""
+        while True:
+            page = self._request("GET", f"/conversations/{conversation}/messages?limit=100{before}")
+            rows += page["messages"]
+            if page["next_before"] is None:
+                return rows
+            before = f"&before={page['next_before']}"
+
     def versions(self) -> dict[str, int]:
         """Return the versions of the conversations in a fresh load of the list."""
         rows = self._request("GET", "/accounts/1/conversations?limit=100")["conversations"]

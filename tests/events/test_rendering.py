@@ -11,6 +11,7 @@ from rtapp.events.catalogue import Each
 from rtapp.events.rendering import CHANGES
 from rtapp.events.rendering import Renderer
 from rtapp.extensions import db
+from rtapp.markup import markup
 from rtapp.models import Account
 from rtapp.models import Contact
 from rtapp.models import Inbox
@@ -103,6 +104,24 @@ def test_user_text_is_escaped_in_the_html_of_every_event(app, format, kind, even
         assert all(stream["data-stream"] == f"{kind}:1" for stream in streams)
     assert ("<hx-partial" in html) == (format == "htmx")
     assert ("&lt;script&gt;" in html) == (event in SHOWS_USER_TEXT)
+
+
+@pytest.mark.parametrize("format", ["html", "htmx", "turbo"])
+@pytest.mark.parametrize("event", ["message.created", "message.updated"])
+def test_a_message_is_rendered_as_markup_in_every_format_but_activity_is_not(app, format, event):
+    data = sample(SHAPES["conversation", event]) | {"content": "**a** <b>\n- www.b.example"}
+    written = rendered(app, format, "conversation", event, data)
+    assert f'<div class="content" dir="auto">{markup(data["content"])}</div>' in written
+    assert "<strong>a</strong> &lt;b&gt;\n<ul><li><a href=" in written
+    activity = rendered(app, format, "conversation", event, data | {"message_type": "activity"})
+    assert "**a** &lt;b&gt;\n- www.b.example</p>" in activity
+
+
+def test_a_preview_is_the_source_of_its_message(app):
+    data = sample(SHAPES["account", "conversation.updated"])
+    data["last_message"]["preview"] = "**a** www.b.example"
+    written = rendered(app, "html", "account", "conversation.updated", data)
+    assert "<bdi>**a** www.b.example</bdi>" in written
 
 
 @pytest.mark.parametrize(

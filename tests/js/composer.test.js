@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { roomLeft, sends } from "../../static/js/inbox/composer.js";
-import { Drafts } from "../../static/js/inbox/drafts.js";
 import { matching, mentionAt } from "../../static/js/inbox/mentions.js";
 import { TypingNotifier, typingLine } from "../../static/js/inbox/typing.js";
 
@@ -25,59 +24,6 @@ test("the composer shows the characters left when 1000 or fewer of 10 000 are le
   assert.equal(roomLeft("x".repeat(9_000)), "1000 characters left");
   assert.equal(roomLeft("x".repeat(9_999)), "1 character left");
   assert.equal(roomLeft("😀".repeat(9_999)), "1 character left"); // as the server counts
-});
-
-// ---- drafts
-
-function storage(entries = {}) {
-  const methods = { getItem: (key) => entries[key] ?? null, setItem: (key, value) => (entries[key] = value), removeItem: (key) => delete entries[key] };
-  Object.entries(methods).forEach(([name, value]) => Object.defineProperty(entries, name, { value, enumerable: false }));
-  return entries;
-}
-
-test("a draft of a note is restored as a note", () => {
-  const drafts = new Drafts(storage(), 7);
-  const draft = { reply: "Hello", note: "Hi", private: true };
-  drafts.write(1, draft);
-  assert.deepEqual(drafts.read(1), draft);
-  assert.deepEqual(drafts.read(2), { reply: "", note: "", private: false });
-});
-
-test("drafts are kept per user, and an empty draft is removed", () => {
-  const kept = storage();
-  new Drafts(kept, 7).write(1, { reply: "Hi", note: "", private: false });
-  assert.equal(new Drafts(kept, 8).read(1).reply, "");
-  new Drafts(kept, 7).write(1, { reply: " ", note: "", private: false });
-  assert.deepEqual(Object.keys(kept), []);
-});
-
-test("a draft that another tab writes is taken over, and a removal is not", () => {
-  const kept = storage();
-  const drafts = new Drafts(kept, 7);
-  const draft = { reply: "Hi", note: "", private: false };
-  drafts.write(1, draft);
-  const written = { key: "rtapp.draft.7.1", newValue: kept["rtapp.draft.7.1"] };
-  assert.deepEqual(drafts.writtenElsewhere(written, 1), draft);
-  assert.equal(drafts.writtenElsewhere(written, 2), null);
-  assert.equal(drafts.writtenElsewhere({ key: "rtapp.draft.8.1", newValue: "{}" }, 1), null);
-  assert.equal(drafts.writtenElsewhere({ key: "rtapp.draft.7.1", newValue: null }, 1), null);
-});
-
-test("clear() removes the user's drafts and keeps those of others", () => {
-  const kept = storage({ "rtapp.draft.8.1": "{}" });
-  const drafts = new Drafts(kept, 7);
-  drafts.write(1, { reply: "Hi", note: "", private: false });
-  drafts.clear();
-  assert.deepEqual(Object.keys(kept), ["rtapp.draft.8.1"]);
-});
-
-test("a storage that throws or holds invalid data yields an empty draft", () => {
-  const refuses = { getItem: () => { throw new Error("no"); }, setItem: () => { throw new Error("full"); } };
-  new Drafts(refuses, 7).write(1, { reply: "Hi", note: "", private: false });
-  assert.equal(new Drafts(refuses, 7).read(1).reply, "");
-  for (const text of ["{", "null", '{"content": 5}', "[]"]) {
-    assert.deepEqual(new Drafts(storage({ "rtapp.draft.7.1": text }), 7).read(1), { reply: "", note: "", private: false });
-  }
 });
 
 // ---- mentions

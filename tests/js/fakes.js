@@ -93,3 +93,10 @@ export function faked(timers) {
   FakeEventSource.instances = [];
   return { EventSource: FakeEventSource, timers, now: timers.wallClock, random: () => 0.5, probe: async () => ({ status: 503 }) };
 }
+
+/** Like localStorage: its entries are its own keys. */
+export function storage(entries = {}) {
+  const methods = { getItem: (key) => entries[key] ?? null, setItem: (key, value) => (entries[key] = value), removeItem: (key) => delete entries[key] };
+  Object.entries(methods).forEach(([name, value]) => Object.defineProperty(entries, name, { value, enumerable: false }));
+  return entries;
+}

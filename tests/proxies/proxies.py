@@ -26,8 +26,10 @@ FORWARD = Path(__file__).parent / "squid-forward.conf"
 # Debian's user without rights, which every proxy can be.
 UNPRIVILEGED: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []}
 APACHE_MODULES = (
-    "mpm_event", "authz_core", "alias", "asis", "headers", "mime", "proxy", "proxy_http",
+    "mpm_event", "authz_core", "alias", "asis", "deflate", "env", "filter", "headers", "mime",
+    "proxy", "proxy_http",
 )  # fmt: skip
+APACHE_DEFLATES = "AddOutputFilterByType DEFLATE text/html text/plain text/css text/javascript"
 STOP_LIMIT = 3.0  # s until a proxy that was asked to end is killed
 
 
@@ -71,7 +73,8 @@ def nginx(place: Place) -> list[str]:
     main = place.write(
         "main.conf",
         f"daemon off; worker_processes 1; pid {place.folder}/pid; error_log stderr;\n"
-        f"events {{}}\nhttp {{ {temporary}\ninclude {site}; }}\n",
+        # Debian's own file has `gzip on` too, for text/html.
+        f"events {{}}\nhttp {{ {temporary}\ngzip on;\ninclude {site}; }}\n",
     )
     return ["nginx", "-e", "stderr", "-p", str(place.folder), "-c", str(main)]
 
@@ -129,7 +132,8 @@ def apache(place: Place) -> list[str]:
         "main.conf",
         f"{modules}\nServerName localhost\nListen 127.0.0.1:{place.port}\nPidFile {own}/pid\n"
         f"ErrorLog {own}/error.log\nDefaultRuntimeDir {own}\nMutex file:{own}\n"
-        f"TypesConfig /dev/null\nInclude {site}\n",
+        # Debian switches mod_deflate on.
+        f"TypesConfig /dev/null\n{APACHE_DEFLATES}\nInclude {site}\n",
     )
     return ["apache2", "-DFOREGROUND", "-f", str(main)]
 

@@ -1,7 +1,6 @@
-/** @import { Composer, Page } from "./types" */
+/** @import { Composer, OpenConversation } from "./types" */
 
 import { byId, field, find } from "./dom.js";
-import { Drafts } from "./drafts.js";
 import { startMentions } from "./mentions.js";
 import { isBlank } from "./text.js";
 import { TypingNotifier } from "./typing.js";
@@ -28,19 +27,19 @@ export function roomLeft(text) {
   return left <= NEAR_MAX ? `${left} character${left === 1 ? "" : "s"} left` : "";
 }
 
-/** @type {(page: Page, outgoing: import("./outgoing.js").Outgoing, thread: import("./thread.js").Thread) => Composer | null} */
-export function startComposer(page, outgoing, thread) {
+/** @type {(page: OpenConversation, thread: import("./thread.js").Thread) => Composer | null} */
+export function startComposer(page, thread) {
   /** @type {HTMLFormElement | null} */
   const form = document.querySelector("form#composer");
   if (!form) return null;
+  const { conversation, drafts, closed } = page;
   /** @type {HTMLTextAreaElement} */
   const text = field(form, "content");
   /** @type {HTMLInputElement} */
   const note = field(form, "private");
   const toCustomer = text.placeholder;
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
-  const drafts = new Drafts(localStorage, page.user);
-  const typing = new TypingNotifier((data) => page.connector.perform(`conversation:${page.conversation}`, "typing", data).catch(() => {}));
+  const typing = new TypingNotifier((data) => page.connector.perform(`conversation:${conversation}`, "typing", data).catch(() => {}));
   const mentions = startMentions(text, () => draft.private);
 
   // A text never changes its readers: switching changes the box.
@@ -51,12 +50,13 @@ export function startComposer(page, outgoing, thread) {
     text.placeholder = draft.private ? "Write a note for your team…" : toCustomer;
     grow(text);
     showKept(draft);
+    showOther(drafts.read(conversation).other[kind()]);
     byId("left").textContent = roomLeft(text.value);
     byId("left").hidden = roomLeft(text.value) === "";
   };
   const keep = () => {
     draft[kind()] = text.value;
-    drafts.write(page.conversation, draft);
+    drafts.write(conversation, draft);
   };
   const changed = () => {
     keep();
@@ -69,11 +69,11 @@ export function startComposer(page, outgoing, thread) {
     typing.stop();
     draft.private = note.checked = isPrivate;
     text.value = draft[kind()];
-    drafts.write(page.conversation, draft);
+    drafts.write(conversation, draft);
     refresh();
   };
   const send = () => {
-    outgoing.send(text.value, draft.private);
+    page.unsent.send(conversation, text.value, draft.private);
     typing.sent();
     text.value = "";
     keep();
@@ -81,18 +81,26 @@ export function startComposer(page, outgoing, thread) {
     byId("new-messages")?.remove();
     thread.toLatest();
   };
-  /** @param {import("./types").Draft} written  in another tab */
-  const adopt = ({ reply, note: noted }) => {
+  /** What another tab or device has written. */
+  const adopt = () => {
+    const { reply, note: noted, other } = drafts.read(conversation);
+    if (reply === draft.reply && noted === draft.note && isBlank(other.reply + other.note)) return; // written here
     Object.assign(draft, { reply, note: noted });
     if (text.value !== draft[kind()]) text.value = draft[kind()];
     refresh();
   };
   const restore = () => {
+    const kept = drafts.read(conversation);
     draft[kind()] = text.value; // the browser's
-    const kept = drafts.read(page.conversation);
-    if (kept.reply || kept.note) Object.assign(draft, kept);
+    if (kept.reply || kept.note) Object.assign(draft, { reply: kept.reply, note: kept.note, private: kept.private });
     note.checked = draft.private;
     text.value = draft[kind()];
+  };
+  /** @type {(added: string) => void} after what is there */
+  const insert = (added) => {
+    text.setRangeText(isBlank(text.value) ? added : `\n\n${added}`, text.value.length, text.value.length, "end");
+    text.focus();
+    changed();
   };
 
   form.addEventListener("submit", (event) => {
@@ -107,19 +115,28 @@ export function startComposer(page, outgoing, thread) {
   text.addEventListener("input", changed);
   note.addEventListener("change", () => change(note.checked));
   text.addEventListener("blur", () => typing.stop());
-  addEventListener("pagehide", () => typing.stop());
-  addEventListener("storage", (event) => {
-    const written = drafts.writtenElsewhere(event, page.conversation);
-    if (written) adopt(written);
+  addEventListener("pagehide", () => typing.stop(), { signal: closed });
+  closed.addEventListener("abort", () => typing.stop());
+  drafts.listen((written) => written === conversation && adopt(), closed);
+  find(byId("other-draft"), "[data-insert]").addEventListener("click", () => {
+    const other = drafts.read(conversation).other[kind()];
+    drafts.dropOther(conversation, kind());
+    insert(other);
+  });
+  find(byId("other-draft"), "[data-discard]").addEventListener("click", () => {
+    drafts.dropOther(conversation, kind());
+    refresh();
   });
   // After a sign-out in another tab, which has deleted the drafts.
-  for (const id of /** @type {const} */ (["live", "notice"])) byId(id).addEventListener("click", keep, { capture: true });
-  find(document, 'form[action="/logout"]').addEventListener("submit", () => drafts.clear());
+  for (const id of /** @type {const} */ (["live", "notice"])) byId(id).addEventListener("click", keep, { capture: true, signal: closed });
 
+  drafts.take(conversation, JSON.parse(form.dataset.draft ?? "null") ?? { reply: "", note: "", version: 0 });
   restore();
   byId("keys").hidden = touch.matches;
   refresh();
   return {
+    text,
+    insert,
     write: (isPrivate) => {
       if (isPrivate !== draft.private) change(isPrivate);
       text.focus();
@@ -127,9 +144,16 @@ export function startComposer(page, outgoing, thread) {
   };
 }
 
-/** @param {import("./types").Draft} draft */
+/** @param {{reply: string, note: string, private: boolean}} draft */
 function showKept({ reply, note, private: isPrivate }) {
   byId("kept").textContent = isBlank(isPrivate ? reply : note) ? "" : `Your ${isPrivate ? "reply" : "note"} is kept.`;
+}
+
+/** @param {string} text  that another device has written meanwhile */
+function showOther(text) {
+  const place = byId("other-draft");
+  place.hidden = isBlank(text);
+  find(place, "[data-text]").textContent = text;
 }
 
 /** @param {HTMLTextAreaElement} text */

@@ -1,16 +1,21 @@
-/** @import { Composer, Page, Part } from "./types" */
+/** @import { Composer, OpenConversation, Part } from "./types" */
 
 import { startComposer } from "./composer.js";
 import { byId } from "./dom.js";
-import { startEditing } from "./editing.js";
+import { startMessageActions } from "./message_actions.js";
 import { Outgoing } from "./outgoing.js";
 import { Reading } from "./reading.js";
 import { Scrolling } from "./scrolling.js";
 import { startSeen } from "./seen.js";
+import { startSnooze } from "./snooze.js";
 import { Thread } from "./thread.js";
 import { startTyping } from "./typing.js";
 
-/** @type {(page: Page) => {parts: Part[], composer: Composer | null}} */
+/**
+ * Starts the parts of the conversation that the page shows, if any, until it is closed.
+ *
+ * @type {(page: OpenConversation) => {parts: Part[], composer: Composer | null}}
+ */
 export function startConversation(page) {
   const list = byId("messages");
   if (!list) return { parts: [], composer: null };
@@ -18,7 +23,8 @@ export function startConversation(page) {
   const reading = new Reading(page, list, scrolling);
   const outgoing = new Outgoing(page);
   const thread = new Thread(page, list, scrolling, reading);
-  const composer = startComposer(page, outgoing, thread);
-  startEditing(page, list);
-  return { parts: [thread, startSeen(list), outgoing, startTyping(page), scrolling, reading], composer };
+  const composer = startComposer(page, thread);
+  const actions = startMessageActions(page, list, composer);
+  startSnooze();
+  return { parts: [thread, actions, startSeen(list), outgoing, startTyping(page), scrolling, reading], composer };
 }

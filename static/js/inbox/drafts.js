@@ -1,60 +1,210 @@
-/** Unsent replies and notes, per user and conversation, kept through reloads and closed tabs. */
+/**
+ * What the user wrote and did not send: kept in the browser with each key, through reloads and closed tabs, and replies and
+ * notes on the server too, for the user's other devices.
+ */
 
-/** @import { Draft } from "./types" */
+/** @import { Draft, Environment, Perform, ServerDraft, Texts } from "./types" */
+
+import { isBlank } from "./text.js";
+
+const SAVE_DELAY = 1_000; // ms after the last key
 
 export class Drafts {
   #storage;
   #prefix;
+  #perform;
+  #timers;
+  /** @type {Map<string, any>} by conversation */
+  #due = new Map();
+  /** @type {Map<string, Texts | null>} by key */
+  #unstored = new Map();
+  /** @type {Set<(conversation: string) => void>} */
+  #listeners = new Set();
 
   /**
    * @param {Storage} storage  may throw
    * @param {number | string} user
+   * @param {Perform} perform  an action
+   * @param {Environment} [environment]
    */
-  constructor(storage, user) {
+  constructor(storage, user, perform, { timers = globalThis, events = globalThis } = {}) {
     this.#storage = storage;
     this.#prefix = `rtapp.draft.${user}.`;
+    this.#perform = perform;
+    this.#timers = timers;
+    events.addEventListener?.("storage", (event) => this.#stored(/** @type {StorageEvent} */ (event)));
   }
 
-  /** @type {(conversation: number | string) => Draft} */
-  read(conversation) {
+  // Any text, by the key of its form
+
+  /** @type {(key: string) => Texts | null} */
+  texts(key) {
+    if (this.#unstored.has(key)) return this.#unstored.get(key) ?? null;
     try {
-      return draftOf(JSON.parse(this.#storage.getItem(this.#prefix + conversation) ?? "null") ?? {});
+      return JSON.parse(this.#storage.getItem(this.#prefix + key) ?? "null");
     } catch {
-      return draftOf({});
+      return null;
     }
   }
 
-  /** @type {(conversation: number | string, draft: Draft) => void} */
-  write(conversation, draft) {
+  /** @type {(key: string, texts: Texts | null) => void} null: it was sent, or is not wanted */
+  keep(key, texts) {
     try {
-      this.#storage.setItem(this.#prefix + conversation, JSON.stringify(draft));
-      if (draft.reply.trim() === "" && draft.note.trim() === "") this.#storage.removeItem(this.#prefix + conversation);
+      if (texts) this.#storage.setItem(this.#prefix + key, JSON.stringify(texts));
+      else this.#storage.removeItem(this.#prefix + key);
+      this.#unstored.delete(key);
     } catch {
-      // A draft is a convenience.
+      this.#unstored.set(key, texts); // the storage is full or forbidden: it lasts as long as the page
     }
   }
 
-  /**
-   * A removal is no change: at a sign-out the text stays in the box.
-   *
-   * @type {(event: StorageEvent, conversation: number | string) => Draft | null}
-   */
-  writtenElsewhere({ key, newValue }, conversation) {
-    return key === this.#prefix + conversation && newValue !== null ? this.read(conversation) : null;
+  /** Whether there are texts whose key begins so. @param {string} start */
+  has(start) {
+    return this.#keys().some((key) => key.startsWith(start));
   }
 
   /** At sign-out: the next user of the browser must not find them. */
   clear() {
-    for (const key of Object.keys(this.#storage)) {
-      if (key.startsWith(this.#prefix)) this.#storage.removeItem(key);
+    for (const key of this.#keys()) this.keep(key, null);
+  }
+
+  /** @returns {string[]} */
+  #keys() {
+    const stored = Object.keys(this.#storage).filter((key) => key.startsWith(this.#prefix));
+    return [...new Set([...stored.map((key) => key.slice(this.#prefix.length)), ...this.#unstored.keys()])];
+  }
+
+  // The reply and the note of a conversation
+
+  /** @type {(conversation: string) => Draft} */
+  read(conversation) {
+    return draftOf(this.texts(conversation) ?? {});
+  }
+
+  /** @type {(conversation: string, texts: {reply: string, note: string, private: boolean}) => void} */
+  write(conversation, texts) {
+    const before = this.read(conversation);
+    const isSaved = before.isSaved && texts.reply === before.reply && texts.note === before.note;
+    this.#store(conversation, { ...before, ...texts, isSaved });
+    this.#changed(conversation);
+    if (!isSaved) this.#saveSoon(conversation);
+  }
+
+  /**
+   * Takes the server's draft for a conversation that is opened, unless something newer was written here.
+   *
+   * @type {(conversation: string, saved: ServerDraft) => void}
+   */
+  take(conversation, saved) {
+    const own = this.read(conversation);
+    if (saved.version !== own.version) this.#merge(conversation, saved);
+    if (!this.read(conversation).isSaved) this.#saveSoon(conversation);
+  }
+
+  /** @type {(conversation: string, kind: "reply" | "note") => void} the text from another device is not wanted, or taken */
+  dropOther(conversation, kind) {
+    const draft = this.read(conversation);
+    this.#store(conversation, { ...draft, other: { ...draft.other, [kind]: "" } });
+  }
+
+  /** @type {(listener: (conversation: string) => void, signal?: AbortSignal) => void} called when a draft has changed */
+  listen(listener, signal) {
+    this.#listeners.add(listener);
+    signal?.addEventListener("abort", () => this.#listeners.delete(listener));
+  }
+
+  /** Another tab has written. A removal is no change: at a sign-out the text stays in the box. @param {StorageEvent} event */
+  #stored({ key, newValue }) {
+    if (key?.startsWith(this.#prefix) && newValue !== null) this.#changed(key.slice(this.#prefix.length));
+  }
+
+  /** @param {string} conversation */
+  #changed(conversation) {
+    this.#listeners.forEach((listener) => listener(conversation));
+  }
+
+  /** Sends what the server has not got. */
+  connected() {
+    this.#unsaved().forEach((conversation) => this.#saveSoon(conversation));
+  }
+
+  #unsaved() {
+    return this.#keys().filter((key) => /^\d+$/.test(key) && !this.read(key).isSaved);
+  }
+
+  /** Whether all replies and notes are on the server. */
+  async flush() {
+    const unsaved = this.#unsaved();
+    await Promise.all(unsaved.map((key) => this.#save(key)));
+    return unsaved.every((key) => this.read(key).isSaved);
+  }
+
+  /** @param {string} conversation */
+  #saveSoon(conversation) {
+    this.#timers.clearTimeout(this.#due.get(conversation));
+    this.#due.set(conversation, this.#timers.setTimeout(() => this.#save(conversation), SAVE_DELAY));
+  }
+
+  /** @param {string} conversation */
+  async #save(conversation) {
+    this.#timers.clearTimeout(this.#due.get(conversation));
+    const { reply, note, version } = this.read(conversation);
+    try {
+      /** @type {any} */
+      const saved = await this.#perform(`conversation:${conversation}`, "draft", { reply, note, version });
+      this.#saved(conversation, { reply, note, version: saved.version });
+    } catch (error) {
+      const current = /** @type {any} */ (error).problem?.current;
+      if (/** @type {any} */ (error).status === 409 && current) this.#merge(conversation, current);
+      // Else it is kept here, until the connection is back.
     }
+  }
+
+  /** @type {(conversation: string, saved: ServerDraft) => void} */
+  #saved(conversation, { reply, note, version }) {
+    const draft = this.read(conversation);
+    const isSaved = draft.reply === reply && draft.note === note;
+    this.#store(conversation, { ...draft, version, isSaved });
+    if (!isSaved) this.#saveSoon(conversation);
+  }
+
+  /**
+   * The server has a draft that another device has written. Nothing of either is lost.
+   *
+   * @type {(conversation: string, saved: ServerDraft) => void}
+   */
+  #merge(conversation, saved) {
+    const own = this.read(conversation);
+    const merged = { ...own, version: saved.version, other: { ...own.other } };
+    for (const kind of /** @type {const} */ (["reply", "note"])) {
+      if (own.isSaved || isBlank(own[kind])) merged[kind] = saved[kind];
+      else if (!isBlank(saved[kind]) && !own[kind].includes(saved[kind])) merged.other[kind] = saved[kind];
+    }
+    merged.isSaved = merged.reply === saved.reply && merged.note === saved.note;
+    this.#store(conversation, merged);
+    this.#changed(conversation);
+    if (!merged.isSaved) this.#saveSoon(conversation);
+  }
+
+  /** @type {(conversation: string, draft: Draft) => void} */
+  #store(conversation, draft) {
+    const { reply, note, other, isSaved } = draft;
+    const isEmpty = [reply, note, other.reply, other.note].every((text) => text === "");
+    this.keep(conversation, isEmpty && isSaved && draft.version === 0 ? null : { .../** @type {any} */ (draft) });
   }
 }
 
-/** @type {(kept: {reply?: unknown, note?: unknown, private?: unknown, content?: unknown}) => Draft} `content`: of a former version */
-function draftOf({ reply, note, private: isPrivate, content }) {
+/** @type {(kept: Record<string, any>) => Draft} `content`: of a former version */
+function draftOf({ reply, note, private: isPrivate, content, version, isSaved, other }) {
   const isNote = isPrivate === true;
-  return { reply: text(reply ?? (isNote ? "" : content)), note: text(note ?? (isNote ? content : "")), private: isNote };
+  return {
+    reply: text(reply ?? (isNote ? "" : content)),
+    note: text(note ?? (isNote ? content : "")),
+    private: isNote,
+    version: Number(version) || 0,
+    isSaved: isSaved ?? !(reply || note || content),
+    other: { reply: text(other?.reply), note: text(other?.note) },
+  };
 }
 
 /** @param {unknown} value */

@@ -3,12 +3,16 @@
 /** @import { Session } from "./session.js" */
 /** @import { Page, Part } from "./types" */
 
-import { field, find, findAll } from "./dom.js";
+import { byId, field, find, findAll } from "./dom.js";
 import { uuid } from "./uuid.js";
 
 const TIMEOUT = 20_000;
 
-/** @type {(session: Session, url: string, fields: URLSearchParams) => Promise<{answer?: any, problem?: string}>} */
+/**
+ * Returns the `answer`, or the `problem` in words, with what the server answered.
+ *
+ * @type {(session: Session, url: string, fields: URLSearchParams) => Promise<{answer?: any, problem?: string, status?: number, body?: any}>}
+ */
 export async function post(session, url, fields) {
   try {
     let answer = await send(session, url, fields);
@@ -16,7 +20,7 @@ export async function post(session, url, fields) {
     const body = answer.status === 204 ? null : await answer.json().catch(() => null);
     if (answer.ok) return { answer: body };
     if (answer.status === 401) return { problem: session.problem };
-    return { problem: body?.detail ?? body?.title ?? `The server refused this (${answer.status}).` };
+    return { problem: body?.detail ?? "The server refused this. Reload the page and try again.", status: answer.status, body };
   } catch {
     return { problem: "No answer from the server. Nothing may have been changed." };
   }
@@ -47,6 +51,7 @@ export function startForms(page) {
     if (form.ariaBusy !== "true") submit(form, event.submitter, page);
   });
   document.addEventListener("input", renew);
+  findAll(document, "form[data-keep]").forEach((form) => keep(/** @type {HTMLFormElement} */ (form), page.drafts));
   return { changed: (arrived) => arrived.forEach(press) };
 }
 
@@ -61,18 +66,58 @@ function renew({ target }) {
   if (clientId) clientId.value = "";
 }
 
+/**
+ * Keeps what is written into the form, under the key in `data-keep`, until it is sent.
+ *
+ * @type {(form: HTMLFormElement, drafts: Page["drafts"]) => void}
+ */
+function keep(form, drafts) {
+  const key = form.dataset.keep ?? "";
+  const kept = drafts.texts(key) ?? {};
+  for (const [name, value] of Object.entries(kept)) {
+    const present = field(form, name);
+    if (present && typeof value === "string") present.value = value;
+  }
+  const write = () => {
+    const { csrf_token, client_id, ...texts } = Object.fromEntries(/** @type {any} */ (new FormData(form)));
+    drafts.keep(key, texts);
+  };
+  form.addEventListener("input", write);
+  form.addEventListener("reset", () => drafts.keep(key, null));
+  form.addEventListener("posted", () => form.reset());
+  // After a sign-out in another tab, which has deleted what was kept.
+  byId("notice").addEventListener("click", () => Object.keys(drafts.texts(key) ?? kept).length && write(), { capture: true });
+}
+
 /** @type {(form: HTMLFormElement, submitter: HTMLElement | null, page: Page) => Promise<void>} */
 async function submit(form, submitter, page) {
   form.ariaBusy = "true";
   const clientId = field(form, "client_id");
   if (clientId) clientId.value ||= uuid();
   const fields = new URLSearchParams(/** @type {any} */ (new FormData(form, submitter)));
-  const { answer, problem } = await post(page.session, submitter?.getAttribute("formaction") ?? form.action, fields);
+  const { answer, problem, status, body } = await post(page.session, submitter?.getAttribute("formaction") ?? form.action, fields);
   form.ariaBusy = null;
+  const refusal = new CustomEvent("refused", { detail: { status, body }, cancelable: true });
+  if (problem && !form.dispatchEvent(refusal)) return;
+  const words = byLabel(form, body?.errors) || problem;
   const line = form.querySelector(".problem");
-  if (line) line.textContent = problem ?? "";
-  else if (problem) page.alert(problem);
+  if (line) line.textContent = words ?? "";
+  else if (words) page.alert(words);
   if (!problem) done(form, answer);
+}
+
+/**
+ * The errors of the form's fields, by their labels. "" for errors of fields that the user does not see.
+ *
+ * @type {(form: HTMLFormElement, errors?: Record<string, string[]>) => string}
+ */
+function byLabel(form, errors = {}) {
+  const sentences = Object.entries(errors).map(([name, messages]) => {
+    const input = field(form, name);
+    const label = input?.labels?.[0]?.firstChild?.textContent?.trim() || input?.ariaLabel;
+    return label ? `${label}: ${messages.join(" and ")}.` : "";
+  });
+  return sentences.join(" ").trim();
 }
 
 /** @type {(form: HTMLFormElement, answer: any) => void} */

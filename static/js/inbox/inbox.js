@@ -1,37 +1,47 @@
 /** The inbox page: applies fragments, and notifies its parts. */
 
 /** @import { Callbacks } from "../connector/connector" */
-/** @import { Indicator, Page, Part } from "./types" */
+/** @import { Composer, Indicator, Page, Part, Perform } from "./types" */
 
 import { connect } from "../connector/connector.js";
+import { Backoff } from "../connector/backoff.js";
 import { apply } from "../connector/turbo.js";
+import { setClock } from "./clock.js";
 import { startConversation } from "./conversation.js";
-import { byId } from "./dom.js";
+import { startDialogs } from "./dialogs.js";
+import { byId, find, focus } from "./dom.js";
+import { Drafts } from "./drafts.js";
 import { startForms } from "./forms.js";
 import { highlight } from "./highlight.js";
 import { startIndicator } from "./indicator.js";
 import { startKeys } from "./keys.js";
 import { startList } from "./list.js";
+import { startMarks } from "./marks.js";
 import { startMenus } from "./menus.js";
 import { startNotifications } from "./notifications.js";
+import { loadPage } from "./paging.js";
 import { startPresence } from "./presence.js";
 import { Session } from "./session.js";
 import { startSettings } from "./settings.js";
-import { startSnooze } from "./snooze.js";
 import { Streams } from "./streams.js";
+import { isBlank } from "./text.js";
 import { startTimes } from "./times.js";
 import { startUnread } from "./unread.js";
+import { Unsent } from "./unsent.js";
 import { startViewers } from "./viewers.js";
+import { pageWith, startVisits } from "./visits.js";
 
-const RELOAD_INTERVAL = 30_000; // ms
 const ALERT_DURATION = 8_000; // ms
+const REFRESH_INTERVAL = 3_000; // ms between two, growing
+const REFRESHES = 5; // attempts without an answer
 
-/** @type {Part[]} */
+/** @type {Part[]} of the page, then of the open conversation */
 const parts = [];
 /** @type {Set<string[]>} */
 const recordings = new Set();
 
 function start() {
+  setClock(document.querySelector('meta[name="server-time"]')?.getAttribute("content"));
   const indicator = startIndicator();
   /** @type {Streams} */
   let streams;
@@ -43,33 +53,118 @@ function start() {
     },
   });
   const page = createPage(indicator, session);
-  const conversation = startConversation(page);
   parts.push(indicator, startTimes(), startPresence(page), startList(page), startViewers(page), startUnread());
-  parts.push(startForms(page), startNotifications(page), ...conversation.parts);
+  parts.push(startForms(page), startNotifications(page), page.drafts, page.unsent, startMarks(page));
+  startDialogs();
   startMenus();
   startSettings();
-  startSnooze();
-  startKeys(page, conversation.composer);
-  streams = new Streams(page.connector, callbacks(page, indicator, () => signedOut(streams, session, indicator)));
-  streams.open();
+  streams = new Streams(page.connector);
+  const { account } = page;
+  streams.add(`account:${account}`, accountCallbacks(indicator, () => signedOut(streams, session, indicator)));
+  streams.add(`presence:${account}`, { onFragment: receive });
+  const conversation = new Opened(page, streams, indicator);
+  startKeys(page, () => conversation.composer);
+  startVisits(page, (loaded) => conversation.replaceBy(loaded));
   startReturning(streams, session);
+  startSigningOut(page);
 }
 
 /** @type {(indicator: Indicator, session: Session) => Page} */
 function createPage(indicator, session) {
   const data = /** @type {any} */ (document.body.dataset);
   const { account, user } = data;
-  const cursor = document.querySelector('meta[name="stream-cursor"]')?.getAttribute("content") ?? "";
+  const connector = connect({ account, user, cursor: cursorOf(document), format: "turbo", renew: session.renew });
+  /** @type {Perform} */
+  const perform = (stream, action, fields) => connector.perform(stream, action, fields);
   return {
     ...data,
-    connector: connect({ account, user, cursor, format: "turbo", renew: session.renew }),
+    get conversation() {
+      return data.conversation;
+    },
+    connector,
     session,
+    drafts: new Drafts(localStorage, user, perform),
+    unsent: new Unsent(localStorage, user, perform),
     isLive: () => indicator.isLive,
     show,
     notify,
     record,
     alert: showAlert,
   };
+}
+
+/** @param {Document} page */
+function cursorOf(page) {
+  return page.querySelector('meta[name="stream-cursor"]')?.getAttribute("content") ?? "";
+}
+
+/** The open conversation, with its parts and its stream. */
+class Opened {
+  #page;
+  #streams;
+  #indicator;
+  #closing = new AbortController();
+  /** @type {Part[]} */
+  #parts = [];
+  /** @type {Composer | null} */
+  composer = null;
+
+  /**
+   * @param {Page} page
+   * @param {Streams} streams
+   * @param {Indicator} indicator
+   */
+  constructor(page, streams, indicator) {
+    this.#page = page;
+    this.#streams = streams;
+    this.#indicator = indicator;
+    this.#start(cursorOf(document));
+  }
+
+  /** @param {string} cursor  from which its stream continues */
+  #start(cursor) {
+    const { conversation } = this.#page;
+    this.#closing = new AbortController();
+    const { parts: own, composer } = startConversation({ ...this.#page, conversation, closed: this.#closing.signal });
+    this.#parts = own;
+    this.composer = composer;
+    parts.push(...own);
+    if (!byId("messages")) return;
+    const onClosed = (/** @type {{reason: string}} */ closing) => {
+      if (closing.reason === "forbidden") this.#forbidden(conversation);
+      else if (closing.reason !== "signed_out") this.#indicator.ended(closing);
+    };
+    this.#streams.add(`conversation:${conversation}`, { onFragment: receive, onClosed }, cursor);
+  }
+
+  /** What the user wrote stays theirs. @param {string} conversation */
+  #forbidden(conversation) {
+    const { accountName, drafts, unsent } = this.#page;
+    const { reply, note } = drafts.read(conversation);
+    const written = [reply, note, ...unsent.of(conversation).map(({ content }) => content)].filter((text) => !isBlank(text));
+    this.replaceBy(pageWith(`${accountName} · rtapp`, byId("no-access"), conversation));
+    const thread = byId("thread");
+    find(thread, "textarea").value = written.join("\n\n");
+    find(thread, "label").hidden = written.length === 0;
+  }
+
+  /** Puts the conversation of a loaded page in its place. @param {Document} loaded */
+  replaceBy(loaded) {
+    this.#closing.abort();
+    this.#streams.remove(`conversation:${this.#page.conversation}`);
+    parts.splice(parts.length - this.#parts.length);
+    document.title = loaded.title;
+    document.body.dataset.conversation = loaded.body.dataset.conversation;
+    const thread = byId("thread");
+    thread.replaceChildren(...find(loaded, "#thread").childNodes);
+    document.getElementById("contact")?.remove();
+    const contact = loaded.getElementById("contact");
+    if (contact) thread.after(contact);
+    this.#start(cursorOf(loaded));
+    parts.forEach((part) => part.opened?.());
+    notify(contact ? [thread, contact] : [thread]);
+    focus(document.getElementById("thread-scroll") ?? thread);
+  }
 }
 
 /** @type {(html: string) => void} */
@@ -102,25 +197,16 @@ function receive(html, { id }) {
   if (id) recordings.forEach((fragments) => fragments.push(html));
 }
 
-/** @type {(page: Page, indicator: Indicator, signedOut: () => void) => Record<string, Callbacks>} */
-function callbacks({ account, conversation }, indicator, signedOut) {
-  /** @type {Record<string, Callbacks>} */
-  const streams = {
-    [`account:${account}`]: {
-      onFragment: receive,
-      onClosed: (closing) => (closing.reason === "signed_out" ? signedOut() : indicator.ended(closing)),
-      onConnected: ({ delayed }) => parts.forEach((part) => part.connected?.(delayed)),
-      onPing: ({ lag }) => indicator.ping(lag),
-      onDisconnected: ({ reason }) => parts.forEach((part) => part.disconnected?.(reason)),
-      onReset: () => reload(indicator),
-    },
-    [`presence:${account}`]: { onFragment: receive },
+/** @type {(indicator: Indicator, signedOut: () => void) => Callbacks} */
+function accountCallbacks(indicator, signedOut) {
+  return {
+    onFragment: receive,
+    onClosed: (closing) => (closing.reason === "signed_out" ? signedOut() : indicator.ended(closing)),
+    onConnected: ({ delayed }) => parts.forEach((part) => part.connected?.(delayed)),
+    onPing: ({ lag }) => indicator.ping(lag),
+    onDisconnected: ({ reason }) => parts.forEach((part) => part.disconnected?.(reason)),
+    onReset: () => refresh(indicator),
   };
-  if (conversation) {
-    const onClosed = (/** @type {{reason: string}} */ closing) => closing.reason !== "signed_out" && indicator.ended(closing);
-    streams[`conversation:${conversation}`] = { onFragment: receive, onClosed };
-  }
-  return streams;
 }
 
 /**
@@ -149,18 +235,46 @@ function startReturning(streams, session) {
 }
 
 /**
- * Reloads, but not during an edit, nor twice in a row. Drafts are kept.
+ * What was written stays the user's: on the server. The next user of the browser must not find it.
+ *
+ * @param {Page} page
+ */
+function startSigningOut({ drafts, unsent }) {
+  const form = /** @type {HTMLFormElement} */ (find(document, 'form[action="/logout"]'));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const isSafe = (await drafts.flush()) && unsent.isEmpty;
+    if (!isSafe && !confirm("Some of what you wrote is not on the server yet, and is deleted here when you sign out. Sign out?")) return;
+    drafts.clear();
+    unsent.clear();
+    form.submit();
+  });
+}
+
+let isRefreshing = false;
+let isRefreshDue = false;
+
+/**
+ * Loads what the page shows again, because events were missed. What is being written stays.
  *
  * @param {Indicator} indicator
  */
-function reload(indicator) {
-  const last = Number(sessionStorage.getItem("reloaded-at"));
-  if (Date.now() - last < RELOAD_INTERVAL || document.querySelector("[data-editing]")) {
-    indicator.warn("Some changes could not be shown.");
-  } else {
-    sessionStorage.setItem("reloaded-at", String(Date.now()));
-    location.reload();
+async function refresh(indicator) {
+  isRefreshDue = true;
+  if (isRefreshing) return;
+  isRefreshing = true;
+  const backoff = new Backoff({ firstDelay: REFRESH_INTERVAL });
+  for (let attempt = 1; isRefreshDue; attempt++) {
+    isRefreshDue = false;
+    const replay = record();
+    const { loaded } = await loadPage(location.href);
+    if (loaded) await Promise.all(parts.map((part) => part.refreshed?.(loaded)));
+    replay();
+    if (!loaded && attempt < REFRESHES) isRefreshDue = true;
+    else if (!loaded) indicator.warn("Some changes could not be shown.");
+    await new Promise((resolve) => setTimeout(resolve, backoff.next()));
   }
+  isRefreshing = false;
 }
 
 let alertTimer = 0;

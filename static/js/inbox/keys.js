@@ -24,26 +24,26 @@ export function commandOf({ key, ctrlKey, metaKey, altKey, isComposing }, target
   return Object.hasOwn(COMMANDS, key) ? COMMANDS[key] : undefined;
 }
 
-/** @type {(page: Page, composer: Composer | null) => void} */
+/** @type {(page: Page, composer: () => Composer | null) => void} `composer`: the open conversation's */
 export function startKeys(page, composer) {
   /** @type {Record<string, () => unknown>} a command that returns false leaves the key to the browser */
   const commands = {
     next: () => focusRow(1),
     previous: () => focusRow(-1),
     search: () => byId("search").focus(),
-    reply: () => composer?.write(false),
-    note: () => composer?.write(true),
+    reply: () => composer()?.write(false),
+    note: () => composer()?.write(true),
     resolve: () => {
       const isResolved = byId("thread-status")?.dataset.status === "resolved";
       click(`#status-menu button[value="${isResolved ? "open" : "resolved"}"]`);
     },
     take: () => click(`#assignee-menu button[value="${page.user}"]`),
-    help: () => byId("keys-help").togglePopover(),
+    help: () => byId("keys-help").showModal(),
     leave: leaveField,
   };
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented) return;
-    const inField = closest(event, "[popover], details.menu[open]") !== null || closest(event, FIELDS) === event.target;
+    if (event.defaultPrevented || closest(event, "dialog")) return;
+    const inField = closest(event, "details.menu[open]") !== null || closest(event, FIELDS) === event.target;
     const command = commandOf(event, { inField, inList: closest(event, "#conversations") !== null }, setting("keys"));
     if (command === undefined || commands[command]() === false) return;
     event.preventDefault();

@@ -65,6 +65,22 @@ export function startList(page) {
   }
   list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   return {
+    refreshed: (loaded) => {
+      list.replaceChildren(...findAll(loaded, "#conversations > .row"));
+      scroller.querySelector(":scope > .more")?.remove();
+      scroller.append(...findAll(loaded, ".list > .more"));
+      loadMore({ scroller, record: page.record, insert });
+      isLoading = true;
+      page.notify(["unread-numbers"].flatMap((id) => loaded.getElementById(id) ?? []).concat(children(list)));
+      isLoading = false;
+    },
+    opened: () => {
+      findAll(list, "[aria-current]").forEach((link) => link.removeAttribute("aria-current"));
+      const row = document.getElementById(`conversation-${page.conversation}`);
+      if (!row) return;
+      mark(row, page);
+      row.scrollIntoView({ block: "nearest" });
+    },
     carry: (old, row) => {
       if (old.matches(".row")) row.dataset.listed = "";
     },
@@ -80,7 +96,7 @@ export function startList(page) {
 /** @type {(row: HTMLElement, page: Page) => void} */
 function mark(row, { conversation, viewQuery }) {
   const link = find(row, "a");
-  link.search = viewQuery;
+  if (!row.dataset.hit) link.search = viewQuery; // a hit's link leads to its message
   if (row.dataset.conversation === conversation) link.setAttribute("aria-current", "page");
 }
 

@@ -1,6 +1,18 @@
-/** Menus are `details`, closed by a click or focus elsewhere, and by Escape. */
+/**
+ * Menus are `details`, closed by a click or focus elsewhere, and by Escape. Arrow keys, Home and End move between their
+ * entries (ARIA Authoring Practices, "Disclosure Navigation").
+ */
 
-import { find } from "./dom.js";
+import { find, findAll } from "./dom.js";
+
+const ENTRIES = ".panel :is(button, a[href], input):not([hidden], [type=hidden])";
+/** @type {Record<string, (at: number, count: number) => number>} */
+const STEPS = {
+  ArrowDown: (at, count) => (at + 1) % count,
+  ArrowUp: (at, count) => (at <= 0 ? count : at) - 1,
+  Home: () => 0,
+  End: (_, count) => count - 1,
+};
 
 export function startMenus() {
   const open = () => [.../** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details.menu[open]"))];
@@ -10,9 +22,23 @@ export function startMenus() {
   document.addEventListener("focusin", closeOthers);
   document.addEventListener("keydown", (event) => {
     const [menu] = open();
-    if (event.key !== "Escape" || !menu) return;
+    if (!menu || event.defaultPrevented) return;
+    if (event.key === "Escape") {
+      menu.open = false;
+      find(menu, "summary").focus();
+    } else if (!Object.hasOwn(STEPS, event.key) || !move(menu, STEPS[event.key])) {
+      return;
+    }
     event.preventDefault();
-    menu.open = false;
-    find(menu, "summary").focus();
   });
+}
+
+/** @type {(menu: HTMLElement, step: (at: number, count: number) => number) => boolean} */
+function move(menu, step) {
+  const entries = findAll(menu, ENTRIES).filter((entry) => entry.checkVisibility());
+  const focused = /** @type {HTMLElement} */ (document.activeElement);
+  const isInText = focused.matches("input:not([type=checkbox])");
+  if (entries.length === 0 || isInText || !menu.contains(focused)) return false;
+  entries[step(entries.indexOf(focused), entries.length)].focus();
+  return true;
 }

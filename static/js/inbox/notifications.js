@@ -23,7 +23,8 @@ export function titled(title, count) {
 export function startNotifications(page) {
   const list = byId("notifications");
   const badge = byId("notification-count");
-  const unlisted = Number(badge.dataset.count) - list.querySelectorAll(".unread").length;
+  const unlistedOf = () => Number(badge.dataset.count) - list.querySelectorAll(".unread").length;
+  let unlisted = unlistedOf();
   const unread = () => children(list).filter(isUnread);
 
   const count = () => {
@@ -49,6 +50,16 @@ export function startNotifications(page) {
     /** A replayed notification must not be shown twice. */
     carry: (old, incoming) => {
       if (old.matches(".notification")) incoming.dataset.replayed = "";
+    },
+    refreshed: (loaded) => {
+      badge.dataset.count = find(loaded, "#notification-count").dataset.count;
+      list.replaceChildren(...find(loaded, "#notifications").children);
+      unlisted = unlistedOf();
+      count();
+    },
+    opened: () => {
+      count();
+      readInSight();
     },
     changed: (arrived) => {
       const news = arrived.filter((element) => element.matches(".notification:not([data-replayed])") && isUnread(element));

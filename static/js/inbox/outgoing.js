@@ -1,88 +1,69 @@
-/** Messages on their way: shown until the stream brings their `client_id`. */
+/** Messages on their way, below the thread: shown until the stream brings their `client_id`. */
 
-/** @import { ActionError } from "../connector/connector" */
-/** @import { Session } from "./session.js" */
-/** @import { OutgoingMessage, Page, Part } from "./types" */
+/** @import { OpenConversation, Part, UnsentMessage } from "./types" */
 
 import { byId, clone, find, findAll } from "./dom.js";
-import { uuid } from "./uuid.js";
 
 /** @implements {Part} */
 export class Outgoing {
   #page;
   #list = byId("sending");
-  #store;
-  /** @type {Map<string, {message: OutgoingMessage, element: HTMLElement}>} by `client_id` */
-  #unsettled = new Map();
-  #queue = Promise.resolve(); // so that they arrive in order
+  /** @type {Map<string, HTMLElement>} by `client_id` */
+  #bubbles = new Map();
 
-  /** @param {Page} page */
+  /** @param {OpenConversation} page */
   constructor(page) {
     this.#page = page;
-    this.#store = new Store(`rtapp.sending.${page.user}.${page.conversation}`);
-    for (const message of this.#store.read()) {
-      show(this.#add(message), "failed", "Not sent", "The page was left before this was sent.");
-    }
+    for (const message of page.unsent.of(page.conversation)) this.#update(message, message.why ? "failed" : "sending");
+    page.unsent.listen((message, state) => {
+      if (message.conversation === page.conversation) this.#update(message, state);
+    }, page.closed);
     this.changed(findAll(document, "#messages > [data-client-id]"));
-  }
-
-  /** @type {(content: string, isPrivate: boolean) => void} */
-  send(content, isPrivate) {
-    const message = { content, private: isPrivate, client_id: uuid() };
-    const element = this.#add(message);
-    this.#save();
-    this.#attempt(message, element);
   }
 
   /** @param {HTMLElement[]} arrived */
   changed(arrived) {
     for (const { dataset } of arrived) {
-      if (dataset.clientId && dataset.sender === `user:${this.#page.user}`) this.#drop(dataset.clientId);
+      if (!dataset.clientId || dataset.sender !== `user:${this.#page.user}`) continue;
+      this.#remove(dataset.clientId);
+      this.#page.unsent.drop(dataset.clientId);
     }
   }
 
-  /** @param {OutgoingMessage} message */
+  /** @type {(message: UnsentMessage, state: string) => void} */
+  #update(message, state) {
+    if (state === "gone") return this.#remove(message.client_id);
+    const bubble = this.#bubbles.get(message.client_id) ?? this.#add(message);
+    if (state === "sent") show(bubble, "sent", this.#page.isLive() ? "Sent" : "Sent. It takes its place when the connection is back.");
+    else if (state === "failed") show(bubble, "failed", "Not sent", this.#reason(message));
+    else show(bubble, "sending", "Sending…");
+  }
+
+  /** @param {UnsentMessage} message */
+  #reason({ status, why = "", refused }) {
+    if (status === 401) return this.#page.session.problem;
+    if (refused) return why;
+    return `${status ? why : "No answer from the server."} It is kept, and sent when the connection is back.`;
+  }
+
+  /** @param {UnsentMessage} message */
   #add(message) {
-    const element = bubble(message);
-    find(element, "[data-retry]").addEventListener("click", () => this.#attempt(message, element));
-    find(element, "[data-discard]").addEventListener("click", () => this.#drop(message.client_id));
-    this.#unsettled.set(message.client_id, { message, element });
+    const element = clone(byId("sending-message"));
+    element.dataset.private = String(message.private);
+    find(element, ".chip").hidden = !message.private;
+    find(element, ".content").textContent = message.content;
+    find(element, "[data-retry]").addEventListener("click", () => this.#page.unsent.retry(message));
+    find(element, "[data-discard]").addEventListener("click", () => this.#page.unsent.drop(message.client_id));
+    this.#bubbles.set(message.client_id, element);
     this.#list.append(element);
     return element;
   }
 
-  /** @type {(message: OutgoingMessage, element: HTMLElement) => void} */
-  #attempt(message, element) {
-    show(element, "sending", "Sending…");
-    this.#queue = this.#queue.then(async () => {
-      try {
-        await this.#page.connector.perform(`conversation:${this.#page.conversation}`, "messages", message);
-        show(element, "sent", this.#page.isLive() ? "Sent" : "Sent. It takes its place when the connection is back.");
-      } catch (error) {
-        show(element, "failed", "Not sent", reasonOf(/** @type {ActionError} */ (error), this.#page.session));
-      }
-    });
+  /** @param {string} clientId */
+  #remove(clientId) {
+    this.#bubbles.get(clientId)?.remove();
+    this.#bubbles.delete(clientId);
   }
-
-  /** @param {string} id */
-  #drop(id) {
-    this.#unsettled.get(id)?.element.remove();
-    this.#unsettled.delete(id);
-    this.#save();
-  }
-
-  #save() {
-    this.#store.write([...this.#unsettled.values()].map(({ message }) => message));
-  }
-}
-
-/** @param {OutgoingMessage} message */
-function bubble({ content, private: isPrivate }) {
-  const element = clone(byId("sending-message"));
-  element.dataset.private = String(isPrivate);
-  find(element, ".chip").hidden = !isPrivate;
-  find(element, ".content").textContent = content;
-  return element;
 }
 
 /** @type {(element: HTMLElement, state: string, text: string, why?: string) => void} */
@@ -91,40 +72,4 @@ function show(element, state, text, why = "") {
   find(element, "[data-state]").textContent = text;
   find(element, ".failure").hidden = state !== "failed";
   find(element, "[data-why]").textContent = why;
-}
-
-/** @type {(error: ActionError, session: Session) => string} */
-function reasonOf({ status, message }, session) {
-  if (status === 0) return "No answer from the server. Sent again, it arrives once.";
-  if (status === 401) return session.problem;
-  return message;
-}
-
-/** Survives a reload. */
-class Store {
-  #key;
-
-  /** @param {string} key */
-  constructor(key) {
-    this.#key = key;
-  }
-
-  /** @returns {OutgoingMessage[]} */
-  read() {
-    try {
-      return JSON.parse(sessionStorage.getItem(this.#key) ?? "null") ?? [];
-    } catch {
-      return [];
-    }
-  }
-
-  /** @param {OutgoingMessage[]} messages */
-  write(messages) {
-    try {
-      if (messages.length > 0) sessionStorage.setItem(this.#key, JSON.stringify(messages));
-      else sessionStorage.removeItem(this.#key);
-    } catch {
-      // They last as long as the page.
-    }
-  }
 }

@@ -11,10 +11,11 @@ const TIMEOUT = 20_000; // ms
  * @param {object} options
  * @param {HTMLElement} options.scroller
  * @param {string} [options.place]  selects the link's paragraph, here and on the loaded page
+ * @param {string} [options.part]  of the page, that suffices
  * @param {() => () => void} options.record
  * @param {(loaded: Document, isLast: boolean) => void} options.insert
  */
-export function loadMore({ scroller, place = ".more", record, insert }) {
+export function loadMore({ scroller, place = ".more", part, record, insert }) {
   const more = scroller.querySelector(place);
   if (!more) return;
   const link = find(more, "a");
@@ -26,7 +27,7 @@ export function loadMore({ scroller, place = ".more", record, insert }) {
     isLoading = true;
     more.setAttribute("aria-busy", "true");
     const replay = record();
-    const loaded = await fetchPage(link.href);
+    const { loaded } = await loadPage(link.href, { part });
     isLoading = false;
     more.removeAttribute("aria-busy");
     if (loaded === null) setTimeout(observeAgain, backoff.next());
@@ -61,18 +62,24 @@ export function loadMore({ scroller, place = ".more", record, insert }) {
 }
 
 /**
- * Returns null if that fails, or if another user has signed in: it would be that user's page. The document runs and loads
- * nothing.
+ * Returns no document if that fails, or if another user has signed in: it would be that user's page. The document runs and
+ * loads nothing. `status`: 0 without an answer.
  *
- * @param {string} url
+ * @param {string} href
+ * @param {{part?: string, signal?: AbortSignal}} [options]  `part`: without the rest of the page
+ * @returns {Promise<{status: number, loaded: Document | null}>}
  */
-export async function fetchPage(url) {
+export async function loadPage(href, { part, signal } = {}) {
+  const url = new URL(href, location.href);
+  if (part) url.searchParams.set("part", part);
+  const signals = [AbortSignal.timeout(TIMEOUT), ...(signal ? [signal] : [])];
   try {
-    const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(TIMEOUT) });
-    if (!answer.ok || answer.redirected) return null;
+    const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.any(signals) });
+    const { status } = answer;
+    if (!answer.ok || answer.redirected) return { status, loaded: null };
     const loaded = new DOMParser().parseFromString(await answer.text(), "text/html");
-    return loaded.body.dataset.user === document.body.dataset.user ? loaded : null;
+    return { status, loaded: loaded.body.dataset.user === document.body.dataset.user ? loaded : null };
   } catch {
-    return null;
+    return { status: 0, loaded: null };
   }
 }

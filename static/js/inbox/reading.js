@@ -1,6 +1,6 @@
 /** Sends how far the thread was read. */
 
-/** @import { Page, Part } from "./types" */
+/** @import { OpenConversation, Part } from "./types" */
 
 import { byId } from "./dom.js";
 import { newestId } from "./messages.js";
@@ -16,7 +16,7 @@ export class Reading {
   #timer = 0;
 
   /**
-   * @param {Page} page
+   * @param {OpenConversation} page
    * @param {HTMLElement} list
    * @param {import("./scrolling.js").Scrolling} scrolling
    */
@@ -26,7 +26,7 @@ export class Reading {
     this.#scrolling = scrolling;
     this.#upTo = Number(list.dataset.read);
     byId("thread-scroll").addEventListener("scroll", this.changed, { passive: true });
-    document.addEventListener("visibilitychange", this.changed);
+    document.addEventListener("visibilitychange", this.changed, { signal: page.closed });
   }
 
   get upTo() {
@@ -44,6 +44,7 @@ export class Reading {
   connected = this.changed;
 
   async #send() {
+    if (this.#page.closed.aborted) return;
     this.#timer = 0;
     const id = newestId(this.#list);
     if (!this.isBeingRead() || id <= this.#upTo) return;

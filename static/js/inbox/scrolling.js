@@ -6,6 +6,7 @@
 /** @import { Part } from "./types" */
 
 import { byId, find } from "./dom.js";
+import { messagesIn } from "./messages.js";
 
 const NEAR_BOTTOM = 80; // px
 
@@ -28,6 +29,7 @@ export class Scrolling {
     this.#scroller.addEventListener("scroll", () => this.measure(), { passive: true });
     const linked = document.getElementById(location.hash.slice(1));
     if (linked?.matches(".message")) linked.scrollIntoView({ block: "center" });
+    else if (!linked) openLinked(location);
     this.measure();
   }
 
@@ -69,6 +71,21 @@ export class Scrolling {
     this.#correct();
   }
 
+  /** The message at the top of what is seen, and its distance from there in pixels. */
+  topmost() {
+    const { top } = this.#scroller.getBoundingClientRect();
+    const message = messagesIn(this.#list).find((element) => element.getBoundingClientRect().bottom > top);
+    return message ? { message, offset: message.getBoundingClientRect().top - top } : null;
+  }
+
+  /** After the messages were replaced. @param {{message: HTMLElement, offset: number}} place */
+  restore({ message, offset }) {
+    const { top } = this.#scroller.getBoundingClientRect();
+    const present = document.getElementById(message.id);
+    if (present) this.#scroller.scrollTop += present.getBoundingClientRect().top - top - offset;
+    this.measure();
+  }
+
   beforeChange() {
     this.#wasAtBottom = this.isAtBottom;
     if (!this.#wasAtBottom) this.#height ??= this.#scroller.scrollHeight;
@@ -100,4 +117,14 @@ export class Scrolling {
     this.#height = null;
     this.measure();
   }
+}
+
+/**
+ * Loads the part of the thread around the message of a link that has its id only behind the #.
+ *
+ * @param {Location} location
+ */
+function openLinked({ hash, search, pathname }) {
+  const [, id] = /^#message-(\d+)$/.exec(hash) ?? [];
+  if (id && new URLSearchParams(search).get("message") !== id) location.replace(`${pathname}?message=${id}${hash}`);
 }

@@ -1,3 +1,4 @@
+import { serverNow } from "./clock.js";
 import { byId, closest, find } from "./dom.js";
 
 const MORNING = 9; // o'clock
@@ -7,7 +8,7 @@ const MORNING = 9; // o'clock
  *
  * @param {string | undefined} kind
  */
-export function wakeTime(kind, now = new Date()) {
+export function wakeTime(kind, now = serverNow()) {
   const time = new Date(now);
   if (kind === "hours") {
     time.setHours(time.getHours() + 3);

@@ -1,10 +1,10 @@
-/** @import { Page, Part } from "./types" */
+/** @import { OpenConversation, Page, Part } from "./types" */
 
 import { arrange, insertNewDivider } from "./arrangement.js";
 import { byId, find, findAll, focus } from "./dom.js";
 import { highlight } from "./highlight.js";
 import { messageId, messagesIn, newestId, nextMessage } from "./messages.js";
-import { fetchPage, loadMore } from "./paging.js";
+import { loadMore, loadPage } from "./paging.js";
 
 const SILENCE = 500; // ms
 
@@ -19,7 +19,7 @@ export class Thread {
   #isLoading = false;
 
   /**
-   * @param {Page} page
+   * @param {OpenConversation} page
    * @param {HTMLElement} list
    * @param {import("./scrolling.js").Scrolling} scrolling
    * @param {import("./reading.js").Reading} reading
@@ -106,7 +106,7 @@ export class Thread {
     if (!old.matches(".message") || !incoming.matches(".deleted:not(.message)")) return;
     const kept = /** @type {HTMLElement} */ (old.cloneNode(true));
     find(kept, ".content").replaceWith(find(incoming, ".content"));
-    findAll(kept, ".change, .edited, .edit, .seen").forEach((element) => element.remove());
+    findAll(kept, ".actions, .edited, .edit, .seen").forEach((element) => element.remove());
     incoming.replaceChildren(...kept.childNodes);
     for (const [name, value] of Object.entries(kept.dataset)) incoming.dataset[name] ??= value;
     incoming.classList.add("message");
@@ -116,10 +116,11 @@ export class Thread {
 
   #loadOnScroll() {
     const { record } = this.#page;
-    loadMore({ scroller: this.#scroller, record, insert: (loaded) => this.#insertEarlier(this.#missing(loaded)) });
+    loadMore({ scroller: this.#scroller, part: "thread", record, insert: (loaded) => this.#insertEarlier(this.#missing(loaded)) });
     loadMore({
       scroller: this.#scroller,
       place: ".later",
+      part: "thread",
       record,
       insert: (loaded, isLast) => {
         this.#insertLater(this.#missing(loaded));
@@ -146,25 +147,42 @@ export class Thread {
 
   /** Replaces the thread: the gap may be long. */
   async #loadNewest() {
-    const path = `${location.pathname}${this.#page.viewQuery}`;
-    const replay = this.#page.record();
-    const loaded = await fetchPage(path);
-    if (loaded) {
-      this.#replaceBy(loaded);
-      history.replaceState(null, "", path);
-    } else {
-      this.#page.alert("The newest messages could not be loaded.");
+    const { conversation, viewQuery, closed } = this.#page;
+    const path = `/conversations/${conversation}${viewQuery}`;
+    if (await this.#load(path)) history.replaceState(null, "", path);
+    else if (!closed.aborted) this.#page.alert("The newest messages could not be loaded.");
+  }
+
+  /** After missed events: what is shown of the thread, as it is now. @param {Document} loaded */
+  async refreshed(loaded) {
+    const { conversation } = this.#page;
+    if (loaded.body.dataset.conversation !== conversation) return;
+    for (const id of ["thread-status", "thread-assignee", "contact-read", "people"]) {
+      const fresh = loaded.getElementById(id);
+      if (fresh) document.getElementById(id)?.replaceWith(fresh);
     }
+    const anchor = this.#scrolling.isAtBottom ? null : this.#scrolling.topmost();
+    await this.#load(`/conversations/${conversation}${anchor ? `?message=${messageId(anchor.message)}` : ""}`);
+    if (anchor) this.#scrolling.restore(anchor);
+  }
+
+  /** @param {string} path */
+  async #load(path) {
+    const replay = this.#page.record();
+    const { loaded } = await loadPage(path, { part: "thread", signal: this.#page.closed });
+    if (loaded) this.#replaceBy(loaded);
     replay();
+    return loaded !== null;
   }
 
   /** @param {Document} loaded */
   #replaceBy(loaded) {
     findAll(this.#scroller, ".more, .later").forEach((place) => place.remove());
     this.#list.before(...findAll(loaded, ".scroll .more"));
+    byId("sending").before(...findAll(loaded, ".scroll .later"));
     const list = find(loaded, "#messages");
     this.#insert(messagesIn(list), () => this.#list.replaceChildren(...list.children));
-    this.#list.dataset.newest = "true";
+    this.#list.dataset.newest = list.dataset.newest;
     this.#loadOnScroll();
   }
 
@@ -189,19 +207,14 @@ export class Thread {
 }
 
 /**
- * Fetches a content that was too long for an event.
+ * Takes a content that was too long for an event from the page of its message. It stays marked if that fails.
  *
  * @type {(message: HTMLElement, page: Page) => Promise<void>}
  */
 async function complete(message, { conversation }) {
-  const id = messageId(message);
-  try {
-    const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
-    const { messages } = await answer.json();
-    if (messages[0]?.id !== id) return;
-    find(message, ".content").textContent = messages[0].content;
-    delete message.dataset.truncated;
-  } catch {
-    // It stays marked, until a reload.
-  }
+  const { loaded } = await loadPage(`/conversations/${conversation}?message=${messageId(message)}`, { part: "thread" });
+  const content = loaded?.querySelector(`#${message.id} .content`);
+  if (!content) return;
+  find(message, ".content").replaceWith(content);
+  delete message.dataset.truncated;
 }

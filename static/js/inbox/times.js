@@ -2,6 +2,7 @@
 
 /** @import { Label, Part } from "./types" */
 
+import { serverNow } from "./clock.js";
 import { findAll } from "./dom.js";
 
 const MINUTE = 60_000;
@@ -23,7 +24,7 @@ export function clockLabel(date, now, locale) {
 }
 
 /** @type {Label} */
-export function dayLabel(date, now = new Date(), locale) {
+export function dayLabel(date, now = serverNow(), locale) {
   const days = Math.round(daysBetween(date, now));
   if (days === 0 || days === 1) {
     const words = new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(-days, "day");
@@ -37,7 +38,7 @@ export function dayLabel(date, now = new Date(), locale) {
  *
  * @type {Label}
  */
-export function recentLabel(date, now = new Date(), locale) {
+export function recentLabel(date, now = serverNow(), locale) {
   const minutes = Math.floor((now.getTime() - date.getTime()) / MINUTE);
   if (minutes < 1 && minutes > -2) return "now"; // clocks differ a little
   if (minutes > 0 && minutes < 60) return `${minutes} min`;
@@ -48,7 +49,7 @@ export function recentLabel(date, now = new Date(), locale) {
 }
 
 /** @type {Label} */
-export function momentLabel(date, now = new Date(), locale) {
+export function momentLabel(date, now = serverNow(), locale) {
   const clock = clockLabel(date, now, locale);
   if (sameDay(date, now)) return clock;
   return `${format(locale, { weekday: "short", day: "numeric", month: "short", ...yearUnlessThis(date, now) }).format(date)}, ${clock}`;
@@ -80,7 +81,7 @@ const MOVING = 'time[data-show="recent"], time[data-show="day"]';
 
 /** @param {ParentNode[]} roots */
 export function showTimes(roots, selector = "time[data-show]") {
-  const now = new Date();
+  const now = serverNow();
   for (const root of roots) {
     for (const time of findAll(root, selector)) showTime(/** @type {HTMLTimeElement} */ (time), now);
   }

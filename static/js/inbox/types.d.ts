@@ -1,7 +1,9 @@
 /** Types of the inbox page's modules. */
 
 import type { Connector } from "../connector/connector";
+import type { Drafts } from "./drafts.js";
 import type { Session } from "./session.js";
+import type { Unsent } from "./unsent.js";
 
 /** What the parts of the page share. Its strings come from the body's `data-` attributes; "" where there is none. */
 export interface Page {
@@ -9,6 +11,7 @@ export interface Page {
   /** The signed-in user's id. */
   readonly user: string;
   readonly role: string;
+  readonly accountName: string;
   /** The open conversation's id. */
   readonly conversation: string;
   readonly viewStatus: string;
@@ -21,6 +24,8 @@ export interface Page {
 
   readonly connector: Connector;
   readonly session: Session;
+  readonly drafts: Drafts;
+  readonly unsent: Unsent;
   isLive(): boolean;
   /** Applies a fragment. */
   show(html: string): void;
@@ -32,6 +37,12 @@ export interface Page {
   alert(text: string): void;
 }
 
+/** What the parts of one open conversation share. */
+export interface OpenConversation extends Page {
+  /** Aborted when the conversation is closed. */
+  readonly closed: AbortSignal;
+}
+
 /** A part of the page. All methods are optional. */
 export interface Part {
   /** Called before a fragment is applied. */
@@ -40,6 +51,10 @@ export interface Part {
   changed?(arrived: HTMLElement[]): void;
   /** Called before an element takes the place of an older one, to carry state over. */
   carry?(old: HTMLElement, incoming: HTMLElement): void;
+  /** Called after another conversation was opened, or the open one closed. */
+  opened?(): void;
+  /** Called with the page as it is now, after events were missed. */
+  refreshed?(loaded: Document): void | Promise<void>;
   /** `isDelayed`: by long polling. */
   connected?(isDelayed: boolean): void;
   /** `reason` as in the connector's `onDisconnected`. */
@@ -58,16 +73,49 @@ export interface Indicator extends Part {
   replaced(name: string): void;
 }
 
-/** The texts of one conversation that are not sent. `private`: the note is the one in the box. */
-export interface Draft {
+/** Performs an action on a stream's subject, as the connector does. */
+export type Perform = (stream: string, action: string, data: Record<string, unknown>) => Promise<any>;
+
+/** What a test replaces. */
+export interface Environment {
+  timers?: { setTimeout(run: () => void, delay: number): unknown; clearTimeout(timer: any): void };
+  events?: { addEventListener?(name: string, handle: (event: Event) => void): void };
+  locks?: { request(name: string, run: () => Promise<void>): Promise<unknown> };
+}
+
+/** What was written into a form, by the names of its fields. */
+export type Texts = Record<string, unknown>;
+
+/** The reply and the note of a conversation as the server has them. `version`: 0 without. */
+export interface ServerDraft {
   reply: string;
   note: string;
+  version: number;
+}
+
+/** They as this browser has them. */
+export interface Draft extends ServerDraft {
+  /** Whether the note is the one in the box. */
   private: boolean;
+  /** Whether the server has them too, at `version`. */
+  isSaved: boolean;
+  /** What another device has written meanwhile. */
+  other: { reply: string; note: string };
 }
 
 export interface Composer {
+  readonly text: HTMLTextAreaElement;
+  /** Adds to the text in the box, and focuses it. */
+  insert(added: string): void;
   /** Focuses the text of a reply or of a private note. */
   write(isPrivate: boolean): void;
+}
+
+/** Editing messages in place: a part of the page, from the first edit on. */
+export interface Editing {
+  begin(message: HTMLElement): Promise<void>;
+  carry(old: HTMLElement, incoming: HTMLElement): void;
+  changed(arrived: HTMLElement[]): void;
 }
 
 /** What the conversation list shows; "" shows all. */
@@ -105,11 +153,19 @@ export type Mention = { from: number; query: string } | null;
 /** A time as text, in the locale's words. */
 export type Label = (date: Date, now?: Date, locale?: string) => string;
 
-/** A message on its way to the server. */
-export interface OutgoingMessage {
+/** A message that the server has not confirmed. */
+export interface UnsentMessage {
+  conversation: string;
   content: string;
   private: boolean;
   client_id: string;
+  /** When it was written, in ms. */
+  at: number;
+  /** Why the last attempt failed, and its status; 0 without an answer. */
+  why?: string;
+  status?: number;
+  /** Whether the server would refuse it again. */
+  refused?: boolean;
 }
 
 /** The elements of the templates that modules look up. `| null`: not on every page. */
@@ -119,15 +175,18 @@ export interface ElementsById {
   conversations: HTMLElement;
   "edit-message": HTMLTemplateElement;
   keys: HTMLElement;
-  "keys-help": HTMLElement;
+  "keys-help": HTMLDialogElement;
   left: HTMLElement;
   kept: HTMLElement;
   live: HTMLElement;
   mentions: HTMLElement;
   messages: HTMLElement | null;
   "new-messages": HTMLElement | null;
+  "no-access": HTMLTemplateElement;
+  "no-conversation": HTMLTemplateElement;
   newer: HTMLElement;
   notice: HTMLElement;
+  "other-draft": HTMLElement;
   "notification-count": HTMLElement;
   notifications: HTMLElement;
   people: HTMLElement;
@@ -143,6 +202,7 @@ export interface ElementsById {
   "thread-status": HTMLElement | null;
   "thread-viewers": HTMLElement | null;
   toast: HTMLElement;
+  thread: HTMLElement;
   typing: HTMLElement;
   "typing-line": HTMLElement;
   "unread-numbers": HTMLElement;

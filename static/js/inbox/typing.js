@@ -1,4 +1,4 @@
-/** @import { Page, Part, Typist } from "./types" */
+/** @import { OpenConversation, Part, Typist } from "./types" */
 
 import { byId, children, find } from "./dom.js";
 import { isBlank, isolated } from "./text.js";
@@ -15,10 +15,10 @@ export function typingLine(typists) {
 }
 
 /**
- * @param {Page} page
+ * @param {OpenConversation} page
  * @returns {Part}
  */
-export function startTyping({ user }) {
+export function startTyping({ user, closed }) {
   const registry = byId("typing");
   const line = byId("typing-line");
   const text = find(line, "[data-text]");
@@ -35,6 +35,7 @@ export function startTyping({ user }) {
     timer = setTimeout(() => (byId("announcement").textContent = next), ANNOUNCE_DELAY);
   };
   new MutationObserver(read).observe(registry, { childList: true });
+  closed.addEventListener("abort", () => clearTimeout(timer));
   return { disconnected: () => registry.replaceChildren() };
 }
 

@@ -9,9 +9,9 @@ import { isolated } from "./text.js";
  * @param {Page} page
  * @returns {Part}
  */
-export function startViewers({ user, conversation }) {
+export function startViewers(page) {
+  const { user } = page;
   const registry = byId("viewing");
-  const head = byId("thread-viewers");
 
   /** @type {(id?: string) => HTMLElement[]} */
   const others = (id) => {
@@ -20,14 +20,19 @@ export function startViewers({ user, conversation }) {
   };
   /** @param {HTMLElement} row */
   const markRow = (row) => fill(find(row, ".viewers"), others(row.dataset.conversation));
+  const markThread = () => {
+    const head = byId("thread-viewers");
+    if (head) fill(head, others(page.conversation));
+  };
   const read = () => {
     findAll(document, "#conversations > .row").forEach(markRow);
-    if (head) fill(head, others(conversation));
+    markThread();
   };
   new MutationObserver(read).observe(registry, { childList: true });
 
   return {
     changed: (arrived) => arrived.filter((element) => element.matches(".row")).forEach(markRow),
+    opened: markThread,
     disconnected: () => registry.replaceChildren(),
   };
 }

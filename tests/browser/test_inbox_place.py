@@ -1,0 +1,84 @@
+"""Opening, leaving and going back keep the place in the list."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+from .page import live
+
+
+@pytest.fixture
+def many(ada):
+    for n in range(142):
+        contact = {"name": f"Customer {n}", "email": f"c{n}@example.com"}
+        ada.post("/accounts/1/conversations", inbox_id=1, contact=contact, content=f"Question {n}")
+    return ada
+
+
+def rows(page: Page) -> int:
+    return page.locator("#conversations > .row").count()
+
+
+def load_all(page: Page) -> None:
+    """Scroll the list until it has all rows."""
+    while page.locator(".list > .more").count():
+        before = rows(page)
+        page.locator(".list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+        page.wait_for_function(
+            "n => document.querySelectorAll('#conversations > .row').length > n"
+            " || !document.querySelector('.list > .more')",
+            arg=before,
+        )
+
+
+def test_a_reply_goes_to_the_conversation_that_was_opened_last(window, ada):
+    kevin = window("kevin")
+    live(kevin, "/conversations/1")
+    kevin.locator("#composer textarea").fill("For the first")
+    kevin.locator('#conversations a[href^="/conversations/2"]').click()
+    expect(kevin.locator("body")).to_have_attribute("data-conversation", "2")
+    expect(kevin.locator("#composer textarea")).to_have_value("")
+    kevin.locator("#composer textarea").fill("For the second")
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#messages")).to_contain_text("For the second")
+    ada.post("/conversations/2/messages", content="Live in the second")
+    expect(kevin.locator("#messages")).to_contain_text("Live in the second")
+    ada.post("/conversations/1/messages", content="Not shown here")
+    kevin.go_back()
+    expect(kevin.locator("#messages")).to_contain_text("Not shown here")
+    expect(kevin.locator("#messages")).not_to_contain_text("For the second")
+    expect(kevin.locator("#composer textarea")).to_have_value("For the first")
+
+
+def test_a_row_far_down_is_opened_and_left_without_losing_the_place(window, many):
+    kevin = window("ada")
+    live(kevin, "/accounts/1/conversations")
+    kevin.evaluate("window.same = true")
+    load_all(kevin)
+    loaded = rows(kevin)
+    assert loaded > 142
+    list_ = kevin.locator(".list")
+    list_.evaluate("list => list.scrollTo(0, list.scrollHeight - list.clientHeight - 500)")
+    top = list_.evaluate("list => list.scrollTop")
+    row = kevin.locator("#conversations > .row", has_text="Question 5").last
+    row.scroll_into_view_if_needed()
+    top = list_.evaluate("list => list.scrollTop")
+    row.click()
+    expect(kevin.locator("#messages")).to_contain_text("Question 5")
+    expect(kevin).to_have_url(re.compile(r"/conversations/\d+$"))
+    expect(kevin).to_have_title(re.compile("Customer 5"))
+    expect(row.locator("a")).to_have_attribute("aria-current", "page")
+    assert (rows(kevin), list_.evaluate("list => list.scrollTop")) == (loaded, top)
+    kevin.go_back()
+    expect(kevin.locator(".nothing")).to_be_visible()
+    kevin.go_forward()
+    expect(kevin.locator("#messages")).to_contain_text("Question 5")
+    kevin.locator("#status-menu summary").click()
+    kevin.locator('#status-menu button[value="resolved"]').click()
+    expect(kevin.locator("#thread-status")).to_have_text("Resolved")
+    assert kevin.evaluate("window.same")
+    assert rows(kevin) == loaded
+    kevin.reload()
+    expect(kevin.locator("#messages")).to_contain_text("Question 5")

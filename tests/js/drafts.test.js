@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Drafts } from "../../static/js/inbox/drafts.js";
+import { storage } from "./fakes.js";
+
+const EMPTY = { reply: "", note: "", private: false, version: 0, isSaved: true, other: { reply: "", note: "" } };
+
+/** The server's side of one conversation's draft, for several devices. */
+class Server {
+  saved = { reply: "", note: "", version: 0 };
+  isAway = false;
+
+  perform = async (stream, action, { reply, note, version }) => {
+    assert.equal(`${stream} ${action}`, "conversation:1 draft");
+    if (this.isAway) throw Object.assign(new Error("away"), { status: 0 });
+    if (reply === this.saved.reply && note === this.saved.note) return { version: this.saved.version };
+    if (version !== this.saved.version) throw Object.assign(new Error("stale"), { status: 409, problem: { current: { ...this.saved } } });
+    this.saved = { reply, note, version: version + 1 };
+    return { version: version + 1 };
+  };
+}
+
+/** Timers that a test runs by hand. */
+class Clock {
+  due = new Map();
+  #id = 0;
+  setTimeout = (run) => {
+    this.due.set(++this.#id, run);
+    return this.#id;
+  };
+  clearTimeout = (id) => this.due.delete(id);
+  async pass() {
+    for (const [id, run] of [...this.due]) {
+      this.due.delete(id);
+      await run();
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function device(server, { kept = storage(), user = 7 } = {}) {
+  const clock = new Clock();
+  const heard = new EventTarget();
+  return { kept, clock, heard, drafts: new Drafts(kept, user, server.perform, { timers: clock, events: heard }) };
+}
+
+const write = (drafts, reply, note = "") => drafts.write("1", { reply, note, private: false });
+
+test("a draft of a note is restored as a note, and another conversation has none", () => {
+  const { drafts } = device(new Server());
+  drafts.write("1", { reply: "Hello", note: "Hi", private: true });
+  assert.deepEqual(drafts.read("1"), { ...EMPTY, reply: "Hello", note: "Hi", private: true, isSaved: false });
+  assert.deepEqual(drafts.read("2"), EMPTY);
+});
+
+test("drafts are kept per user, and a sign-out removes this user's only", () => {
+  const kept = storage({ "rtapp.draft.8.1": "{}" });
+  const { drafts } = device(new Server(), { kept });
+  write(drafts, "Hi");
+  drafts.keep("edit.5", { content: "Mine" });
+  assert.equal(device(new Server(), { kept, user: 8 }).drafts.read("1").reply, "");
+  drafts.clear();
+  assert.deepEqual(Object.keys(kept), ["rtapp.draft.8.1"]);
+});
+
+test("a draft that another tab writes is announced, and a removal is not", () => {
+  const { drafts, heard } = device(new Server());
+  const changed = [];
+  drafts.listen((conversation) => changed.push(conversation));
+  heard.dispatchEvent(Object.assign(new Event("storage"), { key: "rtapp.draft.7.1", newValue: "{}" }));
+  heard.dispatchEvent(Object.assign(new Event("storage"), { key: "rtapp.draft.7.2", newValue: null }));
+  heard.dispatchEvent(Object.assign(new Event("storage"), { key: "rtapp.draft.8.1", newValue: "{}" }));
+  assert.deepEqual(changed, ["1"]);
+});
+
+test("a storage that refuses keeps nothing, and the page keeps the draft as long as it is open", () => {
+  const refuses = { getItem: () => { throw new Error("no"); }, setItem: () => { throw new Error("full"); } };
+  const { drafts } = device(new Server(), { kept: refuses });
+  write(drafts, "Hi");
+  assert.equal(drafts.read("1").reply, "Hi");
+  assert.equal(device(new Server(), { kept: refuses }).drafts.read("1").reply, "");
+});
+
+test("a storage with invalid data yields an empty draft", () => {
+  for (const text of ["{", "null", '{"content": 5}', "[]", '"x"']) {
+    const { reply, note } = device(new Server(), { kept: storage({ "rtapp.draft.7.1": text }) }).drafts.read("1");
+    assert.deepEqual([reply, note], ["", ""]);
+  }
+});
+
+test("a draft is saved on the server, and another device takes it", async () => {
+  const server = new Server();
+  const laptop = device(server);
+  write(laptop.drafts, "Hel");
+  write(laptop.drafts, "Hello", "A note");
+  assert.equal(laptop.clock.due.size, 1);
+  await laptop.clock.pass();
+  assert.deepEqual(server.saved, { reply: "Hello", note: "A note", version: 1 });
+  const phone = device(server);
+  phone.drafts.take("1", server.saved);
+  assert.equal(phone.drafts.read("1").reply, "Hello");
+  assert.equal(phone.clock.due.size, 0);
+});
+
+test("without an answer a draft stays unsaved, and is saved when the connection is back", async () => {
+  const server = new Server();
+  const { drafts, clock } = device(server);
+  server.isAway = true;
+  write(drafts, "Hello");
+  await clock.pass();
+  assert.equal(await drafts.flush(), false);
+  server.isAway = false;
+  drafts.connected();
+  await clock.pass();
+  assert.equal(server.saved.reply, "Hello");
+  assert.equal(await drafts.flush(), true);
+});
+
+test("two devices that write on one draft lose neither text", async () => {
+  const server = new Server();
+  const laptop = device(server);
+  const phone = device(server);
+  write(laptop.drafts, "From the laptop");
+  await laptop.clock.pass();
+  write(phone.drafts, "From the phone");
+  await phone.clock.pass(); // refused: it has another base
+  const kept = phone.drafts.read("1");
+  assert.deepEqual([kept.reply, kept.other.reply], ["From the phone", "From the laptop"]);
+  await phone.clock.pass();
+  assert.equal(server.saved.reply, "From the phone");
+  phone.drafts.dropOther("1", "reply");
+  assert.equal(phone.drafts.read("1").other.reply, "");
+});
+
+test("a box that nothing was written in takes what another device wrote meanwhile", async () => {
+  const server = new Server();
+  const laptop = device(server);
+  const phone = device(server);
+  write(laptop.drafts, "", "A note of the laptop");
+  await laptop.clock.pass();
+  write(phone.drafts, "A reply of the phone");
+  await phone.clock.pass();
+  const { reply, note, other } = phone.drafts.read("1");
+  assert.deepEqual([reply, note, other], ["A reply of the phone", "A note of the laptop", { reply: "", note: "" }]);
+});
+
+test("what was sent on one device is not written again by the other", async () => {
+  const server = new Server();
+  const laptop = device(server);
+  write(laptop.drafts, "Hello");
+  await laptop.clock.pass();
+  const phone = device(server);
+  phone.drafts.take("1", server.saved);
+  write(phone.drafts, ""); // sent there
+  await phone.clock.pass();
+  laptop.drafts.take("1", server.saved);
+  assert.equal(laptop.drafts.read("1").reply, "");
+});
