@@ -38,6 +38,8 @@ class State:
         for row in listed["conversations"]:
             del row["hit"]  # of a search, which no event has
         self.conversations: Rows = by_id(listed["conversations"])
+        for row in self.conversations.values():
+            del row["hit"]  # of a search, which no event repeats
         self.notifications: Rows = by_id(notified["notifications"])
         self.threads: dict[int, Rows] = {}
         for id in conversation_ids:
