@@ -26,6 +26,7 @@ from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import ConversationLabel
 from rtapp.models import Draft
 from rtapp.models import Membership
 from rtapp.models import Message
@@ -66,6 +67,7 @@ def conversations(
     status: str | None = None,
     assignee: str | None = None,
     inbox: int | None = None,
+    label: int | None = None,
     q: str | None = None,
     before: str | None = None,
     limit: int = PAGE_SIZE,
@@ -84,6 +86,8 @@ def conversations(
     elif assignee is not None:
         id = membership.user_id if assignee == "me" else int(assignee)
         conditions.append(Conversation.assignee_id == id)
+    if label is not None:
+        conditions.append(labelled(label))
     if before is not None:
         conditions.append(tuple_(*LIST_ORDER) < tuple_(*parsed_page_end(before)))
     q = (q or "").strip()
@@ -122,6 +126,11 @@ def newest(
     merged = union_all(*(select(part) for part in parts)).subquery()
     columns = (merged.c.last_activity_at, merged.c.id)
     return select(*columns).order_by(*(c.desc() for c in columns)).limit(count).subquery()
+
+
+def labelled(label_id: int) -> ColumnElement[bool]:
+    of_label = select(ConversationLabel.conversation_id)
+    return Conversation.id.in_(of_label.where(ConversationLabel.label_id == label_id))
 
 
 def contains(q: str) -> ColumnElement[bool]:

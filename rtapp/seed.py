@@ -14,6 +14,7 @@ from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
+from rtapp.models import Label
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import ReadMarker
@@ -48,6 +49,10 @@ ASK = "the contact"
 Line = tuple[str, str]
 
 
+# Title and colour.
+LABELS = (("Billing", 1), ("Delivery", 5), ("VIP", 3))
+
+
 class Thread(NamedTuple):
     inbox: str
     contact: str
@@ -55,6 +60,7 @@ class Thread(NamedTuple):
     assignee: str | None
     minutes_ago: int
     lines: tuple[Line, ...]
+    labels: tuple[str, ...] = ()
 
 
 THREADS = (
@@ -64,7 +70,7 @@ THREADS = (
         ("Kevin", "It says it was left with a neighbour at number 12. Could you check with them?"),
         (ASK, "I just rang there and nobody knows anything about it."),
         ("Kevin!", "Third complaint about this courier this week. @Ada should we reship at once?"),
-    )),
+    ), ("Delivery",)),
     Thread(WEBSITE, "Tom Okafor", "open", None, 11, (
         (ASK, "Is there a way to change the size after ordering? I took M and need L."),
     )),
@@ -95,10 +101,10 @@ THREADS = (
         ("Grace*", "took this"),
         ("Grace", "Thank you, Daniel. The second week of March would work; is there a ramp?"),
         (ASK, "Yes, behind the building. Trucks up to 7.5 t."),
-    )),
+    ), ("Delivery", "VIP")),
     Thread(EMAIL, "Sofia Rossi", "open", None, 35, (
         (ASK, "Our invoice 2026-0871 has the old address on it. Could we have a corrected one?"),
-    )),
+    ), ("Billing",)),
     Thread(EMAIL, "Ahmed Hassan", "open", "Grace", 52, (
         (ASK, "Two of the twelve chairs arrived with scratches."),
         ("Grace", "I'm sorry! Could you send a photo of each? We will replace them."),
@@ -132,8 +138,11 @@ def seed_if_empty() -> bool:
     db.session.add_all(inboxes.values())
     db.session.flush()
     users = {person.name: add_person(person, account, inboxes) for person in PEOPLE}
+    labels = {title: Label(account_id=account.id, title=title, colour=n) for title, n in LABELS}
+    db.session.add_all(labels.values())
+    db.session.flush()
     for thread in THREADS:
-        add_thread(thread, account, inboxes, users)
+        add_thread(thread, account, inboxes, users, labels)
     db.session.commit()
     return True
 
@@ -165,7 +174,11 @@ def add_person(person: Person, account: Account, inboxes: dict[str, Inbox]) -> U
 
 
 def add_thread(
-    thread: Thread, account: Account, inboxes: dict[str, Inbox], users: dict[str, User]
+    thread: Thread,
+    account: Account,
+    inboxes: dict[str, Inbox],
+    users: dict[str, User],
+    labels: dict[str, Label],
 ) -> None:
     last = clock.now() - timedelta(minutes=thread.minutes_ago)
     email = thread.contact.lower().replace(" ", ".") + "@example.com"
@@ -180,6 +193,7 @@ def add_thread(
         status=thread.status,
         snoozed_until=clock.now() + timedelta(days=2) if thread.status == "snoozed" else None,
         snoozed_by=users["Ada"] if thread.status == "snoozed" else None,
+        labels=[labels[title] for title in thread.labels],
         created_at=last - timedelta(minutes=3 * len(thread.lines)),
         last_activity_at=last,
     )

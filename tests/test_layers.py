@@ -35,6 +35,7 @@ RUNGS = (
     (
         5,
         (
+            "rtapp.answers",
             "rtapp.auth",
             "rtapp.checks",
             "rtapp.services",

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import selectinload
 
 from rtapp.clock import rfc3339
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
+from rtapp.models import AnyLabel
 from rtapp.models import AnyMessage
 from rtapp.models import Conversation
 from rtapp.models import Draft
@@ -28,6 +30,7 @@ PRESENTED = (
     joinedload(Conversation.assignee),
     joinedload(Conversation.last_message).joinedload(Message.user),
     joinedload(Conversation.last_message).joinedload(Message.contact),
+    selectinload(Conversation.labels),
 )
 
 
@@ -66,10 +69,15 @@ def conversation(row: AnyConversation) -> dict[str, Any]:
         "snoozed_until": snoozed_until(row),
         "assignee": person(row.assignee) if row.assignee else None,
         "contact": person(row.contact),
+        "labels": [label(each) for each in row.labels],
         "last_message": last_message(row.last_message) if row.last_message else None,
         "last_activity_at": rfc3339(row.last_activity_at),
         "version": row.version,
     }
+
+
+def label(row: AnyLabel) -> dict[str, Any]:
+    return {"id": row.id, "title": row.title, "colour": row.colour}
 
 
 def snoozed_until(row: AnyConversation) -> str | None:
@@ -104,6 +112,16 @@ def assignee_changed(row: Conversation, previous: User | None, by: Agent) -> dic
         "account_id": row.account_id,
         "assignee": person(row.assignee) if row.assignee else None,
         "previous_assignee": person(previous) if previous else None,
+        "changed_by": changed_by(by),
+        "version": row.version,
+    }
+
+
+def labels_changed(row: Conversation, by: Agent) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "labels": [label(each) for each in row.labels],
         "changed_by": changed_by(by),
         "version": row.version,
     }

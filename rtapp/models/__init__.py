@@ -6,6 +6,8 @@ from .conversation import Conversation
 from .draft import Draft
 from .inbox import Inbox
 from .inbox import InboxMember
+from .label import ConversationLabel
+from .label import Label
 from .membership import Membership
 from .message import Message
 from .notification import Notification
@@ -18,8 +20,10 @@ from .principal import Principal
 from .read_marker import ReadMarker
 from .session import UserSession
 from .snapshots import AnyConversation
+from .snapshots import AnyLabel
 from .snapshots import AnyMessage
 from .snapshots import ConversationSnapshot
+from .snapshots import LabelSnapshot
 from .snapshots import MessageSnapshot
 from .user import User
 
@@ -28,15 +32,19 @@ __all__ = [
     "Agent",
     "AgentIdentity",
     "AnyConversation",
+    "AnyLabel",
     "AnyMessage",
     "Contact",
     "Conversation",
+    "ConversationLabel",
     "ConversationSnapshot",
     "Customer",
     "CustomerIdentity",
     "Draft",
     "Inbox",
     "InboxMember",
+    "Label",
+    "LabelSnapshot",
     "Membership",
     "Message",
     "MessageSnapshot",

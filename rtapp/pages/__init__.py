@@ -3,6 +3,7 @@
 from . import conversation
 from . import draft
 from . import health
+from . import label
 from . import login
 from . import me
 from . import message
@@ -13,5 +14,5 @@ from . import unread
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
-    unread.bp, health.bp, openapi.bp,
+    unread.bp, label.bp, health.bp, openapi.bp,
 )  # fmt: skip

@@ -39,6 +39,7 @@ from rtapp.realtime.cursor import NOWHERE
 from rtapp.validation import OrNone
 from rtapp.validation import Text
 
+from .label import labels_of
 from .unread import unread_of
 
 # The page's scripts, preloaded together: the browser need not parse one to find the next.
@@ -60,6 +61,7 @@ class View(BaseModel):
     status: Literal["open", "pending", "snoozed", "resolved"] | None = None
     assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
     inbox: Annotated[Viewed | None, OrNone] = None
+    label: Annotated[Viewed | None, OrNone] = None
     q: Annotated[Text, Field(max_length=QUERY_LIMIT)] | None = None
 
     def query(self, **changes: Any) -> str:
@@ -102,6 +104,7 @@ def render(
         membership=access.membership_in(user, account_id),
         present=present_users(account_id),
         inboxes=usable_inboxes(user, account_id),
+        account_labels=labels_of(account_id),
         cursor=cursor,
         view=view,
         view_query=view.query(),
@@ -121,6 +124,8 @@ def render_thread(user: Agent, cursor: str, view: View, conversation: Conversati
         "thread_alone.html",
         account=db.session.get_one(Account, conversation.account_id),
         me=user,
+        membership=access.membership_in(user, conversation.account_id),
+        account_labels=labels_of(conversation.account_id),
         cursor=cursor,
         view_query=view.query(),
         **thread(user, conversation, view),

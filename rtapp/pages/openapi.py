@@ -19,6 +19,7 @@ from rtapp.config import ID_LIMIT
 from rtapp.config import MAX_WAIT
 from rtapp.events import catalogue
 from rtapp.events.catalogue import CONVERSATION
+from rtapp.events.catalogue import LABEL
 from rtapp.events.catalogue import MESSAGE
 from rtapp.events.catalogue import NOTIFICATION
 from rtapp.events.catalogue import VIEWS
@@ -59,6 +60,7 @@ ANSWERS = {
     "actions.type_": DONE,
     "actions.set_status": Answer((200,), CONVERSATION),
     "actions.set_assignee": Answer((200,), CONVERSATION),
+    "actions.change_labels": Answer((200,), CONVERSATION),
     "actions.read": DONE,
     "actions.set_draft": Answer((200,), {"version": int}),
     "actions.choose": Answer((200,), catalogue.EPHEMERAL["presence_update"][1]),
@@ -68,6 +70,10 @@ ANSWERS = {
     "conversation.several": Answer(shape=page_of("conversations", CONVERSATION)),
     "conversation.one": Answer(shape={"conversation": CONVERSATION, **CURSOR}),
     "draft.own": Answer(shape={"reply": str, "note": str, "version": int}),
+    "label.several": Answer(shape={"labels": Each(LABEL)}),
+    "label.create": Answer((201,), LABEL),
+    "label.change": Answer((200,), LABEL),
+    "label.remove": DONE,
     "message.several": Answer(shape=page_of("messages", MESSAGE)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),
     "presence.present": Answer(shape={**catalogue.EPHEMERAL["presence_update"][0], **CURSOR}),

@@ -3,6 +3,7 @@
 import { startComposer } from "./composer.js";
 import { byId } from "./dom.js";
 import { startEditing } from "./editing.js";
+import { startLabels } from "./labels.js";
 import { Outgoing } from "./outgoing.js";
 import { Reading } from "./reading.js";
 import { Scrolling } from "./scrolling.js";
@@ -26,5 +27,5 @@ export function startConversation(page) {
   const composer = startComposer(page, thread);
   const editing = startEditing(page, list, composer);
   startSnooze();
-  return { parts: [thread, editing, startSeen(list), outgoing, startTyping(page), scrolling, reading], composer };
+  return { parts: [thread, editing, startLabels(page), startSeen(list), outgoing, startTyping(page), scrolling, reading], composer };
 }

@@ -12,6 +12,7 @@ export function belongs(row, view) {
   if (view.q && !row.isListed) return false;
   if (view.status && row.status !== view.status) return false;
   if (view.inbox && row.inbox !== view.inbox) return false;
+  if (view.label && !row.labels?.split(" ").includes(view.label)) return false;
   if (view.assignee === "none") return row.assignee === "";
   return !view.assignee || row.assignee === (view.assignee === "me" ? view.user : view.assignee);
 }
@@ -24,7 +25,7 @@ export function startList(page) {
   const list = byId("conversations");
   const scroller = /** @type {HTMLElement} */ (list.closest(".list"));
   const view = {
-    status: page.viewStatus, assignee: page.viewAssignee, inbox: page.viewInbox, q: page.viewQ, user: page.user,
+    status: page.viewStatus, assignee: page.viewAssignee, inbox: page.viewInbox, label: page.viewLabel, q: page.viewQ, user: page.user,
   };
   let isLoading = false;
 
@@ -48,12 +49,13 @@ export function startList(page) {
   };
 
   loadMore({ scroller, record: page.record, insert });
-  scroller.querySelector(".search select")?.addEventListener("change", ({ target }) => {
-    /** @type {HTMLSelectElement} */ (target).form?.requestSubmit();
+  find(scroller, ".search").addEventListener("change", ({ target }) => {
+    if (target instanceof HTMLSelectElement) target.form?.requestSubmit();
   });
   list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   return {
     refreshed: (loaded) => {
+      renewChoices(scroller, loaded);
       list.replaceChildren(...findAll(loaded, "#conversations > .row"));
       scroller.querySelector(":scope > .more")?.remove();
       scroller.append(...findAll(loaded, ".list > .more"));
@@ -79,6 +81,16 @@ export function startList(page) {
       }
     },
   };
+}
+
+/**
+ * The inboxes and labels to choose from, as they are now.
+ *
+ * @type {(scroller: HTMLElement, loaded: Document) => void}
+ */
+function renewChoices(scroller, loaded) {
+  findAll(scroller, ".search select").forEach((select) => select.remove());
+  find(scroller, ".search").append(...findAll(loaded, ".search select"));
 }
 
 /** @type {(row: HTMLElement, page: Page) => void} */

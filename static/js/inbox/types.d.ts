@@ -17,6 +17,7 @@ export interface Page {
   readonly viewStatus: string;
   readonly viewAssignee: string;
   readonly viewInbox: string;
+  readonly viewLabel: string;
   readonly viewQ: string;
   /** The view as a query string. */
   readonly viewQuery: string;
@@ -114,6 +115,7 @@ export interface View {
   status: string;
   assignee: string;
   inbox: string;
+  label: string;
   q: string;
   user: string;
 }
@@ -123,6 +125,8 @@ export interface Row {
   status?: string;
   assignee?: string;
   inbox?: string;
+  /** The ids, with spaces between them. */
+  labels?: string;
   isListed: boolean;
 }
 
@@ -162,6 +166,7 @@ export interface ElementsById {
   "keys-help": HTMLDialogElement;
   left: HTMLElement;
   kept: HTMLElement;
+  "label-choices": HTMLFormElement;
   live: HTMLElement;
   mentions: HTMLElement;
   messages: HTMLElement | null;
