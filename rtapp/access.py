@@ -24,6 +24,7 @@ from rtapp.extensions import db
 from rtapp.extensions import execute
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
+from rtapp.models import CannedReply
 from rtapp.models import Conversation
 from rtapp.models import Customer
 from rtapp.models import Draft
@@ -166,6 +167,13 @@ def label_for(user: Agent, label_id: int) -> Label:
     label = found(db.session.get(Label, label_id))
     membership_in(user, label.account_id)
     return label
+
+
+def canned_reply_for(user: Agent, reply_id: int) -> CannedReply:
+    """A canned reply of one of the user's accounts. Raises NotFound for any other."""
+    reply = found(db.session.get(CannedReply, reply_id))
+    membership_in(user, reply.account_id)
+    return reply
 
 
 def refuse_agent(membership: Membership, what: str) -> None:

@@ -10,6 +10,7 @@ from rtapp import clock
 from rtapp import passwords
 from rtapp.extensions import db
 from rtapp.models import Account
+from rtapp.models import CannedReply
 from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Inbox
@@ -51,6 +52,13 @@ Line = tuple[str, str]
 
 # Title and colour.
 LABELS = (("Billing", 1), ("Delivery", 5), ("VIP", 3))
+
+# Shortcut and text.
+CANNED_REPLIES = (
+    ("hello", "Hello {{contact.first_name}},\n\nthank you for writing to us. I'll look into it."),
+    ("sorry", "I'm sorry about that, {{contact.first_name}}. I have asked the courier."),
+    ("bye", "Is there anything else I can do for you?\n\nKind regards,\n{{agent.name}}"),
+)
 
 
 class Thread(NamedTuple):
@@ -141,6 +149,10 @@ def seed_if_empty() -> bool:
     labels = {title: Label(account_id=account.id, title=title, colour=n) for title, n in LABELS}
     db.session.add_all(labels.values())
     db.session.flush()
+    db.session.add_all(
+        CannedReply(account_id=account.id, shortcut=shortcut, content=content)
+        for shortcut, content in CANNED_REPLIES
+    )
     for thread in THREADS:
         add_thread(thread, account, inboxes, users, labels)
     db.session.commit()

@@ -23,6 +23,7 @@ CONTROLS = r"\x00-\x1f\x7f-\x9f"
 BRAILLE_BLANK = "\u2800"  # a symbol without dots: as blank as a space, and not white space
 INVISIBLE = re.compile(f"[\\s{CONTROLS}{IGNORABLE}{BRAILLE_BLANK}]+")
 HIDDEN = re.compile(f"[{CONTROLS}{IGNORABLE}]")
+SHORTCUT = re.compile("[a-z0-9_-]+")
 # In an address nothing is invisible but the joiners of Indic scripts and Persian (RFC 5892,
 # appendix A.1 and A.2).
 HIDDEN_IN_ADDRESS = re.compile(f"(?![\u200c\u200d])[\\s{CONTROLS}{IGNORABLE}{BRAILLE_BLANK}]")
@@ -53,6 +54,13 @@ def not_blank(text: str) -> str:
 def single_spaced(text: str) -> str:
     """The text in one line: each run of white space is a space, and none is at its ends."""
     return " ".join(text.split())
+
+
+def shortcut(text: str) -> str:
+    """The shortcut of a canned reply. Raises ValueError unless it can be typed as one word."""
+    if not SHORTCUT.fullmatch(text):
+        raise ValueError("must be small letters a to z, digits, _ and - only")
+    return text
 
 
 def folded(text: str) -> str:

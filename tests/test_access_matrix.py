@@ -3,6 +3,7 @@
 An endpoint or an event without a row fails here: add a row with the access of each role.
 """
 
+import secrets
 from collections.abc import Callable
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -77,6 +78,8 @@ ROWS = (
         "/conversations/1/messages",                  "200 200 200 404 404 401 200"),
     Row("GET /accounts/<id:account_id>/labels",
         "/accounts/1/labels",                         "200 200 200 200 404 401 403"),
+    Row("GET /accounts/<id:account_id>/canned-replies",
+        "/accounts/1/canned-replies",                 "200 200 200 200 404 401 403"),
     Row("GET /conversations/<id:conversation_id>/draft",
         "/conversations/1/draft",                     "200 200 200 404 404 401 403"),
     Row("GET /accounts/<id:account_id>/conversations",
@@ -128,6 +131,15 @@ ROWS = (
         body(title="Changed", colour=0)),
     Row("POST /labels/<id:label_id>/delete",
         "/labels/1/delete",                           "204 403 403 403 404 401 403", 303, body()),
+    Row("POST /accounts/<id:account_id>/canned-replies",
+        "/accounts/1/canned-replies",                 "201 201 201 201 404 401 403", 303,
+        lambda world: {"shortcut": secrets.token_hex(8), "content": "New"}),
+    Row("POST /canned-replies/<id:reply_id>",
+        "/canned-replies/1",                          "200 200 200 200 404 401 403", 303,
+        body(shortcut="hi", content="Changed")),
+    # A row is deleted once. Any member may: tests/pages/test_canned_reply.py.
+    Row("POST /canned-replies/<id:reply_id>/delete",
+        "/canned-replies/1/delete",                   "404 404 404 204 404 401 403", 303, body()),
     Row("POST /conversations/<id:conversation_id>/read",
         "/conversations/1/read",                      "204 204 204 404 404 401 204", 303,
         body(message_id=1)),

@@ -15,6 +15,7 @@ from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import AnyLabel
 from rtapp.models import AnyMessage
+from rtapp.models import CannedReply
 from rtapp.models import Conversation
 from rtapp.models import Draft
 from rtapp.models import Message
@@ -163,6 +164,11 @@ def draft(row: Draft | None) -> dict[str, Any]:
     if row is None:
         return {"reply": "", "note": "", "version": 0}
     return {"reply": row.reply, "note": row.note, "version": row.version}
+
+
+def canned_reply(row: CannedReply) -> dict[str, Any]:
+    """Of answers only: no event has it."""
+    return {"id": row.id, "shortcut": row.shortcut, "content": row.content}
 
 
 def person(row: Principal) -> dict[str, Any]:

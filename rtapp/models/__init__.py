@@ -1,6 +1,7 @@
 """The database's tables, a file for each noun."""
 
 from .account import Account
+from .canned_reply import CannedReply
 from .contact import Contact
 from .conversation import Conversation
 from .draft import Draft
@@ -34,6 +35,7 @@ __all__ = [
     "AnyConversation",
     "AnyLabel",
     "AnyMessage",
+    "CannedReply",
     "Contact",
     "Conversation",
     "ConversationLabel",

@@ -39,6 +39,7 @@ from rtapp.realtime.cursor import NOWHERE
 from rtapp.validation import OrNone
 from rtapp.validation import Text
 
+from . import canned_reply
 from .label import labels_of
 from .unread import unread_of
 
@@ -162,6 +163,7 @@ def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any
         "edited": edited(user, conversation, shown.edit),
         "draft": presenters.draft(access.own_draft(user, conversation.id)),
         "in_hours": in_hours(),
+        "variables": variables(user, conversation),
     }
 
 
@@ -180,6 +182,24 @@ def seen_reply(conversation: Conversation, messages: Sequence[Message]) -> int |
         if row.message_type == "outgoing" and not row.private and not row.deleted
     )
     return max((id for id in replies if id <= read), default=None)
+
+
+def variables(user: Agent, conversation: Conversation) -> dict[str, str]:
+    """The values of a canned reply's variables; "" where nothing is known."""
+    contact = conversation.contact
+    values = (
+        contact.name,
+        first_name(contact.name),
+        contact.email or "",
+        user.name,
+        first_name(user.name),
+        str(conversation.id),
+    )
+    return dict(zip(canned_reply.VARIABLES, values, strict=True))
+
+
+def first_name(name: str) -> str:
+    return name.split()[0] if name.split() else ""
 
 
 def in_hours() -> dict[int, str]:

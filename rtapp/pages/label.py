@@ -35,6 +35,7 @@ from rtapp.text import single_spaced
 from rtapp.validation import Body
 from rtapp.validation import Text
 
+from .management import NoFields
 from .management import Refusal
 from .management import refusal
 
@@ -50,10 +51,6 @@ Title = Annotated[
 class LabelFields(Body):
     title: Title
     colour: Annotated[int, Field(ge=0, lt=HUES)]
-
-
-class NoFields(Body):
-    """A body without fields."""
 
 
 @bp.get("/accounts/<id:account_id>/labels")

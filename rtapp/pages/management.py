@@ -7,6 +7,11 @@ from flask import request
 
 from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
+from rtapp.validation import Body
+
+
+class NoFields(Body):
+    """The body of a deletion."""
 
 
 class Refusal(NamedTuple):

@@ -34,6 +34,7 @@ JSON, PROBLEM, STREAM, PAGE = (
 )  # fmt: skip
 REFUSALS = {"GET": (400, 401, 403, 404, 429, 503),
             "POST": (400, 401, 403, 404, 409, 413, 415, 422, 429)}  # fmt: skip
+CANNED_REPLY = {"id": int, "shortcut": str, "content": str}
 CURSOR = {"cursor": str}
 
 
@@ -74,6 +75,10 @@ ANSWERS = {
     "label.create": Answer((201,), LABEL),
     "label.change": Answer((200,), LABEL),
     "label.remove": DONE,
+    "canned_reply.several": Answer(shape={"canned_replies": Each(CANNED_REPLY)}),
+    "canned_reply.create": Answer((201,), CANNED_REPLY),
+    "canned_reply.change": Answer((200,), CANNED_REPLY),
+    "canned_reply.remove": DONE,
     "message.several": Answer(shape=page_of("messages", MESSAGE)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),
     "presence.present": Answer(shape={**catalogue.EPHEMERAL["presence_update"][0], **CURSOR}),

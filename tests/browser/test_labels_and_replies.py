@@ -67,3 +67,87 @@ def test_labels_are_set_filtered_and_managed_without_javascript(window):
     ada.locator("li", has_text="Returns").get_by_text("Delete it…").click()
     ada.locator("li", has_text="Returns").get_by_role("button", name="Delete Returns").click()
     expect(ada.locator(".managed")).not_to_contain_text("Returns")
+
+
+def box(page):
+    return page.get_by_label("Your message")
+
+
+def options(page):
+    return page.locator("#completions [role=option]")
+
+
+def test_a_canned_reply_is_found_by_keys_or_pointer_and_inserted_with_its_variables(window, ada):
+    ada.post(
+        "/accounts/1/canned-replies", shortcut="order", content="Order {{order.id}}: {{agent.name}}"
+    )
+    kevin = live(window("kevin", BLANK), "/conversations/2")
+    requests = []
+    kevin.on("request", lambda request: requests.append(request.url))
+    # Enter while the replies are being loaded does not send the shortcut.
+    kevin.route(
+        "**/canned-replies", lambda route: route.fallback() if loaded else held.append(route)
+    )
+    loaded, held = [], []
+    box(kevin).press_sequentially("/hel")
+    expect(kevin.locator("#completions")).to_have_text("Loading…")
+    kevin.keyboard.press("Enter")
+    expect(box(kevin)).to_have_value("/hel")
+    loaded.append(True)
+    held[0].continue_()
+    expect(options(kevin)).to_have_count(1)
+    expect(options(kevin)).to_contain_text("/hello Hello Tom,")
+    kevin.keyboard.press("Enter")
+    expect(box(kevin)).to_have_value(
+        "Hello Tom,\n\nthank you for writing to us. I'll look into it."
+    )
+    expect(kevin.locator("#completions")).to_be_hidden()
+    # By arrows and Tab, after white space, found by a word of its text; no second request.
+    box(kevin).fill("")
+    box(kevin).press_sequentially("Well, /")
+    expect(options(kevin)).to_have_count(4)
+    kevin.keyboard.press("ArrowUp")
+    expect(kevin.locator("#completions [aria-selected=true]")).to_contain_text("/sorry")
+    kevin.keyboard.press("Tab")
+    expect(box(kevin)).to_have_value("Well, I'm sorry about that, Tom. I have asked the courier.")
+    assert sum("canned-replies" in url for url in requests) == 1
+    # Escape leaves the text, and Enter sends it then.
+    box(kevin).fill("")
+    box(kevin).press_sequentially("/hel")
+    kevin.keyboard.press("Escape")
+    expect(kevin.locator("#completions")).to_be_hidden()
+    expect(box(kevin)).to_have_value("/hel")
+    # By the pointer, in a note; what nothing is known for is selected and named.
+    kevin.get_by_label("Private note").click()
+    box(kevin).press_sequentially("/ord")
+    options(kevin).first.click()
+    expect(box(kevin)).to_have_value("Order {{order.id}}: Kevin")
+    expect(kevin.locator("#composer-problem")).to_contain_text("{{order.id}}")
+    kevin.keyboard.type("#10482")
+    expect(box(kevin)).to_have_value("Order #10482: Kevin")
+    expect(kevin.locator("#composer-problem")).to_have_text("")
+    # Mentions have the same list, in notes only.
+    kevin.keyboard.press("End")
+    box(kevin).press_sequentially(" @Ad")
+    expect(options(kevin)).to_have_text(["Ada"])
+    kevin.keyboard.press("Enter")
+    expect(box(kevin)).to_have_value("Order #10482: Kevin @Ada ")
+
+
+def test_canned_replies_are_managed_without_javascript(window):
+    kevin = window("kevin", "/accounts/1/conversations", java_script_enabled=False)
+    kevin.locator("#me-menu summary").click()
+    kevin.get_by_role("link", name="Canned replies").click()
+    form = kevin.locator("form", has_text="Add the reply")
+    form.get_by_label("Shortcut").fill("hello")
+    form.get_by_label("Text").fill("Written here")
+    form.get_by_role("button").click()
+    expect(kevin.get_by_text("It is the shortcut of another reply.")).to_be_visible()
+    expect(form.get_by_label("Text")).to_have_value("Written here")
+    form.get_by_label("Shortcut").fill("new")
+    form.get_by_role("button").click()
+    row = kevin.locator(".managed > li", has_text="/new")
+    row.get_by_text("Change").click()
+    row.get_by_text("Delete it…").click()
+    row.get_by_role("button", name="Delete new").click()
+    expect(row).to_have_count(0)
