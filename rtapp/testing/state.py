@@ -35,8 +35,6 @@ class State:
         notified = read(client, f"/accounts/{ACCOUNT}/notifications?limit=100")
         self.cursor: str = listed["cursor"]
         self.streams = [f"account:{ACCOUNT}"]
-        for row in listed["conversations"]:
-            del row["hit"]  # of a search, which no event has
         self.conversations: Rows = by_id(listed["conversations"])
         for row in self.conversations.values():
             del row["hit"]  # of a search, which no event repeats
@@ -73,6 +71,9 @@ class State:
 
     def _conversation_assignee_changed(self, data: dict[str, Any]) -> None:
         merge(self.conversations, {k: data[k] for k in ("id", "assignee", "version")})
+
+    def _conversation_labels_changed(self, data: dict[str, Any]) -> None:
+        merge(self.conversations, {k: data[k] for k in ("id", "labels", "version")})
 
     def _conversation_removed(self, data: dict[str, Any]) -> None:
         self.conversations.pop(data["id"], None)
