@@ -102,7 +102,8 @@ def render(
         cursor=cursor,
         view=view,
         view_query=view.query(),
-        conversations=rows(page),
+        conversations=[presenters.conversation(row) for row in page.conversations],
+        hits=hits(page),
         older_conversations=older_conversations(account_id, view, page),
         unread=unread_of(user.id, account_id, [row.id for row in page.conversations]),
         notifications=[presenters.notification(row) for row in notices.notifications],
@@ -111,9 +112,9 @@ def render(
     )
 
 
-def rows(page: queries.ConversationPage) -> list[dict[str, Any]]:
-    """The rows of the list."""
-    return [presenters.listed(row, page.hits.get(row.id)) for row in page.conversations]
+def hits(page: queries.ConversationPage) -> dict[str, dict[str, Any]]:
+    """Conversation id → what a search found of it."""
+    return {str(id): presenters.hit(hit) for id, hit in page.hits.items()}
 
 
 def older_conversations(account_id: int, view: View, page: queries.ConversationPage) -> str | None:
