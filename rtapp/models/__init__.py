@@ -8,6 +8,7 @@ from .inbox import Inbox
 from .inbox import InboxMember
 from .membership import Membership
 from .message import Message
+from .message_revision import MessageRevision
 from .notification import Notification
 from .outbox import OutboxEvent
 from .principal import Agent
@@ -39,6 +40,7 @@ __all__ = [
     "InboxMember",
     "Membership",
     "Message",
+    "MessageRevision",
     "MessageSnapshot",
     "Notification",
     "OutboxEvent",

@@ -48,6 +48,7 @@ def page_of(name: str, shape: Any) -> dict[str, Any]:
     return {name: Each(shape), "next_before": (object, None), **CURSOR}
 
 
+REVISION = {"version": int, "content": str, "edited_at": str, "edited_by": catalogue.PERSON}
 ME = {"id": int, "name": str, "email": str, "memberships": Each(
     {"account_id": int, "role": str, "sees": str, "status": str})}  # fmt: skip
 HIT = {
@@ -74,6 +75,7 @@ ANSWERS = {
     "conversation.one": Answer(shape={"conversation": CONVERSATION, **CURSOR}),
     "draft.own": Answer(shape={"reply": str, "note": str, "version": int}),
     "message.several": Answer(shape=page_of("messages", MESSAGE)),
+    "revision.several": Answer(shape=page_of("revisions", REVISION)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),
     "presence.present": Answer(shape={**catalogue.EPHEMERAL["presence_update"][0], **CURSOR}),
     "unread.numbers": Answer(shape={"conversations": Each(int), "views": VIEWS, **CURSOR}),
