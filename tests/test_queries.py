@@ -383,6 +383,17 @@ def test_every_list_is_read_by_its_own_index_in_every_order(large, ada, sort):
             assert not sorts_more_than_a_page(plan), (filters, plan)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_list_of_a_label_is_read_by_the_lists_index_and_the_labels(large):
+    """PostgreSQL chooses by the number of conversations that have the label."""
+    with large.app_context():
+        for filters, index in (({}, "by_account"), ({"status": "open"}, "by_status")):
+            plan = plan_of(*listing_statement(label=2, **filters))
+            assert any(f"ix_conversations_{index} " in line for line in plan), plan
+            assert any("ix_conversation_labels_label_id" in line for line in plan), plan
+            assert not sorts_more_than_a_page(plan), plan
+
+
 def test_without_its_index_a_list_is_sorted_as_a_whole(large):
     with large.app_context():
         db.session.execute(text("DROP INDEX ix_conversations_waiting_by_account"))

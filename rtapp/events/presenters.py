@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import selectinload
 
 from rtapp.clock import rfc3339
 from rtapp.excerpts import Hit
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
+from rtapp.models import AnyLabel
 from rtapp.models import AnyMessage
+from rtapp.models import CannedReply
 from rtapp.models import Conversation
 from rtapp.models import Draft
 from rtapp.models import Message
@@ -30,6 +33,7 @@ PRESENTED = (
     joinedload(Conversation.assignee),
     joinedload(Conversation.last_message).joinedload(Message.user),
     joinedload(Conversation.last_message).joinedload(Message.contact),
+    selectinload(Conversation.labels),
 )
 
 
@@ -80,6 +84,7 @@ def conversation(row: AnyConversation) -> dict[str, Any]:
         "snoozed_until": snoozed_until(row),
         "assignee": person(row.assignee) if row.assignee else None,
         "contact": person(row.contact),
+        "labels": [label(each) for each in row.labels],
         "last_message": last_message(row.last_message) if row.last_message else None,
         "last_activity_at": rfc3339(row.last_activity_at),
         "last_public_at": rfc3339(row.last_public_at),
@@ -103,6 +108,10 @@ def found(hit: Hit) -> dict[str, Any]:
         "cut_before": cut_before,
         "cut_after": cut_after,
     }
+
+
+def label(row: AnyLabel) -> dict[str, Any]:
+    return {"id": row.id, "title": row.title, "colour": row.colour}
 
 
 def snoozed_until(row: AnyConversation) -> str | None:
@@ -137,6 +146,16 @@ def assignee_changed(row: Conversation, previous: User | None, by: Agent) -> dic
         "account_id": row.account_id,
         "assignee": person(row.assignee) if row.assignee else None,
         "previous_assignee": person(previous) if previous else None,
+        "changed_by": changed_by(by),
+        "version": row.version,
+    }
+
+
+def labels_changed(row: Conversation, by: Agent) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "labels": [label(each) for each in row.labels],
         "changed_by": changed_by(by),
         "version": row.version,
     }
@@ -178,6 +197,11 @@ def draft(row: Draft | None) -> dict[str, Any]:
     if row is None:
         return {"reply": "", "note": "", "version": 0}
     return {"reply": row.reply, "note": row.note, "version": row.version}
+
+
+def canned_reply(row: CannedReply) -> dict[str, Any]:
+    """Of answers only: no event has it."""
+    return {"id": row.id, "shortcut": row.shortcut, "content": row.content}
 
 
 def person(row: Principal) -> dict[str, Any]:

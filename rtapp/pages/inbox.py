@@ -42,6 +42,8 @@ from rtapp.text import isolated
 from rtapp.validation import OrNone
 from rtapp.validation import Text
 
+from . import canned_reply
+from .label import labels_of
 from .unread import unread_of
 
 # The page's scripts, preloaded together: the browser need not parse one to find the next.
@@ -64,6 +66,7 @@ class View(BaseModel):
     status: Literal["open", "pending", "snoozed", "resolved", "any"] | None = None
     assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
     inbox: Annotated[Viewed | None, OrNone] = None
+    label: Annotated[Viewed | None, OrNone] = None
     q: Annotated[Text, Field(max_length=QUERY_LIMIT)] | None = None
     sort: Literal["newest", "oldest", "waiting"] = "newest"
 
@@ -128,6 +131,7 @@ def render(
         membership=membership,
         present=present_users(account_id),
         inboxes=inboxes,
+        account_labels=labels_of(account_id),
         cursor=cursor,
         now=clock.rfc3339(clock.now()),
         view=view,
@@ -149,6 +153,8 @@ def render_thread(user: Agent, cursor: str, view: View, conversation: Conversati
         "thread_alone.html",
         account=db.session.get_one(Account, conversation.account_id),
         me=user,
+        membership=access.membership_in(user, conversation.account_id),
+        account_labels=labels_of(conversation.account_id),
         cursor=cursor,
         view_query=view.query(),
         **thread(user, conversation, view),
@@ -215,6 +221,7 @@ def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any
         "edited": edited(user, conversation, shown.edit),
         "draft": presenters.draft(access.own_draft(user, conversation.id)),
         "in_hours": in_hours(),
+        "variables": variables(user, conversation),
     }
 
 
@@ -233,6 +240,24 @@ def seen_reply(conversation: Conversation, messages: Sequence[Message]) -> int |
         if row.message_type == "outgoing" and not row.private and not row.deleted
     )
     return max((id for id in replies if id <= read), default=None)
+
+
+def variables(user: Agent, conversation: Conversation) -> dict[str, str]:
+    """The values of a canned reply's variables; "" where nothing is known."""
+    contact = conversation.contact
+    values = (
+        contact.name,
+        first_name(contact.name),
+        contact.email or "",
+        user.name,
+        first_name(user.name),
+        str(conversation.id),
+    )
+    return dict(zip(canned_reply.VARIABLES, values, strict=True))
+
+
+def first_name(name: str) -> str:
+    return name.split()[0] if name.split() else ""
 
 
 def in_hours() -> dict[int, str]:
