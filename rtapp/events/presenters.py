@@ -93,17 +93,13 @@ def conversation(row: AnyConversation) -> dict[str, Any]:
     }
 
 
-def listed(row: AnyConversation, hit: Hit | None = None) -> dict[str, Any]:
-    """A row of a list. `hit`: what a search found of it."""
-    return {**conversation(row), "hit": found(hit) if hit else None}
-
-
-def found(hit: Hit) -> dict[str, Any]:
-    pieces, cut_before, cut_after = hit.excerpt
+def hit(row: Hit) -> dict[str, Any]:
+    """What a search found of a conversation."""
+    pieces, cut_before, cut_after = row.excerpt
     return {
-        "field": hit.field,
-        "message_id": hit.message_id,
-        "sender_name": hit.sender_name,
+        "field": row.field,
+        "message_id": row.message_id,
+        "sender_name": row.sender_name,
         "excerpt": [{"text": piece.text, "marked": piece.marked} for piece in pieces],
         "cut_before": cut_before,
         "cut_after": cut_after,

@@ -80,7 +80,7 @@ class View(BaseModel):
 
     @property
     def is_filtered(self) -> bool:
-        return self.status != "any" or self.sort == "waiting" or bool(self.assignee or self.inbox)
+        return self.status != "any" or self.sort == "waiting" or bool(self.assignee or self.inbox or self.label)
 
     def query(self, **changes: Any) -> str:
         """The query string of a page with this view and these changes; "" for the default view."""
@@ -137,7 +137,8 @@ def render(
         view=view,
         view_query=view.query(),
         nothing=nothing_in(view, membership, [inbox.id for inbox in inboxes]),
-        conversations=rows(page),
+        conversations=[presenters.conversation(row) for row in page.conversations],
+        hits=hits(page),
         older_conversations=older_conversations(account_id, view, page),
         unread=unread_of(user.id, account_id, listed),
         drafted=sorted(queries.drafts_of(user, listed)),
@@ -161,9 +162,9 @@ def render_thread(user: Agent, cursor: str, view: View, conversation: Conversati
     )
 
 
-def rows(page: queries.ConversationPage) -> list[dict[str, Any]]:
-    """The rows of the list."""
-    return [presenters.listed(row, page.hits.get(row.id)) for row in page.conversations]
+def hits(page: queries.ConversationPage) -> dict[str, dict[str, Any]]:
+    """Conversation id → what a search found of it."""
+    return {str(id): presenters.hit(hit) for id, hit in page.hits.items()}
 
 
 def nothing_in(view: View, membership: Membership, inboxes: Sequence[int]) -> str:

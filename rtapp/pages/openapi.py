@@ -57,7 +57,6 @@ HIT = {
     "field": str, "message_id": (int, None), "sender_name": (str, None),
     "excerpt": Each({"text": str, "marked": bool}), "cut_before": bool, "cut_after": bool,
 }  # fmt: skip
-LISTED = {**CONVERSATION, "hit": (HIT, None)}
 STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
 # An endpoint without an entry is described as answering 2XX.
 ANSWERS = {
@@ -74,7 +73,9 @@ ANSWERS = {
     "actions.create_conversation": Answer((201, 200), CONVERSATION),
     "actions.read_one": DONE,
     "actions.read_all": DONE,
-    "conversation.several": Answer(shape=page_of("conversations", LISTED)),
+    "conversation.several": Answer(
+        shape={**page_of("conversations", CONVERSATION), "hits": Each(HIT)}
+    ),
     "conversation.one": Answer(shape={"conversation": CONVERSATION, **CURSOR}),
     "draft.own": Answer(shape={"reply": str, "note": str, "version": int}),
     "label.several": Answer(shape={"labels": Each(LABEL)}),

@@ -36,8 +36,6 @@ class State:
         self.cursor: str = listed["cursor"]
         self.streams = [f"account:{ACCOUNT}"]
         self.conversations: Rows = by_id(listed["conversations"])
-        for row in self.conversations.values():
-            del row["hit"]  # of a search, which no event repeats
         self.notifications: Rows = by_id(notified["notifications"])
         self.threads: dict[int, Rows] = {}
         for id in conversation_ids:

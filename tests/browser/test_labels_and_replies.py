@@ -81,7 +81,7 @@ def test_a_canned_reply_is_found_by_keys_or_pointer_and_inserted_with_its_variab
     ada.post(
         "/accounts/1/canned-replies", shortcut="order", content="Order {{order.id}}: {{agent.name}}"
     )
-    kevin = live(window("kevin", BLANK), "/conversations/2")
+    kevin = live(window("kevin", BLANK), "/conversations/3")
     requests = []
     kevin.on("request", lambda request: requests.append(request.url))
     # Enter while the replies are being loaded does not send the shortcut.
@@ -96,10 +96,10 @@ def test_a_canned_reply_is_found_by_keys_or_pointer_and_inserted_with_its_variab
     loaded.append(True)
     held[0].continue_()
     expect(options(kevin)).to_have_count(1)
-    expect(options(kevin)).to_contain_text("/hello Hello Tom,")
+    expect(options(kevin)).to_contain_text("/hello Hello Yuki,")
     kevin.keyboard.press("Enter")
     expect(box(kevin)).to_have_value(
-        "Hello Tom,\n\nthank you for writing to us. I'll look into it."
+        "Hello Yuki,\n\nthank you for writing to us. I'll look into it."
     )
     expect(kevin.locator("#completions")).to_be_hidden()
     # By arrows and Tab, after white space, found by a word of its text; no second request.
@@ -109,7 +109,7 @@ def test_a_canned_reply_is_found_by_keys_or_pointer_and_inserted_with_its_variab
     kevin.keyboard.press("ArrowUp")
     expect(kevin.locator("#completions [aria-selected=true]")).to_contain_text("/sorry")
     kevin.keyboard.press("Tab")
-    expect(box(kevin)).to_have_value("Well, I'm sorry about that, Tom. I have asked the courier.")
+    expect(box(kevin)).to_have_value("Well, I'm sorry about that, Yuki. I have asked the courier.")
     assert sum("canned-replies" in url for url in requests) == 1
     # Escape leaves the text, and Enter sends it then.
     box(kevin).fill("")

@@ -146,6 +146,7 @@ def test_an_account_has_at_most_a_hundred_labels(app, ada):
             db.session.add(Label(account_id=1, title=f"Label {n}", colour=0))
         db.session.commit()
     assert ada.post(LABELS, {"title": "The last", "colour": 0}).status_code == 201
+    assert outbox_drained(app)
     before = all_rows(app)
     assert ada.post(LABELS, {"title": "One more", "colour": 0}).status_code == 422
     assert all_rows(app) == before

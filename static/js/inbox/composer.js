@@ -1,9 +1,9 @@
 /** @import { Composer, OpenConversation } from "./types" */
 
-import { cannedReplies } from "./canned_replies.js";
 import { startCompletion } from "./completion.js";
 import { byId, field, find } from "./dom.js";
 import { mentions } from "./mentions.js";
+import { shortcuts } from "./shortcuts.js";
 import { isBlank } from "./text.js";
 import { TypingNotifier } from "./typing.js";
 
@@ -42,7 +42,7 @@ export function startComposer(page, thread) {
   const toCustomer = text.placeholder;
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
   const typing = new TypingNotifier((data) => page.connector.perform(`conversation:${conversation}`, "typing", data).catch(() => {}));
-  const completion = startCompletion(text, [mentions(() => draft.private), cannedReplies()]);
+  const completion = startCompletion(text, [mentions(() => draft.private), shortcuts()]);
 
   // A text never changes its readers: switching changes the box.
   const draft = { reply: "", note: "", private: note.checked };

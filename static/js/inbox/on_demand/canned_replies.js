@@ -1,24 +1,14 @@
 /** Completes the shortcuts of the account's canned replies, and fills in their variables. */
 
-/** @import { CannedReply, Option, Source, Typed } from "./types" */
+/** @import { CannedReply, Option, Source } from "../types" */
 
-import { byId } from "./dom.js";
-import { bdi } from "./text.js";
+import { byId } from "../dom.js";
+import { bdi } from "../text.js";
 
 const MAX_REPLIES = 6;
 const MAX_AGE = 60_000; // ms
 const TIMEOUT = 10_000; // ms
 const VARIABLE = /\{\{([^{}\n]*)\}\}/g;
-
-/**
- * At the beginning, or after white space: a path or a fraction is none.
- *
- * @type {(text: string, caret: number) => Typed}
- */
-export function shortcutAt(text, caret) {
-  const match = /(?<!\S)\/([\p{L}\p{N}_-]*)$/u.exec(text.slice(0, caret));
-  return match ? { from: match.index, query: match[1] } : null;
-}
 
 /**
  * By the beginning of the shortcut, then of a word of the shortcut or the text.
@@ -106,21 +96,19 @@ const cached = new Cached(async () => {
   return (await answer.json()).canned_replies;
 });
 
-/** @returns {Source} */
-export function cannedReplies() {
+/** @type {Source["find"]} */
+export function find(query) {
   /** @type {Record<string, string>} */
   const values = JSON.parse(byId("completions").dataset.values ?? "{}");
-  return {
-    label: "Canned replies",
-    typed: shortcutAt,
-    find: (query) => {
-      const replies = cached.get();
-      /** @param {CannedReply[]} found */
-      const options = (found) => matchingReplies(found, query).map((reply) => option(reply, values));
-      return Array.isArray(replies) ? options(replies) : replies.then(options);
-    },
-    inserted: (text, from, { missing = [] }) => missing.length > 0 && complain(text, from, missing),
-  };
+  const replies = cached.get();
+  /** @param {CannedReply[]} found */
+  const options = (found) => matchingReplies(found, query).map((reply) => option(reply, values));
+  return Array.isArray(replies) ? options(replies) : replies.then(options);
+}
+
+/** @type {NonNullable<Source["inserted"]>} */
+export function inserted(text, from, { missing = [] }) {
+  if (missing.length > 0) complain(text, from, missing);
 }
 
 /** @type {(reply: CannedReply, values: Record<string, string>) => Option} */
