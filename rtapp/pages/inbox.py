@@ -80,7 +80,11 @@ class View(BaseModel):
 
     @property
     def is_filtered(self) -> bool:
-        return self.status != "any" or self.sort == "waiting" or bool(self.assignee or self.inbox or self.label)
+        return (
+            self.status != "any"
+            or self.sort == "waiting"
+            or bool(self.assignee or self.inbox or self.label)
+        )
 
     def query(self, **changes: Any) -> str:
         """The query string of a page with this view and these changes; "" for the default view."""
