@@ -4,7 +4,7 @@ import test from "node:test";
 import { Drafts } from "../../static/js/inbox/drafts.js";
 import { storage } from "./fakes.js";
 
-const EMPTY = { reply: "", note: "", private: false, version: 0, isSaved: true, other: { reply: "", note: "" } };
+const EMPTY = { reply: "", note: "", private: false, version: 0, since: 0, isSaved: true, other: { reply: "", note: "" } };
 
 /** The server's side of one conversation's draft, for several devices. */
 class Server {
@@ -45,11 +45,11 @@ function device(server, { kept = storage(), user = 7 } = {}) {
   return { kept, clock, heard, drafts: new Drafts(kept, user, server.perform, { timers: clock, events: heard }) };
 }
 
-const write = (drafts, reply, note = "") => drafts.write("1", { reply, note, private: false });
+const write = (drafts, reply, note = "") => drafts.write("1", { reply, note, private: false, since: 0 });
 
 test("a draft of a note is restored as a note, and another conversation has none", () => {
   const { drafts } = device(new Server());
-  drafts.write("1", { reply: "Hello", note: "Hi", private: true });
+  drafts.write("1", { reply: "Hello", note: "Hi", private: true, since: 0 });
   assert.deepEqual(drafts.read("1"), { ...EMPTY, reply: "Hello", note: "Hi", private: true, isSaved: false });
   assert.deepEqual(drafts.read("2"), EMPTY);
 });

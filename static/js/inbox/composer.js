@@ -1,7 +1,10 @@
 /** @import { Composer, OpenConversation } from "./types" */
 
-import { byId, field, find } from "./dom.js";
-import { isBlank } from "./text.js";
+import { serverNow } from "./clock.js";
+import { byId, children, field, find, findAll } from "./dom.js";
+import { readMessage } from "./messages.js";
+import { isBlank, isolated, plainText } from "./text.js";
+import { recentLabel } from "./times.js";
 import { TypingNotifier } from "./typing.js";
 
 const MAX_CHARACTERS = 10_000; // as on the server
@@ -43,7 +46,8 @@ export function startComposer(page, thread) {
   let completion = null;
 
   // A text never changes its readers: switching changes the box.
-  const draft = { reply: "", note: "", private: note.checked };
+  const draft = { reply: "", note: "", private: note.checked, since: 0 };
+  let isWarned = false;
   const kind = () => (draft.private ? "note" : "reply");
 
   const refresh = () => {
@@ -56,6 +60,8 @@ export function startComposer(page, thread) {
   };
   const keep = () => {
     draft[kind()] = text.value;
+    if (isBlank(draft.reply)) draft.since = 0;
+    else draft.since ||= serverNow().getTime();
     drafts.write(conversation, draft);
   };
   const changed = () => {
@@ -73,6 +79,10 @@ export function startComposer(page, thread) {
     refresh();
   };
   const send = () => {
+    const other = draft.private || isWarned ? "" : whoAnswers(page.user, draft.since);
+    isWarned = other !== "";
+    byId("composer-problem").textContent = isWarned ? `${other}. Send again to send yours too.` : "";
+    if (isWarned) return;
     page.unsent.send(conversation, text.value, draft.private);
     typing.sent();
     text.value = "";
@@ -92,7 +102,7 @@ export function startComposer(page, thread) {
   const restore = () => {
     const kept = drafts.read(conversation);
     draft[kind()] = text.value; // the browser's
-    if (kept.reply || kept.note) Object.assign(draft, { reply: kept.reply, note: kept.note, private: kept.private });
+    if (kept.reply || kept.note) Object.assign(draft, { reply: kept.reply, note: kept.note, private: kept.private, since: kept.since });
     note.checked = draft.private;
     text.value = draft[kind()];
   };
@@ -144,6 +154,22 @@ export function startComposer(page, thread) {
       text.focus();
     },
   };
+}
+
+/**
+ * Whether a colleague has answered since the reply was begun, or is typing an answer, in words.
+ *
+ * @type {(user: string, since: number) => string}
+ */
+function whoAnswers(user, since) {
+  for (const reply of findAll(byId("thread"), '#messages > [data-type="outgoing"][data-private="false"]').reverse()) {
+    const { sender, at } = readMessage(reply);
+    if (at.getTime() < since) break;
+    const when = recentLabel(at, serverNow());
+    if (sender !== `user:${user}`) return `${plainText(find(reply, ".name bdi"))} answered ${when === "now" ? "just now" : `${when} ago`}`;
+  }
+  const typist = children(byId("typing")).find(({ dataset }) => dataset.user && dataset.user !== user && dataset.private === "false");
+  return typist ? `${isolated(typist.textContent ?? "")} is typing an answer` : "";
 }
 
 /** @param {{reply: string, note: string, private: boolean}} draft */

@@ -10,6 +10,7 @@ import { Scrolling } from "./scrolling.js";
 import { startSeen } from "./seen.js";
 import { Thread } from "./thread.js";
 import { startTyping } from "./typing.js";
+import { startVersion } from "./version.js";
 
 /**
  * Starts the parts of the conversation that the page shows, if any, until it is closed.
@@ -28,7 +29,7 @@ export function startConversation(page) {
   const snooze = () => import("./on_demand/snooze.js").then(({ startSnooze }) => startSnooze());
   find(document, "#status-menu").addEventListener("toggle", snooze, { once: true });
   return {
-    parts: [thread, actions, startLabels(page), startSeen(list), outgoing, startTyping(page), scrolling, reading],
+    parts: [thread, actions, startVersion(page), startLabels(page), startSeen(list), outgoing, startTyping(page), scrolling, reading],
     composer,
   };
 }

@@ -81,7 +81,7 @@ export class Drafts {
     return draftOf(this.texts(conversation) ?? {});
   }
 
-  /** @type {(conversation: string, texts: {reply: string, note: string, private: boolean}) => void} */
+  /** @type {(conversation: string, texts: {reply: string, note: string, private: boolean, since: number}) => void} */
   write(conversation, texts) {
     const before = this.read(conversation);
     const isSaved = before.isSaved && texts.reply === before.reply && texts.note === before.note;
@@ -195,13 +195,14 @@ export class Drafts {
 }
 
 /** @type {(kept: Record<string, any>) => Draft} `content`: of a former version */
-function draftOf({ reply, note, private: isPrivate, content, version, isSaved, other }) {
+function draftOf({ reply, note, private: isPrivate, content, version, isSaved, since, other }) {
   const isNote = isPrivate === true;
   return {
     reply: text(reply ?? (isNote ? "" : content)),
     note: text(note ?? (isNote ? content : "")),
     private: isNote,
     version: Number(version) || 0,
+    since: Number(since) || 0,
     isSaved: isSaved ?? !(reply || note || content),
     other: { reply: text(other?.reply), note: text(other?.note) },
   };

@@ -99,6 +99,12 @@ async function submit(form, submitter, page) {
   form.ariaBusy = null;
   const refusal = new CustomEvent("refused", { detail: { status, body }, cancelable: true });
   if (problem && !form.dispatchEvent(refusal)) return;
+  const version = field(form, "version");
+  if (status === 409 && version && body?.current) {
+    version.value = body.current.version;
+    page.ask(problem ?? "", "Do it anyway", () => form.requestSubmit(submitter));
+    return;
+  }
   const words = byLabel(form, body?.errors) || problem;
   const line = form.querySelector(".problem");
   if (line) line.textContent = words ?? "";

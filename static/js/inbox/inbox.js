@@ -31,6 +31,7 @@ import { startViewers } from "./viewers.js";
 import { pageWith, startVisits } from "./visits.js";
 
 const ALERT_DURATION = 8_000; // ms
+const QUESTION_DURATION = 60_000; // ms
 const REFRESH_INTERVAL = 3_000; // ms between two, growing
 const REFRESHES = 5; // attempts without an answer
 
@@ -89,6 +90,7 @@ function createPage(indicator, session) {
     notify,
     record,
     alert: showAlert,
+    ask,
   };
 }
 
@@ -280,11 +282,26 @@ let alertTimer = 0;
 
 /** @param {string} text */
 function showAlert(text) {
+  showToast(ALERT_DURATION, text);
+}
+
+/** @type {(text: string, label: string, run: () => void) => void} */
+function ask(text, label, run) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "button small", textContent: label });
+  button.addEventListener("click", () => {
+    byId("toast").hidden = true;
+    run();
+  });
+  showToast(QUESTION_DURATION, text, " ", button);
+}
+
+/** @type {(duration: number, ...content: (string | Node)[]) => void} */
+function showToast(duration, ...content) {
   const toast = byId("toast");
-  toast.textContent = text;
+  toast.replaceChildren(...content);
   toast.hidden = false;
   clearTimeout(alertTimer);
-  alertTimer = setTimeout(() => (toast.hidden = true), ALERT_DURATION);
+  alertTimer = setTimeout(() => (toast.hidden = true), duration);
 }
 
 start();

@@ -33,6 +33,7 @@ export class Outgoing {
   /** @type {(message: UnsentMessage, state: string) => void} */
   #update(message, state) {
     if (state === "gone") return this.#remove(message.client_id);
+    if (state === "sent" && !this.#bubbles.has(message.client_id)) return; // the stream was faster than the answer
     const bubble = this.#bubbles.get(message.client_id) ?? this.#add(message);
     if (state === "sent") show(bubble, "sent", this.#page.isLive() ? "Sent" : "Sent. It takes its place when the connection is back.");
     else if (state === "failed") show(bubble, "failed", "Not sent", this.#reason(message));

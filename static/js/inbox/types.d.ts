@@ -36,6 +36,8 @@ export interface Page {
   record(): () => void;
   /** Shows an error message. */
   alert(text: string): void;
+  /** Shows a question with a button. */
+  ask(text: string, label: string, run: () => void): void;
 }
 
 /** What the parts of one open conversation share. */
@@ -100,6 +102,8 @@ export interface Draft extends ServerDraft {
   private: boolean;
   /** Whether the server has them too, at `version`. */
   isSaved: boolean;
+  /** When the reply was begun, in ms of the server's time; 0 for an empty one. */
+  since: number;
   /** What another device has written meanwhile. */
   other: { reply: string; note: string };
 }
