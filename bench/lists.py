@@ -27,6 +27,7 @@ from rtapp import create_app
 from rtapp import queries
 from rtapp.config import Settings
 from rtapp.extensions import db
+from rtapp.folding import folded
 from rtapp.models import Conversation
 from rtapp.models import Membership
 
@@ -64,6 +65,8 @@ VIEWS = [
     View("snoozed (1 in 1000)", "administrator", {"status": "snoozed"}),
     View("unassigned, open", "administrator", {"assignee": "none", "status": "open"}),
     View("one inbox, resolved", "administrator", {"inbox": 2, "status": "resolved"}),
+    View("open, oldest first", "administrator", {"status": "open", "sort": "oldest"}),
+    View("open, longest waiting", "administrator", {"status": "open", "sort": "waiting"}),
     View("search, frequent word", "administrator", {"q": "parcel"}),
     View("search, rare word", "administrator", {"q": RARE}),
     View("search, no such word", "administrator", {"q": "xyzzy"}),
@@ -71,6 +74,7 @@ VIEWS = [
     View("open", "inbox", {"status": "open"}),
     View("mine", "inbox", {"assignee": "me"}),
     View("mine, open", "inbox", {"assignee": "me", "status": "open"}),
+    View("mine, longest waiting", "inbox", {"assignee": "me", "sort": "waiting"}),
     View("unassigned, open", "inbox", {"assignee": "none", "status": "open"}),
     View("search, rare word", "inbox", {"q": RARE}),
     View("all", "assigned", {}),
@@ -280,18 +284,29 @@ def tables(count: int) -> Iterator[tuple[str, str, Iterator[Row]]]:
     yield "inbox_members", "inbox_id,user_id", iter([(INBOXES, QUIET)])
     yield (
         "contacts",
-        "id,account_id,name,email,created_at",
-        ((n, 1, f"Contact {n}", f"contact{n}@example.com", START) for n in range(1, count + 1)),
+        "id,account_id,name,email,folded,created_at",
+        (
+            (
+                n,
+                1,
+                f"Contact {n}",
+                f"contact{n}@example.com",
+                f"contact {n} contact{n}@example.com",
+                START,
+            )
+            for n in range(1, count + 1)
+        ),
     )
     yield "conversations", CONVERSATION_COLUMNS, conversations(count, random.Random(1))
     yield "messages", MESSAGE_COLUMNS, messages(count, random.Random(2))
 
 
 CONVERSATION_COLUMNS = (
-    "id,account_id,inbox_id,contact_id,assignee_id,status,created_at,last_activity_at,version"
+    "id,account_id,inbox_id,contact_id,assignee_id,status,created_at,last_activity_at,"
+    "last_public_at,waiting_since,version"
 )
 MESSAGE_COLUMNS = (
-    "id,account_id,conversation_id,user_id,contact_id,message_type,private,content,deleted,"
+    "id,account_id,conversation_id,user_id,contact_id,message_type,private,content,folded,deleted,"
     "created_at,updated_at,version"
 )
 
@@ -304,7 +319,8 @@ def conversations(count: int, chance: random.Random) -> Iterator[Row]:
         inbox = INBOXES if old else chance.randint(1, INBOXES - 1)
         assignee = chance.choice((None, *range(1, AGENTS + 1))) if n % (count // 10) else FEW
         moment = START + timedelta(minutes=n, microseconds=chance.randrange(10**6))
-        yield n, 1, inbox, n, assignee, status, START, moment, 1
+        waiting = moment if status != "resolved" and chance.random() < 0.5 else None
+        yield n, 1, inbox, n, assignee, status, START, moment, moment, waiting, 1
 
 
 def messages(count: int, chance: random.Random) -> Iterator[Row]:
@@ -317,5 +333,6 @@ def messages(count: int, chance: random.Random) -> Iterator[Row]:
         user, contact = (1, None) if n % 2 else (None, conversation)
         kind = "outgoing" if n % 2 else "incoming"
         yield (
-            n + 1, 1, conversation, user, contact, kind, False, content, False, START, START, 1,
+            n + 1, 1, conversation, user, contact, kind, False, content, folded(content), False,
+            START, START, 1,
         )  # fmt: skip

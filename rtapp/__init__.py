@@ -38,6 +38,7 @@ from .realtime.engine import Engine
 from .realtime.request_target import SERVER
 from .reopener import Reopener
 from .text import bdi
+from .text import closed
 from .text import initials
 from .text import isolated
 from .unread.notifier import UnreadNotifier
@@ -94,6 +95,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         initials=initials,
         isolated=isolated,
         bdi=bdi,
+        closed=closed,
         markup=markup.markup,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

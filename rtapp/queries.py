@@ -1,19 +1,21 @@
 """Queries of paginated lists: the rows that a principal sees, and the cursor of the next page."""
 
 from collections.abc import Collection
+from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import Subquery
-from sqlalchemy import exists
+from sqlalchemy import false
 from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import tuple_
 from sqlalchemy import union_all
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import selectinload
 
@@ -22,26 +24,53 @@ from rtapp.config import ID_LIMIT
 from rtapp.config import PAGE_SIZE
 from rtapp.errors import BadRequest
 from rtapp.events import presenters
+from rtapp.excerpts import Hit
 from rtapp.extensions import db
 from rtapp.models import Agent
-from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Draft
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
+from rtapp.search import Search
+from rtapp.search import parsed
 from rtapp.text import is_blank
 
 SEARCH_DEPTH = 2_000  # conversations searched for one page, of some ten messages each
+WRONG_END = "The parameter before must be the next_before of an earlier answer with the same sort."
 
-LIST_ORDER = (Conversation.last_activity_at, Conversation.id)  # of a list, newest first
+
+class Order(NamedTuple):
+    """The order of a list: by the time `at` and the id. A conversation without the time is not in
+    the list. `mark` is in the list's `next_before`, so that no other order takes it."""
+
+    at: InstrumentedAttribute[Any]
+    newest_first: bool
+    mark: str
+
+    def sorted(self, at: Any, id: Any) -> list[ColumnElement[Any]]:
+        return [column.desc() if self.newest_first else column.asc() for column in (at, id)]
+
+    def after(self, end: tuple[datetime, int]) -> ColumnElement[bool]:
+        """The condition for the rows that follow the row with this time and id."""
+        here, there = tuple_(self.at, Conversation.id), tuple_(*end)
+        return here < there if self.newest_first else here > there
+
+
+ORDERS = {
+    "newest": Order(Conversation.last_public_at, newest_first=True, mark=""),
+    "oldest": Order(Conversation.last_public_at, newest_first=False, mark="oldest-"),
+    "waiting": Order(Conversation.waiting_since, newest_first=False, mark="waiting-"),
+}
 
 
 class ConversationPage(NamedTuple):
-    """Newest activity first. `next_before` is the `before` of the next page, None on the last."""
+    """`next_before` is the `before` of the next page, None on the last. `hits`: of a search, by the
+    conversation's id."""
 
     conversations: list[Conversation]
     next_before: str | None
+    hits: Mapping[int, Hit] = MappingProxyType({})
 
 
 class MessagePage(NamedTuple):
@@ -67,17 +96,24 @@ def conversations(
     assignee: str | None = None,
     inbox: int | None = None,
     q: str | None = None,
+    sort: str = "newest",
     before: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> ConversationPage:
-    """The conversations that the member sees. `assignee` is `me`, `none` or a user's id.
+    """The conversations that the member sees. `assignee` is `me`, `none` or a user's id, `status`
+    one of theirs, or `any`.
 
-    `q` matches the contact's name and address, and the messages. One page searches SEARCH_DEPTH
-    conversations: it may have fewer rows than `limit` and still a `next_before`. Raises BadRequest
-    for a `before` that is no `next_before` of a page.
+    `sort`: `newest` or `oldest`, by the last public message; or `waiting`: those in which the
+    customer waits for an answer, the longest wait first.
+
+    `q` is a search: see search.py. The conversation that it names, if it is an id, comes first. One
+    page searches SEARCH_DEPTH conversations: it may have fewer rows than `limit` and still a
+    `next_before`. Raises BadRequest for a `before` that is no `next_before` of a page.
     """
-    conditions: list[ColumnElement[bool]] = []
-    if status is not None:
+    order = ORDERS[sort]
+    # Named even where it always holds: an index without NULL serves only queries that exclude it.
+    conditions: list[ColumnElement[bool]] = [order.at.is_not(None)]
+    if status not in (None, "any"):
         conditions.append(Conversation.status == status)
     if assignee == "none":
         conditions.append(Conversation.assignee_id.is_(None))
@@ -85,68 +121,94 @@ def conversations(
         id = membership.user_id if assignee == "me" else int(assignee)
         conditions.append(Conversation.assignee_id == id)
     if before is not None:
-        conditions.append(tuple_(*LIST_ORDER) < tuple_(*parsed_page_end(before)))
-    q = (q or "").strip()
-    depth = SEARCH_DEPTH if q else limit
-    page = newest(access.seen_by(membership, inbox), conditions, depth + 1)
+        conditions.append(order.after(parsed_page_end(order, before)))
+    views = access.seen_by(membership, inbox)
+    search = parsed(q)
+    if search is None:
+        return page_of(order, views, conditions, limit)
+    if not search.words:
+        return ConversationPage([], None)
+    named: list[Conversation] = []
+    if search.number is not None:
+        if before is None:
+            named = with_id(search.number, views, conditions)
+        conditions.append(Conversation.id != search.number)
+    page = page_of(order, views, conditions, limit - len(named), search)
+    found = [*named, *page.conversations]
+    return ConversationPage(found, page.next_before, search.hits(found))
+
+
+def with_id(
+    id: int, views: Sequence[ColumnElement[bool]], conditions: Sequence[ColumnElement[bool]]
+) -> list[Conversation]:
+    query = select(Conversation).where(Conversation.id == id, or_(false(), *views), *conditions)
+    return list(db.session.scalars(query.options(*presenters.PRESENTED)))
+
+
+def page_of(
+    order: Order,
+    views: Sequence[ColumnElement[bool]],
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int,
+    search: Search | None = None,
+) -> ConversationPage:
+    depth = limit if search is None else SEARCH_DEPTH
+    page = first(order, views, conditions, depth + 1)
     if page is None:
         return ConversationPage([], None)
     query = (
-        select(Conversation)
+        select(Conversation, page.c.at)
         .join(page, page.c.id == Conversation.id)
-        .order_by(page.c.last_activity_at.desc(), page.c.id.desc())
+        .order_by(*order.sorted(page.c.at, page.c.id))
         .options(*presenters.PRESENTED)
         .limit(limit + 1)
     )
-    rows = list(db.session.scalars(query.where(contains(q)) if q else query))
+    if search is not None:
+        query = query.where(search.condition())
+    rows = db.session.execute(query).all()
+    found = [row.Conversation for row in rows]
     if len(rows) > limit:
-        return ConversationPage(rows[:limit], page_end(rows[limit - 1]))
-    return ConversationPage(rows, search_end(page, depth) if q else None)
+        last = rows[max(limit - 1, 0)]
+        # Without room for one row, the next page begins with the first.
+        before_all = ID_LIMIT if order.newest_first else 0
+        id = last.Conversation.id if limit else before_all
+        return ConversationPage(found[:limit], page_end(order, last.at, id))
+    return ConversationPage(found, None if search is None else search_end(order, page, depth))
 
 
-def newest(
-    views: Sequence[ColumnElement[bool]], conditions: Sequence[ColumnElement[bool]], count: int
+def first(
+    order: Order,
+    views: Sequence[ColumnElement[bool]],
+    conditions: Sequence[ColumnElement[bool]],
+    count: int,
 ) -> Subquery | None:
-    """Ids and times of the newest `count` conversations in the union of the views.
+    """The first `count` conversations in the union of the views: their times `at` and ids.
 
     Each view is read from an index in the list's order, and only its first `count` are merged. The
     caller joins the other columns. None if there are no views.
     """
-    order = [column.desc() for column in LIST_ORDER]
+    at, id = order.at.label("at"), Conversation.id
     parts = [
-        select(*LIST_ORDER).where(view, *conditions).order_by(*order).limit(count).subquery()
+        select(at, id)
+        .where(view, *conditions)
+        .order_by(*order.sorted(order.at, id))
+        .limit(count)
+        .subquery()
         for view in views
     ]
     if len(parts) < 2:
         return parts[0] if parts else None
     merged = union_all(*(select(part) for part in parts)).subquery()
-    columns = (merged.c.last_activity_at, merged.c.id)
-    return select(*columns).order_by(*(c.desc() for c in columns)).limit(count).subquery()
+    columns = (merged.c.at, merged.c.id)
+    return select(*columns).order_by(*order.sorted(*columns)).limit(count).subquery()
 
 
-def contains(q: str) -> ColumnElement[bool]:
-    """A search that ignores case; on SQLite only the case of ASCII."""
-    return or_(
-        Conversation.contact.has(
-            or_(
-                Contact.name.icontains(q, autoescape=True),
-                Contact.email.icontains(q, autoescape=True),
-            )
-        ),
-        exists().where(
-            Message.conversation_id == Conversation.id,
-            Message.deleted.is_(False),
-            Message.content.icontains(q, autoescape=True),
-        ),
-    )
-
-
-def search_end(page: Subquery, depth: int) -> str | None:
+def search_end(order: Order, page: Subquery, depth: int) -> str | None:
     """The `next_before` of a search of `depth` conversations, or None if it reached the end."""
-    columns = (page.c.last_activity_at, page.c.id)
-    query = select(*columns).order_by(*(column.desc() for column in columns))
+    columns = (page.c.at, page.c.id)
+    query = select(*columns).order_by(*order.sorted(*columns))
     last = db.session.execute(query.offset(depth - 1).limit(2)).all()
-    return page_end(last[0]) if len(last) == 2 else None
+    return page_end(order, *last[0]) if len(last) == 2 else None
 
 
 def messages(
@@ -233,21 +295,20 @@ def drafts_of(user: Agent, conversation_ids: Collection[int]) -> set[int]:
     return {id for id, reply, note in rows if not (is_blank(reply) and is_blank(note))}
 
 
-def page_end(row: Any) -> str:
-    """A `next_before`. `row` has `last_activity_at` and `id` of a page's last conversation."""
-    moment = row.last_activity_at
-    return f"{int(moment.timestamp())}{moment.microsecond:06}-{row.id}"
+def page_end(order: Order, at: datetime, id: int) -> str:
+    """A `next_before`, of a page whose last conversation has this time and id."""
+    return f"{order.mark}{int(at.timestamp())}{at.microsecond:06}-{id}"
 
 
-def parsed_page_end(text: str) -> tuple[datetime, int]:
-    microseconds, _, id = text.partition("-")
-    if not (text.isascii() and microseconds.isdigit() and id.isdigit() and len(text) <= 30):
-        raise BadRequest("The parameter before must be the next_before of an earlier answer.")
+def parsed_page_end(order: Order, text: str) -> tuple[datetime, int]:
+    """The time and id. Raises BadRequest for a text that is no `next_before` of this order."""
+    microseconds, _, id = text.removeprefix(order.mark).partition("-")
+    digits = text.isascii() and microseconds.isdigit() and id.isdigit() and len(text) <= 40
+    if not (digits and text.startswith(order.mark)):
+        raise BadRequest(WRONG_END)
     seconds, rest = divmod(int(microseconds), 1_000_000)
     try:
         moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
     except (OverflowError, ValueError, OSError) as error:
-        raise BadRequest(
-            "The parameter before must be the next_before of an earlier answer."
-        ) from error
+        raise BadRequest(WRONG_END) from error
     return moment, min(int(id), ID_LIMIT)

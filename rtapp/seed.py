@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from rtapp import clock
 from rtapp import passwords
+from rtapp.events import customer_presenters
 from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Contact
@@ -197,10 +198,16 @@ def add_thread(
         db.session.flush()
         if message.message_type != "activity":
             conversation.last_message_id = message.id
+        if customer_presenters.is_public(message):
+            conversation.last_public_at = when
+            since = conversation.waiting_since or when
+            conversation.waiting_since = since if message.contact is not None else None
         if message.user is not None:
             read[message.user.id] = message.id
         else:
             conversation.contact_read_id = message.id
+    if thread.status == "resolved":
+        conversation.waiting_since = None
     db.session.add_all(
         ReadMarker(user_id=user, conversation_id=conversation.id, message_id=id)
         for user, id in read.items()

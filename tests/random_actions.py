@@ -81,6 +81,25 @@ class Rights:
         return sorted(self._seen[agent])
 
 
+def wrong_times(app: Flask) -> list[tuple[int, str]]:
+    """The conversations whose times in the lists are not those of their messages, and what is
+    wrong."""
+    wrong = []
+    with app.app_context():
+        for row in db.session.scalars(select(Conversation)).all():
+            here = select(Message).where(Message.conversation_id == row.id, access.PUBLIC)
+            public = list(db.session.scalars(here.order_by(Message.id)))
+            if row.last_public_at != (public[-1].created_at if public else row.created_at):
+                wrong.append((row.id, f"last public at {row.last_public_at}"))
+            is_answered = not public or public[-1].message_type == "outgoing"
+            replies = [n for n, each in enumerate(public) if each.message_type == "outgoing"]
+            unanswered = {each.created_at for each in public[max(replies, default=-1) + 1 :]}
+            may_be = {None} if is_answered or row.status == "resolved" else unanswered
+            if row.waiting_since not in may_be:
+                wrong.append((row.id, f"waiting since {row.waiting_since}"))
+    return wrong
+
+
 class Actions:
     """Random actions, permitted or not."""
 

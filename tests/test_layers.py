@@ -20,19 +20,29 @@ RUNGS = (
             "rtapp.text",
         ),
     ),
-    (1, ("rtapp.config", "rtapp.markup", "rtapp.realtime", "rtapp.static_files")),
+    (
+        1,
+        (
+            "rtapp.config",
+            "rtapp.folding",
+            "rtapp.markup",
+            "rtapp.realtime",
+            "rtapp.static_files",
+        ),
+    ),
     (
         2,
         (
             "rtapp.access_log",
             "rtapp.extensions",
             "rtapp.errors",
+            "rtapp.excerpts",
             "rtapp.listener",
             "rtapp.sql_errors",
         ),
     ),
     (3, ("rtapp.database", "rtapp.models")),
-    (4, ("rtapp.access", "rtapp.events", "rtapp.schema")),
+    (4, ("rtapp.access", "rtapp.events", "rtapp.schema", "rtapp.search")),
     (
         5,
         (

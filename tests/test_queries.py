@@ -1,16 +1,20 @@
 """Lists of each kind of member, searched and paged, on both databases."""
 
 import random
+import re
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy import insert
 from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy import update
 
 from rtapp import access
 from rtapp import clock
 from rtapp import queries
+from rtapp.config import PAGE_SIZE
 from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Contact
@@ -41,7 +45,7 @@ def add_conversations(app, count, inbox=1, **more):
         rows = [
             Conversation(
                 account_id=1, inbox_id=inbox, contact_id=1,
-                last_activity_at=now + timedelta(seconds=n), **more,
+                last_public_at=now + timedelta(seconds=n), **more,
             )
             for n in range(count)
         ]  # fmt: skip
@@ -96,13 +100,13 @@ def test_the_partial_queries_of_a_member_match_the_access_rule_without_overlap(
         assert len(counts) > 4  # otherwise the cases do not differ
 
 
-def test_an_agent_of_several_inboxes_has_one_list_ordered_by_last_activity(app, kevin):
+def test_an_agent_of_several_inboxes_has_one_list_ordered_by_the_last_public_message(app, kevin):
     with app.app_context():
         db.session.add(InboxMember(inbox_id=2, user_id=KEVIN))
         db.session.commit()
     complete = kevin.get(LIST).json["conversations"]
     assert len({c["inbox_id"] for c in complete}) == 2
-    times = [c["last_activity_at"] for c in complete]
+    times = [c["last_public_at"] for c in complete]
     assert times == sorted(times, reverse=True)
     paged, before = [], {}
     while before is not None:
@@ -187,7 +191,7 @@ def test_a_search_does_not_find_deleted_messages(app, ada):
     assert ids(search(ada, "#10482")) == []
 
 
-@pytest.mark.parametrize("sign", ["%", "_", "\\", "/", "'", '"', "😀", "\u202e", "%%", "\\%"])
+@pytest.mark.parametrize("sign", ["%", "_", "\\", "/", "'", '"', "😀", "%%", "\\%"])
 def test_a_search_takes_wildcards_and_quotes_literally(app, ada, sign):
     with app.app_context():
         db.session.execute(update(Message).values(content="plain"))
@@ -263,7 +267,7 @@ def test_the_link_to_older_conversations_keeps_the_filter_and_the_search(app, ad
 
 def test_conversations_with_equal_times_are_paged_without_gaps_or_duplicates(app, ada):
     with app.app_context():
-        db.session.execute(update(Conversation).values(last_activity_at=clock.now()))
+        db.session.execute(update(Conversation).values(last_public_at=clock.now()))
         db.session.commit()
     first = ada.get(f"{LIST}?limit=7")
     second = ada.get(f"{LIST}?limit=7&before={first.json['next_before']}")
@@ -298,33 +302,89 @@ def test_a_thread_can_be_fetched_between_two_messages_and_beyond_its_ends(ada):
 # Plans: without an index of their own, these would read every conversation of the account.
 
 PLANS = {
-    "all": ({}, "account_id_last_activity_at_id"),
-    "by status": ({"status": "open"}, "account_id_status_last_activity_at_id"),
-    "mine": ({"assignee": "me"}, "account_id_assignee_id_last_activity_at_id"),
-    "mine by status": ({"assignee": "me", "status": "open"}, "of_an_assignee_by_status"),
-    "of an inbox": ({"inbox": 1}, "inbox_id_last_activity_at_id"),
-    "of an inbox by status": ({"inbox": 1, "status": "open"}, "inbox_id_status_last_activity"),
+    "all": ({}, "by_account"),
+    "by status": ({"status": "open"}, "by_status"),
+    "mine": ({"assignee": "me"}, "by_assignee"),
+    "mine by status": ({"assignee": "me", "status": "open"}, "by_assignee_and_status"),
+    "of an inbox": ({"inbox": 1}, "by_inbox"),
+    "of an inbox by status": ({"inbox": 1, "status": "open"}, "by_inbox_and_status"),
 }
+# Enough rows for PostgreSQL, which plans by their number; SQLite plans by rules.
+ROWS, INBOXES = 8_000, 4
 
 
-@pytest.mark.parametrize(("filters", "index"), PLANS.values(), ids=PLANS)
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_every_list_is_read_by_its_own_index(app, filters, index):
-    """SQLite plans by rules; PostgreSQL by the number of rows, measured by bench/lists.py."""
-    statements = []
+@pytest.fixture
+def large(app):
+    """An account in which each filter selects a small part."""
+    start = clock.now()
     with app.app_context():
-        ada = db.session.scalars(select(Membership).where(Membership.user_id == ADA)).one()
+        db.session.add_all(Inbox(account_id=1, name=f"Inbox {n}") for n in range(3, INBOXES + 1))
+        db.session.flush()
+        rows = [
+            {
+                "account_id": 1, "contact_id": 1, "inbox_id": 1 + n % INBOXES,
+                "assignee_id": (None, ADA, KEVIN, GRACE)[n // 3 % 4],
+                "status": ("open", "pending", "snoozed", "resolved")[n // 7 % 4],
+                "created_at": start, "last_activity_at": start, "version": 1,
+                "last_public_at": start + timedelta(seconds=n),
+                "waiting_since": start + timedelta(seconds=n) if n // 11 % 3 else None,
+            }
+            for n in range(ROWS)
+        ]  # fmt: skip
+        db.session.execute(insert(Conversation.__table__), rows)
+        if db.engine.dialect.name == "postgresql":
+            db.session.execute(text("ANALYZE conversations"))
+        db.session.commit()
+    return app
 
-        def record(*args):
+
+def plan_of(statement, parameters):
+    explain = "EXPLAIN" if db.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    plan = db.session.connection().exec_driver_sql(f"{explain} {statement}", parameters)
+    return [str(line[-1]) for line in plan]
+
+
+def sorts_more_than_a_page(plan):
+    """SQLite does not name the number of rows: it sorts the page, and what is sorted besides."""
+    in_sqlite = sum("TEMP B-TREE" in line for line in plan)
+    sorted_rows = re.findall(r"Sort +\(cost=\S+ rows=(\d+)", "\n".join(plan))
+    return in_sqlite > 1 or any(int(rows) > PAGE_SIZE + 1 for rows in sorted_rows)
+
+
+def listing_statement(**filters):
+    """The last statement of Ada's list."""
+    statements = []
+
+    def record(*args):
+        if "FROM conversations" in args[2]:  # the relay has others
             statements.append(args[2:4])
 
-        event.listen(db.engine, "before_cursor_execute", record)
-        queries.conversations(ada, **filters)
-        event.remove(db.engine, "before_cursor_execute", record)
-        statement, parameters = statements[-1]
-        plan = db.session.connection().exec_driver_sql(
-            f"EXPLAIN QUERY PLAN {statement}", parameters
-        )
-        lines = [line[-1] for line in plan]
-    assert any(index in line for line in lines), lines
-    assert sum("TEMP B-TREE" in line for line in lines) == 1, lines  # to sort the page alone
+    ada = db.session.scalars(select(Membership).where(Membership.user_id == ADA)).one()
+    event.listen(db.engine, "before_cursor_execute", record)
+    queries.conversations(ada, **filters)
+    event.remove(db.engine, "before_cursor_execute", record)
+    return statements[-1]
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "waiting"])
+def test_every_list_is_read_by_its_own_index_in_every_order(large, ada, sort):
+    with large.app_context():
+        on_postgresql = db.engine.dialect.name == "postgresql"
+    before = ada.get(f"{LIST}?sort={sort}&limit=1").json["next_before"]
+    for filters, index in PLANS.values():
+        kind = "ix_conversations_waiting_by_" if sort == "waiting" else "ix_conversations_by_"
+        # PostgreSQL takes the index of a wider filter where that costs as little.
+        name = kind if on_postgresql else f"{kind.removesuffix('by_')}{index} "
+        for end in (None, before):
+            with large.app_context():
+                plan = plan_of(*listing_statement(**filters, sort=sort, before=end))
+            assert any(name in line for line in plan), (filters, plan)
+            assert not sorts_more_than_a_page(plan), (filters, plan)
+
+
+def test_without_its_index_a_list_is_sorted_as_a_whole(large):
+    with large.app_context():
+        db.session.execute(text("DROP INDEX ix_conversations_waiting_by_account"))
+        plan = plan_of(*listing_statement(sort="waiting"))
+        db.session.rollback()
+    assert sorts_more_than_a_page(plan), plan

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rtapp import clock
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Conversation
@@ -26,6 +27,7 @@ from .faults.sizes import SIZES
 from .random_actions import Actions
 from .random_actions import Rights
 from .random_actions import now_ms
+from .random_actions import wrong_times
 from .support import ApiClient
 from .support import CustomerClient
 from .support import outbox_drained
@@ -253,6 +255,7 @@ def test_events_alone_give_each_agent_the_state_of_a_fresh_fetch_and_nothing_wit
             if number % CHECKPOINT == 0:
                 assert outbox_drained(app)
                 readers.check()
+                assert wrong_times(app) == []
     finally:
         readers.close()
     print(sorted(actions.answers.items()), sorted(readers.counts.items()))
@@ -274,6 +277,18 @@ def test_a_change_without_an_event_is_found_by_the_readers(app, agents, monkeypa
     with pytest.raises(AssertionError, match="'resolved'"):
         readers.check()
     readers.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_time_in_the_lists_that_is_not_of_the_messages_is_found(app):
+    assert wrong_times(app) == []
+    with app.app_context():
+        answered = db.session.get_one(Conversation, 4)
+        assert answered.waiting_since is None
+        answered.waiting_since = answered.created_at
+        db.session.get_one(Conversation, 1).last_public_at = clock.now()
+        db.session.commit()
+    assert [id for id, _ in wrong_times(app)] == [1, 4]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

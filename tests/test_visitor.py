@@ -34,6 +34,8 @@ def test_a_customer_reads_only_the_public_part_of_their_own_conversation(ada, ma
         "assignee": None,
         "last_message": conversation["last_message"],
         "last_activity_at": public[-1]["created_at"],
+        "last_public_at": public[-1]["created_at"],
+        "waiting_since": None,
     }
     assert conversation["last_message"]["id"] == public[-1]["id"]
     for body in (answer.data, json.dumps(conversation)):

@@ -44,6 +44,8 @@ CONVERSATION = {
     "contact": PERSON,
     "last_message": (LAST_MESSAGE, None),
     "last_activity_at": str,
+    "last_public_at": str,
+    "waiting_since": (str, None),
     "version": int,
 }
 

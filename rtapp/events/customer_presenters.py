@@ -52,6 +52,7 @@ def message_deleted(row: Message) -> dict[str, Any] | None:
 
 def conversation(row: Conversation, last: Message | None) -> dict[str, Any]:
     """`last` is the newest public message. Later activity must not show, nor its time."""
+    last_at = rfc3339(last.created_at if last else row.created_at)
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -61,7 +62,9 @@ def conversation(row: Conversation, last: Message | None) -> dict[str, Any]:
         "assignee": None,
         "contact": presenters.person(row.contact),
         "last_message": presenters.last_message(last) if last else None,
-        "last_activity_at": rfc3339(last.created_at if last else row.created_at),
+        "last_activity_at": last_at,
+        "last_public_at": last_at,
+        "waiting_since": None,
         "version": row.version,
     }
 

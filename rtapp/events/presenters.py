@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import joinedload
 
 from rtapp.clock import rfc3339
+from rtapp.excerpts import Hit
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import AnyMessage
@@ -68,7 +69,26 @@ def conversation(row: AnyConversation) -> dict[str, Any]:
         "contact": person(row.contact),
         "last_message": last_message(row.last_message) if row.last_message else None,
         "last_activity_at": rfc3339(row.last_activity_at),
+        "last_public_at": rfc3339(row.last_public_at),
+        "waiting_since": rfc3339(row.waiting_since) if row.waiting_since else None,
         "version": row.version,
+    }
+
+
+def listed(row: AnyConversation, hit: Hit | None = None) -> dict[str, Any]:
+    """A row of a list. `hit`: what a search found of it."""
+    return {**conversation(row), "hit": found(hit) if hit else None}
+
+
+def found(hit: Hit) -> dict[str, Any]:
+    pieces, cut_before, cut_after = hit.excerpt
+    return {
+        "field": hit.field,
+        "message_id": hit.message_id,
+        "sender_name": hit.sender_name,
+        "excerpt": [{"text": piece.text, "marked": piece.marked} for piece in pieces],
+        "cut_before": cut_before,
+        "cut_after": cut_after,
     }
 
 

@@ -6,6 +6,7 @@ from sqlalchemy.orm import mapped_column
 
 from rtapp.extensions import Model
 
+from .searched import Searched
 from .types import Addressed
 from .types import CreatedAt
 from .types import Id
@@ -13,8 +14,10 @@ from .types import Name
 from .types import Named
 
 
-class Contact(Named, Addressed, Model):
+class Contact(Named, Addressed, Searched, Model):
     """A customer."""
+
+    SEARCHED = ("name", "email")
 
     __tablename__ = "contacts"
     __table_args__ = (Index(None, "account_id", "email", unique=True),)

@@ -1,7 +1,10 @@
+from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import ForeignKey
 from sqlalchemy import Index
+from sqlalchemy import TextClause
+from sqlalchemy import text
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
@@ -22,27 +25,46 @@ from .user import User
 
 STATUSES = ("open", "pending", "snoozed", "resolved")
 
+# The columns by which lists are filtered, and the index's name.
+FILTERS = {
+    "by_account": ("account_id",),
+    "by_status": ("account_id", "status"),
+    "by_assignee": ("account_id", "assignee_id"),
+    "by_assignee_and_status": ("account_id", "assignee_id", "status"),
+    "by_inbox": ("inbox_id",),
+    "by_inbox_and_status": ("inbox_id", "status"),
+}
+
+
+def lists(name: str, column: str, where: TextClause | None = None) -> Iterator[Index]:
+    """An index for each kind of list: the columns of its filter, then those of its order."""
+    for kind, filtered in FILTERS.items():
+        yield Index(
+            f"ix_conversations_{name.format(kind)}",
+            *filtered,
+            column,
+            "id",
+            sqlite_where=where,
+            postgresql_where=where,
+        )
+
 
 class Conversation(Model):
     """A thread with one contact in one inbox. `last_message` is the preview in lists.
 
+    `last_public_at` is the time of the last message that the contact sees, or of the beginning.
+    `waiting_since` is the time of the contact's first message without a reply, else None: see
+    services/waiting.py.
     `snoozed_by` is set while it is snoozed, `snoozed_until` too if it reopens at that time.
     `contact_read_id` is the read marker of the contact.
     """
 
     __tablename__ = "conversations"
-    # One for each kind of list: the columns of its filter, then those of its order.
     __table_args__ = (
-        Index(None, "account_id", "last_activity_at", "id"),
+        *lists("{}", "last_public_at"),
+        # The last reply to a contact ends their wait, so these have few rows.
+        *lists("waiting_{}", "waiting_since", where=text("waiting_since IS NOT NULL")),
         Index(None, "snoozed_until"),
-        Index(None, "account_id", "status", "last_activity_at", "id"),
-        Index(None, "account_id", "assignee_id", "last_activity_at", "id"),
-        Index(
-            "ix_conversations_of_an_assignee_by_status",
-            "account_id", "assignee_id", "status", "last_activity_at", "id",
-        ),
-        Index(None, "inbox_id", "last_activity_at", "id"),
-        Index(None, "inbox_id", "status", "last_activity_at", "id"),
         # Covers the query of unread conversations in a view, so that it reads no rows.
         Index(
             "ix_conversations_of_a_view",
@@ -66,6 +88,8 @@ class Conversation(Model):
     snoozed_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
     created_at: Mapped[CreatedAt]
     last_activity_at: Mapped[Moment] = mapped_column(default=clock.now)
+    last_public_at: Mapped[Moment] = mapped_column(default=clock.now)
+    waiting_since: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     version: Mapped[Version]
 
     inbox: Mapped[Inbox] = relationship()

@@ -11,6 +11,7 @@ from rtapp.config import CLIENT_ID_LIMIT
 from rtapp.extensions import Model
 
 from .contact import Contact
+from .searched import Searched
 from .types import Choice
 from .types import CreatedAt
 from .types import Id
@@ -19,13 +20,15 @@ from .types import Version
 from .user import User
 
 
-class Message(Model):
+class Message(Searched, Model):
     """One entry of a thread: `message_type` incoming (from the contact), outgoing or activity.
 
     Exactly one of `user` and `contact`, the sender, is set. `client_id` is an id that the client
     chose; it identifies a retried request, and `request_digest` shows whether that one is the same:
     see services/repetition.py. A deleted message keeps its row, without content.
     """
+
+    SEARCHED = ("content",)
 
     __tablename__ = "messages"
     __table_args__ = (

@@ -39,6 +39,8 @@ class ConversationSnapshot:
     contact: Customer
     last_message: MessageSnapshot
     last_activity_at: datetime
+    last_public_at: datetime
+    waiting_since: datetime | None
     version: int
 
 

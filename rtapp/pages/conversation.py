@@ -39,12 +39,14 @@ def several(account_id: int) -> Response | str:
     user = auth.signed_in()
     membership = access.membership_in(user, account_id)
     parameters = validation.parameters(ListParameters)
+    if wants_html():
+        parameters = parameters.on_page()
     cursor = cursor_of(account_id)
     page = queries.conversations(membership, **parameters.model_dump())
     if wants_html():
         return inbox.render(user, account_id, cursor, parameters, page)
     return jsonify(
-        conversations=[presenters.conversation(row) for row in page.conversations],
+        conversations=inbox.rows(page),
         cursor=cursor,
         next_before=page.next_before,
     )
@@ -64,7 +66,7 @@ def one(conversation_id: int) -> Response | str:
         return jsonify(conversation=shown, cursor=cursor)
     if wants_html():
         parameters = validation.parameters(inbox.ThreadView)
-        view = inbox.View(**parameters.model_dump())
+        view = inbox.View(**parameters.model_dump()).on_page()
         if parameters.part == "thread":
             return inbox.render_thread(principal, cursor, view, conversation)
         page = queries.conversations(

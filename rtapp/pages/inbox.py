@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Annotated
 from typing import Any
 from typing import Literal
+from typing import Self
 from urllib.parse import urlencode
 
 from flask import current_app
@@ -30,12 +31,14 @@ from rtapp.models import Account
 from rtapp.models import Agent
 from rtapp.models import Conversation
 from rtapp.models import Inbox
+from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import ReadMarker
 from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import NOWHERE
+from rtapp.text import isolated
 from rtapp.validation import OrNone
 from rtapp.validation import Text
 
@@ -55,18 +58,35 @@ Viewed = Annotated[int, Field(ge=1, le=ID_LIMIT)]
 
 
 class View(BaseModel):
-    """The filter of a list of conversations."""
+    """The filter and the order of a list of conversations. Without a `status`, a page shows the
+    open ones, or searches all; JSON has all, as with `any`."""
 
-    status: Literal["open", "pending", "snoozed", "resolved"] | None = None
+    status: Literal["open", "pending", "snoozed", "resolved", "any"] | None = None
     assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
     inbox: Annotated[Viewed | None, OrNone] = None
     q: Annotated[Text, Field(max_length=QUERY_LIMIT)] | None = None
+    sort: Literal["newest", "oldest", "waiting"] = "newest"
+
+    def on_page(self) -> Self:
+        """The view as a page shows it."""
+        return self.model_copy(update={"status": self.status or default_status(self.q)})
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.status != "any" or self.sort == "waiting" or bool(self.assignee or self.inbox)
 
     def query(self, **changes: Any) -> str:
-        """The view's query string with these changes; "" for the view without a filter."""
+        """The query string of a page with this view and these changes; "" for the default view."""
         fields = {name: getattr(self, name) for name in View.model_fields} | changes
-        present = {name: value for name, value in fields.items() if value}
+        defaults = {"status": default_status(fields["q"]), "sort": "newest"}
+        present = {
+            name: value for name, value in fields.items() if value and value != defaults.get(name)
+        }
         return f"?{urlencode(present)}" if present else ""
+
+
+def default_status(q: str | None) -> str:
+    return "any" if q else "open"
 
 
 class ThreadView(View):
@@ -94,19 +114,22 @@ def render(
 ) -> str:
     notices = queries.notifications(user, account_id, limit=NOTIFICATIONS)
     listed = [row.id for row in page.conversations]
+    membership = access.membership_in(user, account_id)
+    inboxes = usable_inboxes(user, account_id)
     return render_template(
         "inbox.html",
         modules=MODULES,
         account=db.session.get_one(Account, account_id),
         me=user,
-        membership=access.membership_in(user, account_id),
+        membership=membership,
         present=present_users(account_id),
-        inboxes=usable_inboxes(user, account_id),
+        inboxes=inboxes,
         cursor=cursor,
         now=clock.rfc3339(clock.now()),
         view=view,
         view_query=view.query(),
-        conversations=[presenters.conversation(row) for row in page.conversations],
+        nothing=nothing_in(view, membership, [inbox.id for inbox in inboxes]),
+        conversations=rows(page),
         older_conversations=older_conversations(account_id, view, page),
         unread=unread_of(user.id, account_id, listed),
         drafted=sorted(queries.drafts_of(user, listed)),
@@ -126,6 +149,36 @@ def render_thread(user: Agent, cursor: str, view: View, conversation: Conversati
         view_query=view.query(),
         **thread(user, conversation, view),
     )
+
+
+def rows(page: queries.ConversationPage) -> list[dict[str, Any]]:
+    """The rows of the list."""
+    return [presenters.listed(row, page.hits.get(row.id)) for row in page.conversations]
+
+
+def nothing_in(view: View, membership: Membership, inboxes: Sequence[int]) -> str:
+    """The words of the empty list. They promise nothing that can't come into this view."""
+    among = "" if view.status == "any" else f"{view.status} "
+    if view.q:
+        here = f" in these {among}conversations" if view.is_filtered else ""
+        return f"Nothing found for “{isolated(view.q)}”{here}."
+    is_administrator = membership.role == "administrator"
+    only_assigned = membership.sees == "assigned" and not is_administrator
+    if not inboxes and is_administrator:
+        return "There is no inbox yet."
+    if not inboxes and not only_assigned:
+        return "You are in no inbox yet. An administrator can add you to one."
+    if view.inbox is not None and view.inbox not in inboxes and not only_assigned:
+        return "This inbox is none of yours."
+    if view.sort == "waiting":
+        return f"Nobody waits for an answer in these {among}conversations."
+    if view.status not in ("open", "any"):
+        return f"No {among}conversations here."
+    if view.assignee == "me" or only_assigned:
+        return f"No {among}conversations are yours. What is assigned to you appears by itself."
+    if view.assignee not in (None, "none"):
+        return f"No {among}conversations here."
+    return f"No {among}conversations here. New ones appear by themselves."
 
 
 def older_conversations(account_id: int, view: View, page: queries.ConversationPage) -> str | None:
@@ -205,7 +258,7 @@ def same_contact(user: Agent, conversation: Conversation) -> list[dict[str, Any]
             Conversation.id != conversation.id,
             access.SEEN,
         )
-        .order_by(Conversation.last_activity_at.desc())
+        .order_by(Conversation.last_public_at.desc())
         .options(*presenters.PRESENTED)
         .limit(EARLIER)
     )

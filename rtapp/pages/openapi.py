@@ -50,6 +50,11 @@ def page_of(name: str, shape: Any) -> dict[str, Any]:
 
 ME = {"id": int, "name": str, "email": str, "memberships": Each(
     {"account_id": int, "role": str, "sees": str, "status": str})}  # fmt: skip
+HIT = {
+    "field": str, "message_id": (int, None), "sender_name": (str, None),
+    "excerpt": Each({"text": str, "marked": bool}), "cut_before": bool, "cut_after": bool,
+}  # fmt: skip
+LISTED = {**CONVERSATION, "hit": (HIT, None)}
 STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
 # An endpoint without an entry is described as answering 2XX.
 ANSWERS = {
@@ -65,7 +70,7 @@ ANSWERS = {
     "actions.create_conversation": Answer((201, 200), CONVERSATION),
     "actions.read_one": DONE,
     "actions.read_all": DONE,
-    "conversation.several": Answer(shape=page_of("conversations", CONVERSATION)),
+    "conversation.several": Answer(shape=page_of("conversations", LISTED)),
     "conversation.one": Answer(shape={"conversation": CONVERSATION, **CURSOR}),
     "draft.own": Answer(shape={"reply": str, "note": str, "version": int}),
     "message.several": Answer(shape=page_of("messages", MESSAGE)),

@@ -8,6 +8,7 @@ from rtapp.models import Conversation
 from rtapp.models import Principal
 from rtapp.text import isolated
 
+from . import waiting
 from .conversation_lock import lock
 from .conversation_lock import refuse_stale
 from .conversation_lock import touch
@@ -60,6 +61,10 @@ def set_status(
     conversation.snoozed_until = until
     snoozes = status == "snoozed" and isinstance(by, Agent)
     conversation.snoozed_by_id = by.id if snoozes else None
+    if status == "resolved":
+        waiting.end_wait(conversation)
+    elif previous == "resolved" and isinstance(by, Agent):
+        waiting.restore_wait(conversation)
     touch(conversation)
     announce.status_changed(conversation, previous, by)
     write_activity(conversation, by, activity)

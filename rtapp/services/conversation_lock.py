@@ -32,7 +32,7 @@ def unlock() -> None:
 
 
 def touch(conversation: Conversation) -> None:
-    """Increment the version, and move the conversation to the top of the lists."""
+    """Increment the version, and note the activity. Lists do not move it."""
     conversation.version += 1
     conversation.last_activity_at = clock.now()
 

@@ -26,6 +26,7 @@ from rtapp.models import MessageSnapshot
 from rtapp.models import Principal
 from rtapp.models import User
 
+from . import waiting
 from .change_status import reopen
 from .mark_read import mark_answered
 from .notify import notify_assignee
@@ -36,10 +37,11 @@ from .repetition import refuse_another
 # Built once, because building a statement costs more than running it. On the tables, because the
 # flush of a mapped row costs several times as much.
 ROW = Conversation.id == bindparam("conversation")
-TOUCH = (
+NOTE, REPLY, QUESTION = (
     update(Conversation.__table__)
     .where(ROW)
-    .values(version=Conversation.version + 1, last_activity_at=bindparam("now"))
+    .values(version=Conversation.version + 1, last_activity_at=waiting.NOW, **columns)
+    for columns in (waiting.NOTED, waiting.REPLIED, waiting.ASKED)
 )
 INSERT = insert(Message.__table__).returning(Message.id)
 SHOW_LAST = update(Conversation.__table__).where(ROW).values(last_message_id=bindparam("message"))
@@ -50,6 +52,8 @@ SNAPSHOT = (
         Conversation.status,
         Conversation.snoozed_until,
         Conversation.contact_id,
+        Conversation.last_public_at,
+        Conversation.waiting_since,
         Conversation.version,
         User.name.label("assignee_name"),
         Contact.name.label("contact_name"),
@@ -88,7 +92,8 @@ def send_message(
         return earlier, False
     now = clock.now()
     # First, because it locks the row: changes of one conversation are serialised.
-    execute(TOUCH, {"conversation": conversation_id, "now": now})
+    touch = QUESTION if isinstance(sender, Customer) else NOTE if private else REPLY
+    execute(touch, {"conversation": conversation_id, "now": now})
     columns: dict[str, Any] = {
         "account_id": ref.account_id,
         "conversation_id": conversation_id,
@@ -154,6 +159,8 @@ def snapshot(message: MessageSnapshot) -> ConversationSnapshot:
         contact=CustomerIdentity(row.contact_id, row.contact_name),
         last_message=message,
         last_activity_at=message.created_at,
+        last_public_at=row.last_public_at,
+        waiting_since=row.waiting_since,
         version=row.version,
     )
 

@@ -49,6 +49,7 @@ def try_to_start(
         assignee=None if sees_inbox(user, inbox) else user,
         created_at=now,
         last_activity_at=now,
+        last_public_at=now,
     )
     db.session.add(conversation)
     db.session.flush()

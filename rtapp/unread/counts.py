@@ -102,7 +102,7 @@ STATEMENTS = {
 NEWEST = (
     select(Conversation.id)
     .where(Conversation.account_id == bindparam("account"), access.SEEN)
-    .order_by(Conversation.last_activity_at.desc(), Conversation.id.desc())
+    .order_by(Conversation.last_public_at.desc(), Conversation.id.desc())
     .limit(FIRST_PAGE)
 )
 assert tuple(STATEMENTS) == VIEWS

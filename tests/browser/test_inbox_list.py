@@ -55,6 +55,13 @@ def test_the_link_of_a_row_keeps_the_view_after_an_update(window, writer):
 
 def test_the_search_field_finds_a_conversation_and_shows_when_nothing_is_found(window):
     kevin = live(window("kevin", BLANK), "/accounts/1/conversations")
+    kevin.fill("#search", "iceland")
+    kevin.press("#search", "Enter")
+    empty = kevin.locator(".list > .empty")
+    expect(empty).to_contain_text("Nothing found for “iceland” in these open conversations.")
+    empty.get_by_role("link", name="Search all conversations").click()
+    expect(kevin.locator("#conversation-4")).to_be_visible()
+    live(kevin, "/accounts/1/conversations?status=any")
     kevin.keyboard.press("/")
     kevin.keyboard.type("iceland")
     kevin.keyboard.press("Enter")
@@ -72,7 +79,7 @@ def test_scrolling_the_list_loads_every_older_row_once(window):
     for n in range(60):
         contact = {"name": f"Customer {n}", "email": f"customer{n}@example.com"}
         act(ada, "/accounts/1/conversations", **inbox, contact=contact, content=f"Hello {n}")
-    live(ada, "/accounts/1/conversations")
+    live(ada, "/accounts/1/conversations?status=any")
     rows = ada.locator("#conversations > .row")
     assert rows.count() >= 50
     ada.locator(".list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
@@ -111,6 +118,7 @@ def test_status_and_assignee_changed_in_menus_or_by_key_show_in_another_agents_w
         live(window("ada", BLANK), "/conversations/5"),
         live(window("kevin", BLANK), "/conversations/5"),
     )
+    act(kevin, "/accounts/1/notifications/read")  # those of other tests
     ada.locator("#status-menu summary").click()
     ada.get_by_role("button", name="Until tomorrow").click()
     expect(kevin.locator("#thread-status")).to_contain_text("Snoozed until")
@@ -132,6 +140,52 @@ def test_status_and_assignee_changed_in_menus_or_by_key_show_in_another_agents_w
     kevin.get_by_role("button", name="Mark all as read").click()
     expect(count).to_be_hidden()
     expect(kevin).not_to_have_title(re.compile(r"^\("))
+
+
+def test_a_snooze_and_a_note_move_no_row_and_a_reply_does(window, writer):
+    writer.say(3, "The newest of all")
+    ada = live(window("ada", BLANK), "/accounts/1/conversations?status=any")
+    rows = ada.locator("#conversations > .row")
+    expect(rows.first).to_have_id("conversation-3")
+    order = rows.evaluate_all("rows => rows.map((row) => row.id)")
+    last = order[-1].removeprefix("conversation-")
+    row = ada.locator(f"#conversation-{last}")
+    time = row.locator("time").first.get_attribute("datetime")
+    act(ada, f"/conversations/{last}/status", status="snoozed")
+    expect(row.locator(".status-snoozed")).to_be_visible()
+    act(ada, f"/conversations/{last}/messages", content="Hm", private=True)
+    expect(row.locator(".preview")).to_contain_text("Hm")
+    assert rows.evaluate_all("rows => rows.map((row) => row.id)") == order
+    expect(row.locator("time").first).to_have_attribute("datetime", time)
+    act(ada, f"/conversations/{last}/messages", content="A reply")
+    expect(rows.first).to_have_id(f"conversation-{last}")
+
+
+def test_the_queue_of_the_waiting_is_chosen_in_a_menu_and_loses_who_is_answered(
+    window, restartable
+):
+    ada = live(window("ada", BLANK), "/accounts/1/conversations")
+    ada.get_by_label("Order", exact=True).select_option("waiting")
+    ada.wait_for_url("**sort=waiting*")
+    expect(ada.locator("#live")).to_contain_text("Live")
+    rows = ada.locator("#conversations > .row")
+    ids = rows.evaluate_all("rows => rows.map((row) => row.dataset.conversation)")
+    since = rows.evaluate_all("rows => rows.map((row) => row.dataset.waiting)")
+    assert len(ids) >= 2
+    assert since == sorted(since)
+    expect(rows.first.locator(".waiting")).to_contain_text("Waiting since")
+    email = rows.first.locator(".who").inner_text().lower().replace(" ", ".") + "@example.com"
+    token = restartable.flask("token", "visitor", email)
+    act(ada, f"/conversations/{ids[0]}/messages", content="Here is your answer.")
+    expect(rows.first).to_have_id(f"conversation-{ids[1]}")
+    expect(ada.locator(f"#conversation-{ids[0]}")).to_have_count(0)
+    asked = ada.request.post(
+        f"/conversations/{ids[0]}/messages",
+        data={"content": "And another question"},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert asked.status == 201
+    expect(rows.last).to_have_id(f"conversation-{ids[0]}")
 
 
 def test_a_conversation_is_started_in_a_dialog(window):

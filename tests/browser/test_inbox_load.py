@@ -35,11 +35,11 @@ def fill(database: Path) -> None:
         for n in range(CONVERSATIONS):
             connection.execute(
                 "INSERT INTO conversations (account_id, inbox_id, contact_id, status, created_at,"
-                " last_activity_at, version, last_message_id)"
+                " last_activity_at, last_public_at, version, last_message_id)"
                 " SELECT account_id, inbox_id, contact_id, 'open', created_at,"
-                " datetime(last_activity_at, ?), 1, last_message_id"
-                " FROM conversations WHERE id = 2",
-                (f"-{n + 100} minutes",),
+                " datetime(last_activity_at, :ago), datetime(last_public_at, :ago), 1,"
+                " last_message_id FROM conversations WHERE id = 2",
+                {"ago": f"-{n + 100} minutes"},
             )
         connection.executemany(
             "INSERT INTO messages (account_id, conversation_id, user_id, message_type, private,"

@@ -49,7 +49,7 @@ def test_typing_a_note_is_shown_as_such_and_ends_when_the_note_is_sent(window):
 
 def test_a_chosen_presence_status_shows_for_others_and_in_the_users_other_window(window):
     ada, kevin = window("ada"), window("kevin")
-    ada.goto("/conversations/4")
+    ada.goto("/conversations/4?status=any")
     dots = ada.locator("#conversation-4 .chip .dot")
     expect(dots).to_have_attribute("data-status", "online")
     other = kevin.context.new_page()

@@ -37,6 +37,7 @@ def test_markup_in_a_message_stays_text_in_another_window(window):
 
 def test_sending_signing_out_and_signing_in_work_by_forms_without_javascript(window):
     kevin = window("kevin", java_script_enabled=False)
+    kevin.click(".statuses a:has-text('Pending')")
     kevin.click("#conversation-4 a")
     kevin.fill("#composer textarea", "Sent by a form.")
     kevin.click("button:has-text('Send')")

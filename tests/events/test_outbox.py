@@ -295,7 +295,8 @@ CONVERSATION = {
     "id": 1, "account_id": 2, "inbox_id": 1, "status": "open",
     "snoozed_until": None, "assignee": None,
     "contact": {"id": 1, "name": "Maria"}, "last_message": None,
-    "last_activity_at": "2026-01-01T00:00:00.000Z", "version": 1,
+    "last_activity_at": "2026-01-01T00:00:00.000Z", "last_public_at": "2026-01-01T00:00:00.000Z",
+    "waiting_since": None, "version": 1,
 }  # fmt: skip
 
 

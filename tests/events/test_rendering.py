@@ -21,7 +21,10 @@ MARKUP = (
     "\"'></p></li></template></turbo-stream></hx-partial>"
     "<img src=x onerror=a()><script>a()</script>{{7*7}}"
 )
-TIMES = {"created_at", "updated_at", "last_activity_at", "snoozed_until"}
+TIMES = {
+    "created_at", "updated_at", "last_activity_at", "last_public_at", "waiting_since",
+    "snoozed_until",
+}  # fmt: skip
 ENUM_VALUES = {"kind": "mention", "message_type": "incoming", "type": "user", "status": "open"}
 SHOWS_USER_TEXT = {
     "message.created", "message.updated", "conversation.created", "conversation.updated",

@@ -3,13 +3,13 @@ import test from "node:test";
 
 import { detail } from "../../static/js/inbox/indicator.js";
 import { commandOf } from "../../static/js/inbox/keys.js";
-import { belongs } from "../../static/js/inbox/list.js";
+import { belongs, precedes } from "../../static/js/inbox/list.js";
 import { titled } from "../../static/js/inbox/notifications.js";
 import { wakeTime } from "../../static/js/inbox/snooze.js";
 
 // ---- which rows a view shows
 
-const everything = { status: "", assignee: "", inbox: "", q: "", user: "7" };
+const everything = { status: "", assignee: "", inbox: "", q: "", sort: "newest", user: "7" };
 const row = { status: "open", assignee: "7", inbox: "1", isListed: false };
 
 test("a row belongs to a view if status, assignee and inbox match", () => {
@@ -28,6 +28,30 @@ test("a search keeps listed rows that match the rest of the view, and adds none"
   assert.ok(!belongs(row, { ...everything, q: "lamp" }));
   assert.ok(belongs({ ...row, isListed: true }, { ...everything, q: "lamp" }));
   assert.ok(!belongs({ ...row, isListed: true }, { ...everything, q: "lamp", status: "pending" }));
+});
+
+test("a queue of waiting customers has only rows whose customer waits", () => {
+  const queue = { ...everything, sort: "waiting" };
+  assert.ok(belongs({ ...row, waiting: "2026-11-23T17:30:00.000Z" }, queue));
+  assert.ok(!belongs({ ...row, waiting: "" }, queue));
+  assert.ok(belongs({ ...row, waiting: "" }, everything));
+});
+
+/** Ids in the order of the list. */
+function sorted(rows, sort) {
+  return rows.toSorted((one, other) => (precedes(one, other, sort) ? -1 : 1)).map(({ conversation }) => conversation);
+}
+
+test("rows stand in the order of the list, and by their number at the same time", () => {
+  const rows = [
+    { conversation: "9", at: "2026-11-23T10:00:00.000Z", waiting: "2026-11-23T10:00:00.000Z" },
+    { conversation: "10", at: "2026-11-23T10:00:00.000Z", waiting: "2026-11-23T09:00:00.000Z" },
+    { conversation: "3", at: "2026-11-23T12:00:00.000Z", waiting: "2026-11-23T08:00:00.000Z" },
+  ];
+  assert.deepEqual(sorted(rows, "newest"), ["3", "10", "9"]);
+  assert.deepEqual(sorted(rows, "oldest"), ["9", "10", "3"]);
+  assert.deepEqual(sorted(rows, "waiting"), ["3", "10", "9"]);
+  assert.deepEqual(sorted(rows.map((row) => ({ ...row, waiting: rows[0].waiting })), "waiting"), ["3", "9", "10"]);
 });
 
 // ---- keys

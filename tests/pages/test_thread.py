@@ -51,12 +51,12 @@ def thread(app):
 
 def test_a_page_around_a_message_shows_as_many_messages_before_as_after(ada, thread):
     wanted = thread[70]
-    page = page_of(ada, f"?message={wanted}&status=open")
+    page = page_of(ada, f"?message={wanted}&status=any")
     assert ids(page) == thread[46:96]
     assert 'data-newest="false"' in page
-    assert link(page, "Earlier messages") == f"{THREAD}?status=open&amp;before={thread[46]}"
-    assert link(page, "Later messages") == f"{THREAD}?status=open&amp;after={thread[95]}"
-    assert link(page, "Newest messages") == f"{THREAD}?status=open"
+    assert link(page, "Earlier messages") == f"{THREAD}?status=any&amp;before={thread[46]}"
+    assert link(page, "Later messages") == f"{THREAD}?status=any&amp;after={thread[95]}"
+    assert link(page, "Newest messages") == f"{THREAD}?status=any"
 
 
 def test_a_page_around_a_message_near_an_end_of_the_thread_stops_there(ada, thread):

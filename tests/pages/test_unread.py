@@ -39,8 +39,8 @@ def test_a_stream_resumes_from_the_cursor_of_fetched_unread_counts(kevin, ada):
 def test_pages_are_rendered_with_the_unread_counts(app, kevin):
     contexts = []
     with template_rendered.connected_to(lambda _, context, **__: contexts.append(context), app):
-        kevin.page("/accounts/1/conversations")
-        kevin.page("/conversations/1")
+        kevin.page("/accounts/1/conversations?status=any")
+        kevin.page("/conversations/1?status=any")
     conversations, views = counted(app, kevin.id)
     expected = {"conversations": conversations, "views": views}
     assert [context["unread"] for context in contexts] == [expected, expected]

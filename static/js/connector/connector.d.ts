@@ -170,6 +170,10 @@ export interface Conversation {
   contact: Person;
   last_message: { id: number; preview: string; sender_name: string; created_at: string } | null;
   last_activity_at: string;
+  /** Of the last message that the customer sees: the order of lists. */
+  last_public_at: string;
+  /** The customer's first message without a reply. */
+  waiting_since: string | null;
   version: number;
 }
 

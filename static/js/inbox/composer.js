@@ -135,6 +135,7 @@ export function startComposer(page, thread) {
   byId("keys").hidden = touch.matches;
   refresh();
   return {
+    text,
     insert,
     write: (isPrivate) => {
       if (isPrivate !== draft.private) change(isPrivate);

@@ -2,9 +2,8 @@
 
 import { startComposer } from "./composer.js";
 import { byId } from "./dom.js";
-import { startEditing } from "./editing.js";
+import { startMessageActions } from "./message_actions.js";
 import { Outgoing } from "./outgoing.js";
-import { startQuoting } from "./quoting.js";
 import { Reading } from "./reading.js";
 import { Scrolling } from "./scrolling.js";
 import { startSeen } from "./seen.js";
@@ -25,8 +24,7 @@ export function startConversation(page) {
   const outgoing = new Outgoing(page);
   const thread = new Thread(page, list, scrolling, reading);
   const composer = startComposer(page, thread);
-  const editing = startEditing(page, list, composer);
+  const actions = startMessageActions(page, list, composer);
   startSnooze();
-  startQuoting(page, list);
-  return { parts: [thread, editing, startSeen(list), outgoing, startTyping(page), scrolling, reading], composer };
+  return { parts: [thread, actions, startSeen(list), outgoing, startTyping(page), scrolling, reading], composer };
 }

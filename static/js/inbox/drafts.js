@@ -58,6 +58,11 @@ export class Drafts {
     }
   }
 
+  /** Whether there are texts whose key begins so. @param {string} start */
+  has(start) {
+    return this.#keys().some((key) => key.startsWith(start));
+  }
+
   /** At sign-out: the next user of the browser must not find them. */
   clear() {
     for (const key of this.#keys()) this.keep(key, null);

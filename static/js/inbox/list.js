@@ -10,10 +10,22 @@ import { loadMore } from "./paging.js";
  */
 export function belongs(row, view) {
   if (view.q && !row.isListed) return false;
+  if (view.sort === "waiting" && !row.waiting) return false;
   if (view.status && row.status !== view.status) return false;
   if (view.inbox && row.inbox !== view.inbox) return false;
   if (view.assignee === "none") return row.assignee === "";
   return !view.assignee || row.assignee === (view.assignee === "me" ? view.user : view.assignee);
+}
+
+/**
+ * Whether one row stands before another.
+ *
+ * @type {(one: Partial<Row>, other: Partial<Row>, sort: string) => boolean}
+ */
+export function precedes(one, other, sort) {
+  const at = (/** @type {Partial<Row>} */ row) => (sort === "waiting" ? row.waiting : row.at) ?? "";
+  const difference = at(one) === at(other) ? Number(one.conversation) - Number(other.conversation) : at(one) < at(other) ? -1 : 1;
+  return sort === "newest" ? difference > 0 : difference < 0;
 }
 
 /**
@@ -24,7 +36,7 @@ export function startList(page) {
   const list = byId("conversations");
   const scroller = /** @type {HTMLElement} */ (list.closest(".list"));
   const view = {
-    status: page.viewStatus, assignee: page.viewAssignee, inbox: page.viewInbox, q: page.viewQ, user: page.user,
+    status: page.viewStatus, assignee: page.viewAssignee, inbox: page.viewInbox, q: page.viewQ, sort: page.viewSort, user: page.user,
   };
   let isLoading = false;
 
@@ -33,14 +45,14 @@ export function startList(page) {
     const isListed = "listed" in row.dataset;
     delete row.dataset.listed;
     if (!belongs({ ...row.dataset, isListed }, view)) return remove(row);
-    place(list, row);
+    place(list, row, view.sort);
     const hasMore = scroller.querySelector(":scope > .more") !== null;
     if (hasMore && row === list.lastElementChild) remove(row); // its place is further down, not loaded
   };
   /** @param {Document} loaded */
   const insert = (loaded) => {
     const rows = findAll(loaded, "#conversations > .row").filter(({ id }) => !document.getElementById(id));
-    rows.forEach((row) => place(list, row));
+    rows.forEach((row) => place(list, row, view.sort));
     isLoading = true; // the server chose them
     const numbers = loaded.getElementById("unread-numbers");
     page.notify(numbers ? [numbers, ...rows] : rows);
@@ -48,9 +60,9 @@ export function startList(page) {
   };
 
   loadMore({ scroller, record: page.record, insert });
-  scroller.querySelector(".search select")?.addEventListener("change", ({ target }) => {
-    /** @type {HTMLSelectElement} */ (target).form?.requestSubmit();
-  });
+  for (const select of findAll(scroller, ".search select")) {
+    select.addEventListener("change", () => /** @type {HTMLSelectElement} */ (select).form?.requestSubmit());
+  }
   list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   return {
     refreshed: (loaded) => {
@@ -84,27 +96,21 @@ export function startList(page) {
 /** @type {(row: HTMLElement, page: Page) => void} */
 function mark(row, { conversation, viewQuery }) {
   const link = find(row, "a");
-  link.search = viewQuery;
+  if (!row.dataset.hit) link.search = viewQuery; // a hit's link leads to its message
   if (row.dataset.conversation === conversation) link.setAttribute("aria-current", "page");
 }
 
 /**
- * Moves a row to its place, by the latest activity.
+ * Moves a row to its place in the list's order.
  *
- * @type {(list: HTMLElement, row: HTMLElement) => void}
+ * @type {(list: HTMLElement, row: HTMLElement, sort: string) => void}
  */
-function place(list, row) {
-  const next = children(list).find((other) => other !== row && isOlder(other.dataset, row.dataset)) ?? null;
+function place(list, row, sort) {
+  const next = children(list).find((other) => other !== row && precedes(row.dataset, other.dataset, sort)) ?? null;
   if (row.parentElement === list && row.nextElementSibling === next) return;
   const focused = document.activeElement;
   list.insertBefore(row, next);
   if (row.contains(focused)) focus(focused);
-}
-
-/** @type {(one: DOMStringMap, other: DOMStringMap) => boolean} */
-function isOlder({ at = "", conversation }, other) {
-  const before = other.at ?? "";
-  return at < before || (at === before && Number(conversation) < Number(other.conversation));
 }
 
 /** @param {HTMLElement} row */

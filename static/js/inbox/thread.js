@@ -212,7 +212,7 @@ export class Thread {
  * @type {(message: HTMLElement, page: Page) => Promise<void>}
  */
 async function complete(message, { conversation }) {
-  const loaded = await fetchPage(`/conversations/${conversation}?after=${messageId(message) - 1}`);
+  const { loaded } = await loadPage(`/conversations/${conversation}?message=${messageId(message)}`, { part: "thread" });
   const content = loaded?.querySelector(`#${message.id} .content`);
   if (!content) return;
   find(message, ".content").replaceWith(content);

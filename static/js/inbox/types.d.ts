@@ -18,6 +18,7 @@ export interface Page {
   readonly viewAssignee: string;
   readonly viewInbox: string;
   readonly viewQ: string;
+  readonly viewSort: string;
   /** The view as a query string. */
   readonly viewQuery: string;
 
@@ -103,10 +104,18 @@ export interface Draft extends ServerDraft {
 }
 
 export interface Composer {
+  readonly text: HTMLTextAreaElement;
   /** Adds to the text in the box, and focuses it. */
   insert(added: string): void;
   /** Focuses the text of a reply or of a private note. */
   write(isPrivate: boolean): void;
+}
+
+/** Editing messages in place: a part of the page, from the first edit on. */
+export interface Editing {
+  begin(message: HTMLElement): Promise<void>;
+  carry(old: HTMLElement, incoming: HTMLElement): void;
+  changed(arrived: HTMLElement[]): void;
 }
 
 /** What the conversation list shows; "" shows all. */
@@ -115,11 +124,18 @@ export interface View {
   assignee: string;
   inbox: string;
   q: string;
+  /** newest, oldest or waiting */
+  sort: string;
   user: string;
 }
 
 /** A row's data. `isListed`: it was in the list before the change. */
 export interface Row {
+  /** The time of the last public message, as RFC 3339. */
+  at?: string;
+  /** Since when the customer waits; "" if they do not. */
+  waiting?: string;
+  conversation?: string;
   status?: string;
   assignee?: string;
   inbox?: string;

@@ -1,15 +1,15 @@
 /** Editing and deleting in place. Without script, the link leads to a form. */
 
-/** @import { Composer, OpenConversation, Part } from "./types" */
+/** @import { Composer, Editing, OpenConversation } from "../types" */
 
-import { byId, children, clone, closest, field, find, findAll, focus } from "./dom.js";
-import { post } from "./forms.js";
-import { messageId, messagesIn } from "./messages.js";
+import { byId, children, clone, field, find, findAll, focus } from "../dom.js";
+import { post } from "../forms.js";
+import { fetchSource, messageId, messagesIn } from "../messages.js";
 
 /**
  * What is being written survives a reload, and what others do to the message.
  *
- * @type {(page: OpenConversation, list: HTMLElement, composer: Composer | null) => Part}
+ * @type {(page: OpenConversation, list: HTMLElement, composer: Composer | null) => Editing}
  */
 export function startEditing(page, list, composer) {
   /** @param {HTMLElement} message */
@@ -18,9 +18,10 @@ export function startEditing(page, list, composer) {
   /** @param {HTMLElement} message */
   const begin = async (message) => {
     if (message.querySelector(".edit")) return;
-    const source = await sourceOf(message, page);
+    const source = await fetchSource(message, page.conversation);
     if (!source) return page.alert("The message could not be loaded to be edited. Try again.");
-    open(message, source).focus();
+    const present = document.getElementById(message.id); // it may have been replaced meanwhile
+    if (present && !present.querySelector(".edit")) open(present, source).focus();
   };
 
   /** @type {(message: HTMLElement, source: {content: string, version: string}) => HTMLTextAreaElement} */
@@ -87,17 +88,12 @@ export function startEditing(page, list, composer) {
     }
   };
 
-  list.addEventListener("click", (event) => {
-    const message = closest(event, ".change")?.closest(".message");
-    if (!message || event.metaKey || event.ctrlKey) return;
-    event.preventDefault();
-    begin(/** @type {HTMLElement} */ (message));
-  });
   reopen(messagesIn(list));
 
   /** @type {(() => void)[]} */
   let refocus = [];
   return {
+    begin,
     carry: (old, incoming) => {
       /** @type {HTMLElement | null} */
       const edit = old.matches(".message") ? old.querySelector(".edit") : null;
@@ -121,25 +117,6 @@ export function startEditing(page, list, composer) {
       arrived.filter((element) => element.matches("#messages")).forEach((messages) => reopen(children(messages)));
     },
   };
-}
-
-/**
- * The text of the message as the server has it: what is shown may be cut, or rendered.
- *
- * @type {(message: HTMLElement, page: OpenConversation) => Promise<{content: string, version: string} | null>}
- */
-async function sourceOf(message, { conversation }) {
-  const id = messageId(message);
-  message.ariaBusy = "true";
-  try {
-    const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
-    const [source] = (await answer.json()).messages;
-    return source.id === id && source.content ? { content: source.content, version: String(source.version) } : null;
-  } catch {
-    return null;
-  } finally {
-    message.ariaBusy = null;
-  }
 }
 
 /**
