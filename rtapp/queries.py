@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
