@@ -58,7 +58,7 @@ export function startVisits(page, show) {
     if (isNew) history.pushState(null, "", url);
     shown = url.pathname + url.search;
     show(loaded);
-    location.hash && document.getElementById(location.hash.slice(1))?.scrollIntoView({ block: "center" });
+    if (location.hash) location.replace(location.hash); // pushState changes no :target
   };
 
   document.addEventListener("click", (event) => {
