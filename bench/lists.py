@@ -26,6 +26,7 @@ from sqlalchemy import text
 from rtapp import create_app
 from rtapp import queries
 from rtapp.config import Settings
+from rtapp.database import unlimited
 from rtapp.extensions import db
 from rtapp.folding import folded
 from rtapp.models import Conversation
@@ -209,7 +210,7 @@ def populated(lab: Lab, url: str, count: int) -> Flask:
             secret_key="bench",
         )
     )
-    with app.app_context():
+    with app.app_context(), unlimited():
         upgrade()
         fill = copy if on_postgres() else insert
         connection: Any = db.engine.raw_connection()

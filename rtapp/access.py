@@ -18,16 +18,19 @@ from sqlalchemy import literal
 from sqlalchemy import or_
 from sqlalchemy import select
 
+from rtapp.errors import Forbidden
 from rtapp.errors import NotFound
 from rtapp.extensions import db
 from rtapp.extensions import execute
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
+from rtapp.models import CannedReply
 from rtapp.models import Conversation
 from rtapp.models import Customer
 from rtapp.models import Draft
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
+from rtapp.models import Label
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
@@ -157,6 +160,26 @@ def own_draft(user: Agent, conversation_id: int) -> Draft | None:
     administrators included."""
     draft: Draft | None = db.session.scalar(DRAFT, {"id": conversation_id, "viewer": user.id})
     return draft
+
+
+def label_for(user: Agent, label_id: int) -> Label:
+    """A label of one of the user's accounts. Raises NotFound for any other."""
+    label = found(db.session.get(Label, label_id))
+    membership_in(user, label.account_id)
+    return label
+
+
+def canned_reply_for(user: Agent, reply_id: int) -> CannedReply:
+    """A canned reply of one of the user's accounts. Raises NotFound for any other."""
+    reply = found(db.session.get(CannedReply, reply_id))
+    membership_in(user, reply.account_id)
+    return reply
+
+
+def refuse_agent(membership: Membership, what: str) -> None:
+    """Raises Forbidden unless the member is an administrator, who alone may do `what`."""
+    if membership.role != "administrator":
+        raise Forbidden(f"Only an administrator of the account may {what}.")
 
 
 def inbox_for(user: Agent, account_id: int, inbox_id: int) -> Inbox:

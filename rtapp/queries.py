@@ -29,6 +29,7 @@ from rtapp.excerpts import Hit
 from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import Conversation
+from rtapp.models import ConversationLabel
 from rtapp.models import Draft
 from rtapp.models import Membership
 from rtapp.models import Message
@@ -96,6 +97,7 @@ def conversations(
     status: str | None = None,
     assignee: str | None = None,
     inbox: int | None = None,
+    label: int | None = None,
     q: str | None = None,
     sort: str = "newest",
     before: str | None = None,
@@ -121,6 +123,8 @@ def conversations(
     elif assignee is not None:
         id = membership.user_id if assignee == "me" else int(assignee)
         conditions.append(Conversation.assignee_id == id)
+    if label is not None:
+        conditions.append(labelled(label))
     if before is not None:
         conditions.append(order.after(parsed_page_end(order, before)))
     views = access.seen_by(membership, inbox)
@@ -202,6 +206,11 @@ def first(
     merged = union_all(*(select(part) for part in parts)).subquery()
     columns = (merged.c.at, merged.c.id)
     return select(*columns).order_by(*order.sorted(*columns)).limit(count).subquery()
+
+
+def labelled(label_id: int) -> ColumnElement[bool]:
+    of_label = select(ConversationLabel.conversation_id)
+    return Conversation.id.in_(of_label.where(ConversationLabel.label_id == label_id))
 
 
 def search_end(order: Order, page: Subquery, depth: int) -> str | None:

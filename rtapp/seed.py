@@ -11,10 +11,12 @@ from rtapp import passwords
 from rtapp.events import customer_presenters
 from rtapp.extensions import db
 from rtapp.models import Account
+from rtapp.models import CannedReply
 from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
+from rtapp.models import Label
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import ReadMarker
@@ -49,6 +51,17 @@ ASK = "the contact"
 Line = tuple[str, str]
 
 
+# Title and colour.
+LABELS = (("Billing", 1), ("Delivery", 5), ("VIP", 3))
+
+# Shortcut and text.
+CANNED_REPLIES = (
+    ("hello", "Hello {{contact.first_name}},\n\nthank you for writing to us. I'll look into it."),
+    ("sorry", "I'm sorry about that, {{contact.first_name}}. I have asked the courier."),
+    ("bye", "Is there anything else I can do for you?\n\nKind regards,\n{{agent.name}}"),
+)
+
+
 class Thread(NamedTuple):
     inbox: str
     contact: str
@@ -56,6 +69,7 @@ class Thread(NamedTuple):
     assignee: str | None
     minutes_ago: int
     lines: tuple[Line, ...]
+    labels: tuple[str, ...] = ()
 
 
 THREADS = (
@@ -65,7 +79,7 @@ THREADS = (
         ("Kevin", "It says it was left with a neighbour at number 12. Could you check with them?"),
         (ASK, "I just rang there and nobody knows anything about it."),
         ("Kevin!", "Third complaint about this courier this week. @Ada should we reship at once?"),
-    )),
+    ), ("Delivery",)),
     Thread(WEBSITE, "Tom Okafor", "open", None, 11, (
         (ASK, "Is there a way to change the size after ordering? I took M and need L."),
     )),
@@ -96,10 +110,10 @@ THREADS = (
         ("Grace*", "took this"),
         ("Grace", "Thank you, Daniel. The second week of March would work; is there a ramp?"),
         (ASK, "Yes, behind the building. Trucks up to 7.5 t."),
-    )),
+    ), ("Delivery", "VIP")),
     Thread(EMAIL, "Sofia Rossi", "open", None, 35, (
         (ASK, "Our invoice 2026-0871 has the old address on it. Could we have a corrected one?"),
-    )),
+    ), ("Billing",)),
     Thread(EMAIL, "Ahmed Hassan", "open", "Grace", 52, (
         (ASK, "Two of the twelve chairs arrived with scratches."),
         ("Grace", "I'm sorry! Could you send a photo of each? We will replace them."),
@@ -133,8 +147,15 @@ def seed_if_empty() -> bool:
     db.session.add_all(inboxes.values())
     db.session.flush()
     users = {person.name: add_person(person, account, inboxes) for person in PEOPLE}
+    labels = {title: Label(account_id=account.id, title=title, colour=n) for title, n in LABELS}
+    db.session.add_all(labels.values())
+    db.session.flush()
+    db.session.add_all(
+        CannedReply(account_id=account.id, shortcut=shortcut, content=content)
+        for shortcut, content in CANNED_REPLIES
+    )
     for thread in THREADS:
-        add_thread(thread, account, inboxes, users)
+        add_thread(thread, account, inboxes, users, labels)
     db.session.commit()
     return True
 
@@ -166,7 +187,11 @@ def add_person(person: Person, account: Account, inboxes: dict[str, Inbox]) -> U
 
 
 def add_thread(
-    thread: Thread, account: Account, inboxes: dict[str, Inbox], users: dict[str, User]
+    thread: Thread,
+    account: Account,
+    inboxes: dict[str, Inbox],
+    users: dict[str, User],
+    labels: dict[str, Label],
 ) -> None:
     last = clock.now() - timedelta(minutes=thread.minutes_ago)
     email = thread.contact.lower().replace(" ", ".") + "@example.com"
@@ -181,6 +206,7 @@ def add_thread(
         status=thread.status,
         snoozed_until=clock.now() + timedelta(days=2) if thread.status == "snoozed" else None,
         snoozed_by=users["Ada"] if thread.status == "snoozed" else None,
+        labels=[labels[title] for title in thread.labels],
         created_at=last - timedelta(minutes=3 * len(thread.lines)),
         last_activity_at=last,
     )

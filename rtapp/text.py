@@ -6,6 +6,7 @@ static/js/inbox/text.js does the same in the browser.
 """
 
 import re
+import unicodedata
 
 from markupsafe import Markup
 from markupsafe import escape
@@ -21,6 +22,8 @@ IGNORABLE = (
 CONTROLS = r"\x00-\x1f\x7f-\x9f"
 BRAILLE_BLANK = "\u2800"  # a symbol without dots: as blank as a space, and not white space
 INVISIBLE = re.compile(f"[\\s{CONTROLS}{IGNORABLE}{BRAILLE_BLANK}]+")
+HIDDEN = re.compile(f"[{CONTROLS}{IGNORABLE}]")
+SHORTCUT = re.compile("[a-z0-9_-]+")
 # In an address nothing is invisible but the joiners of Indic scripts and Persian (RFC 5892,
 # appendix A.1 and A.2).
 HIDDEN_IN_ADDRESS = re.compile(f"(?![\u200c\u200d])[\\s{CONTROLS}{IGNORABLE}{BRAILLE_BLANK}]")
@@ -46,6 +49,27 @@ def not_blank(text: str) -> str:
     if is_blank(text):
         raise ValueError("must not be empty")
     return text
+
+
+def single_spaced(text: str) -> str:
+    """The text in one line: each run of white space is a space, and none is at its ends."""
+    return " ".join(text.split())
+
+
+def shortcut(text: str) -> str:
+    """The shortcut of a canned reply. Raises ValueError unless it can be typed as one word."""
+    if not SHORTCUT.fullmatch(text):
+        raise ValueError("must be small letters a to z, digits, _ and - only")
+    return text
+
+
+def folded(text: str) -> str:
+    """The text as names are compared: without invisible characters, composed (NFC), in one case.
+
+    Canonical caseless matching (Unicode 17, section 3.13.5, D145), but for what nobody sees.
+    """
+    seen = HIDDEN.sub("", single_spaced(text))
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", seen).casefold())
 
 
 def address(text: str) -> str:

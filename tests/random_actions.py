@@ -124,7 +124,8 @@ class Actions:
         return [
             (self._writes, 24), (self._notes, 10), (self._customer_writes, 10), (self._edits, 10),
             (self._deletes, 6), (self._sets_status, 12), (self._assigns, 12), (self._reads, 8),
-            (self._types, 3), (self._drafts, 4), (self._starts, 1), (self._reads_notifications, 3),
+            (self._types, 3), (self._labels, 8), (self._drafts, 4), (self._starts, 1),
+            (self._reads_notifications, 3), (self._changes_the_labels, 1),
             (self._gains_inbox, 1), (self._loses_inbox, 1), (self._changes_role, 1),
         ]  # fmt: skip
 
@@ -191,6 +192,20 @@ class Actions:
             messages = db.session.scalars(select(Message.id).where(Message.conversation_id == id))
             message = self._random.choice(messages.all()[-20:])
         return agent.post(f"/conversations/{id}/read", {"message_id": message})
+
+    def _labels(self, agent: ApiClient) -> Any:
+        change = self._random.choice(("labels", "add", "remove"))
+        ids = [self._random.randint(1, 4) for _ in range(3)]  # there are three
+        body = {change: ids[: self._random.randint(0, 3)] if change == "labels" else ids[0]}
+        path = f"/conversations/{self._conversation()}/labels"
+        return agent.post(path, {**body, **self._version()})
+
+    def _changes_the_labels(self, agent: ApiClient) -> Any:
+        """Administrators only: agents are refused."""
+        body = {"title": f"Label {self._random.randint(1, 5)}", "colour": 1}
+        if self._random.random() < 0.3:
+            return agent.post("/accounts/1/labels", body)
+        return agent.post(f"/labels/{self._random.randint(1, 3)}", body)
 
     def _types(self, agent: ApiClient) -> Any:
         body = {"typing": self._random.random() < 0.7, "private": self._random.random() < 0.3}

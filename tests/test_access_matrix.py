@@ -3,6 +3,7 @@
 An endpoint or an event without a row fails here: add a row with the access of each role.
 """
 
+import secrets
 from collections.abc import Callable
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -75,6 +76,10 @@ ROWS = (
         "/conversations/1",                           "200 200 200 404 404 401 200"),
     Row("GET /conversations/<id:conversation_id>/messages",
         "/conversations/1/messages",                  "200 200 200 404 404 401 200"),
+    Row("GET /accounts/<id:account_id>/labels",
+        "/accounts/1/labels",                         "200 200 200 200 404 401 403"),
+    Row("GET /accounts/<id:account_id>/canned-replies",
+        "/accounts/1/canned-replies",                 "200 200 200 200 404 401 403"),
     Row("GET /conversations/<id:conversation_id>/draft",
         "/conversations/1/draft",                     "200 200 200 404 404 401 403"),
     Row("GET /accounts/<id:account_id>/conversations",
@@ -115,6 +120,26 @@ ROWS = (
     Row("POST /conversations/<id:conversation_id>/assignee",
         "/conversations/1/assignee",                  "200 200 200 404 404 401 403", 303,
         lambda world: {"assignee_id": world.clients["assigned"].id}),
+    Row("POST /conversations/<id:conversation_id>/labels",
+        "/conversations/1/labels",                    "200 200 200 404 404 401 403", 303,
+        body(add=1)),
+    Row("POST /accounts/<id:account_id>/labels",
+        "/accounts/1/labels",                         "201 403 403 403 404 401 403", 303,
+        body(title="New", colour=0)),
+    Row("POST /labels/<id:label_id>",
+        "/labels/1",                                  "200 403 403 403 404 401 403", 303,
+        body(title="Changed", colour=0)),
+    Row("POST /labels/<id:label_id>/delete",
+        "/labels/1/delete",                           "204 403 403 403 404 401 403", 303, body()),
+    Row("POST /accounts/<id:account_id>/canned-replies",
+        "/accounts/1/canned-replies",                 "201 201 201 201 404 401 403", 303,
+        lambda world: {"shortcut": secrets.token_hex(8), "content": "New"}),
+    Row("POST /canned-replies/<id:reply_id>",
+        "/canned-replies/1",                          "200 200 200 200 404 401 403", 303,
+        body(shortcut="hi", content="Changed")),
+    # A row is deleted once. Any member may: tests/pages/test_canned_reply.py.
+    Row("POST /canned-replies/<id:reply_id>/delete",
+        "/canned-replies/1/delete",                   "404 404 404 204 404 401 403", 303, body()),
     Row("POST /conversations/<id:conversation_id>/read",
         "/conversations/1/read",                      "204 204 204 404 404 401 204", 303,
         body(message_id=1)),
@@ -225,6 +250,10 @@ DELIVERIES = (
     # The previous assignee may receive it until the stream is closed: within a second.
     Delivery("conversation.assignee_changed", "lost",    "ac ac * - - - -",
              posts("agent", "/conversations/1/assignee", assignee_id=None)),
+    Delivery("conversation.labels_changed", "seen by three", "ac ac ac - - - -",
+             posts("agent", "/conversations/1/labels", labels=[1])),
+    Delivery("conversation.labels_changed", "seen by two", "a a - - - - -",
+             posts("agent", "/conversations/2/labels", labels=[1])),
     Delivery("conversation.removed", "lost",             "- - a - - - -",
              posts("agent", "/conversations/1/assignee", assignee_id=None)),
     Delivery("conversation.read", "by an agent",         "c ac c - - - -",
@@ -353,7 +382,8 @@ def answers(world: World, row: Row, **headers: str) -> dict[str, int]:
     """Return each role's status. The HEAD of a GET has the same, and opens no stream."""
     path = row.path.format(**ids(world))
     found = {}
-    for role, client in world.clients.items():
+    # The administrator comes last, who may delete the row.
+    for role, client in reversed(world.clients.items()):
         if row.endpoint.startswith("POST"):
             answer = client.post(path, row.body and row.body(world), **headers)
         else:

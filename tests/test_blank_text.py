@@ -39,6 +39,14 @@ FIELDS = {
         "/conversations/1/messages", lambda t: {"content": "x", "client_id": t[:64]}, "client_id",
     ),
     "an edited message": ("/messages/2", lambda t: {"content": t}, "content"),
+    "a canned reply": (
+        "/accounts/1/canned-replies", lambda t: {"shortcut": "x", "content": t}, "content",
+    ),
+    "a shortcut": (
+        "/canned-replies/1", lambda t: {"shortcut": t, "content": "x"}, "shortcut",
+    ),
+    "a label": ("/accounts/1/labels", lambda t: {"title": t, "colour": 0}, "title"),
+    "a changed label": ("/labels/1", lambda t: {"title": t, "colour": 0}, "title"),
     "a first message": (CONTACT, lambda t: {**NEW, "content": t}, "content"),
     "a name": (CONTACT, lambda t: contact(name=t), "contact.name"),
     "an address": (CONTACT, lambda t: contact(email=t), "contact.email"),

@@ -16,6 +16,18 @@ EPHEMERAL = {
 }
 # Their rows are one user's own, and no event carries them: tests/actions/test_draft.py.
 PRIVATE = {"POST /conversations/<id:conversation_id>/draft"}
+# They reset every member's streams: tests/pages/test_label.py.
+RESETTING = {
+    "POST /accounts/<id:account_id>/labels",
+    "POST /labels/<id:label_id>",
+    "POST /labels/<id:label_id>/delete",
+}
+# No event has them: tests/pages/test_canned_reply.py.
+WITHOUT_EVENT = {
+    "POST /accounts/<id:account_id>/canned-replies",
+    "POST /canned-replies/<id:reply_id>",
+    "POST /canned-replies/<id:reply_id>/delete",
+}
 SESSION_ENDPOINTS = {"POST /login", "POST /logout"}
 
 
@@ -34,6 +46,7 @@ TOMORROW = clock.rfc3339(clock.now() + timedelta(days=1))
 MESSAGES = "POST /conversations/<id:conversation_id>/messages"
 STATUS = "POST /conversations/<id:conversation_id>/status"
 ASSIGNEE = "POST /conversations/<id:conversation_id>/assignee"
+LABELS = "POST /conversations/<id:conversation_id>/labels"
 READ = "POST /conversations/<id:conversation_id>/read"
 EDIT, DELETE = "POST /messages/<id:message_id>", "POST /messages/<id:message_id>/delete"
 # Messages 2, 3 and 5 are Kevin's; 4 is the last that shows in lists but for 5, a private note.
@@ -51,6 +64,8 @@ ACTIONS = (
                    {"status": "snoozed", "snoozed_until": TOMORROW})),
     *(Case(ASSIGNEE, "ada", "/conversations/1/assignee", body, "conversation.assignee_changed")
       for body in ({"assignee_id": 1}, {"assignee_id": None})),
+    *(Case(LABELS, "kevin", "/conversations/1/labels", body, "conversation.labels_changed")
+      for body in ({"labels": [1, 3]}, {"labels": []}, {"add": 1}, {"remove": 2})),
     Case(READ, "kevin", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
     Case(READ, "maria", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
     Case("POST /accounts/<id:account_id>/conversations", "kevin", "/accounts/1/conversations", NEW,
@@ -85,12 +100,12 @@ def test_the_events_of_an_action_lead_to_the_fresh_state(verify_action, clients,
 
 def actions_without(app: Flask, verified: set[str]) -> set[str]:
     posts = {f"POST {r.rule}" for r in app.url_map.iter_rules() if "POST" in r.methods}
-    return posts - EPHEMERAL - PRIVATE - SESSION_ENDPOINTS - verified
+    return posts - EPHEMERAL - PRIVATE - RESETTING - WITHOUT_EVENT - SESSION_ENDPOINTS - verified
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_every_durable_action_is_compared_with_a_fresh_state(app):
     verified = {case.endpoint for case in ACTIONS}
     assert actions_without(app, verified) == set()
-    app.add_url_rule("/conversations/<int:id>/labels", view_func=lambda: "", methods=["POST"])
-    assert actions_without(app, verified) == {"POST /conversations/<int:id>/labels"}
+    app.add_url_rule("/conversations/<int:id>/stars", view_func=lambda: "", methods=["POST"])
+    assert actions_without(app, verified) == {"POST /conversations/<int:id>/stars"}

@@ -46,6 +46,7 @@ RUNGS = (
     (
         5,
         (
+            "rtapp.answers",
             "rtapp.auth",
             "rtapp.checks",
             "rtapp.services",

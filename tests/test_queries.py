@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from rtapp import access
 from rtapp import clock
+from rtapp import database
 from rtapp import queries
 from rtapp.config import PAGE_SIZE
 from rtapp.extensions import db
@@ -310,14 +311,14 @@ PLANS = {
     "of an inbox by status": ({"inbox": 1, "status": "open"}, "by_inbox_and_status"),
 }
 # Enough rows for PostgreSQL, which plans by their number; SQLite plans by rules.
-ROWS, INBOXES = 8_000, 4
+ROWS, INBOXES = 4_000, 4
 
 
 @pytest.fixture
 def large(app):
     """An account in which each filter selects a small part."""
     start = clock.now()
-    with app.app_context():
+    with app.app_context(), database.unlimited():
         db.session.add_all(Inbox(account_id=1, name=f"Inbox {n}") for n in range(3, INBOXES + 1))
         db.session.flush()
         rows = [
@@ -380,6 +381,17 @@ def test_every_list_is_read_by_its_own_index_in_every_order(large, ada, sort):
                 plan = plan_of(*listing_statement(**filters, sort=sort, before=end))
             assert any(name in line for line in plan), (filters, plan)
             assert not sorts_more_than_a_page(plan), (filters, plan)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_list_of_a_label_is_read_by_the_lists_index_and_the_labels(large):
+    """PostgreSQL chooses by the number of conversations that have the label."""
+    with large.app_context():
+        for filters, index in (({}, "by_account"), ({"status": "open"}, "by_status")):
+            plan = plan_of(*listing_statement(label=2, **filters))
+            assert any(f"ix_conversations_{index} " in line for line in plan), plan
+            assert any("ix_conversation_labels_label_id" in line for line in plan), plan
+            assert not sorts_more_than_a_page(plan), plan
 
 
 def test_without_its_index_a_list_is_sorted_as_a_whole(large):

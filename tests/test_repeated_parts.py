@@ -29,6 +29,13 @@ BODIES = {
     "/conversations/1/status": {"status": "pending"},
     "/conversations/1/assignee": {"assignee_id": 2},
     "/conversations/1/read": {"message_id": 2},
+    "/conversations/1/labels": {"add": 1},
+    "/accounts/1/labels": {"title": "New", "colour": 0},
+    "/labels/1": {"title": "Changed", "colour": 0},
+    "/accounts/1/canned-replies": {"shortcut": "new", "content": "x"},
+    "/canned-replies/1": {"shortcut": "new", "content": "x"},
+    "/canned-replies/1/delete": {"nothing": 1},
+    "/labels/1/delete": {"nothing": 1},
     "/conversations/1/draft": {"reply": "x", "note": "", "version": 0},
     "/accounts/1/presence": {"status": "busy"},
     "/accounts/1/conversations": {

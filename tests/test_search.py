@@ -31,9 +31,11 @@ KEVIN = 2
 
 
 def found(agent, q, **more):
-    """Conversation id → hit."""
+    """Conversation id → hit, in the list's order."""
     answer = search(agent, q, **more)
-    return {row: c["hit"] for row, c in zip(ids(answer), answer.json["conversations"], strict=True)}
+    hits = answer.json["hits"]
+    assert sorted(hits) == sorted(map(str, ids(answer)))
+    return {id: hits[str(id)] for id in ids(answer)}
 
 
 def shown(hit):
@@ -321,9 +323,9 @@ def test_an_excerpt_is_a_piece_of_the_message_as_it_is_stored(ada, form):
 
 
 def test_a_list_without_a_search_has_no_hits(ada):
-    listed = ada.get(LIST).json["conversations"]
-    assert listed
-    assert all(row["hit"] is None for row in listed)
+    answer = ada.get(LIST)
+    assert ids(answer)
+    assert answer.json["hits"] == {}
 
 
 def test_the_page_shows_the_excerpt_with_its_marks_and_links_to_the_message(ada):

@@ -28,10 +28,13 @@ def test_a_customer_reads_only_the_public_part_of_their_own_conversation(ada, ma
     assert answer.json["messages"] == public
     assert 0 < len(public) < len(complete)
     conversation = maria.get("/conversations/1").json["conversation"]
+    complete = ada.get("/conversations/1").json["conversation"]
+    assert complete["labels"] != []
     assert conversation == {
-        **ada.get("/conversations/1").json["conversation"],
+        **complete,
         "status": "open",
         "assignee": None,
+        "labels": [],
         "last_message": conversation["last_message"],
         "last_activity_at": public[-1]["created_at"],
         "last_public_at": public[-1]["created_at"],

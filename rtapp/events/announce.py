@@ -6,6 +6,7 @@ row's customer presenter. An event without one never goes to a customer.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -51,6 +52,7 @@ TABLE: Mapping[str, Row] = {
         audience.of_change, presenters.status_changed, customer_presenters.status_changed
     ),
     "conversation.assignee_changed": Row(audience.of_change, presenters.assignee_changed),
+    "conversation.labels_changed": Row(audience.of_change, presenters.labels_changed),
     "conversation.removed": Row(audience.of_removal, presenters.conversation_removed),
     "conversation.read": Row(audience.of_read, presenters.conversation_read),
     "notification.created": Row(audience.of_notification, presenters.notification),
@@ -101,6 +103,10 @@ def assignee_changed(conversation: Conversation, previous: User | None, by: Agen
     _record("conversation.assignee_changed", (conversation,), conversation, previous, by)
 
 
+def labels_changed(conversation: Conversation, by: Agent) -> None:
+    _record("conversation.labels_changed", (conversation,), conversation, by)
+
+
 def conversation_removed(conversation_id: int, account_id: int, user_id: int) -> None:
     _record("conversation.removed", (user_id,), conversation_id, account_id)
 
@@ -120,4 +126,10 @@ def notifications_read(user_id: int, account_id: int, ids: Sequence[int]) -> Non
 def state_lost(user_id: int, account_id: int) -> None:
     """Have the user's clients fetch the state again, including those that resume later."""
     topics = audience.of_reset(user_id)
+    outbox.record("stream.reset", account_id, topics, {"reason": "history_lost"})
+
+
+def account_state_lost(user_ids: Iterable[int], account_id: int) -> None:
+    """The same for several users of an account."""
+    topics = [topic for user_id in user_ids for topic in audience.of_reset(user_id)]
     outbox.record("stream.reset", account_id, topics, {"reason": "history_lost"})

@@ -56,7 +56,8 @@ def of_conversation(conversation: ConversationAudience) -> list[str]:
 
 
 def of_change(conversation: Conversation) -> list[str]:
-    """conversation.status_changed, .assignee_changed: the thread, and the lists as they are now"""
+    """conversation.status_changed, .assignee_changed, .labels_changed: the thread, and the lists as
+    they are now"""
     return [conversation_topic(conversation.id), *of_conversation(conversation)]
 
 

@@ -20,6 +20,7 @@ PERSON = {"id": int, "name": str}
 ASSIGNEE = (PERSON, None)
 SENDER = {"type": str, "id": int, "name": str}
 LAST_MESSAGE = {"id": int, "preview": str, "sender_name": str, "created_at": str}
+LABEL = {"id": int, "title": str, "colour": int}
 
 MESSAGE = {
     "id": int,
@@ -42,6 +43,7 @@ CONVERSATION = {
     "snoozed_until": (str, None),
     "assignee": ASSIGNEE,
     "contact": PERSON,
+    "labels": Each(LABEL),
     "last_message": (LAST_MESSAGE, None),
     "last_activity_at": str,
     "last_public_at": str,
@@ -67,6 +69,13 @@ ASSIGNEE_CHANGED = {
     "changed_by": PERSON,
     "version": int,
 }
+LABELS_CHANGED = {
+    "id": int,
+    "account_id": int,
+    "labels": Each(LABEL),
+    "changed_by": PERSON,
+    "version": int,
+}
 READ = {"id": int, "account_id": int, "reader": {"type": str, "id": int}, "message_id": int}
 NOTIFICATION = {
     "id": int,
@@ -88,6 +97,7 @@ DURABLE: Mapping[str, Mapping[str, Any]] = {
     "conversation.updated": CONVERSATION,
     "conversation.status_changed": STATUS_CHANGED,
     "conversation.assignee_changed": ASSIGNEE_CHANGED,
+    "conversation.labels_changed": LABELS_CHANGED,
     "conversation.removed": {"id": int, "account_id": int},
     "conversation.read": READ,
     "notification.created": NOTIFICATION,

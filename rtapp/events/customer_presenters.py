@@ -1,8 +1,8 @@
 """The customer's form of rows and events: the shapes of presenters.py, each field listed by name.
 
 A customer receives public messages, and whether the conversation is resolved. Private notes,
-activity, the assignee and the other statuses are for agents only. The presenters of events return
-None for an event that the customer must not receive.
+activity, labels, the assignee and the other statuses are for agents only. The presenters of events
+return None for an event that the customer must not receive.
 """
 
 from typing import Any
@@ -61,6 +61,7 @@ def conversation(row: Conversation, last: Message | None) -> dict[str, Any]:
         "snoozed_until": None,
         "assignee": None,
         "contact": presenters.person(row.contact),
+        "labels": [],
         "last_message": presenters.last_message(last) if last else None,
         "last_activity_at": last_at,
         "last_public_at": last_at,

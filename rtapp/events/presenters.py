@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import selectinload
 
 from rtapp.clock import rfc3339
 from rtapp.excerpts import Hit
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
+from rtapp.models import AnyLabel
 from rtapp.models import AnyMessage
+from rtapp.models import CannedReply
 from rtapp.models import Conversation
 from rtapp.models import Draft
 from rtapp.models import Message
@@ -29,6 +32,7 @@ PRESENTED = (
     joinedload(Conversation.assignee),
     joinedload(Conversation.last_message).joinedload(Message.user),
     joinedload(Conversation.last_message).joinedload(Message.contact),
+    selectinload(Conversation.labels),
 )
 
 
@@ -67,6 +71,7 @@ def conversation(row: AnyConversation) -> dict[str, Any]:
         "snoozed_until": snoozed_until(row),
         "assignee": person(row.assignee) if row.assignee else None,
         "contact": person(row.contact),
+        "labels": [label(each) for each in row.labels],
         "last_message": last_message(row.last_message) if row.last_message else None,
         "last_activity_at": rfc3339(row.last_activity_at),
         "last_public_at": rfc3339(row.last_public_at),
@@ -75,21 +80,21 @@ def conversation(row: AnyConversation) -> dict[str, Any]:
     }
 
 
-def listed(row: AnyConversation, hit: Hit | None = None) -> dict[str, Any]:
-    """A row of a list. `hit`: what a search found of it."""
-    return {**conversation(row), "hit": found(hit) if hit else None}
-
-
-def found(hit: Hit) -> dict[str, Any]:
-    pieces, cut_before, cut_after = hit.excerpt
+def hit(row: Hit) -> dict[str, Any]:
+    """What a search found of a conversation."""
+    pieces, cut_before, cut_after = row.excerpt
     return {
-        "field": hit.field,
-        "message_id": hit.message_id,
-        "sender_name": hit.sender_name,
+        "field": row.field,
+        "message_id": row.message_id,
+        "sender_name": row.sender_name,
         "excerpt": [{"text": piece.text, "marked": piece.marked} for piece in pieces],
         "cut_before": cut_before,
         "cut_after": cut_after,
     }
+
+
+def label(row: AnyLabel) -> dict[str, Any]:
+    return {"id": row.id, "title": row.title, "colour": row.colour}
 
 
 def snoozed_until(row: AnyConversation) -> str | None:
@@ -124,6 +129,16 @@ def assignee_changed(row: Conversation, previous: User | None, by: Agent) -> dic
         "account_id": row.account_id,
         "assignee": person(row.assignee) if row.assignee else None,
         "previous_assignee": person(previous) if previous else None,
+        "changed_by": changed_by(by),
+        "version": row.version,
+    }
+
+
+def labels_changed(row: Conversation, by: Agent) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "labels": [label(each) for each in row.labels],
         "changed_by": changed_by(by),
         "version": row.version,
     }
@@ -165,6 +180,11 @@ def draft(row: Draft | None) -> dict[str, Any]:
     if row is None:
         return {"reply": "", "note": "", "version": 0}
     return {"reply": row.reply, "note": row.note, "version": row.version}
+
+
+def canned_reply(row: CannedReply) -> dict[str, Any]:
+    """Of answers only: no event has it."""
+    return {"id": row.id, "shortcut": row.shortcut, "content": row.content}
 
 
 def person(row: Principal) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """The database's tables, a file for each noun."""
 
 from .account import Account
+from .canned_reply import CannedReply
 from .contact import Contact
 from .conversation import Conversation
 from .draft import Draft
 from .inbox import Inbox
 from .inbox import InboxMember
+from .label import ConversationLabel
+from .label import Label
 from .membership import Membership
 from .message import Message
 from .notification import Notification
@@ -18,8 +21,10 @@ from .principal import Principal
 from .read_marker import ReadMarker
 from .session import UserSession
 from .snapshots import AnyConversation
+from .snapshots import AnyLabel
 from .snapshots import AnyMessage
 from .snapshots import ConversationSnapshot
+from .snapshots import LabelSnapshot
 from .snapshots import MessageSnapshot
 from .user import User
 
@@ -28,15 +33,20 @@ __all__ = [
     "Agent",
     "AgentIdentity",
     "AnyConversation",
+    "AnyLabel",
     "AnyMessage",
+    "CannedReply",
     "Contact",
     "Conversation",
+    "ConversationLabel",
     "ConversationSnapshot",
     "Customer",
     "CustomerIdentity",
     "Draft",
     "Inbox",
     "InboxMember",
+    "Label",
+    "LabelSnapshot",
     "Membership",
     "Message",
     "MessageSnapshot",

@@ -14,6 +14,8 @@ from rtapp.extensions import Model
 
 from .contact import Contact
 from .inbox import Inbox
+from .label import ConversationLabel
+from .label import Label
 from .message import Message
 from .types import Choice
 from .types import CreatedAt
@@ -96,6 +98,9 @@ class Conversation(Model):
     contact: Mapped[Contact] = relationship()
     assignee: Mapped[User | None] = relationship(foreign_keys=[assignee_id])
     snoozed_by: Mapped[User | None] = relationship(foreign_keys=[snoozed_by_id])
+    labels: Mapped[list[Label]] = relationship(
+        secondary=ConversationLabel.__table__, order_by=Label.folded, passive_deletes=True
+    )
     last_message: Mapped[Message | None] = relationship(
         foreign_keys=[last_message_id], post_update=True
     )

@@ -3,10 +3,12 @@
 Not mapped, because reading both back as objects costs as much as writing them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from .conversation import Conversation
+from .label import Label
 from .message import Message
 from .principal import Agent
 from .principal import Customer
@@ -28,6 +30,13 @@ class MessageSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelSnapshot:
+    id: int
+    title: str
+    colour: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationSnapshot:
     id: int
     account_id: int
@@ -42,7 +51,9 @@ class ConversationSnapshot:
     last_public_at: datetime
     waiting_since: datetime | None
     version: int
+    labels: Sequence[LabelSnapshot]
 
 
 AnyMessage = Message | MessageSnapshot
 AnyConversation = Conversation | ConversationSnapshot
+AnyLabel = Label | LabelSnapshot

@@ -1,8 +1,10 @@
 """The GET endpoints. Pages and JSON share their URLs; the Accept header selects the form."""
 
+from . import canned_reply
 from . import conversation
 from . import draft
 from . import health
+from . import label
 from . import login
 from . import me
 from . import message
@@ -13,5 +15,5 @@ from . import unread
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
-    unread.bp, health.bp, openapi.bp,
+    unread.bp, label.bp, canned_reply.bp, health.bp, openapi.bp,
 )  # fmt: skip

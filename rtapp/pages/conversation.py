@@ -46,7 +46,8 @@ def several(account_id: int) -> Response | str:
     if wants_html():
         return inbox.render(user, account_id, cursor, parameters, page)
     return jsonify(
-        conversations=inbox.rows(page),
+        conversations=[presenters.conversation(row) for row in page.conversations],
+        hits=inbox.hits(page),
         cursor=cursor,
         next_before=page.next_before,
     )

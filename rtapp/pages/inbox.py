@@ -42,6 +42,8 @@ from rtapp.text import isolated
 from rtapp.validation import OrNone
 from rtapp.validation import Text
 
+from . import canned_reply
+from .label import labels_of
 from .unread import unread_of
 
 # The page's scripts, preloaded together: the browser need not parse one to find the next.
@@ -64,6 +66,7 @@ class View(BaseModel):
     status: Literal["open", "pending", "snoozed", "resolved", "any"] | None = None
     assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
     inbox: Annotated[Viewed | None, OrNone] = None
+    label: Annotated[Viewed | None, OrNone] = None
     q: Annotated[Text, Field(max_length=QUERY_LIMIT)] | None = None
     sort: Literal["newest", "oldest", "waiting"] = "newest"
 
@@ -73,7 +76,7 @@ class View(BaseModel):
 
     @property
     def is_filtered(self) -> bool:
-        return self.status != "any" or self.sort == "waiting" or bool(self.assignee or self.inbox)
+        return self.status != "any" or self.sort == "waiting" or bool(self.assignee or self.inbox or self.label)
 
     def query(self, **changes: Any) -> str:
         """The query string of a page with this view and these changes; "" for the default view."""
@@ -124,12 +127,14 @@ def render(
         membership=membership,
         present=present_users(account_id),
         inboxes=inboxes,
+        account_labels=labels_of(account_id),
         cursor=cursor,
         now=clock.rfc3339(clock.now()),
         view=view,
         view_query=view.query(),
         nothing=nothing_in(view, membership, [inbox.id for inbox in inboxes]),
-        conversations=rows(page),
+        conversations=[presenters.conversation(row) for row in page.conversations],
+        hits=hits(page),
         older_conversations=older_conversations(account_id, view, page),
         unread=unread_of(user.id, account_id, listed),
         drafted=sorted(queries.drafts_of(user, listed)),
@@ -145,15 +150,17 @@ def render_thread(user: Agent, cursor: str, view: View, conversation: Conversati
         "thread_alone.html",
         account=db.session.get_one(Account, conversation.account_id),
         me=user,
+        membership=access.membership_in(user, conversation.account_id),
+        account_labels=labels_of(conversation.account_id),
         cursor=cursor,
         view_query=view.query(),
         **thread(user, conversation, view),
     )
 
 
-def rows(page: queries.ConversationPage) -> list[dict[str, Any]]:
-    """The rows of the list."""
-    return [presenters.listed(row, page.hits.get(row.id)) for row in page.conversations]
+def hits(page: queries.ConversationPage) -> dict[str, dict[str, Any]]:
+    """Conversation id → what a search found of it."""
+    return {str(id): presenters.hit(hit) for id, hit in page.hits.items()}
 
 
 def nothing_in(view: View, membership: Membership, inboxes: Sequence[int]) -> str:
@@ -211,6 +218,7 @@ def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any
         "edited": edited(user, conversation, shown.edit),
         "draft": presenters.draft(access.own_draft(user, conversation.id)),
         "in_hours": in_hours(),
+        "variables": variables(user, conversation),
     }
 
 
@@ -229,6 +237,24 @@ def seen_reply(conversation: Conversation, messages: Sequence[Message]) -> int |
         if row.message_type == "outgoing" and not row.private and not row.deleted
     )
     return max((id for id in replies if id <= read), default=None)
+
+
+def variables(user: Agent, conversation: Conversation) -> dict[str, str]:
+    """The values of a canned reply's variables; "" where nothing is known."""
+    contact = conversation.contact
+    values = (
+        contact.name,
+        first_name(contact.name),
+        contact.email or "",
+        user.name,
+        first_name(user.name),
+        str(conversation.id),
+    )
+    return dict(zip(canned_reply.VARIABLES, values, strict=True))
+
+
+def first_name(name: str) -> str:
+    return name.split()[0] if name.split() else ""
 
 
 def in_hours() -> dict[int, str]:

@@ -19,6 +19,7 @@ from rtapp.config import ID_LIMIT
 from rtapp.config import MAX_WAIT
 from rtapp.events import catalogue
 from rtapp.events.catalogue import CONVERSATION
+from rtapp.events.catalogue import LABEL
 from rtapp.events.catalogue import MESSAGE
 from rtapp.events.catalogue import NOTIFICATION
 from rtapp.events.catalogue import VIEWS
@@ -33,6 +34,7 @@ JSON, PROBLEM, STREAM, PAGE = (
 )  # fmt: skip
 REFUSALS = {"GET": (400, 401, 403, 404, 429, 503),
             "POST": (400, 401, 403, 404, 409, 413, 415, 422, 429)}  # fmt: skip
+CANNED_REPLY = {"id": int, "shortcut": str, "content": str}
 CURSOR = {"cursor": str}
 
 
@@ -54,7 +56,6 @@ HIT = {
     "field": str, "message_id": (int, None), "sender_name": (str, None),
     "excerpt": Each({"text": str, "marked": bool}), "cut_before": bool, "cut_after": bool,
 }  # fmt: skip
-LISTED = {**CONVERSATION, "hit": (HIT, None)}
 STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
 # An endpoint without an entry is described as answering 2XX.
 ANSWERS = {
@@ -64,15 +65,26 @@ ANSWERS = {
     "actions.type_": DONE,
     "actions.set_status": Answer((200,), CONVERSATION),
     "actions.set_assignee": Answer((200,), CONVERSATION),
+    "actions.change_labels": Answer((200,), CONVERSATION),
     "actions.read": DONE,
     "actions.set_draft": Answer((200,), {"version": int}),
     "actions.choose": Answer((200,), catalogue.EPHEMERAL["presence_update"][1]),
     "actions.create_conversation": Answer((201, 200), CONVERSATION),
     "actions.read_one": DONE,
     "actions.read_all": DONE,
-    "conversation.several": Answer(shape=page_of("conversations", LISTED)),
+    "conversation.several": Answer(
+        shape={**page_of("conversations", CONVERSATION), "hits": Each(HIT)}
+    ),
     "conversation.one": Answer(shape={"conversation": CONVERSATION, **CURSOR}),
     "draft.own": Answer(shape={"reply": str, "note": str, "version": int}),
+    "label.several": Answer(shape={"labels": Each(LABEL)}),
+    "label.create": Answer((201,), LABEL),
+    "label.change": Answer((200,), LABEL),
+    "label.remove": DONE,
+    "canned_reply.several": Answer(shape={"canned_replies": Each(CANNED_REPLY)}),
+    "canned_reply.create": Answer((201,), CANNED_REPLY),
+    "canned_reply.change": Answer((200,), CANNED_REPLY),
+    "canned_reply.remove": DONE,
     "message.several": Answer(shape=page_of("messages", MESSAGE)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),
     "presence.present": Answer(shape={**catalogue.EPHEMERAL["presence_update"][0], **CURSOR}),

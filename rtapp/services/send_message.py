@@ -18,9 +18,12 @@ from rtapp.models import AgentIdentity
 from rtapp.models import AnyMessage
 from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import ConversationLabel
 from rtapp.models import ConversationSnapshot
 from rtapp.models import Customer
 from rtapp.models import CustomerIdentity
+from rtapp.models import Label
+from rtapp.models import LabelSnapshot
 from rtapp.models import Message
 from rtapp.models import MessageSnapshot
 from rtapp.models import Principal
@@ -61,6 +64,12 @@ SNAPSHOT = (
     .join(Contact, Contact.id == Conversation.contact_id)
     .outerjoin(User, User.id == Conversation.assignee_id)
     .where(ROW)
+)
+LABELS = (
+    select(Label.id, Label.title, Label.colour)
+    .join(ConversationLabel, ConversationLabel.label_id == Label.id)
+    .where(ConversationLabel.conversation_id == bindparam("conversation"))
+    .order_by(Label.folded)
 )
 MAPPED = (
     select(Conversation)
@@ -146,7 +155,8 @@ def announce_of_agent(message: MessageSnapshot) -> None:
 
 
 def snapshot(message: MessageSnapshot) -> ConversationSnapshot:
-    row = execute(SNAPSHOT, {"conversation": message.conversation_id}).one()
+    of_it = {"conversation": message.conversation_id}
+    row = execute(SNAPSHOT, of_it).one()
     assignee = AgentIdentity(row.assignee_id, row.assignee_name) if row.assignee_id else None
     return ConversationSnapshot(
         id=message.conversation_id,
@@ -162,6 +172,7 @@ def snapshot(message: MessageSnapshot) -> ConversationSnapshot:
         last_public_at=row.last_public_at,
         waiting_since=row.waiting_since,
         version=row.version,
+        labels=[LabelSnapshot(*columns) for columns in execute(LABELS, of_it)],
     )
 
 

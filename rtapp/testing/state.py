@@ -70,6 +70,9 @@ class State:
     def _conversation_assignee_changed(self, data: dict[str, Any]) -> None:
         merge(self.conversations, {k: data[k] for k in ("id", "assignee", "version")})
 
+    def _conversation_labels_changed(self, data: dict[str, Any]) -> None:
+        merge(self.conversations, {k: data[k] for k in ("id", "labels", "version")})
+
     def _conversation_removed(self, data: dict[str, Any]) -> None:
         self.conversations.pop(data["id"], None)
 

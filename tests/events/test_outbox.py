@@ -293,7 +293,7 @@ def test_an_unknown_redis_error_makes_a_dead_letter_if_redis_accepts_other_accou
 
 CONVERSATION = {
     "id": 1, "account_id": 2, "inbox_id": 1, "status": "open",
-    "snoozed_until": None, "assignee": None,
+    "snoozed_until": None, "assignee": None, "labels": [],
     "contact": {"id": 1, "name": "Maria"}, "last_message": None,
     "last_activity_at": "2026-01-01T00:00:00.000Z", "last_public_at": "2026-01-01T00:00:00.000Z",
     "waiting_since": None, "version": 1,

@@ -9,8 +9,8 @@ import { wakeTime } from "../../static/js/inbox/snooze.js";
 
 // ---- which rows a view shows
 
-const everything = { status: "", assignee: "", inbox: "", q: "", sort: "newest", user: "7" };
-const row = { status: "open", assignee: "7", inbox: "1", isListed: false };
+const everything = { status: "", assignee: "", inbox: "", label: "", q: "", sort: "newest", user: "7" };
+const row = { status: "open", assignee: "7", inbox: "1", labels: "3 12", isListed: false };
 
 test("a row belongs to a view if status, assignee and inbox match", () => {
   assert.ok(belongs(row, everything));
@@ -22,6 +22,13 @@ test("a row belongs to a view if status, assignee and inbox match", () => {
   assert.ok(!belongs(row, { ...everything, inbox: "2" }));
   assert.ok(belongs({ ...row, assignee: "" }, { ...everything, assignee: "none" }));
   assert.ok(!belongs({ ...row, assignee: "" }, { ...everything, assignee: "me" }));
+});
+
+test("a row belongs to the view of each of its labels, and of no label whose number is part of one of theirs", () => {
+  assert.ok(belongs(row, { ...everything, label: "3" }));
+  assert.ok(belongs(row, { ...everything, label: "12" }));
+  assert.ok(!belongs(row, { ...everything, label: "1" }));
+  assert.ok(!belongs({ ...row, labels: "" }, { ...everything, label: "3" }));
 });
 
 test("a search keeps listed rows that match the rest of the view, and adds none", () => {

@@ -9,6 +9,7 @@ export const CALLBACKS = {
   "conversation.updated": "onConversationUpdated",
   "conversation.status_changed": "onConversationStatusChanged",
   "conversation.assignee_changed": "onConversationAssigneeChanged",
+  "conversation.labels_changed": "onConversationLabelsChanged",
   "conversation.removed": "onConversationRemoved",
   "conversation.read": "onConversationRead",
   "conversation.viewers": "onConversationViewers",

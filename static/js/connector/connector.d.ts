@@ -113,6 +113,7 @@ export interface Callbacks {
   onConversationUpdated?(conversation: Conversation, meta: Meta): void;
   onConversationStatusChanged?(change: StatusChanged, meta: Meta): void;
   onConversationAssigneeChanged?(change: AssigneeChanged, meta: Meta): void;
+  onConversationLabelsChanged?(change: LabelsChanged, meta: Meta): void;
   onConversationRemoved?(conversation: { id: number; account_id: number }, meta: Meta): void;
   onConversationRead?(read: ConversationRead, meta: Meta): void;
   onConversationViewers?(viewers: { conversation_id: number; viewers: Person[] }, meta: Meta): void;
@@ -168,6 +169,7 @@ export interface Conversation {
   snoozed_until: string | null;
   assignee: Person | null;
   contact: Person;
+  labels: Label[];
   last_message: { id: number; preview: string; sender_name: string; created_at: string } | null;
   last_activity_at: string;
   /** Of the last message that the customer sees: the order of lists. */
@@ -194,6 +196,21 @@ export interface AssigneeChanged {
   account_id: number;
   assignee: Person | null;
   previous_assignee: Person | null;
+  changed_by: Person;
+  version: number;
+}
+
+export interface Label {
+  id: number;
+  title: string;
+  /** The number of a hue, 0 to 7. */
+  colour: number;
+}
+
+export interface LabelsChanged {
+  id: number;
+  account_id: number;
+  labels: Label[];
   changed_by: Person;
   version: number;
 }

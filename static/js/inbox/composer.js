@@ -1,7 +1,9 @@
 /** @import { Composer, OpenConversation } from "./types" */
 
+import { startCompletion } from "./completion.js";
 import { byId, field, find } from "./dom.js";
-import { startMentions } from "./mentions.js";
+import { mentions } from "./mentions.js";
+import { shortcuts } from "./shortcuts.js";
 import { isBlank } from "./text.js";
 import { TypingNotifier } from "./typing.js";
 
@@ -40,7 +42,7 @@ export function startComposer(page, thread) {
   const toCustomer = text.placeholder;
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
   const typing = new TypingNotifier((data) => page.connector.perform(`conversation:${conversation}`, "typing", data).catch(() => {}));
-  const mentions = startMentions(text, () => draft.private);
+  const completion = startCompletion(text, [mentions(() => draft.private), shortcuts()]);
 
   // A text never changes its readers: switching changes the box.
   const draft = { reply: "", note: "", private: note.checked };
@@ -108,7 +110,7 @@ export function startComposer(page, thread) {
     if (!isBlank(text.value)) send();
   });
   text.addEventListener("keydown", (event) => {
-    if (mentions.takes(event) || !sends(event, touch.matches)) return;
+    if (completion.takes(event) || !sends(event, touch.matches)) return;
     event.preventDefault();
     form.requestSubmit();
   });

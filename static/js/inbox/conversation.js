@@ -2,6 +2,7 @@
 
 import { startComposer } from "./composer.js";
 import { byId } from "./dom.js";
+import { startLabels } from "./labels.js";
 import { startMessageActions } from "./message_actions.js";
 import { Outgoing } from "./outgoing.js";
 import { Reading } from "./reading.js";
@@ -26,5 +27,8 @@ export function startConversation(page) {
   const composer = startComposer(page, thread);
   const actions = startMessageActions(page, list, composer);
   startSnooze();
-  return { parts: [thread, actions, startSeen(list), outgoing, startTyping(page), scrolling, reading], composer };
+  return {
+    parts: [thread, actions, startLabels(page), startSeen(list), outgoing, startTyping(page), scrolling, reading],
+    composer,
+  };
 }

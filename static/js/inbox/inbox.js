@@ -8,7 +8,6 @@ import { Backoff } from "../connector/backoff.js";
 import { apply } from "../connector/turbo.js";
 import { setClock } from "./clock.js";
 import { startConversation } from "./conversation.js";
-import { startDialogs } from "./dialogs.js";
 import { byId, find, focus } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { startForms } from "./forms.js";
@@ -55,7 +54,7 @@ function start() {
   const page = createPage(indicator, session);
   parts.push(indicator, startTimes(), startPresence(page), startList(page), startViewers(page), startUnread());
   parts.push(startForms(page), startNotifications(page), page.drafts, page.unsent, startMarks(page));
-  startDialogs();
+  if (!("command" in HTMLButtonElement.prototype)) import("./on_demand/dialogs.js").then(({ startDialogs }) => startDialogs());
   startMenus();
   startSettings();
   streams = new Streams(page.connector);

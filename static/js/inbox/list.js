@@ -4,7 +4,7 @@ import { byId, children, find, findAll, focus } from "./dom.js";
 import { loadMore } from "./paging.js";
 
 /**
- * With `q`, listed rows stay or go by the rest of the view, and none is added: only the server can search.
+ * With `q`, rows stay or go by the rest of the view; none is added: only the server can search.
  *
  * @type {(row: Row, view: View) => boolean}
  */
@@ -13,6 +13,7 @@ export function belongs(row, view) {
   if (view.sort === "waiting" && !row.waiting) return false;
   if (view.status && row.status !== view.status) return false;
   if (view.inbox && row.inbox !== view.inbox) return false;
+  if (view.label && !row.labels?.split(" ").includes(view.label)) return false;
   if (view.assignee === "none") return row.assignee === "";
   return !view.assignee || row.assignee === (view.assignee === "me" ? view.user : view.assignee);
 }
@@ -36,7 +37,8 @@ export function startList(page) {
   const list = byId("conversations");
   const scroller = /** @type {HTMLElement} */ (list.closest(".list"));
   const view = {
-    status: page.viewStatus, assignee: page.viewAssignee, inbox: page.viewInbox, q: page.viewQ, sort: page.viewSort, user: page.user,
+    status: page.viewStatus, assignee: page.viewAssignee, inbox: page.viewInbox, label: page.viewLabel, q: page.viewQ,
+    sort: page.viewSort, user: page.user,
   };
   let isLoading = false;
 
@@ -46,8 +48,7 @@ export function startList(page) {
     delete row.dataset.listed;
     if (!belongs({ ...row.dataset, isListed }, view)) return remove(row);
     place(list, row, view.sort);
-    const hasMore = scroller.querySelector(":scope > .more") !== null;
-    if (hasMore && row === list.lastElementChild) remove(row); // its place is further down, not loaded
+    if (row === list.lastElementChild && scroller.querySelector(":scope > .more")) remove(row); // further down
   };
   /** @param {Document} loaded */
   const insert = (loaded) => {
@@ -60,12 +61,13 @@ export function startList(page) {
   };
 
   loadMore({ scroller, record: page.record, insert });
-  for (const select of findAll(scroller, ".search select")) {
-    select.addEventListener("change", () => /** @type {HTMLSelectElement} */ (select).form?.requestSubmit());
-  }
+  find(scroller, ".search").addEventListener("change", ({ target }) => {
+    if (target instanceof HTMLSelectElement) target.form?.requestSubmit();
+  });
   list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   return {
     refreshed: (loaded) => {
+      renewChoices(scroller, loaded);
       list.replaceChildren(...findAll(loaded, "#conversations > .row"));
       scroller.querySelector(":scope > .more")?.remove();
       scroller.append(...findAll(loaded, ".list > .more"));
@@ -93,10 +95,20 @@ export function startList(page) {
   };
 }
 
+/**
+ * The inboxes and labels to choose from, as they are now.
+ *
+ * @type {(scroller: HTMLElement, loaded: Document) => void}
+ */
+function renewChoices(scroller, loaded) {
+  findAll(scroller, ".search select").forEach((select) => select.remove());
+  find(scroller, ".search").append(...findAll(loaded, ".search select"));
+}
+
 /** @type {(row: HTMLElement, page: Page) => void} */
 function mark(row, { conversation, viewQuery }) {
   const link = find(row, "a");
-  if (!row.dataset.hit) link.search = viewQuery; // a hit's link leads to its message
+  if (!link.hash) link.search = viewQuery;
   if (row.dataset.conversation === conversation) link.setAttribute("aria-current", "page");
 }
 

@@ -4,11 +4,9 @@
 import { byId, children, closest, find } from "./dom.js";
 import { post } from "./forms.js";
 import { setting } from "./settings.js";
-import { plainText } from "./text.js";
 import { show } from "./unread.js";
 
-const LOCK = "rtapp visible"; // shared by the visible tabs
-const LOCK_DURATION = 10_000; // ms; hidden tabs are slow
+export const LOCK = "rtapp visible"; // shared by the visible tabs
 
 /** @type {(title: string, count: number) => string} */
 export function titled(title, count) {
@@ -65,7 +63,8 @@ export function startNotifications(page) {
       const news = arrived.filter((element) => element.matches(".notification:not([data-replayed])") && isUnread(element));
       if (news.length === 0) return;
       readInSight();
-      news.forEach(notifyOnce);
+      if (document.visibilityState === "visible" || !(setting("desktop") || setting("sound"))) return;
+      import("./on_demand/alerting.js").then(({ notifyOnce }) => news.forEach(notifyOnce)).catch(() => {});
     },
   };
 }
@@ -91,45 +90,4 @@ function holdLockWhileVisible() {
   addEventListener("pagehide", () => release());
   addEventListener("pageshow", ({ persisted }) => persisted && update());
   update();
-}
-
-/**
- * Notifies in one tab, if none is visible.
- *
- * @param {HTMLElement} item
- */
-async function notifyOnce(item) {
-  if (document.visibilityState === "visible" || !(setting("desktop") || setting("sound"))) return;
-  if (!navigator.locks) return notify(item);
-  const { held } = await navigator.locks.query();
-  if (held?.some(({ name }) => name === LOCK)) return;
-  navigator.locks.request(`rtapp ${item.id}`, { ifAvailable: true }, (lock) => {
-    if (lock === null) return undefined;
-    notify(item);
-    return new Promise((resolve) => setTimeout(resolve, LOCK_DURATION));
-  });
-}
-
-/** @param {HTMLElement} item */
-function notify(item) {
-  if (setting("sound")) beep();
-  if (!setting("desktop") || globalThis.Notification?.permission !== "granted") return;
-  const shown = new Notification(plainText(find(item, ".summary")), { tag: item.id });
-  shown.onclick = () => {
-    window.focus();
-    location.assign(find(item, "a").href);
-  };
-}
-
-function beep() {
-  const context = new AudioContext();
-  const tone = context.createOscillator();
-  const volume = context.createGain();
-  volume.gain.setValueAtTime(0.08, context.currentTime);
-  volume.gain.exponentialRampToValueAtTime(0.001, context.currentTime + 0.35);
-  tone.frequency.value = 660;
-  tone.connect(volume).connect(context.destination);
-  tone.start();
-  tone.stop(context.currentTime + 0.35);
-  tone.onended = () => context.close();
 }

@@ -17,6 +17,7 @@ export interface Page {
   readonly viewStatus: string;
   readonly viewAssignee: string;
   readonly viewInbox: string;
+  readonly viewLabel: string;
   readonly viewQ: string;
   readonly viewSort: string;
   /** The view as a query string. */
@@ -123,6 +124,7 @@ export interface View {
   status: string;
   assignee: string;
   inbox: string;
+  label: string;
   q: string;
   /** newest, oldest or waiting */
   sort: string;
@@ -139,6 +141,8 @@ export interface Row {
   status?: string;
   assignee?: string;
   inbox?: string;
+  /** The ids, with spaces between them. */
+  labels?: string;
   isListed: boolean;
 }
 
@@ -147,8 +151,33 @@ export interface Typist {
   private: boolean;
 }
 
-/** A mention before the caret: the position of its @, and the text after it. */
-export type Mention = { from: number; query: string } | null;
+/** What is being typed before the caret, to be completed: the position of its sign, and the text after it. */
+export type Typed = { from: number; query: string } | null;
+
+/** What can take the place of it. */
+export interface Option {
+  text: string;
+  /** What the list shows. */
+  shown(): (Node | string)[];
+  /** The places in the text that the user must fill in. */
+  missing?: { start: number; end: number }[];
+}
+
+/** Completes one kind of what is being typed. */
+export interface Source {
+  /** Names the list. */
+  label: string;
+  typed(text: string, caret: number): Typed;
+  find(query: string): Option[] | Promise<Option[]>;
+  /** Called once an option stands in the text, at `from`. */
+  inserted?(text: HTMLTextAreaElement, from: number, option: Option): void;
+}
+
+export interface CannedReply {
+  id: number;
+  shortcut: string;
+  content: string;
+}
 
 /** A time as text, in the locale's words. */
 export type Label = (date: Date, now?: Date, locale?: string) => string;
@@ -172,14 +201,16 @@ export interface UnsentMessage {
 export interface ElementsById {
   announcement: HTMLElement;
   "contact-read": HTMLDataElement;
+  completions: HTMLElement;
+  "composer-problem": HTMLElement;
   conversations: HTMLElement;
   "edit-message": HTMLTemplateElement;
   keys: HTMLElement;
   "keys-help": HTMLDialogElement;
   left: HTMLElement;
   kept: HTMLElement;
+  "label-choices": HTMLFormElement;
   live: HTMLElement;
-  mentions: HTMLElement;
   messages: HTMLElement | null;
   "new-messages": HTMLElement | null;
   "no-access": HTMLTemplateElement;

@@ -55,10 +55,10 @@ export function startVisits(page, show) {
     thread.ariaBusy = null;
     if (status === 0 || status >= 500) return page.alert("The conversation could not be opened: there is no answer from the server. Try again.");
     if (!loaded) return location.assign(url); // the server's page says why
-    if (isNew) history.pushState(null, "", url);
     shown = url.pathname + url.search;
+    if (isNew) history.pushState(null, "", shown);
     show(loaded);
-    if (location.hash) location.replace(location.hash); // pushState changes no :target
+    if (url.hash) location.replace(url.hash); // marks the message as `:target`, which pushState does not
   };
 
   document.addEventListener("click", (event) => {

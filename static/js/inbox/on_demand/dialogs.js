@@ -1,9 +1,8 @@
 /** Buttons that open and close dialogs, in browsers without invoker commands (HTML, "The button element", `command`). */
 
-import { byId, closest } from "./dom.js";
+import { byId, closest } from "../dom.js";
 
 export function startDialogs() {
-  if ("command" in HTMLButtonElement.prototype) return;
   document.addEventListener("click", (event) => {
     const button = closest(event, "button[commandfor]");
     if (!button) return;
