@@ -41,6 +41,7 @@ from .text import bdi
 from .text import closed
 from .text import initials
 from .text import isolated
+from .text import moments
 from .unread.notifier import UnreadNotifier
 from .validation import IdConverter
 from .validation import StrictJson
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         isolated=isolated,
         bdi=bdi,
         closed=closed,
+        moments=moments,
         markup=markup.markup,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

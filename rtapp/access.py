@@ -139,14 +139,28 @@ def message_for(user: Agent, message_id: int) -> Message:
     return found(db.session.scalar(MESSAGE, {"id": message_id, "viewer": user.id}))
 
 
-def may_change(user: Agent, message: Message) -> bool:
-    """Whether the user may edit and delete a message that they see: their own, or any as an
-    administrator of the account. Activity can't be changed."""
+def may_edit(user: Agent, message: Message) -> bool:
+    """Whether the user may edit a message that they see: their own, or as an administrator of the
+    account any agent's. Nobody rewrites a customer's words, or activity."""
+    return message.message_type == "outgoing" and may_delete(user, message)
+
+
+def may_delete(user: Agent, message: Message) -> bool:
+    """Whether the user may delete a message that they see: their own, or any as an administrator of
+    the account. Activity can't be deleted."""
     if message.message_type == "activity":
         return False
-    return message.user_id == user.id or (
-        membership_in(user, message.account_id).role == "administrator"
-    )
+    return message.user_id == user.id or is_administrator(user, message.account_id)
+
+
+def may_read_revisions(user: Agent, message: Message) -> bool:
+    """Whether the user may read the earlier texts of a message that they see."""
+    return is_administrator(user, message.account_id)
+
+
+def is_administrator(user: Agent, account_id: int) -> bool:
+    """Raises NotFound if the user is no member of the account."""
+    return membership_in(user, account_id).role == "administrator"
 
 
 def notification_for(user: Agent, notification_id: int) -> Notification:

@@ -33,6 +33,7 @@ from rtapp.models import ConversationLabel
 from rtapp.models import Draft
 from rtapp.models import Membership
 from rtapp.models import Message
+from rtapp.models import MessageRevision
 from rtapp.models import Notification
 from rtapp.search import Search
 from rtapp.search import parsed
@@ -82,6 +83,13 @@ class MessagePage(NamedTuple):
     messages: list[Message]
     next_before: int | None
     next_after: int | None = None
+
+
+class RevisionPage(NamedTuple):
+    """Newest first. `next_before` is the `before` of the next page, None on the last."""
+
+    revisions: list[MessageRevision]
+    next_before: int | None
 
 
 class NotificationPage(NamedTuple):
@@ -236,7 +244,11 @@ def messages(
     query = (
         select(Message)
         .where(Message.conversation_id == conversation.id)
-        .options(selectinload(Message.user), selectinload(Message.contact))
+        .options(
+            selectinload(Message.user),
+            selectinload(Message.contact),
+            selectinload(Message.edited_by),
+        )
         .limit(limit + 1)
     )
     if public:
@@ -263,6 +275,23 @@ def messages_around(
     older = messages(conversation, before=message_id + 1, limit=limit - limit // 2)
     newer = messages(conversation, after=message_id, limit=limit // 2)
     return MessagePage([*older.messages, *newer.messages], older.next_before, newer.next_after)
+
+
+def revisions(
+    message: Message, *, before: int | None = None, limit: int = PAGE_SIZE
+) -> RevisionPage:
+    """The newest earlier texts of a message, or those before a version."""
+    query = (
+        select(MessageRevision)
+        .where(MessageRevision.message_id == message.id)
+        .options(selectinload(MessageRevision.edited_by))
+        .order_by(MessageRevision.version.desc())
+        .limit(limit + 1)
+    )
+    if before is not None:
+        query = query.where(MessageRevision.version < before)
+    rows = list(db.session.scalars(query))
+    return RevisionPage(rows[:limit], rows[limit - 1].version if len(rows) > limit else None)
 
 
 def notifications(

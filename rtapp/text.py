@@ -7,6 +7,7 @@ static/js/inbox/text.js does the same in the browser.
 
 import re
 import unicodedata
+from datetime import datetime
 
 from markupsafe import Markup
 from markupsafe import escape
@@ -36,6 +37,10 @@ PARAGRAPH = re.compile(r"([\n\r\x1c-\x1e\x85\u2028\u2029])")
 DIRECTED = re.compile(
     "[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff"
     "\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+MOMENT_FORMAT = "%d %b %Y, %H:%M UTC"  # as activity has it; the names of months are English
+MOMENT = re.compile(
+    r"\b\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4}, \d\d:\d\d UTC"
 )
 
 
@@ -112,6 +117,21 @@ def bdi(text: str | None) -> Markup:
     controls (CSS Writing Modes 4, 2.4.3).
     """
     return Markup("<bdi>{}</bdi>").format(escape(closed(text or "")))
+
+
+def moments(text: str) -> Markup:
+    """The text with its moments, such as "26 Nov 2026, 09:00 UTC", as HTML elements `time`, which
+    the page shows in the user's zone. A day that is none stays text."""
+    shown, end = Markup(), 0
+    for match in MOMENT.finditer(text):
+        try:
+            moment = datetime.strptime(match[0], MOMENT_FORMAT)
+        except ValueError:
+            continue
+        element = Markup('<time datetime="{}Z" data-show="moment">{}</time>')
+        shown += escape(text[end : match.start()]) + element.format(moment.isoformat(), match[0])
+        end = match.end()
+    return shown + escape(text[end:])
 
 
 def closed(text: str) -> str:

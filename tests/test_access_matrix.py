@@ -84,6 +84,8 @@ ROWS = (
         "/conversations/1/draft",                     "200 200 200 404 404 401 403"),
     Row("GET /accounts/<id:account_id>/conversations",
         "/accounts/1/conversations",                  "200 200 200 200 404 401 403"),
+    Row("GET /messages/<id:message_id>/revisions",
+        "/messages/2/revisions",                      "200 403 403 404 404 401 403"),
     Row("GET /accounts/<id:account_id>/notifications",
         "/accounts/1/notifications",                  "200 200 200 200 404 401 403"),
     Row("GET /accounts/<id:account_id>/presence",

@@ -11,6 +11,7 @@ from rtapp.text import bdi
 from rtapp.text import initials
 from rtapp.text import is_blank
 from rtapp.text import isolated
+from rtapp.text import moments
 
 BLANK = {
     "nothing": "",
@@ -107,3 +108,19 @@ def test_an_element_isolates_a_text_of_which_nothing_reaches_beyond_it(name):
 
 def test_markup_in_an_isolated_text_is_escaped():
     assert bdi("<b>\u2069&") == "<bdi>&lt;b&gt;&amp;</bdi>"
+
+
+def test_a_moment_in_an_activity_is_shown_in_the_users_zone():
+    text = "Ada snoozed this until 3 Dec 2026, 09:05 UTC"
+    element = (
+        '<time datetime="2026-12-03T09:05:00Z" data-show="moment">3 Dec 2026, 09:05 UTC</time>'
+    )
+    assert moments(text) == f"Ada snoozed this until {element}"
+
+
+@pytest.mark.parametrize(
+    "text", ["31 Feb 2026, 09:05 UTC", "3 Dec 2026", "at 09:05 UTC", "<b>x</b>"]
+)
+def test_what_is_no_moment_stays_text(text):
+    assert moments(text).unescape() == text
+    assert "<" not in moments(text)

@@ -17,7 +17,6 @@ from rtapp.events import customer_presenters
 from rtapp.events import presenters
 from rtapp.models import AnyMessage
 from rtapp.models import Customer
-from rtapp.models import Message
 from rtapp.models import Principal
 from rtapp.services.delete_message import delete_message
 from rtapp.services.edit_message import edit_message
@@ -74,26 +73,27 @@ def create_message(conversation_id: int) -> Response:
 
 @bp.post("/messages/<id:message_id>")
 def change_message(message_id: int) -> Response:
-    message = changeable_message(message_id)
+    user = auth.signed_in()
+    message = access.message_for(user, message_id)
+    if not access.may_edit(user, message):
+        raise Forbidden(
+            "Only its author or an administrator may edit this, and nobody may rewrite a "
+            "customer's words or activity."
+        )
     edit = validation.body(Edit)
-    edit_message(message, edit.content, version=edit.version)
+    edit_message(user, message, edit.content, version=edit.version)
     return answer(presenters.message(message), 200, thread_page(message.conversation_id))
 
 
 @bp.post("/messages/<id:message_id>/delete")
 def remove_message(message_id: int) -> Response:
-    message = changeable_message(message_id)
+    user = auth.signed_in()
+    message = access.message_for(user, message_id)
+    if not access.may_delete(user, message):
+        raise Forbidden("Only its author or an administrator may delete this, and never activity.")
     deletion = validation.body(Deletion)
     delete_message(message, version=deletion.version)
     return done(thread_page(message.conversation_id))
-
-
-def changeable_message(message_id: int) -> Message:
-    user = auth.signed_in()
-    message = access.message_for(user, message_id)
-    if not access.may_change(user, message):
-        raise Forbidden("Only its author or an administrator may change this, and never activity.")
-    return message
 
 
 def presented(message: AnyMessage, principal: Principal) -> Mapping[str, Any]:

@@ -33,6 +33,8 @@ MESSAGE = {
     "client_id": (str, None),
     "created_at": str,
     "updated_at": str,
+    "edited_at": (str, None),
+    "edited_by": (PERSON, None),
     "version": int,
 }
 CONVERSATION = {

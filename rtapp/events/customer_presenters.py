@@ -37,6 +37,8 @@ def message(row: AnyMessage) -> dict[str, Any]:
         "client_id": row.client_id if isinstance(row.sender, Customer) else None,
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
+        "edited_at": rfc3339(row.edited_at) if row.edited_at else None,
+        "edited_by": None,
         "version": row.version,
     }
 

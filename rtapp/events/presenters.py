@@ -20,6 +20,7 @@ from rtapp.models import CannedReply
 from rtapp.models import Conversation
 from rtapp.models import Draft
 from rtapp.models import Message
+from rtapp.models import MessageRevision
 from rtapp.models import Notification
 from rtapp.models import Principal
 from rtapp.models import User
@@ -49,7 +50,19 @@ def message(row: AnyMessage) -> dict[str, Any]:
         "client_id": row.client_id,
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
+        "edited_at": rfc3339(row.edited_at) if row.edited_at else None,
+        "edited_by": person(row.edited_by) if row.edited_by else None,
         "version": row.version,
+    }
+
+
+def revision(row: MessageRevision) -> dict[str, Any]:
+    """An earlier text, and the edit that replaced it."""
+    return {
+        "version": row.version,
+        "content": row.content,
+        "edited_at": rfc3339(row.edited_at),
+        "edited_by": person(row.edited_by),
     }
 
 

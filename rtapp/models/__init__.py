@@ -11,6 +11,7 @@ from .label import ConversationLabel
 from .label import Label
 from .membership import Membership
 from .message import Message
+from .message_revision import MessageRevision
 from .notification import Notification
 from .outbox import OutboxEvent
 from .principal import Agent
@@ -49,6 +50,7 @@ __all__ = [
     "LabelSnapshot",
     "Membership",
     "Message",
+    "MessageRevision",
     "MessageSnapshot",
     "Notification",
     "OutboxEvent",

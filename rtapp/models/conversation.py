@@ -59,6 +59,8 @@ class Conversation(Model):
     services/waiting.py.
     `snoozed_by` is set while it is snoozed, `snoozed_until` too if it reopens at that time.
     `contact_read_id` is the read marker of the contact.
+    `status_version` is the version with which the status last changed, and so on; `asked_version`
+    that with which the contact last wrote. See services/conversation_lock.py.
     """
 
     __tablename__ = "conversations"
@@ -93,6 +95,10 @@ class Conversation(Model):
     last_public_at: Mapped[Moment] = mapped_column(default=clock.now)
     waiting_since: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     version: Mapped[Version]
+    status_version: Mapped[Version]
+    assignee_version: Mapped[Version]
+    labels_version: Mapped[Version]
+    asked_version: Mapped[Version]
 
     inbox: Mapped[Inbox] = relationship()
     contact: Mapped[Contact] = relationship()

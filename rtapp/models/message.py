@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from sqlalchemy import ForeignKey
 from sqlalchemy import Index
 from sqlalchemy import String
@@ -16,6 +18,7 @@ from .types import Choice
 from .types import CreatedAt
 from .types import Id
 from .types import UpdatedAt
+from .types import UtcDateTime
 from .types import Version
 from .user import User
 
@@ -26,6 +29,9 @@ class Message(Searched, Model):
     Exactly one of `user` and `contact`, the sender, is set. `client_id` is an id that the client
     chose; it identifies a retried request, and `request_digest` shows whether that one is the same:
     see services/repetition.py. A deleted message keeps its row, without content.
+
+    `edited_at` is the time of the last edit. `edited_by` is None for an edit by a version of rtapp
+    that did not keep it.
     """
 
     SEARCHED = ("content",)
@@ -50,10 +56,13 @@ class Message(Searched, Model):
     deleted: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    edited_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    edited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
     version: Mapped[Version]
 
-    user: Mapped[User | None] = relationship()
+    user: Mapped[User | None] = relationship(foreign_keys=[user_id])
     contact: Mapped[Contact | None] = relationship()
+    edited_by: Mapped[User | None] = relationship(foreign_keys=[edited_by_id])
 
     @property
     def sender(self) -> User | Contact:

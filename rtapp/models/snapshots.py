@@ -27,6 +27,8 @@ class MessageSnapshot:
     created_at: datetime
     updated_at: datetime
     version: int
+    edited_at: None = None
+    edited_by: None = None
 
 
 @dataclass(frozen=True, slots=True)

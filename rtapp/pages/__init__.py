@@ -11,9 +11,10 @@ from . import message
 from . import notification
 from . import openapi
 from . import presence
+from . import revision
 from . import unread
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
-    unread.bp, label.bp, canned_reply.bp, health.bp, openapi.bp,
+    revision.bp, unread.bp, label.bp, canned_reply.bp, health.bp, openapi.bp,
 )  # fmt: skip

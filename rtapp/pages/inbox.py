@@ -75,8 +75,13 @@ class View(BaseModel):
         return self.model_copy(update={"status": self.status or default_status(self.q)})
 
     @property
+    def has_default_status(self) -> bool:
+        return self.status == default_status(self.q)
+
+    @property
     def is_filtered(self) -> bool:
-        return self.status != "any" or self.sort == "waiting" or bool(self.assignee or self.inbox or self.label)
+        narrowed = bool(self.assignee or self.inbox or self.label)
+        return narrowed or self.status != "any" or self.sort == "waiting"
 
     def query(self, **changes: Any) -> str:
         """The query string of a page with this view and these changes; "" for the default view."""
@@ -263,12 +268,12 @@ def in_hours() -> dict[int, str]:
 
 
 def edited(user: Agent, conversation: Conversation, message_id: int | None) -> Message | None:
-    """The message to edit, if it is in this conversation and the user may change it."""
+    """The message to edit or delete, if it is in this conversation and the user may delete it."""
     if message_id is None:
         return None
     message = access.message_for(user, message_id)
     here = message.conversation_id == conversation.id and not message.deleted
-    return message if here and access.may_change(user, message) else None
+    return message if here and access.may_delete(user, message) else None
 
 
 def read_up_to(user: Agent, conversation: Conversation) -> int:

@@ -50,6 +50,7 @@ def page_of(name: str, shape: Any) -> dict[str, Any]:
     return {name: Each(shape), "next_before": (object, None), **CURSOR}
 
 
+REVISION = {"version": int, "content": str, "edited_at": str, "edited_by": catalogue.PERSON}
 ME = {"id": int, "name": str, "email": str, "memberships": Each(
     {"account_id": int, "role": str, "sees": str, "status": str})}  # fmt: skip
 HIT = {
@@ -86,6 +87,7 @@ ANSWERS = {
     "canned_reply.change": Answer((200,), CANNED_REPLY),
     "canned_reply.remove": DONE,
     "message.several": Answer(shape=page_of("messages", MESSAGE)),
+    "revision.several": Answer(shape=page_of("revisions", REVISION)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),
     "presence.present": Answer(shape={**catalogue.EPHEMERAL["presence_update"][0], **CURSOR}),
     "unread.numbers": Answer(shape={"conversations": Each(int), "views": VIEWS, **CURSOR}),

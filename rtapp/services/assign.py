@@ -4,7 +4,6 @@ from rtapp import access
 from rtapp.errors import Unprocessable
 from rtapp.events import announce
 from rtapp.events import control
-from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import Notification
@@ -12,7 +11,7 @@ from rtapp.models import User
 from rtapp.text import isolated
 
 from .conversation_lock import lock
-from .conversation_lock import refuse_stale
+from .conversation_lock import refuse_unaware
 from .conversation_lock import touch
 from .conversation_lock import unlock
 from .notify import notify
@@ -26,18 +25,21 @@ def assign(
 
     A previous assignee who no longer sees the conversation gets `conversation.removed`, and their
     streams of it are closed. Raises Unprocessable if the new assignee would not see it, Conflict if
-    `version` is not the present one.
+    the assignee has changed since `version`.
     """
     lock(conversation)
     if conversation.assignee_id == assignee_id:
         unlock()
         return
-    refuse_stale(conversation, version, presenters.conversation)
+    refuse_unaware(
+        conversation, version, conversation.assignee_version, assignee_words(conversation)
+    )
     assignee = required_assignee(assignee_id, conversation) if assignee_id is not None else None
     previous = conversation.assignee
     regained = assignee is not None and regains_notifications(assignee, conversation)
     conversation.assignee = assignee
     touch(conversation)
+    conversation.assignee_version = conversation.version
     db.session.flush()  # the access rules below are queries
     announce.assignee_changed(conversation, previous, user)
     activity = write_activity(conversation, user, activity_text(user, assignee))
@@ -51,6 +53,12 @@ def assign(
     if assignee is not None and assignee.id != user.id:
         notify(assignee.id, "assignment", conversation, activity)
     db.session.commit()
+
+
+def assignee_words(conversation: Conversation) -> str:
+    assignee = conversation.assignee
+    done = f"assigned to {isolated(assignee.name)}" if assignee is not None else "unassigned"
+    return f"This was {done} meanwhile. Look at it and decide again."
 
 
 def required_assignee(user_id: int, conversation: Conversation) -> User:

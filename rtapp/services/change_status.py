@@ -1,7 +1,6 @@
 from datetime import datetime
 
 from rtapp.events import announce
-from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import Conversation
@@ -10,12 +9,13 @@ from rtapp.text import isolated
 
 from . import waiting
 from .conversation_lock import lock
-from .conversation_lock import refuse_stale
+from .conversation_lock import refuse_unaware
 from .conversation_lock import touch
 from .conversation_lock import unlock
 from .write_activity import write_activity
 
 ACTIVITY = {"open": "reopened this", "pending": "set this to pending", "resolved": "resolved this"}
+WRITTEN = "The customer has written meanwhile. Read it and decide again."
 
 
 def change_status(
@@ -29,13 +29,16 @@ def change_status(
     """Set the conversation's status. An unchanged value publishes nothing.
 
     `snoozed_until` (for snoozed only) is the time at which it reopens; without it, it stays snoozed
-    until the customer writes. Raises Conflict if `version` is not the present one.
+    until the customer writes. Raises Conflict if the status has changed since `version`, or if the
+    customer has written since and would be overlooked: in any status but open.
     """
     lock(conversation)
     if (conversation.status, conversation.snoozed_until) == (status, snoozed_until):
         unlock()
         return
-    refuse_stale(conversation, version, presenters.conversation)
+    refuse_unaware(conversation, version, conversation.status_version, status_words(conversation))
+    if status != "open":
+        refuse_unaware(conversation, version, conversation.asked_version, WRITTEN)
     activity = activity_text(user, status, snoozed_until)
     set_status(conversation, status, user, activity, snoozed_until)
     announce.conversation_updated(conversation)
@@ -66,8 +69,15 @@ def set_status(
     elif previous == "resolved" and isinstance(by, Agent):
         waiting.restore_wait(conversation)
     touch(conversation)
+    conversation.status_version = conversation.version
     announce.status_changed(conversation, previous, by)
     write_activity(conversation, by, activity)
+
+
+def status_words(conversation: Conversation) -> str:
+    return (
+        f"The status was changed to {conversation.status} meanwhile. Look at it and decide again."
+    )
 
 
 def activity_text(user: Agent, status: str, until: datetime | None) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from rtapp import clock
 from rtapp.errors import Conflict
+from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Conversation
 
@@ -35,6 +36,20 @@ def touch(conversation: Conversation) -> None:
     """Increment the version, and note the activity. Lists do not move it."""
     conversation.version += 1
     conversation.last_activity_at = clock.now()
+
+
+def refuse_unaware(
+    conversation: Conversation, version: int | None, changed: int, detail: str
+) -> None:
+    """Raises Conflict, with the sentence `detail`, if the client's `version` is older than
+    `changed`: the version with which what matters to its request has last changed.
+
+    The version grows with every message and change. Most of them are no reason to ask again, so
+    the version as a whole is not compared. None asks for no comparison. A version that the
+    conversation has not reached is refused too.
+    """
+    if version is not None and not changed <= version <= conversation.version:
+        raise Conflict(detail, current=presenters.conversation(conversation))
 
 
 def refuse_stale(

@@ -1,3 +1,4 @@
+from sqlalchemy import delete
 from sqlalchemy.orm.attributes import flag_modified
 
 from rtapp.events import announce
@@ -5,6 +6,7 @@ from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import Message
+from rtapp.models import MessageRevision
 
 from .conversation_lock import lock
 from .conversation_lock import refuse_stale
@@ -12,7 +14,7 @@ from .conversation_lock import unlock
 
 
 def delete_message(message: Message, *, version: int | None = None) -> None:
-    """Remove a message's content. The row keeps its place, in lists too.
+    """Remove a message's content and its earlier texts. The row keeps its place, in lists too.
 
     Deleting it again publishes nothing. Raises Conflict if `version` is not the present one.
     """
@@ -23,6 +25,7 @@ def delete_message(message: Message, *, version: int | None = None) -> None:
         unlock()
         return
     refuse_stale(message, version, presenters.message)
+    db.session.execute(delete(MessageRevision).where(MessageRevision.message_id == message.id))
     message.content = ""
     message.deleted = True
     message.version += 1

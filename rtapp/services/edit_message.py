@@ -5,14 +5,18 @@ from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import Message
+from rtapp.models import MessageRevision
+from rtapp.models import User
 
 from .conversation_lock import lock
 from .conversation_lock import refuse_stale
 from .conversation_lock import unlock
 
 
-def edit_message(message: Message, content: str, *, version: int | None = None) -> None:
-    """Replace a message's content. The same content publishes nothing.
+def edit_message(
+    editor: User, message: Message, content: str, *, version: int | None = None
+) -> None:
+    """Replace a message's content, and keep the earlier one. The same content publishes nothing.
 
     Raises Conflict if the message was deleted, or if `version` is not the present one.
     """
@@ -25,8 +29,19 @@ def edit_message(message: Message, content: str, *, version: int | None = None) 
         unlock()
         return
     refuse_stale(message, version, presenters.message)
+    now = clock.now()
+    db.session.add(
+        MessageRevision(
+            message_id=message.id,
+            version=message.version,
+            content=message.content,
+            edited_by=editor,
+            edited_at=now,
+        )
+    )
     message.content = content
-    message.updated_at = clock.now()
+    message.updated_at = message.edited_at = now
+    message.edited_by = editor
     message.version += 1
     announce.message_updated(conversation, message)
     if conversation.last_message_id == message.id:

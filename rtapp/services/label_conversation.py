@@ -5,7 +5,6 @@ from sqlalchemy import select
 from rtapp.config import LABELS_PER_CONVERSATION
 from rtapp.errors import Unprocessable
 from rtapp.events import announce
-from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import Conversation
@@ -13,10 +12,12 @@ from rtapp.models import Label
 from rtapp.text import isolated
 
 from .conversation_lock import lock
-from .conversation_lock import refuse_stale
+from .conversation_lock import refuse_unaware
 from .conversation_lock import touch
 from .conversation_lock import unlock
 from .write_activity import write_activity
+
+CHANGED = "The labels were changed meanwhile. Look at them and decide again."
 
 
 def set_labels(
@@ -25,7 +26,7 @@ def set_labels(
     """Make these the conversation's labels. The same ones publish nothing.
 
     Raises Unprocessable for a label that the account does not have and for more than
-    LABELS_PER_CONVERSATION, Conflict if `version` is not the present one.
+    LABELS_PER_CONVERSATION, Conflict if the labels have changed since `version`.
     """
     lock(conversation)
     replace(user, conversation, labels_of(conversation.account_id, ids, "labels"), version)
@@ -77,7 +78,7 @@ def replace(
     if labels == previous:
         unlock()
         return
-    refuse_stale(conversation, version, presenters.conversation)
+    refuse_unaware(conversation, version, conversation.labels_version, CHANGED)
     if len(labels) > LABELS_PER_CONVERSATION:
         most = f"must be at most {LABELS_PER_CONVERSATION}"
         raise Unprocessable(
@@ -85,6 +86,7 @@ def replace(
         )
     conversation.labels = in_order(labels)
     touch(conversation)
+    conversation.labels_version = conversation.version
     db.session.flush()
     announce.labels_changed(conversation, user)
     write_activity(conversation, user, activity_text(user, labels - previous, previous - labels))

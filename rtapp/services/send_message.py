@@ -40,11 +40,12 @@ from .repetition import refuse_another
 # Built once, because building a statement costs more than running it. On the tables, because the
 # flush of a mapped row costs several times as much.
 ROW = Conversation.id == bindparam("conversation")
+NEXT = Conversation.version + 1
 NOTE, REPLY, QUESTION = (
     update(Conversation.__table__)
     .where(ROW)
-    .values(version=Conversation.version + 1, last_activity_at=waiting.NOW, **columns)
-    for columns in (waiting.NOTED, waiting.REPLIED, waiting.ASKED)
+    .values(version=NEXT, last_activity_at=waiting.NOW, **columns)
+    for columns in (waiting.NOTED, waiting.REPLIED, {**waiting.ASKED, "asked_version": NEXT})
 )
 INSERT = insert(Message.__table__).returning(Message.id)
 SHOW_LAST = update(Conversation.__table__).where(ROW).values(last_message_id=bindparam("message"))

@@ -84,8 +84,10 @@ def test_an_edit_is_published_to_every_recipient_of_the_message(
         "content": "as it is now",
         "version": message["version"] + 1,
         "updated_at": answer.json["updated_at"],
+        "edited_at": answer.json["updated_at"],
+        "edited_by": {"id": kevin.id, "name": "Kevin"},
     }
-    assert data == answer.json
+    assert data == {**answer.json, "edited_by": None}
     assert received[ada] == ["message.updated", *(["conversation.updated"] if last else [])]
     assert received[grace] == []
     preview = ada.get("/conversations/1").json["conversation"]["last_message"]["preview"]
@@ -119,12 +121,13 @@ def test_a_deleted_message_keeps_its_position_and_loses_its_content(app, ada, ke
     assert "This message was deleted." in ada.page("/conversations/1").get_data(as_text=True)
 
 
-def test_an_administrator_edits_and_deletes_messages_of_others(ada, kevin, maria):
-    for message in (own(kevin), own(maria)):
-        answer = ada.post(f"/messages/{message['id']}", {"content": "moderated"})
-        assert (answer.status_code, answer.json["content"]) == (200, "moderated")
-        assert answer.json["sender"] == message["sender"]
-        assert ada.post(f"/messages/{message['id']}/delete").status_code == 204
+@pytest.mark.parametrize("private", [False, True], ids=["a reply", "a note"])
+def test_an_administrator_edits_and_deletes_messages_of_other_agents(ada, kevin, private):
+    message = own(kevin, private=private)
+    answer = ada.post(f"/messages/{message['id']}", {"content": "moderated"})
+    assert (answer.status_code, answer.json["content"]) == (200, "moderated")
+    assert answer.json["sender"] == message["sender"]
+    assert ada.post(f"/messages/{message['id']}/delete").status_code == 204
 
 
 def test_a_repeated_edit_or_deletion_changes_and_publishes_nothing(app, ada):

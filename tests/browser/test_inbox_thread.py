@@ -1,5 +1,7 @@
 """The thread and its composer: sending, editing, drafts, and the scroll position."""
 
+import re
+
 from playwright.sync_api import Page
 from playwright.sync_api import Route
 from playwright.sync_api import expect
@@ -78,6 +80,27 @@ def test_edits_and_deletions_show_in_other_windows_and_are_offered_for_own_messa
     expect(gone).not_to_contain_text("edited")
     customers = kevin.locator("#messages > [data-type=incoming]").first
     expect(customers.locator(".change")).to_be_hidden()
+
+
+def test_an_edit_by_another_shows_its_author_and_time_and_its_earlier_text_to_administrators(
+    window, writer
+):
+    said = writer.say(4, "Nine days")
+    ada, kevin = (
+        live(window("ada", BLANK), "/conversations/4"),
+        live(window("kevin", BLANK), "/conversations/4"),
+    )
+    act(ada, f"/messages/{said}", content="Six days")
+    for page in (ada, kevin):
+        edited = page.locator(f"#message-{said} .edited")
+        expect(edited).to_contain_text("edited by Ada")
+        expect(edited.locator("time")).to_have_attribute("title", re.compile(r"\d{4}"))
+    expect(kevin.locator(f"#message-{said} .earlier")).to_be_hidden()
+    ada.locator(f"#message-{said} .earlier").click()
+    ada.wait_for_url(f"**/messages/{said}/revisions")
+    expect(ada.locator("main")).to_contain_text("Nine days")
+    ada.get_by_role("link", name="Back to the message").click()
+    expect(ada.locator(f"#message-{said}")).to_contain_text("Six days")
 
 
 def test_a_message_can_be_edited_without_javascript(window):

@@ -245,7 +245,8 @@ def message_of(content: str) -> Message:
         "id": 1, "conversation_id": 1, "account_id": 1, "message_type": "outgoing",
         "private": False, "content": content,
         "sender": {"type": "user", "id": 1, "name": "Ada"}, "client_id": None,
-        "created_at": "2026-11-23T12:00:00Z", "updated_at": "2026-11-23T12:00:00Z", "version": 1,
+        "created_at": "2026-11-23T12:00:00Z", "updated_at": "2026-11-23T12:00:00Z",
+        "edited_at": None, "edited_by": None, "version": 1,
     }  # fmt: skip
     envelope = {
         "event": "message.created",

@@ -22,7 +22,7 @@ MARKUP = (
     "<img src=x onerror=a()><script>a()</script>{{7*7}}"
 )
 TIMES = {
-    "created_at", "updated_at", "last_activity_at", "last_public_at", "waiting_since",
+    "created_at", "updated_at", "edited_at", "last_activity_at", "last_public_at", "waiting_since",
     "snoozed_until",
 }  # fmt: skip
 ENUM_VALUES = {"kind": "mention", "message_type": "incoming", "type": "user", "status": "open"}

@@ -149,6 +149,9 @@ export interface Message {
   client_id: string | null;
   created_at: string;
   updated_at: string;
+  edited_at: string | null;
+  /** null, with `edited_at`, if it is not known or not public. */
+  edited_by: Person | null;
   version: number;
   /** The content was too long for an event: fetch the message. */
   truncated?: true;
