@@ -276,7 +276,7 @@ def link_of(match: re.Match[str]) -> Link | None:
         href = address(f"mailto:{shown}")
     else:
         shown = without_end(shown)
-        href = address(shown if "://" in shown else f"https://{shown}")
+        href = address(f"https://{shown}" if shown[0] in "wW" else shown)
     return Link(match.start(), match.start() + len(shown), shown, href) if href else None
 
 
@@ -302,8 +302,8 @@ def address(shown: str) -> str | None:
         parts = urlsplit(href)
     except ValueError:
         return None
-    is_plain = parts.scheme == "mailto" or (parts.hostname and "@" not in parts.netloc)
-    return href if is_plain else None
+    is_web = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    return href if is_web or parts.scheme == "mailto" else None
 
 
 def without_end(shown: str) -> str:
