@@ -80,11 +80,8 @@ class View(BaseModel):
 
     @property
     def is_filtered(self) -> bool:
-        return (
-            self.status != "any"
-            or self.sort == "waiting"
-            or bool(self.assignee or self.inbox or self.label)
-        )
+        narrowed = bool(self.assignee or self.inbox or self.label)
+        return narrowed or self.status != "any" or self.sort == "waiting"
 
     def query(self, **changes: Any) -> str:
         """The query string of a page with this view and these changes; "" for the default view."""

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from .page import BLANK
 from .page import live
 
 
@@ -82,3 +83,25 @@ def test_a_row_far_down_is_opened_and_left_without_losing_the_place(window, many
     assert rows(kevin) == loaded
     kevin.reload()
     expect(kevin.locator("#messages")).to_contain_text("Question 5")
+
+
+def test_the_list_does_not_move_under_the_pointer_and_is_in_order_once_it_leaves(window, ada):
+    kevin = live(window("kevin", BLANK), "/accounts/1/conversations?status=any")
+    first = kevin.locator("#conversations > .row").first.get_attribute("id")
+    row = kevin.locator("#conversations > .row").nth(2)
+    id = row.get_attribute("id") or ""
+    under = kevin.locator(f"#{id}")
+    under.hover()
+    before = under.bounding_box()
+    last = kevin.locator("#conversations > .row").nth(3).get_attribute("id") or ""
+    ada.say(int(last.removeprefix("conversation-")), "From below to the top")
+    expect(kevin.locator("#conversations > .row").first).to_have_id(last)
+    assert under.bounding_box() == before
+    ada.say(int(id.removeprefix("conversation-")), "The one under the pointer")
+    expect(under).to_contain_text("The one under the pointer")
+    assert under.bounding_box() == before
+    expect(kevin.locator("#rows-above")).to_be_visible()
+    kevin.mouse.move(900, 400)
+    expect(kevin.locator("#conversations > .row").first).to_have_id(id)
+    kevin.locator("#rows-above").click()
+    expect(kevin.locator(f"#{first}")).to_be_in_viewport()

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Cached, filled, matchingReplies } from "../../static/js/inbox/on_demand/canned_replies.js";
-import { shortcutAt } from "../../static/js/inbox/shortcuts.js";
+import { shortcutAt } from "../../static/js/inbox/on_demand/shortcuts.js";
 
 test("a shortcut is the text between a slash and the caret, at the beginning or after white space", () => {
   assert.deepEqual(shortcutAt("/", 1), { from: 0, query: "" });

@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { serverNow, setClock } from "../../static/js/inbox/clock.js";
 import { recentLabel } from "../../static/js/inbox/times.js";
-import { wakeTime } from "../../static/js/inbox/snooze.js";
+import { wakeTime } from "../../static/js/inbox/on_demand/snooze.js";
 
 const HOUR = 3_600_000;
 const ago = (ms) => new Date(Date.now() - ms);

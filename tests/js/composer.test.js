@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { roomLeft, sends } from "../../static/js/inbox/composer.js";
-import { matching, mentionAt } from "../../static/js/inbox/mentions.js";
+import { matching, mentionAt } from "../../static/js/inbox/on_demand/mentions.js";
 import { TypingNotifier, typingLine } from "../../static/js/inbox/typing.js";
 
 test("Enter sends the message", () => {

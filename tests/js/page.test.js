@@ -5,7 +5,7 @@ import { detail } from "../../static/js/inbox/indicator.js";
 import { commandOf } from "../../static/js/inbox/keys.js";
 import { belongs, precedes } from "../../static/js/inbox/list.js";
 import { titled } from "../../static/js/inbox/notifications.js";
-import { wakeTime } from "../../static/js/inbox/snooze.js";
+import { wakeTime } from "../../static/js/inbox/on_demand/snooze.js";
 
 // ---- which rows a view shows
 

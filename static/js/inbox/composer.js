@@ -1,9 +1,6 @@
 /** @import { Composer, OpenConversation } from "./types" */
 
-import { startCompletion } from "./completion.js";
 import { byId, field, find } from "./dom.js";
-import { mentions } from "./mentions.js";
-import { shortcuts } from "./shortcuts.js";
 import { isBlank } from "./text.js";
 import { TypingNotifier } from "./typing.js";
 
@@ -42,7 +39,8 @@ export function startComposer(page, thread) {
   const toCustomer = text.placeholder;
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
   const typing = new TypingNotifier((data) => page.connector.perform(`conversation:${conversation}`, "typing", data).catch(() => {}));
-  const completion = startCompletion(text, [mentions(() => draft.private), shortcuts()]);
+  /** @type {{takes(event: KeyboardEvent): boolean} | null} */
+  let completion = null;
 
   // A text never changes its readers: switching changes the box.
   const draft = { reply: "", note: "", private: note.checked };
@@ -110,12 +108,14 @@ export function startComposer(page, thread) {
     if (!isBlank(text.value)) send();
   });
   text.addEventListener("keydown", (event) => {
-    if (completion.takes(event) || !sends(event, touch.matches)) return;
+    if (completion?.takes(event) || !sends(event, touch.matches)) return;
     event.preventDefault();
     form.requestSubmit();
   });
   text.addEventListener("input", changed);
   note.addEventListener("change", () => change(note.checked));
+  const complete = () => import("./on_demand/completion.js").then(({ start }) => (completion ??= start(text, () => draft.private)));
+  text.addEventListener("focus", complete, { once: true });
   text.addEventListener("blur", () => typing.stop());
   addEventListener("pagehide", () => typing.stop(), { signal: closed });
   closed.addEventListener("abort", () => typing.stop());

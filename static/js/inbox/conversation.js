@@ -1,14 +1,13 @@
 /** @import { Composer, OpenConversation, Part } from "./types" */
 
 import { startComposer } from "./composer.js";
-import { byId } from "./dom.js";
+import { byId, find } from "./dom.js";
 import { startLabels } from "./labels.js";
 import { startMessageActions } from "./message_actions.js";
 import { Outgoing } from "./outgoing.js";
 import { Reading } from "./reading.js";
 import { Scrolling } from "./scrolling.js";
 import { startSeen } from "./seen.js";
-import { startSnooze } from "./snooze.js";
 import { Thread } from "./thread.js";
 import { startTyping } from "./typing.js";
 
@@ -26,7 +25,8 @@ export function startConversation(page) {
   const thread = new Thread(page, list, scrolling, reading);
   const composer = startComposer(page, thread);
   const actions = startMessageActions(page, list, composer);
-  startSnooze();
+  const snooze = () => import("./on_demand/snooze.js").then(({ startSnooze }) => startSnooze());
+  find(document, "#status-menu").addEventListener("toggle", snooze, { once: true });
   return {
     parts: [thread, actions, startLabels(page), startSeen(list), outgoing, startTyping(page), scrolling, reading],
     composer,

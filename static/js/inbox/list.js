@@ -2,6 +2,7 @@
 
 import { byId, children, find, findAll, focus } from "./dom.js";
 import { loadMore } from "./paging.js";
+import { startSteadyList } from "./steady_list.js";
 
 /**
  * With `q`, rows stay or go by the rest of the view; none is added: only the server can search.
@@ -60,12 +61,15 @@ export function startList(page) {
     isLoading = false;
   };
 
+  const steady = startSteadyList(list, settle);
+
   loadMore({ scroller, record: page.record, insert });
   find(scroller, ".search").addEventListener("change", ({ target }) => {
     if (target instanceof HTMLSelectElement) target.form?.requestSubmit();
   });
   list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   return {
+    beforeChange: steady.beforeChange,
     refreshed: (loaded) => {
       renewChoices(scroller, loaded);
       list.replaceChildren(...findAll(loaded, "#conversations > .row"));
@@ -89,8 +93,9 @@ export function startList(page) {
     changed: (arrived) => {
       for (const row of arrived.filter((element) => element.matches(".row"))) {
         mark(row, page);
-        if (row.parentElement === list && !isLoading) settle(row);
+        if (row.parentElement === list && !isLoading && !steady.holds(row)) settle(row);
       }
+      steady.keep();
     },
   };
 }

@@ -222,6 +222,7 @@ export interface ElementsById {
   notifications: HTMLElement;
   people: HTMLElement;
   present: HTMLElement;
+  "rows-above": HTMLElement;
   search: HTMLElement;
   seen: HTMLTemplateElement;
   sending: HTMLElement;

@@ -18,13 +18,14 @@ export function startEditing(page, list, composer) {
   /** @param {HTMLElement} message */
   const begin = async (message) => {
     if (message.querySelector(".edit")) return;
-    const source = await fetchSource(message, page.conversation);
+    // A customer's words can be deleted only.
+    const source = message.dataset.editable === "false" ? { content: "", version: "" } : await fetchSource(message, page.conversation);
     if (!source) return page.alert("The message could not be loaded to be edited. Try again.");
     const present = document.getElementById(message.id); // it may have been replaced meanwhile
     if (present && !present.querySelector(".edit")) open(present, source).focus();
   };
 
-  /** @type {(message: HTMLElement, source: {content: string, version: string}) => HTMLTextAreaElement} */
+  /** @type {(message: HTMLElement, source: {content: string, version: string}) => HTMLElement} what is to have the focus */
   const open = (message, { content, version }) => {
     const edit = clone(byId("edit-message"));
     const form = find(edit, "form");
@@ -70,10 +71,12 @@ export function startEditing(page, list, composer) {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
       if (event.key !== "Tab") event.stopPropagation();
     });
-    message.setAttribute("data-editing", "");
+    const isEditable = message.dataset.editable !== "false";
+    message.toggleAttribute("data-editing", isEditable);
+    findAll(form, "textarea, .primary").forEach((element) => (element.hidden = !isEditable));
     find(message, ".bubble").append(edit);
     grow(text);
-    return text;
+    return isEditable ? text : button;
   };
 
   /** Edits that a reload has interrupted. @param {HTMLElement[]} messages */

@@ -1,5 +1,5 @@
-import { serverNow } from "./clock.js";
-import { byId, closest, find } from "./dom.js";
+import { serverNow } from "../clock.js";
+import { byId, closest, find } from "../dom.js";
 
 const MORNING = 9; // o'clock
 

@@ -1,9 +1,9 @@
 /** Completes @names of colleagues in a private note. Mentioned colleagues are notified. */
 
-/** @import { Source, Typed } from "./types" */
+/** @import { Source, Typed } from "../types" */
 
-import { byId, children } from "./dom.js";
-import { bdi } from "./text.js";
+import { byId, children } from "../dom.js";
+import { bdi } from "../text.js";
 
 const MAX_NAMES = 6;
 

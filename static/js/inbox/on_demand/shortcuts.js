@@ -1,6 +1,6 @@
 /** /shortcuts of canned replies. What completes them is loaded with the first one. */
 
-/** @import { Source, Typed } from "./types" */
+/** @import { Source, Typed } from "../types" */
 
 /**
  * At the beginning, or after white space: a path or a fraction is none.
@@ -14,7 +14,7 @@ export function shortcutAt(text, caret) {
 
 /** @returns {Source} */
 export function shortcuts() {
-  /** @type {typeof import("./on_demand/canned_replies.js") | null} */
+  /** @type {typeof import("./canned_replies.js") | null} */
   let replies = null;
   return {
     label: "Canned replies",
@@ -24,7 +24,7 @@ export function shortcuts() {
   };
 
   async function load() {
-    replies = await import("./on_demand/canned_replies.js");
+    replies = await import("./canned_replies.js");
     return replies;
   }
 }

@@ -1,8 +1,15 @@
 /** Completes what is being typed before the caret, from a list above the composer: @names, /shortcuts. */
 
-/** @import { Option, Source, Typed } from "./types" */
+/** @import { Option, Source, Typed } from "../types" */
 
-import { byId, children } from "./dom.js";
+import { byId, children } from "../dom.js";
+import { mentions } from "./mentions.js";
+import { shortcuts } from "./shortcuts.js";
+
+/** @type {(text: HTMLTextAreaElement, isNote: () => boolean) => {takes(event: KeyboardEvent): boolean}} */
+export function start(text, isNote) {
+  return startCompletion(text, [mentions(isNote), shortcuts()]);
+}
 
 /**
  * The first source that recognises what is being typed has the list.
