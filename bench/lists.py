@@ -304,7 +304,8 @@ def tables(count: int) -> Iterator[tuple[str, str, Iterator[Row]]]:
 
 CONVERSATION_COLUMNS = (
     "id,account_id,inbox_id,contact_id,assignee_id,status,created_at,last_activity_at,"
-    "last_public_at,waiting_since,version"
+    "last_public_at,waiting_since,version,status_version,assignee_version,labels_version,"
+    "asked_version"
 )
 MESSAGE_COLUMNS = (
     "id,account_id,conversation_id,user_id,contact_id,message_type,private,content,folded,deleted,"
@@ -321,7 +322,8 @@ def conversations(count: int, chance: random.Random) -> Iterator[Row]:
         assignee = chance.choice((None, *range(1, AGENTS + 1))) if n % (count // 10) else FEW
         moment = START + timedelta(minutes=n, microseconds=chance.randrange(10**6))
         waiting = moment if status != "resolved" and chance.random() < 0.5 else None
-        yield n, 1, inbox, n, assignee, status, START, moment, moment, waiting, 1
+        times = (START, moment, moment, waiting)
+        yield n, 1, inbox, n, assignee, status, *times, 1, 1, 1, 1, 1
 
 
 def messages(count: int, chance: random.Random) -> Iterator[Row]:
