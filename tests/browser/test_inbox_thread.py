@@ -107,7 +107,7 @@ def test_a_message_can_be_edited_without_javascript(window):
     kevin = window("kevin", java_script_enabled=False)
     kevin.goto("/conversations/4")
     kevin.fill(COMPOSER, "By a form")
-    kevin.click("#composer button")
+    kevin.click("#composer .tools .primary")
     mine = kevin.locator("#messages > .message", has_text="By a form")
     kevin.goto(mine.locator(".change").get_attribute("href"))
     kevin.fill(COMPOSER, "Changed by a form")

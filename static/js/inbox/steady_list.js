@@ -1,6 +1,6 @@
 /** Keeps the row under the pointer, or with the focus, where it is while the list changes around it. */
 
-import { byId } from "./dom.js";
+import { byId, focus } from "./dom.js";
 
 const TOP = 10; // px
 
@@ -56,7 +56,9 @@ export function startSteadyList(list, settle) {
     /** Whether a changed row stays for now. @param {HTMLElement} row */
     holds: (row) => {
       if (row.id !== anchor?.id) return false;
+      const focused = document.activeElement;
       list.insertBefore(row, anchor.next?.parentElement === list ? anchor.next : null);
+      if (row.contains(focused)) focus(focused);
       delete row.dataset.listed;
       held.add(row.id);
       return true;
