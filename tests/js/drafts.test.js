@@ -4,7 +4,7 @@ import test from "node:test";
 import { Drafts } from "../../static/js/inbox/drafts.js";
 import { storage } from "./fakes.js";
 
-const EMPTY = { reply: "", note: "", private: false, version: 0, since: 0, isSaved: true, other: { reply: "", note: "" } };
+const EMPTY = { reply: "", note: "", private: false, version: 0, since: 0, posted: null, isSaved: true, other: { reply: "", note: "" } };
 
 /** The server's side of one conversation's draft, for several devices. */
 class Server {
@@ -45,6 +45,7 @@ function device(server, { kept = storage(), user = 7 } = {}) {
   return { kept, clock, heard, drafts: new Drafts(kept, user, server.perform, { timers: clock, events: heard }) };
 }
 
+const tick = () => new Promise((resolve) => setImmediate(resolve));
 const write = (drafts, reply, note = "") => drafts.write("1", { reply, note, private: false, since: 0 });
 
 test("a draft of a note is restored as a note, and another conversation has none", () => {
@@ -156,4 +157,46 @@ test("what was sent on one device is not written again by the other", async () =
   await phone.clock.pass();
   laptop.drafts.take("1", server.saved);
   assert.equal(laptop.drafts.read("1").reply, "");
+});
+
+test("a text that was sent while it was being saved does not come back", async () => {
+  const server = new Server();
+  const { clock } = device(server);
+  const { perform } = server;
+  let answer;
+  const slow = new Drafts(storage(), 7, async (...asked) => {
+    await new Promise((resolve) => (answer = resolve));
+    return perform(...asked);
+  }, { timers: clock, events: new EventTarget() });
+  write(slow, "Sent in a hurry");
+  const first = clock.pass();
+  write(slow, "");
+  await tick();
+  const second = clock.pass(); // while the first is on its way
+  answer();
+  await tick();
+  answer();
+  await Promise.all([first, second]);
+  assert.equal(slow.read("1").reply, "");
+  assert.equal(server.saved.reply, "");
+});
+
+test("a save whose answer was lost is no other device's", async () => {
+  const server = new Server();
+  const { clock } = device(server);
+  const { perform } = server;
+  let isLost = true;
+  const lossy = new Drafts(storage(), 7, async (...asked) => {
+    const saved = await perform(...asked);
+    if (isLost) throw Object.assign(new Error("lost"), { status: 0 });
+    return saved;
+  }, { timers: clock, events: new EventTarget() });
+  write(lossy, "Written once");
+  await clock.pass();
+  isLost = false;
+  write(lossy, "");
+  await clock.pass();
+  await clock.pass();
+  assert.equal(lossy.read("1").reply, "");
+  assert.equal(server.saved.reply, "");
 });

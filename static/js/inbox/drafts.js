@@ -8,6 +8,7 @@
 import { isBlank } from "./text.js";
 
 const SAVE_DELAY = 1_000; // ms after the last key
+const FLUSHES = 3; // attempts: the first may find what another device has written
 
 export class Drafts {
   #storage;
@@ -16,6 +17,8 @@ export class Drafts {
   #timers;
   /** @type {Map<string, any>} by conversation */
   #due = new Map();
+  /** @type {Map<string, Promise<void>>} by conversation */
+  #saving = new Map();
   /** @type {Map<string, Texts | null>} by key */
   #unstored = new Map();
   /** @type {Set<(conversation: string) => void>} */
@@ -134,9 +137,10 @@ export class Drafts {
 
   /** Whether all replies and notes are on the server. */
   async flush() {
-    const unsaved = this.#unsaved();
-    await Promise.all(unsaved.map((key) => this.#save(key)));
-    return unsaved.every((key) => this.read(key).isSaved);
+    for (let attempt = 0; attempt < FLUSHES && this.#unsaved().length > 0; attempt++) {
+      await Promise.all(this.#unsaved().map((key) => this.#save(key)));
+    }
+    return this.#unsaved().length === 0;
   }
 
   /** @param {string} conversation */
@@ -145,10 +149,20 @@ export class Drafts {
     this.#due.set(conversation, this.#timers.setTimeout(() => this.#save(conversation), SAVE_DELAY));
   }
 
-  /** @param {string} conversation */
-  async #save(conversation) {
+  /** One after the other: a second one would be refused by what the first has written. @param {string} conversation */
+  #save(conversation) {
     this.#timers.clearTimeout(this.#due.get(conversation));
-    const { reply, note, version } = this.read(conversation);
+    const saving = (this.#saving.get(conversation) ?? Promise.resolve()).then(() => this.#post(conversation));
+    this.#saving.set(conversation, saving);
+    return saving;
+  }
+
+  /** @param {string} conversation */
+  async #post(conversation) {
+    const draft = this.read(conversation);
+    const { reply, note, version } = draft;
+    if (draft.isSaved) return;
+    this.#store(conversation, { ...draft, posted: draft.posted ?? { reply, note } });
     try {
       /** @type {any} */
       const saved = await this.#perform(`conversation:${conversation}`, "draft", { reply, note, version });
@@ -164,7 +178,7 @@ export class Drafts {
   #saved(conversation, { reply, note, version }) {
     const draft = this.read(conversation);
     const isSaved = draft.reply === reply && draft.note === note;
-    this.#store(conversation, { ...draft, version, isSaved });
+    this.#store(conversation, { ...draft, version, isSaved, posted: null });
     if (!isSaved) this.#saveSoon(conversation);
   }
 
@@ -175,8 +189,10 @@ export class Drafts {
    */
   #merge(conversation, saved) {
     const own = this.read(conversation);
-    const merged = { ...own, version: saved.version, other: { ...own.other } };
+    const isOwn = saved.reply === own.posted?.reply && saved.note === own.posted.note; // its answer was lost
+    const merged = { ...own, version: saved.version, posted: null, other: { ...own.other } };
     for (const kind of /** @type {const} */ (["reply", "note"])) {
+      if (isOwn) continue;
       if (own.isSaved || isBlank(own[kind])) merged[kind] = saved[kind];
       else if (!isBlank(saved[kind]) && !own[kind].includes(saved[kind])) merged.other[kind] = saved[kind];
     }
@@ -195,7 +211,7 @@ export class Drafts {
 }
 
 /** @type {(kept: Record<string, any>) => Draft} `content`: of a former version */
-function draftOf({ reply, note, private: isPrivate, content, version, isSaved, since, other }) {
+function draftOf({ reply, note, private: isPrivate, content, version, isSaved, since, posted, other }) {
   const isNote = isPrivate === true;
   return {
     reply: text(reply ?? (isNote ? "" : content)),
@@ -203,6 +219,7 @@ function draftOf({ reply, note, private: isPrivate, content, version, isSaved, s
     private: isNote,
     version: Number(version) || 0,
     since: Number(since) || 0,
+    posted: posted ? { reply: text(posted.reply), note: text(posted.note) } : null,
     isSaved: isSaved ?? !(reply || note || content),
     other: { reply: text(other?.reply), note: text(other?.note) },
   };

@@ -93,6 +93,7 @@ export function startCompletion(text, sources) {
   text.addEventListener("input", (event) => /** @type {InputEvent} */ (event).isComposing || update());
   text.addEventListener("compositionend", update);
   text.addEventListener("click", update);
+  update(); // this module may have come after the first keys
   text.addEventListener("blur", close);
   list.addEventListener("pointerdown", (event) => {
     event.preventDefault(); // the focus stays in the text
