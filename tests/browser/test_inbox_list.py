@@ -119,6 +119,9 @@ def test_status_and_assignee_changed_in_menus_or_by_key_show_in_another_agents_w
         live(window("kevin", BLANK), "/conversations/5"),
     )
     act(kevin, "/accounts/1/notifications/read")  # those of other tests
+    act(ada, "/conversations/5/status", status="open")
+    for page in (ada, kevin):
+        expect(page.locator("#thread-status")).to_contain_text("Open")
     ada.locator("#status-menu summary").click()
     ada.get_by_role("button", name="Until tomorrow").click()
     expect(kevin.locator("#thread-status")).to_contain_text("Snoozed until")
