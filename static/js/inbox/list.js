@@ -49,7 +49,8 @@ export function startList(page) {
     delete row.dataset.listed;
     if (!belongs({ ...row.dataset, isListed }, view)) return remove(row);
     place(list, row, view.sort);
-    if (row === list.lastElementChild && scroller.querySelector(":scope > .more")) remove(row); // further down
+    const isBelow = !isListed && row === list.lastElementChild && scroller.querySelector(":scope > .more");
+    if (isBelow) remove(row); // its place is further down, not loaded
   };
   /** @param {Document} loaded */
   const insert = (loaded) => {
