@@ -52,14 +52,14 @@ def test_the_upgrade_folds_every_row_in_batches_and_reports_its_progress(older, 
 
 
 def test_an_upgrade_that_was_interrupted_goes_on_with_the_rows_that_are_left(older):
-    upgrade()
+    upgrade(revision="0008")
     db.session.execute(text("UPDATE messages SET folded = 'done before' WHERE id <= 3"))
     db.session.execute(text("UPDATE messages SET folded = NULL WHERE id > 3"))
     db.session.execute(text("UPDATE alembic_version SET version_num = '0007'"))
     db.session.commit()
     assert folded_texts("grosse %") == 0
     db.session.remove()
-    upgrade()
+    upgrade(revision="0008")
     assert folded_texts("grosse %") == ROWS
     assert folded_texts("done before") == 3
 

@@ -114,7 +114,9 @@ def test_a_word_of_a_text_is_found_in_it_and_what_is_found_has_the_word(text, da
         assert found == sorted(set(found))
         for begin, end in found:
             assert part in folded(text[begin:end])
-            assert part not in folded(text[begin + 1 : end - 1]), "the span is too long"
+            # Vowels of Hangul without a consonant are marked together with what is before them.
+            if not any("\u1160" <= character <= "\u11ff" for character in text):
+                assert part not in folded(text[begin + 1 : end - 1]), "the span is too long"
 
 
 def test_what_is_not_in_a_text_is_not_found_in_it():

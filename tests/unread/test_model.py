@@ -50,7 +50,8 @@ class RandomActions:
         return agent.post(f"/conversations/{conversation}/read", {"message_id": message})
 
     def edit(self, agent, conversation):
-        return agent.post(f"/messages/{self.message(agent, conversation)}", {"content": "better"})
+        message = self.message(agent, conversation, ("outgoing",))
+        return agent.post(f"/messages/{message}", {"content": "better"})
 
     def delete(self, agent, conversation):
         return agent.post(f"/messages/{self.message(agent, conversation)}/delete")
@@ -63,9 +64,10 @@ class RandomActions:
         status = self.random.choice(STATUSES)
         return agent.post(f"/conversations/{conversation}/status", {"status": status})
 
-    def message(self, agent, conversation):
+    def message(self, agent, conversation, types=("incoming", "outgoing", "activity")):
         listed = agent.get(f"/conversations/{conversation}/messages?limit=100").json
-        return self.random.choice([m["id"] for m in listed.get("messages", ())] or [1])
+        ids = [m["id"] for m in listed.get("messages", ()) if m["message_type"] in types]
+        return self.random.choice(ids or [1])
 
     def move(self, agent, conversation):
         """Add the agent to an inbox or remove them from it."""

@@ -165,8 +165,9 @@ function whoAnswers(user, since) {
   for (const reply of findAll(byId("thread"), '#messages > [data-type="outgoing"][data-private="false"]').reverse()) {
     const { sender, at } = readMessage(reply);
     if (at.getTime() < since) break;
-    const when = recentLabel(at, serverNow());
-    if (sender !== `user:${user}`) return `${plainText(find(reply, ".name bdi"))} answered ${when === "now" ? "just now" : `${when} ago`}`;
+    const age = recentLabel(at, serverNow());
+    const when = age === "now" ? "just now" : `${age} ago`;
+    if (sender !== `user:${user}`) return `${plainText(find(reply, ".name bdi"))} answered ${when}`;
   }
   const typist = children(byId("typing")).find(({ dataset }) => dataset.user && dataset.user !== user && dataset.private === "false");
   return typist ? `${isolated(typist.textContent ?? "")} is typing an answer` : "";
