@@ -142,8 +142,8 @@ def test_each_frame_is_a_chunk_as_an_independent_parser_reads_it(app_server):
     connection.until_event("stream.open")
     for content in ("one", "two\nlines", "é" * 5_000):
         send(app_server, content)
-    connection.until("é</p>".encode())
-    connection.until(b"\n\n\r\n", after=connection.received.index("é</p>".encode()))
+    connection.until("é</div>".encode())
+    connection.until(b"\n\n\r\n", after=connection.received.index("é</div>".encode()))
     client = h11.Connection(h11.CLIENT)
     client.send(h11.Request(method="GET", target=CONVERSATION, headers=[("Host", "x")]))
     client.receive_data(connection.received)
@@ -278,7 +278,7 @@ def test_a_stopping_server_sends_stream_closed_and_ends_the_response(app_to_stop
 
 def fragment_text(fragment: str) -> str:
     """Return the message's content as the fragment shows it."""
-    return unescape(re.search(r'<p class="content"[^>]*>(.*?)</p>', fragment, re.DOTALL)[1])
+    return unescape(re.search(r'<div class="content"[^>]*>(.*?)</div>', fragment, re.DOTALL)[1])
 
 
 @pytest.mark.parametrize("format", FORMATS)
