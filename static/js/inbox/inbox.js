@@ -240,7 +240,7 @@ function startReturning(streams, session) {
  *
  * @param {Page} page
  */
-function startSigningOut({ drafts, unsent }) {
+function startSigningOut({ drafts, unsent, session }) {
   const form = /** @type {HTMLFormElement} */ (find(document, 'form[action="/logout"]'));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -248,6 +248,7 @@ function startSigningOut({ drafts, unsent }) {
     if (!isSafe && !confirm("Some of what you wrote is not on the server yet, and is deleted here when you sign out. Sign out?")) return;
     drafts.clear();
     unsent.clear();
+    find(form, "input").value = session.csrf; // it may have been renewed since
     form.submit();
   });
 }
