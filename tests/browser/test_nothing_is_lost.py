@@ -66,7 +66,7 @@ def test_keep_theirs_leaves_the_colleagues_text(kevin, ada):
 
 
 def test_a_message_that_is_shown_cut_is_edited_whole(kevin):
-    long = "Ä löng störy. " * 600 + "The end."
+    long = "ÄÖÜäöüß " * 1200 + "The end."
     completing = re.compile(r"[?&](after|part)=")
     kevin.route(completing, lambda route: route.abort())
     act(kevin, "/conversations/1/messages", content=long)
