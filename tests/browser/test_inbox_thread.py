@@ -138,7 +138,7 @@ def test_a_mention_completed_by_keyboard_in_a_note_notifies_the_agent(window):
     text.fill("")
     kevin.get_by_label("Private note").check()
     text.press_sequentially("Ask @a")
-    expect(kevin.get_by_role("option")).to_have_text(["Ada"])
+    expect(kevin.locator("#completions [role=option]")).to_have_text(["Ada"])
     kevin.keyboard.press("Tab")
     expect(text).to_have_value("Ask @Ada ")
     kevin.keyboard.press("Shift+Enter")

@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
+from ..harness.waiting import eventually
 from .page import BLANK
 from .page import live
 
@@ -93,6 +94,7 @@ def test_a_canned_reply_is_found_by_keys_or_pointer_and_inserted_with_its_variab
     expect(kevin.locator("#completions")).to_have_text("Loading…")
     kevin.keyboard.press("Enter")
     expect(box(kevin)).to_have_value("/hel")
+    eventually(lambda: kevin.title() and held, "the replies are asked for")
     loaded.append(True)
     held[0].continue_()
     expect(options(kevin)).to_have_count(1)

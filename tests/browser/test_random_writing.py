@@ -33,7 +33,7 @@ class User:
 
     def open_a_tab(self) -> None:
         page = self.context.new_page()
-        page.goto(f"/conversations/{self.random.choice(CONVERSATIONS)}")
+        page.goto(f"/conversations/{self.random.choice(CONVERSATIONS)}?status=any")
         expect(page.locator("#composer")).to_be_visible()
         self.tabs.append(page)
 
@@ -82,9 +82,9 @@ class User:
 
     def go_back(self, page: Page) -> None:
         page.go_back()
-        if not re.search(r"/conversations/[34]$", page.url):
-            page.goto(f"/conversations/{CONVERSATIONS[0]}")
-        number = page.url.rpartition("/")[2]
+        if not re.search(r"/conversations/[34]\?", page.url):
+            page.goto(f"/conversations/{CONVERSATIONS[0]}?status=any")
+        number = page.url.rpartition("/")[2].partition("?")[0]
         expect(page.locator("body")).to_have_attribute("data-conversation", number)
         expect(page.locator("#composer")).to_be_visible()
 
