@@ -68,7 +68,7 @@ def shortcut(text: str) -> str:
     return text
 
 
-def folded(text: str) -> str:
+def caseless(text: str) -> str:
     """The text as names are compared: without invisible characters, composed (NFC), in one case.
 
     Canonical caseless matching (Unicode 17, section 3.13.5, D145), but for what nobody sees.

@@ -8,7 +8,7 @@ from sqlalchemy.orm import validates
 
 from rtapp.config import LABEL_LIMIT
 from rtapp.extensions import Model
-from rtapp.text import folded
+from rtapp.text import caseless
 from rtapp.text import not_blank
 
 from .types import CreatedAt
@@ -37,7 +37,7 @@ class Label(Model):
     @validates("title")
     def _titled(self, key: str, title: str) -> str:
         """Raises ValueError for a blank title."""
-        self.folded = folded(not_blank(title))
+        self.folded = caseless(not_blank(title))
         return title
 
 

@@ -20,11 +20,13 @@ from rtapp.models import Customer
 
 from . import inbox
 from .cursor import cursor_of
+from .view import ThreadView
+from .view import View
 
 bp = Blueprint("conversation", __name__)
 
 
-class ListParameters(inbox.View):
+class ListParameters(View):
     """The filter of conversations, and the page of the list."""
 
     model_config = ConfigDict(extra="forbid")
@@ -66,8 +68,8 @@ def one(conversation_id: int) -> Response | str:
         shown = customer_presenters.conversation(conversation, last[0] if last else None)
         return jsonify(conversation=shown, cursor=cursor)
     if wants_html():
-        parameters = validation.parameters(inbox.ThreadView)
-        view = inbox.View(**parameters.model_dump()).on_page()
+        parameters = validation.parameters(ThreadView)
+        view = View(**parameters.model_dump()).on_page()
         if parameters.part == "thread":
             return inbox.render_thread(principal, cursor, view, conversation)
         page = queries.conversations(

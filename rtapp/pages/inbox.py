@@ -2,18 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
 from typing import Any
-from typing import Literal
-from typing import Self
-from urllib.parse import urlencode
 
 from flask import current_app
 from flask import render_template
 from flask import url_for
-from pydantic import BaseModel
-from pydantic import ConfigDict
-from pydantic import Field
 from redis.exceptions import RedisError
 from sqlalchemy import func
 from sqlalchemy import select
@@ -22,8 +15,6 @@ from rtapp import access
 from rtapp import clock
 from rtapp import queries
 from rtapp import validation
-from rtapp.config import ID_LIMIT
-from rtapp.config import QUERY_LIMIT
 from rtapp.config import RESOURCES
 from rtapp.events import presenters
 from rtapp.extensions import db
@@ -31,20 +22,19 @@ from rtapp.models import Account
 from rtapp.models import Agent
 from rtapp.models import Conversation
 from rtapp.models import Inbox
-from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import ReadMarker
 from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.cursor import NOWHERE
-from rtapp.text import isolated
-from rtapp.validation import OrNone
-from rtapp.validation import Text
 
 from . import canned_reply
 from .label import labels_of
 from .unread import unread_of
+from .view import ThreadView
+from .view import View
+from .view import nothing_in
 
 # The page's scripts, preloaded together: the browser need not parse one to find the next.
 SCRIPTS = RESOURCES / "static/js"
@@ -55,61 +45,6 @@ MODULES = sorted(
 )
 NOTIFICATIONS = 20  # shown in the menu
 EARLIER = 5  # conversations with the same contact
-
-Viewed = Annotated[int, Field(ge=1, le=ID_LIMIT)]
-
-
-class View(BaseModel):
-    """The filter and the order of a list of conversations. Without a `status`, a page shows the
-    open ones, or searches all; JSON has all, as with `any`."""
-
-    status: Literal["open", "pending", "snoozed", "resolved", "any"] | None = None
-    assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
-    inbox: Annotated[Viewed | None, OrNone] = None
-    label: Annotated[Viewed | None, OrNone] = None
-    q: Annotated[Text, Field(max_length=QUERY_LIMIT)] | None = None
-    sort: Literal["newest", "oldest", "waiting"] = "newest"
-
-    def on_page(self) -> Self:
-        """The view as a page shows it."""
-        return self.model_copy(update={"status": self.status or default_status(self.q)})
-
-    @property
-    def has_default_status(self) -> bool:
-        return self.status == default_status(self.q)
-
-    @property
-    def is_filtered(self) -> bool:
-        narrowed = bool(self.assignee or self.inbox or self.label)
-        return narrowed or self.status != "any" or self.sort == "waiting"
-
-    def query(self, **changes: Any) -> str:
-        """The query string of a page with this view and these changes; "" for the default view."""
-        fields = {name: getattr(self, name) for name in View.model_fields} | changes
-        defaults = {"status": default_status(fields["q"]), "sort": "newest"}
-        present = {
-            name: value for name, value in fields.items() if value and value != defaults.get(name)
-        }
-        return f"?{urlencode(present)}" if present else ""
-
-
-def default_status(q: str | None) -> str:
-    return "any" if q else "open"
-
-
-class ThreadView(View):
-    """The part of a thread to show: `before`, `after` or around a `message`, else the newest.
-
-    `edit` is the message that the user is editing. `part`: the thread alone, without the list, for
-    a page that has it."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    before: Viewed | None = None
-    after: Annotated[int, Field(ge=0, le=ID_LIMIT)] | None = None
-    message: Viewed | None = None
-    edit: Viewed | None = None
-    part: Literal["thread"] | None = None
 
 
 def render(
@@ -166,31 +101,6 @@ def render_thread(user: Agent, cursor: str, view: View, conversation: Conversati
 def hits(page: queries.ConversationPage) -> dict[str, dict[str, Any]]:
     """Conversation id → what a search found of it."""
     return {str(id): presenters.hit(hit) for id, hit in page.hits.items()}
-
-
-def nothing_in(view: View, membership: Membership, inboxes: Sequence[int]) -> str:
-    """The words of the empty list. They promise nothing that can't come into this view."""
-    among = "" if view.status == "any" else f"{view.status} "
-    if view.q:
-        here = f" in these {among}conversations" if view.is_filtered else ""
-        return f"Nothing found for “{isolated(view.q)}”{here}."
-    is_administrator = membership.role == "administrator"
-    only_assigned = membership.sees == "assigned" and not is_administrator
-    if not inboxes and is_administrator:
-        return "There is no inbox yet."
-    if not inboxes and not only_assigned:
-        return "You are in no inbox yet. An administrator can add you to one."
-    if view.inbox is not None and view.inbox not in inboxes and not only_assigned:
-        return "This inbox is none of yours."
-    if view.sort == "waiting":
-        return f"Nobody waits for an answer in these {among}conversations."
-    if view.status not in ("open", "any"):
-        return f"No {among}conversations here."
-    if view.assignee == "me" or only_assigned:
-        return f"No {among}conversations are yours. What is assigned to you appears by itself."
-    if view.assignee not in (None, "none"):
-        return f"No {among}conversations here."
-    return f"No {among}conversations here. New ones appear by themselves."
 
 
 def older_conversations(account_id: int, view: View, page: queries.ConversationPage) -> str | None:

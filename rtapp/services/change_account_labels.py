@@ -1,35 +1,26 @@
 """An account's labels. Each change has the pages of all members fetched again: it may show in each
 of their rows, and there is no event for each of these."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from sqlalchemy import delete
-from sqlalchemy import func
 from sqlalchemy import select
-from sqlalchemy import update
-from sqlalchemy.exc import IntegrityError
 
 from rtapp.config import LABELS_PER_ACCOUNT
-from rtapp.errors import NotFound
-from rtapp.errors import Unprocessable
 from rtapp.events import announce
 from rtapp.extensions import db
 from rtapp.models import Label
 from rtapp.models import Membership
-from rtapp.text import folded
+from rtapp.text import caseless
+
+from .account_rows import change_row
+from .account_rows import delete_row
+from .account_rows import refuse_more
+from .account_rows import unique
 
 
 def create_label(account_id: int, title: str, colour: int) -> Label:
     """Raises Unprocessable if the account has a label with this title, or LABELS_PER_ACCOUNT."""
-    count = select(func.count()).where(Label.account_id == account_id)
-    if (db.session.scalar(count) or 0) >= LABELS_PER_ACCOUNT:
-        raise Unprocessable(
-            f"An account has at most {LABELS_PER_ACCOUNT} labels; delete one first.",
-            errors={"title": [f"would be the label after the last of {LABELS_PER_ACCOUNT}"]},
-        )
+    refuse_more(Label, account_id, LABELS_PER_ACCOUNT, noun="labels", field="title")
     label = Label(account_id=account_id, title=title, colour=colour)
-    with unique_titles():
+    with unique("title", "label"):
         db.session.add(label)
         db.session.flush()
     publish(account_id)
@@ -44,18 +35,8 @@ def change_label(label: Label, title: str, colour: int) -> None:
     """
     if (label.title, label.colour) == (title, colour):
         return
-    values = {"title": title, "folded": folded(title), "colour": colour}
-    with unique_titles():
-        changed = db.session.scalar(
-            update(Label)
-            .where(Label.id == label.id)
-            .values(values)
-            .returning(Label.id)
-            .execution_options(synchronize_session=False)
-        )
-    if changed is None:
-        raise NotFound
-    db.session.refresh(label)
+    with unique("title", "label"):
+        change_row(label, title=title, folded=caseless(title), colour=colour)
     publish(label.account_id)
 
 
@@ -64,28 +45,8 @@ def delete_label(label: Label) -> None:
 
     Raises NotFound if it was deleted meanwhile.
     """
-    deleted = db.session.scalar(
-        delete(Label)
-        .where(Label.id == label.id)
-        .returning(Label.id)
-        .execution_options(synchronize_session=False)
-    )
-    if deleted is None:
-        raise NotFound
+    delete_row(label)
     publish(label.account_id)
-
-
-@contextmanager
-def unique_titles() -> Iterator[None]:
-    """Raises Unprocessable for a title that another label of the account has."""
-    try:
-        yield
-    except IntegrityError as error:
-        db.session.rollback()
-        raise Unprocessable(
-            "Another label of the account has this title. Choose another one.",
-            errors={"title": ["is the title of another label"]},
-        ) from error
 
 
 def publish(account_id: int) -> None:

@@ -9,10 +9,10 @@ from .page import BLANK
 from .page import live
 from .writer import Writer
 
-# Records the page's sounds and notifications. `look(false)` sets the visibility of a tab in the
-# background, which a headless browser never reports.
+# Records the page's sounds, notifications, and decisions about them. `look(false)` sets the
+# visibility of a tab in the background, which a headless browser never reports.
 NOTED = """
-  window.told = {sounds: 0, shown: []};
+  window.told = {sounds: 0, shown: [], decided: 0};
   let isVisible = true;
   Object.defineProperty(document, "visibilityState", {get: () => isVisible ? "visible" : "hidden"});
   window.look = (seen) => {
@@ -23,6 +23,12 @@ NOTED = """
   OscillatorNode.prototype.start = function (...when) {
     told.sounds++;
     return start.apply(this, when);
+  };
+  const query = LockManager.prototype.query;
+  LockManager.prototype.query = async function () {
+    const locks = await query.call(this);
+    setTimeout(() => told.decided++);
+    return locks;
   };
   window.Notification = class extends Notification {
     constructor(title, options) {
@@ -105,6 +111,7 @@ def test_no_tab_notifies_while_one_is_visible(tabs, ada):
     tabs[1].evaluate("look(true)")
     mention(ada)
     noticed(tabs, before + 1)
+    eventually(lambda: tabs[0].evaluate("told.decided") == 1)
     tabs[1].evaluate("look(false)")
     mention(ada)
     eventually(lambda: told(tabs)[0] > 0)

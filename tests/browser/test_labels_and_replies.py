@@ -144,7 +144,7 @@ def test_canned_replies_are_managed_without_javascript(window):
     form.get_by_label("Shortcut").fill("hello")
     form.get_by_label("Text").fill("Written here")
     form.get_by_role("button").click()
-    expect(kevin.get_by_text("It is the shortcut of another reply.")).to_be_visible()
+    expect(kevin.get_by_text("It is the shortcut of another canned reply.")).to_be_visible()
     expect(form.get_by_label("Text")).to_have_value("Written here")
     form.get_by_label("Shortcut").fill("new")
     form.get_by_role("button").click()

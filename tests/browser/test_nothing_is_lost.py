@@ -201,3 +201,38 @@ def test_losing_access_takes_the_thread_away_and_leaves_what_was_written(window,
     expect(thread.locator("textarea")).to_have_value("Half a thought")
     expect(kevin.locator("#messages, #composer")).to_have_count(0)
     restartable.flask("inbox", "add", "1", "kevin@example.com")
+
+
+def test_what_another_tabs_sign_out_deletes_is_there_again_for_its_author(window, restartable):
+    kevin = live(window("kevin", BLANK), "/conversations/1")
+    act(kevin, "/conversations/1/messages", content="Edited while signing out")
+    id = begin_edit(kevin, "Edited while signing out")
+    kevin.locator(f"#{id} .edit textarea").fill("Half an edit")
+    kevin.get_by_role("button", name="New conversation").click()
+    kevin.get_by_role("dialog").get_by_label("Message").fill("Half a first message")
+    kevin.keyboard.press("Escape")
+    other = kevin.context.new_page()
+    for name in ("ada", "kevin"):
+        other.goto("/accounts/1/conversations")
+        other.locator("#me-menu summary").click()
+        other.get_by_role("button", name="Sign out").click()
+        other.wait_for_url("**/login")
+        stored = json.dumps(other.evaluate("Object.values({...localStorage})"))
+        assert name == "kevin" or "Half" not in stored, "his sign-out left his text in the browser"
+        other.fill("input[name=email]:visible", f"{name}@example.com")
+        other.fill("input[name=password]:visible", "password")
+        other.get_by_role("button", name="Sign in").click()
+        other.wait_for_url("**/conversations*")
+        if name == "ada":
+            kevin.evaluate("dispatchEvent(new Event('focus'))")
+            expect(kevin.locator("#notice")).to_contain_text("signed in as Ada now")
+            kevin.get_by_role("button", name="Reload the page").click()
+            expect(kevin.locator("#me-menu .me")).to_have_text("Ada")
+            expect(kevin.locator(".edit")).to_have_count(0)
+            kevin.goto("about:blank")
+    live(kevin, "/conversations/1")
+    expect(kevin.locator(f"#{id} .edit textarea")).to_have_value("Half an edit")
+    kevin.get_by_role("button", name="New conversation").click()
+    dialog = kevin.get_by_role("dialog")
+    expect(dialog.get_by_label("Message")).to_have_value("Half a first message")
+    dialog.get_by_role("button", name="Clear").click()

@@ -101,6 +101,11 @@ class Writer:
                 return rows
             before = f"&before={page['next_before']}"
 
+    def conversation(self, id: int) -> dict[str, Any]:
+        """Return the conversation as a fresh load has it."""
+        row: dict[str, Any] = self._request("GET", f"/conversations/{id}")["conversation"]
+        return row
+
     def versions(self) -> dict[str, int]:
         """Return the versions of the conversations in a fresh load of the list."""
         rows = self._request("GET", "/accounts/1/conversations?limit=100")["conversations"]

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { roomLeft, sends } from "../../static/js/inbox/composer.js";
+import { roomLeft, sends, whenLabel } from "../../static/js/inbox/composer.js";
 import { matching, mentionAt } from "../../static/js/inbox/on_demand/mentions.js";
 import { TypingNotifier, typingLine } from "../../static/js/inbox/typing.js";
 
@@ -24,6 +24,15 @@ test("the composer shows the characters left when 1000 or fewer of 10 000 are le
   assert.equal(roomLeft("x".repeat(9_000)), "1000 characters left");
   assert.equal(roomLeft("x".repeat(9_999)), "1 character left");
   assert.equal(roomLeft("😀".repeat(9_999)), "1 character left"); // as the server counts
+});
+
+// ---- who answered
+
+test("an answer of just now, of minutes ago, and of hours ago is told in words", () => {
+  const ago = (minutes) => new Date(Date.now() - minutes * 60_000);
+  assert.equal(whenLabel(ago(0)), "just now");
+  assert.equal(whenLabel(ago(5.5)), "5 min ago");
+  assert.match(whenLabel(ago(3_000)), /^\(.+\)$/); // never "Mon ago"
 });
 
 // ---- mentions

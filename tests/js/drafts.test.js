@@ -200,3 +200,19 @@ test("a save whose answer was lost is no other device's", async () => {
   assert.equal(lossy.read("1").reply, "");
   assert.equal(server.saved.reply, "");
 });
+
+test("what another tab's sign-out deleted is kept again for its author, and what this tab dropped is not", () => {
+  const kept = storage();
+  const here = device(new Server(), { kept }).drafts;
+  write(here, "A reply");
+  here.keep("edit.5", { content: "An edit" });
+  here.keep("new", { content: "Sent" });
+  here.keep("new", null);
+  device(new Server(), { kept }).drafts.clear();
+  assert.deepEqual(Object.keys(kept), []);
+  here.restore();
+  assert.deepEqual(Object.keys(kept).sort(), ["rtapp.draft.7.1", "rtapp.draft.7.edit.5"]);
+  here.clear();
+  here.restore();
+  assert.deepEqual(Object.keys(kept), []);
+});

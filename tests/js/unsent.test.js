@@ -121,3 +121,17 @@ test("a storage that refuses or has invalid data does not keep a message from be
   await settled();
   assert.deepEqual(server.order, ["conversation:1 messages Anyway false"]);
 });
+
+test("a message that waits to be sent is queued once, however often the connection is back", async () => {
+  const server = new Server();
+  server.failure = 0;
+  const { unsent, events } = tab(server);
+  unsent.send("1", "Waiting", false);
+  for (let n = 0; n < 5; n++) unsent.connected();
+  events.dispatchEvent(new Event("online"));
+  await settled();
+  assert.equal(server.attempts, 1);
+  unsent.connected();
+  await settled();
+  assert.equal(server.attempts, 2);
+});

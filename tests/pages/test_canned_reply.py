@@ -148,7 +148,7 @@ def test_a_refused_form_comes_back_with_what_was_written_and_the_error_beside_it
     text = "\n  </textarea><script>a()</script> {{contact.name}}"
     answer = form(app, kevin, path, shortcut="bye", content=text)
     assert answer.status_code == 422
-    assert "It is the shortcut of another reply." in answer.text
+    assert "It is the shortcut of another canned reply." in answer.text
     (described,) = re.findall(r'aria-describedby="([^"]+)"', answer.text)
     assert f'id="{described}"' in answer.text
     assert "\n\n  &lt;/textarea&gt;&lt;script&gt;a()&lt;/script&gt; {{contact.name}}" in answer.text

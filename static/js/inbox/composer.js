@@ -60,8 +60,10 @@ export function startComposer(page, thread) {
   };
   const keep = () => {
     draft[kind()] = text.value;
-    if (isBlank(draft.reply)) draft.since = 0;
-    else draft.since ||= serverNow().getTime();
+    if (isBlank(draft.reply)) {
+      draft.since = 0;
+      isWarned = false;
+    } else draft.since ||= serverNow().getTime();
     drafts.write(conversation, draft);
   };
   const changed = () => {
@@ -80,9 +82,11 @@ export function startComposer(page, thread) {
   };
   const send = () => {
     const other = draft.private || isWarned ? "" : whoAnswers(page.user, draft.since);
-    isWarned = other !== "";
-    byId("composer-problem").textContent = isWarned ? `${other}. Send again to send yours too.` : "";
-    if (isWarned) return;
+    byId("composer-problem").textContent = other && `${other}. Send again to send yours too.`;
+    if (other) {
+      isWarned = true;
+      return;
+    }
     page.unsent.send(conversation, text.value, draft.private);
     typing.sent();
     text.value = "";
@@ -139,8 +143,6 @@ export function startComposer(page, thread) {
     drafts.dropOther(conversation, kind());
     refresh();
   });
-  // After a sign-out in another tab, which has deleted the drafts.
-  for (const id of /** @type {const} */ (["live", "notice"])) byId(id).addEventListener("click", keep, { capture: true, signal: closed });
 
   drafts.take(conversation, JSON.parse(form.dataset.draft ?? "null") ?? { reply: "", note: "", version: 0 });
   restore();
@@ -165,12 +167,17 @@ function whoAnswers(user, since) {
   for (const reply of findAll(byId("thread"), '#messages > [data-type="outgoing"][data-private="false"]').reverse()) {
     const { sender, at } = readMessage(reply);
     if (at.getTime() < since) break;
-    const age = recentLabel(at, serverNow());
-    const when = age === "now" ? "just now" : `${age} ago`;
-    if (sender !== `user:${user}`) return `${plainText(find(reply, ".name bdi"))} answered ${when}`;
+    if (sender !== `user:${user}`) return `${plainText(find(reply, ".name bdi"))} answered ${whenLabel(at)}`;
   }
   const typist = children(byId("typing")).find(({ dataset }) => dataset.user && dataset.user !== user && dataset.private === "false");
   return typist ? `${isolated(typist.textContent ?? "")} is typing an answer` : "";
+}
+
+/** How long ago somebody answered, after their name. @param {Date} at */
+export function whenLabel(at) {
+  const age = recentLabel(at, serverNow());
+  if (age === "now") return "just now";
+  return age.endsWith(" min") ? `${age} ago` : `(${age})`;
 }
 
 /** @param {{reply: string, note: string, private: boolean}} draft */

@@ -21,6 +21,8 @@ export class Drafts {
   #saving = new Map();
   /** @type {Map<string, Texts | null>} by key */
   #unstored = new Map();
+  /** @type {Map<string, Texts>} that this page has written, by key */
+  #written = new Map();
   /** @type {Set<(conversation: string) => void>} */
   #listeners = new Set();
 
@@ -52,6 +54,8 @@ export class Drafts {
 
   /** @type {(key: string, texts: Texts | null) => void} null: it was sent, or is not wanted */
   keep(key, texts) {
+    if (texts) this.#written.set(key, texts);
+    else this.#written.delete(key);
     try {
       if (texts) this.#storage.setItem(this.#prefix + key, JSON.stringify(texts));
       else this.#storage.removeItem(this.#prefix + key);
@@ -69,6 +73,12 @@ export class Drafts {
   /** At sign-out: the next user of the browser must not find them. */
   clear() {
     for (const key of this.#keys()) this.keep(key, null);
+    this.#written.clear();
+  }
+
+  /** Before this page is left after a sign-out in another tab, which has deleted what stands in it. */
+  restore() {
+    for (const [key, texts] of this.#written) if (!this.texts(key)) this.keep(key, texts);
   }
 
   /** @returns {string[]} */
@@ -191,8 +201,7 @@ export class Drafts {
     const own = this.read(conversation);
     const isOwn = saved.reply === own.posted?.reply && saved.note === own.posted.note; // its answer was lost
     const merged = { ...own, version: saved.version, posted: null, other: { ...own.other } };
-    for (const kind of /** @type {const} */ (["reply", "note"])) {
-      if (isOwn) continue;
+    for (const kind of isOwn ? [] : /** @type {const} */ (["reply", "note"])) {
       if (own.isSaved || isBlank(own[kind])) merged[kind] = saved[kind];
       else if (!isBlank(saved[kind]) && !own[kind].includes(saved[kind])) merged.other[kind] = saved[kind];
     }

@@ -3,7 +3,7 @@
 /** @import { Session } from "./session.js" */
 /** @import { Page, Part } from "./types" */
 
-import { byId, field, find, findAll } from "./dom.js";
+import { field, find, findAll } from "./dom.js";
 import { uuid } from "./uuid.js";
 
 const TIMEOUT = 20_000;
@@ -73,8 +73,7 @@ function renew({ target }) {
  */
 function keep(form, drafts) {
   const key = form.dataset.keep ?? "";
-  const kept = drafts.texts(key) ?? {};
-  for (const [name, value] of Object.entries(kept)) {
+  for (const [name, value] of Object.entries(drafts.texts(key) ?? {})) {
     const present = field(form, name);
     if (present && typeof value === "string") present.value = value;
   }
@@ -85,8 +84,6 @@ function keep(form, drafts) {
   form.addEventListener("input", write);
   form.addEventListener("reset", () => drafts.keep(key, null));
   form.addEventListener("posted", () => form.reset());
-  // After a sign-out in another tab, which has deleted what was kept.
-  byId("notice").addEventListener("click", () => Object.keys(drafts.texts(key) ?? kept).length && write(), { capture: true });
 }
 
 /** @type {(form: HTMLFormElement, submitter: HTMLElement | null, page: Page) => Promise<void>} */

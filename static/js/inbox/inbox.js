@@ -1,14 +1,14 @@
 /** The inbox page: applies fragments, and notifies its parts. */
 
 /** @import { Callbacks } from "../connector/connector" */
-/** @import { Composer, Indicator, Page, Part, Perform } from "./types" */
+/** @import { Indicator, Page, Part, Perform } from "./types" */
 
-import { connect } from "../connector/connector.js";
 import { Backoff } from "../connector/backoff.js";
+import { connect } from "../connector/connector.js";
 import { apply } from "../connector/turbo.js";
 import { setClock } from "./clock.js";
-import { startConversation } from "./conversation.js";
-import { byId, find, focus } from "./dom.js";
+import { Conversation, cursorOf } from "./conversation.js";
+import { byId, find } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { startForms } from "./forms.js";
 import { highlight } from "./highlight.js";
@@ -23,12 +23,11 @@ import { startPresence } from "./presence.js";
 import { Session } from "./session.js";
 import { startSettings } from "./settings.js";
 import { Streams } from "./streams.js";
-import { isBlank } from "./text.js";
 import { startTimes } from "./times.js";
 import { startUnread } from "./unread.js";
 import { Unsent } from "./unsent.js";
 import { startViewers } from "./viewers.js";
-import { pageWith, startVisits } from "./visits.js";
+import { startVisits } from "./visits.js";
 
 const ALERT_DURATION = 8_000; // ms
 const QUESTION_DURATION = 60_000; // ms
@@ -62,11 +61,13 @@ function start() {
   const { account } = page;
   streams.add(`account:${account}`, accountCallbacks(indicator, () => signedOut(streams, session, indicator)));
   streams.add(`presence:${account}`, { onFragment: receive });
-  const conversation = new Opened(page, streams, indicator);
+  const conversation = new Conversation(page, { parts, streams, onFragment: receive, onClosed: indicator.ended });
   startKeys(page, () => conversation.composer);
   startVisits(page, (loaded) => conversation.replaceBy(loaded));
   startReturning(streams, session);
   startSigningOut(page);
+  // Both lead away from this page.
+  for (const id of /** @type {const} */ (["live", "notice"])) byId(id).addEventListener("click", () => page.drafts.restore(), { capture: true });
 }
 
 /** @type {(indicator: Indicator, session: Session) => Page} */
@@ -92,80 +93,6 @@ function createPage(indicator, session) {
     alert: showAlert,
     ask,
   };
-}
-
-/** @param {Document} page */
-function cursorOf(page) {
-  return page.querySelector('meta[name="stream-cursor"]')?.getAttribute("content") ?? "";
-}
-
-/** The open conversation, with its parts and its stream. */
-class Opened {
-  #page;
-  #streams;
-  #indicator;
-  #closing = new AbortController();
-  /** @type {Part[]} */
-  #parts = [];
-  /** @type {Composer | null} */
-  composer = null;
-
-  /**
-   * @param {Page} page
-   * @param {Streams} streams
-   * @param {Indicator} indicator
-   */
-  constructor(page, streams, indicator) {
-    this.#page = page;
-    this.#streams = streams;
-    this.#indicator = indicator;
-    this.#start(cursorOf(document));
-  }
-
-  /** @param {string} cursor  from which its stream continues */
-  #start(cursor) {
-    const { conversation } = this.#page;
-    this.#closing = new AbortController();
-    const { parts: own, composer } = startConversation({ ...this.#page, conversation, closed: this.#closing.signal });
-    this.#parts = own;
-    this.composer = composer;
-    parts.push(...own);
-    if (!byId("messages")) return;
-    const onClosed = (/** @type {{reason: string}} */ closing) => {
-      if (closing.reason === "forbidden") this.#forbidden(conversation);
-      else if (closing.reason !== "signed_out") this.#indicator.ended(closing);
-    };
-    this.#streams.add(`conversation:${conversation}`, { onFragment: receive, onClosed }, cursor);
-  }
-
-  /** What the user wrote stays theirs. @param {string} conversation */
-  #forbidden(conversation) {
-    const { accountName, drafts, unsent } = this.#page;
-    const { reply, note } = drafts.read(conversation);
-    const written = [reply, note, ...unsent.of(conversation).map(({ content }) => content)].filter((text) => !isBlank(text));
-    this.replaceBy(pageWith(`${accountName} · rtapp`, byId("no-access"), conversation));
-    const thread = byId("thread");
-    find(thread, "textarea").value = written.join("\n\n");
-    find(thread, "label").hidden = written.length === 0;
-  }
-
-  /** Puts the conversation of a loaded page in its place. @param {Document} loaded */
-  replaceBy(loaded) {
-    this.#closing.abort();
-    this.#streams.remove(`conversation:${this.#page.conversation}`);
-    parts.splice(parts.length - this.#parts.length);
-    document.title = loaded.title;
-    document.body.dataset.conversation = loaded.body.dataset.conversation;
-    const thread = byId("thread");
-    thread.replaceChildren(...find(loaded, "#thread").childNodes);
-    document.getElementById("contact")?.remove();
-    const contact = loaded.getElementById("contact");
-    if (contact) thread.after(contact);
-    this.#start(cursorOf(loaded));
-    parts.forEach((part) => part.opened?.());
-    notify(contact ? [thread, contact] : [thread]);
-    focus(document.getElementById("thread-scroll") ?? thread);
-  }
 }
 
 /** @type {(html: string) => void} */

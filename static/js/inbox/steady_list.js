@@ -16,8 +16,9 @@ export function startSteadyList(list, settle) {
   /** @type {Set<string>} rows whose place is elsewhere by now */
   const held = new Set();
 
+  const hovers = matchMedia("(hover: hover)"); // a finger leaves a row hovered
   const steadyRow = () =>
-    /** @type {HTMLElement | null} */ (list.querySelector(":scope > .row:hover, :scope > .row:focus-within"));
+    /** @type {HTMLElement | null} */ (list.querySelector(`:scope > .row:focus-within${hovers.matches ? ", :scope > .row:hover" : ""}`));
 
   /** Scrolls by what was added or removed above; below a short list, there is room to. */
   const keep = () => {

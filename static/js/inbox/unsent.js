@@ -24,6 +24,8 @@ export class Unsent {
   /** @type {Set<(message: UnsentMessage, state: "added" | "sending" | "sent" | "failed" | "gone") => void>} */
   #listeners = new Set();
   #queue = Promise.resolve(); // so that they arrive in order
+  /** @type {Set<string>} in the queue, by `client_id` */
+  #queued = new Set();
   #backoff = new Backoff({ firstDelay: FIRST_DELAY });
   /** @type {any} */
   #timer = 0;
@@ -104,15 +106,18 @@ export class Unsent {
 
   /** @type {(message: UnsentMessage, isAsked?: boolean) => void} */
   #attempt(message, isAsked = false) {
+    const { client_id } = message;
     if (isAsked) this.#notify(message, "sending");
-    this.#queue = this.#queue.then(() => this.#exclusively(() => this.#post(message, isAsked)));
+    else if (this.#queued.has(client_id)) return;
+    this.#queued.add(client_id);
+    const send = () => this.#exclusively(() => this.#post(message, isAsked));
+    this.#queue = this.#queue.then(send).finally(() => this.#queued.delete(client_id));
   }
 
   /** @type {(message: UnsentMessage, isAsked: boolean) => Promise<void>} */
   async #post(message, isAsked) {
-    const { conversation, content, private: isPrivate, client_id } = message;
+    const { conversation, content, private: isPrivate, client_id, refused } = message;
     if (!this.#messages.has(client_id)) return; // another attempt or tab has sent it
-    const { refused } = message;
     if (refused && !isAsked) return;
     this.#notify(message, "sending");
     try {
