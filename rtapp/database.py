@@ -27,11 +27,13 @@ from flask import g
 from flask import has_request_context
 from gevent import monkey
 from gevent.event import Event
+from psycopg.errors import PipelineAborted
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection
 from sqlalchemy import Engine
 from sqlalchemy import create_engine
 from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import InvalidRequestError
@@ -181,6 +183,19 @@ def refuse_dead(connection: LimitedConnection, record: ConnectionPoolEntry, prox
         poll.register(connection.fileno(), select.POLLIN)
     if connection.closed or poll.poll(0):
         raise DisconnectionError("The server has closed this connection.")
+
+
+def find_end(context: ExceptionContext) -> None:
+    """Have SQLAlchemy drop a connection that the server has ended, or that can't be used again.
+
+    psycopg takes it for a working one until it reads its end, and can't leave a pipeline on it.
+    https://www.postgresql.org/docs/current/protocol-error-fields.html
+    """
+    error = context.original_exception
+    if not isinstance(error, psycopg.OperationalError) or isinstance(error, PipelineAborted):
+        return
+    if error.sqlstate is None or error.diag.severity_nonlocalized in ("FATAL", "PANIC"):
+        context.is_disconnect = True
 
 
 # SQLite
@@ -396,6 +411,7 @@ def listen(engine: Engine) -> None:
         event.listen(engine, "do_connect", connect_limited)
         event.listen(engine, "connect", prepare_postgresql)
         event.listen(engine, "checkout", refuse_dead)
+        event.listen(engine, "handle_error", find_end)
 
 
 def answer(error: SQLAlchemyError) -> BaseResponse:

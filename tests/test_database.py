@@ -122,6 +122,39 @@ def test_a_pipeline_that_is_given_up_leaves_nothing_that_fails_in_the_log(app, m
         pooled.invalidate()
 
 
+@only_postgres
+@pytest.mark.parametrize(
+    ("error", "ended"),
+    [
+        (psycopg.OperationalError("cannot exit pipeline mode while busy"), True),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", True),
+        (psycopg.errors.PipelineAborted("pipeline aborted"), False),
+        ("SET statement_timeout = 1; SELECT pg_sleep(600)", False),
+    ],
+)
+def test_a_connection_is_used_again_only_if_it_can_be(app, monkeypatch, error, ended):
+    """psycopg takes one that the server has ended for a working one until it reads its end."""
+    if isinstance(error, str):
+        with (
+            psycopg.connect(plain(app)) as other,
+            pytest.raises(psycopg.OperationalError) as failed,
+        ):
+            other.execute(error)
+        error = failed.value
+
+    def fail(cursor, *args):
+        raise error
+
+    with app.app_context():
+        backend = db.session.scalar(text("SELECT pg_backend_pid()"))
+        monkeypatch.setattr(psycopg.Cursor, "execute", fail)
+        with pytest.raises(DBAPIError):
+            db.session.execute(text("SELECT 1"))
+        monkeypatch.undo()
+        db.session.rollback()
+        assert (db.session.scalar(text("SELECT pg_backend_pid()")) != backend) is ended
+
+
 def test_all_waits_of_a_request_together_have_a_limit(app, monkeypatch):
     with app.test_request_context():
         assert database.allowance() == database.WAIT_LIMIT
