@@ -38,6 +38,7 @@ BODIES = {
     "/labels/1/delete": {"nothing": 1},
     "/conversations/1/draft": {"reply": "x", "note": "", "version": 0},
     "/accounts/1/presence": {"status": "busy"},
+    "/accounts/1/alerts": {"alerts": "mine"},
     "/accounts/1/conversations": {
         "contact": {"name": "Nora", "email": "nora@example.com"}, "content": "x", "inbox_id": 1,
     },

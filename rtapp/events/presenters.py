@@ -265,7 +265,13 @@ def me(row: User) -> dict[str, Any]:
         "name": row.name,
         "email": row.email,
         "memberships": [
-            {"account_id": m.account_id, "role": m.role, "sees": m.sees, "status": m.status}
+            {
+                "account_id": m.account_id,
+                "role": m.role,
+                "sees": m.sees,
+                "status": m.status,
+                "alerts": m.alerts,
+            }
             for m in row.memberships
         ],
     }

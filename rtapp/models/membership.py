@@ -13,7 +13,8 @@ class Membership(Model):
     """The membership of a user in an account.
 
     `role`: administrator or agent. `sees` (agents only): inbox or assigned. `status`: the chosen
-    presence status online, busy or offline.
+    presence status online, busy or offline. `alerts`: of which conversations' new messages the page
+    alerts the user: inboxes (all that the user sees), mine_and_unassigned or mine.
     """
 
     __tablename__ = "memberships"
@@ -25,3 +26,4 @@ class Membership(Model):
     role: Mapped[Choice] = mapped_column(default="agent")
     sees: Mapped[Choice] = mapped_column(default="inbox")
     status: Mapped[Choice] = mapped_column(default="online")
+    alerts: Mapped[Choice] = mapped_column(default="mine_and_unassigned")

@@ -52,7 +52,7 @@ def page_of(name: str, shape: Any) -> dict[str, Any]:
 
 REVISION = {"version": int, "content": str, "edited_at": str, "edited_by": catalogue.PERSON}
 ME = {"id": int, "name": str, "email": str, "memberships": Each(
-    {"account_id": int, "role": str, "sees": str, "status": str})}  # fmt: skip
+    {"account_id": int, "role": str, "sees": str, "status": str, "alerts": str})}  # fmt: skip
 HIT = {
     "field": str, "message_id": (int, None), "sender_name": (str, None),
     "excerpt": Each({"text": str, "marked": bool}), "cut_before": bool, "cut_after": bool,
@@ -70,6 +70,7 @@ ANSWERS = {
     "actions.read": DONE,
     "actions.set_draft": Answer((200,), {"version": int}),
     "actions.choose": Answer((200,), catalogue.EPHEMERAL["presence_update"][1]),
+    "actions.choose_alerts": Answer((200,), {"alerts": str}),
     "actions.create_conversation": Answer((201, 200), CONVERSATION),
     "actions.read_one": DONE,
     "actions.read_all": DONE,

@@ -1,7 +1,7 @@
 """Unread messages and conversations of a user, counted from the rows.
 
-A message is unread if somebody else wrote it, notes included, after the user's read marker. Deleted
-messages and activity never are.
+A message is unread if the customer wrote it after the user's read marker. Deleted messages, what
+colleagues wrote, and activity never are.
 """
 
 from collections.abc import Collection
@@ -40,10 +40,9 @@ UNREAD = (
         Message.conversation_id == Conversation.id,
         Message.id > READ_UP_TO,
         Message.deleted.is_(False),
-        Message.message_type != "activity",
-        Message.user_id.is_distinct_from(Membership.user_id),
+        Message.message_type == "incoming",
     )
-    .correlate(Conversation, Membership, ReadMarker)
+    .correlate(Conversation, ReadMarker)
 )
 CAPPED_UNREAD = UNREAD.limit(MAX_COUNT).subquery()
 COUNT = select(func.count()).select_from(CAPPED_UNREAD).scalar_subquery()

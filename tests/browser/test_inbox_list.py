@@ -119,6 +119,8 @@ def test_status_and_assignee_changed_in_menus_or_by_key_show_in_another_agents_w
         live(window("kevin", BLANK), "/conversations/5"),
     )
     act(kevin, "/accounts/1/notifications/read")  # those of other tests
+    act(kevin, "/accounts/1/alerts", alerts="mine")
+    live(kevin, kevin.url)
     act(ada, "/conversations/5/status", status="open")
     for page in (ada, kevin):
         expect(page.locator("#thread-status")).to_contain_text("Open")

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { roomLeft, sends, whenLabel } from "../../static/js/inbox/composer.js";
+import { roomLeft, sends } from "../../static/js/inbox/composer.js";
+import { whenLabel } from "../../static/js/inbox/on_demand/answers.js";
 import { matching, mentionAt } from "../../static/js/inbox/on_demand/mentions.js";
 import { TypingNotifier, typingLine } from "../../static/js/inbox/typing.js";
 

@@ -113,8 +113,7 @@ def counted(app: Flask, user_id: int) -> tuple[dict[str, int], dict[str, int]]:
             unread = sum(
                 m.id > markers.get(row.id, 0)
                 and not m.deleted
-                and m.message_type != "activity"
-                and m.user_id != user_id
+                and m.message_type == "incoming"
                 for m in messages
             )
             conversations[str(row.id)] = unread

@@ -42,16 +42,28 @@ def second_app(app, database_url, redis, tmp_path):
         db.engine.dispose()
 
 
-def test_each_process_sends_unread_changed_to_its_own_streams(second_app, kevin, ada):
+def test_each_process_sends_unread_changed_to_its_own_streams(second_app, kevin, maria):
     there = ApiClient(second_app, "kevin@example.com")
     with follow_unread(kevin, there) as (here, elsewhere):
-        ada.send(1, "to both")
+        maria.send(1, "to both")
         here.become(c1=here.conversations["1"] + 1)
         elsewhere.become(c1=here.conversations["1"])
         read_all(there, 1)
         here.become(c1=0)
         elsewhere.become(c1=0)
         elsewhere.agree()
+
+
+def test_what_colleagues_write_and_activity_do_not_count(kevin, ada, maria):
+    with follow_unread(kevin) as his:
+        before = his.conversations["1"]
+        ada.send(1, "A reply")
+        ada.send(1, "A note", private=True)
+        ada.post("/conversations/1/status", {"status": "pending"})
+        ada.post("/conversations/1/status", {"status": "open"})
+        maria.send(1, "A question")
+        his.become(c1=before + 1)
+        his.agree()
 
 
 def add_conversations(app, count):
@@ -101,11 +113,11 @@ def test_a_conversation_beyond_the_first_page_is_counted_if_its_events_are_repla
         assert stream.ephemeral("unread.changed")["conversations"]["1"] == 0
 
 
-def test_unread_counts_are_recounted_when_too_many_messages_wait(kevin, ada, monkeypatch):
+def test_unread_counts_are_recounted_when_too_many_messages_wait(kevin, maria, monkeypatch):
     with follow_unread(kevin) as his:
         before = his.conversations["1"]
         monkeypatch.setattr(notifier, "MAX_DELIVERIES", 0)
-        ada.send(1, "too much")
+        maria.send(1, "too much")
         his.become(c1=before + 1)
         assert len(his.changes[-1]["conversations"]) > 1
         his.agree()
@@ -119,11 +131,11 @@ def test_the_notifier_drops_the_state_of_users_without_streams(kevin, engine, mo
     eventually(lambda: not engine.observer._readers)
 
 
-def test_a_returning_user_receives_the_unread_counts_of_their_absence(app, kevin, ada, engine):
+def test_a_returning_user_receives_the_unread_counts_of_their_absence(app, kevin, maria, engine):
     with follow_unread(kevin):
         pass
     eventually(lambda: len(engine.hub) == 0)
-    ada.send(1, "while you were away")
+    maria.send(1, "while you were away")
     assert outbox_drained(app)
     with follow_unread(kevin) as his:
         his.agree()
@@ -164,13 +176,13 @@ def test_requests_and_other_events_continue_while_the_database_does_not_count(
         his.agree()
 
 
-def test_a_subscriber_that_catches_up_receives_the_last_unread_counts(kevin, ada, engine):
+def test_a_subscriber_that_catches_up_receives_the_last_unread_counts(kevin, maria, engine):
     """A subscriber that is not live is skipped until it is."""
     with follow_unread(kevin) as his:
         before = his.conversations["1"]
         for subscriber in engine.hub.subscribers():
             engine.hub.catch_up(subscriber)
-        ada.send(1, "meanwhile")
+        maria.send(1, "meanwhile")
         his.become(c1=before + 1)
 
 

@@ -1,10 +1,8 @@
 /** @import { Composer, OpenConversation } from "./types" */
 
 import { serverNow } from "./clock.js";
-import { byId, children, field, find, findAll } from "./dom.js";
-import { readMessage } from "./messages.js";
-import { isBlank, isolated, plainText } from "./text.js";
-import { recentLabel } from "./times.js";
+import { byId, field, find } from "./dom.js";
+import { isBlank } from "./text.js";
 import { TypingNotifier } from "./typing.js";
 
 const MAX_CHARACTERS = 10_000; // as on the server
@@ -44,6 +42,8 @@ export function startComposer(page, thread) {
   const typing = new TypingNotifier((data) => page.connector.perform(`conversation:${conversation}`, "typing", data).catch(() => {}));
   /** @type {{takes(event: KeyboardEvent): boolean} | null} */
   let completion = null;
+  /** @type {import("./on_demand/answers.js") | null} */
+  let answers = null;
 
   // A text never changes its readers: switching changes the box.
   const draft = { reply: "", note: "", private: note.checked, since: 0 };
@@ -81,7 +81,7 @@ export function startComposer(page, thread) {
     refresh();
   };
   const send = () => {
-    const other = draft.private || isWarned ? "" : whoAnswers(page.user, draft.since);
+    const other = (!draft.private && !isWarned && answers?.whoAnswers(page.user, draft.since)) || "";
     byId("composer-problem").textContent = other && `${other}. Send again to send yours too.`;
     if (other) {
       isWarned = true;
@@ -128,8 +128,11 @@ export function startComposer(page, thread) {
   });
   text.addEventListener("input", changed);
   note.addEventListener("change", () => change(note.checked));
-  const complete = () => import("./on_demand/completion.js").then(({ start }) => (completion ??= start(text, () => draft.private)));
-  text.addEventListener("focus", complete, { once: true });
+  const load = () => {
+    import("./on_demand/completion.js").then(({ start }) => (completion ??= start(text, () => draft.private)));
+    import("./on_demand/answers.js").then((module) => (answers = module));
+  };
+  text.addEventListener("focus", load, { once: true });
   text.addEventListener("blur", () => typing.stop());
   addEventListener("pagehide", () => typing.stop(), { signal: closed });
   closed.addEventListener("abort", () => typing.stop());
@@ -156,28 +159,6 @@ export function startComposer(page, thread) {
       text.focus();
     },
   };
-}
-
-/**
- * Whether a colleague has answered since the reply was begun, or is typing an answer, in words.
- *
- * @type {(user: string, since: number) => string}
- */
-function whoAnswers(user, since) {
-  for (const reply of findAll(byId("thread"), '#messages > [data-type="outgoing"][data-private="false"]').reverse()) {
-    const { sender, at } = readMessage(reply);
-    if (at.getTime() < since) break;
-    if (sender !== `user:${user}`) return `${plainText(find(reply, ".name bdi"))} answered ${whenLabel(at)}`;
-  }
-  const typist = children(byId("typing")).find(({ dataset }) => dataset.user && dataset.user !== user && dataset.private === "false");
-  return typist ? `${isolated(typist.textContent ?? "")} is typing an answer` : "";
-}
-
-/** How long ago somebody answered, after their name. @param {Date} at */
-export function whenLabel(at) {
-  const age = recentLabel(at, serverNow());
-  if (age === "now") return "just now";
-  return age.endsWith(" min") ? `${age} ago` : `(${age})`;
 }
 
 /** @param {{reply: string, note: string, private: boolean}} draft */

@@ -103,7 +103,7 @@ export function cursorOf(page) {
 function startParts(page) {
   const list = byId("messages");
   if (!list) return { parts: [], composer: null };
-  const scrolling = new Scrolling(list);
+  const scrolling = new Scrolling(list, page.user);
   const reading = new Reading(page, list, scrolling);
   const outgoing = new Outgoing(page);
   const thread = new Thread(page, list, scrolling, reading);

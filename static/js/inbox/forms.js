@@ -126,7 +126,7 @@ function byLabel(form, errors = {}) {
 /** @type {(form: HTMLFormElement, answer: any) => void} */
 function done(form, answer) {
   if ("go" in form.dataset) location.assign(`/conversations/${answer.id}`);
-  form.dispatchEvent(new Event("posted"));
+  form.dispatchEvent(new CustomEvent("posted", { detail: answer }));
   /** @type {HTMLDetailsElement | null} */
   const menu = form.closest("details[open]");
   if (!menu || menu.id === "notifications-menu") return;

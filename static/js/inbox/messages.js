@@ -43,21 +43,19 @@ export function readMessage(message) {
 }
 
 /**
- * The text of a message as the server has it: what is shown may be cut, and is rendered. null if there is no answer, or if it
- * was deleted.
+ * What others have written after the message up to which the user has read; where they have read nothing, after the last reply.
+ * Whether it is all of that: earlier messages may not be loaded.
  *
- * @type {(message: HTMLElement, conversation: string) => Promise<{content: string, version: string} | null>}
+ * @type {(list: HTMLElement, upTo: number, user: string) => {unread: HTMLElement[], isComplete: boolean}}
  */
-export async function fetchSource(message, conversation) {
-  const id = messageId(message);
-  message.ariaBusy = "true";
-  try {
-    const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
-    const [source] = (await answer.json()).messages;
-    return source.id === id && source.content ? { content: source.content, version: String(source.version) } : null;
-  } catch {
-    return null;
-  } finally {
-    message.ariaBusy = null;
-  }
+export function unreadIn(list, upTo, user) {
+  const messages = messagesIn(list);
+  const reply = upTo === 0 && messages.findLast(({ dataset }) => dataset.type === "outgoing" && dataset.private === "false");
+  const after = reply ? messageId(reply) : upTo;
+  const isRead = (/** @type {HTMLElement} */ message) => messageId(message) <= after;
+  const unread = messages.filter((message) => {
+    const { type, sender } = message.dataset;
+    return !isRead(message) && type !== "activity" && sender !== `user:${user}` && !message.matches(".deleted");
+  });
+  return { unread, isComplete: messages.some(isRead) || !list.parentElement?.querySelector(".more") };
 }

@@ -1,11 +1,12 @@
-/** Sends how far the thread was read. */
+/** Sends how far the thread was read: up to the first message that was not on the screen of a visible page. */
 
 /** @import { OpenConversation, Part } from "./types" */
 
 import { byId } from "./dom.js";
-import { newestId } from "./messages.js";
+import { messageId, newestId, previousMessage, unreadIn } from "./messages.js";
 
 const IN_SIGHT = 400; // ms
+const EDGE = 4; // px of a message that need not be in sight
 
 /** @implements {Part} */
 export class Reading {
@@ -14,6 +15,9 @@ export class Reading {
   #scrolling;
   #upTo;
   #timer = 0;
+  #scroller = byId("thread-scroll");
+  /** @type {Set<number>} ids of unread messages that were in sight */
+  #seen = new Set();
 
   /**
    * @param {OpenConversation} page
@@ -25,7 +29,7 @@ export class Reading {
     this.#list = list;
     this.#scrolling = scrolling;
     this.#upTo = Number(list.dataset.read);
-    byId("thread-scroll").addEventListener("scroll", this.changed, { passive: true });
+    this.#scroller.addEventListener("scroll", this.changed, { passive: true });
     document.addEventListener("visibilitychange", this.changed, { signal: page.closed });
   }
 
@@ -38,16 +42,17 @@ export class Reading {
   }
 
   changed = () => {
-    if (this.isBeingRead() && newestId(this.#list) > this.#upTo) this.#timer ||= setTimeout(() => this.#send(), IN_SIGHT);
+    const isDue = document.visibilityState === "visible" && newestId(this.#list) > this.#upTo;
+    if (isDue) this.#timer ||= setTimeout(() => this.#send(), IN_SIGHT);
   };
 
   connected = this.changed;
 
   async #send() {
-    if (this.#page.closed.aborted) return;
     this.#timer = 0;
-    const id = newestId(this.#list);
-    if (!this.isBeingRead() || id <= this.#upTo) return;
+    if (this.#page.closed.aborted || document.visibilityState !== "visible") return;
+    const id = this.#readUpTo();
+    if (id <= this.#upTo) return;
     const before = this.#upTo;
     this.#upTo = id;
     try {
@@ -55,5 +60,20 @@ export class Reading {
     } catch {
       this.#upTo = before; // the next occasion is soon
     }
+  }
+
+  /** A message has been in sight when its end was. */
+  #readUpTo() {
+    const { top, bottom } = this.#scroller.getBoundingClientRect();
+    const { unread, isComplete } = unreadIn(this.#list, this.#upTo, this.#page.user);
+    for (const message of unread) {
+      const end = message.getBoundingClientRect().bottom;
+      if (end > top && end <= bottom + EDGE) this.#seen.add(messageId(message));
+    }
+    if (!isComplete) return 0;
+    const unseen = unread.find((message) => !this.#seen.has(messageId(message)));
+    if (!unseen) return newestId(this.#list);
+    const previous = previousMessage(unseen);
+    return previous ? messageId(previous) : 0;
   }
 }

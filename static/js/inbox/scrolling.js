@@ -6,7 +6,7 @@
 /** @import { Part } from "./types" */
 
 import { byId, find } from "./dom.js";
-import { messagesIn } from "./messages.js";
+import { messagesIn, unreadIn } from "./messages.js";
 
 const NEAR_BOTTOM = 80; // px
 
@@ -23,14 +23,29 @@ export class Scrolling {
   #isInserting = false;
   #hasMissed = false;
 
-  /** @param {HTMLElement} list */
-  constructor(list) {
+  /**
+   * @param {HTMLElement} list
+   * @param {string} user  who has read up to the message in its `data-read`
+   */
+  constructor(list, user) {
     this.#list = list;
     this.#scroller.addEventListener("scroll", () => this.measure(), { passive: true });
     const linked = document.getElementById(location.hash.slice(1));
     if (linked?.matches(".message")) linked.scrollIntoView({ block: "center" });
-    else if (!linked) openLinked(location);
+    else if (!linked && !openLinked(location)) this.#toUnread(user);
     this.measure();
+  }
+
+  /** Where reading goes on, if that is further up. @param {string} user */
+  #toUnread(user) {
+    const [first] = unreadIn(this.#list, Number(this.#list.dataset.read), user).unread;
+    if (!first || first.getBoundingClientRect().top >= this.#scroller.getBoundingClientRect().top) return;
+    let frames = 4; // until what comes into sight has its real height
+    const scroll = () => {
+      first.scrollIntoView({ block: "start" });
+      if (frames-- > 0) requestAnimationFrame(scroll);
+    };
+    scroll();
   }
 
   get isAtBottom() {
@@ -120,11 +135,13 @@ export class Scrolling {
 }
 
 /**
- * Loads the part of the thread around the message of a link that has its id only behind the #.
+ * Loads the part of the thread around the message of a link that has its id only behind the #. Whether it is such a link.
  *
  * @param {Location} location
  */
 function openLinked({ hash, search, pathname }) {
   const [, id] = /^#message-(\d+)$/.exec(hash) ?? [];
-  if (id && new URLSearchParams(search).get("message") !== id) location.replace(`${pathname}?message=${id}${hash}`);
+  const isElsewhere = id && new URLSearchParams(search).get("message") !== id;
+  if (isElsewhere) location.replace(`${pathname}?message=${id}${hash}`);
+  return isElsewhere;
 }

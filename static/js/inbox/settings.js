@@ -1,5 +1,3 @@
-import { byId } from "./dom.js";
-
 const DEFAULTS = { desktop: false, sound: false, keys: true };
 const KEY = "rtapp.settings";
 
@@ -10,6 +8,11 @@ export function setting(name) {
   return read()[name];
 }
 
+/** @type {(name: Setting, isOn: boolean) => void} */
+export function setSetting(name, isOn) {
+  localStorage.setItem(KEY, JSON.stringify({ ...read(), [name]: isOn }));
+}
+
 /** @returns {typeof DEFAULTS} */
 function read() {
   try {
@@ -17,24 +20,4 @@ function read() {
   } catch {
     return DEFAULTS;
   }
-}
-
-export function startSettings() {
-  const place = byId("settings");
-  place.hidden = false;
-  /** @type {NodeListOf<HTMLInputElement>} */
-  const boxes = place.querySelectorAll("[data-setting]");
-  for (const box of boxes) {
-    const name = /** @type {Setting} */ (box.dataset.setting);
-    box.checked = setting(name);
-    box.addEventListener("change", async () => {
-      if (name === "desktop" && box.checked) box.checked = await mayNotify();
-      localStorage.setItem(KEY, JSON.stringify({ ...read(), [name]: box.checked }));
-    });
-  }
-}
-
-async function mayNotify() {
-  if (!("Notification" in globalThis)) return false;
-  return (await Notification.requestPermission()) === "granted";
 }

@@ -11,6 +11,8 @@ export interface Page {
   /** The signed-in user's id. */
   readonly user: string;
   readonly role: string;
+  /** Of which conversations' new messages the user is alerted: `inboxes`, `mine_and_unassigned` or `mine`. */
+  readonly alerts: string;
   readonly accountName: string;
   /** The open conversation's id. */
   readonly conversation: string;
@@ -62,6 +64,14 @@ export interface Part {
   connected?(isDelayed: boolean): void;
   /** `reason` as in the connector's `onDisconnected`. */
   disconnected?(reason: string): void;
+}
+
+/** Alerts the user of what concerns them. */
+export interface Alerts extends Part {
+  /** Of which conversations' new messages the user wants to be alerted, as in the page's `alerts`. */
+  choose(alerts: string): void;
+  /** The conversations with something unread, by view, and the ids of those which have more than before. */
+  counted(views: Record<string, number>, more: string[]): void;
 }
 
 /** Shows whether the page is live. */
@@ -217,6 +227,7 @@ export interface ElementsById {
   kept: HTMLElement;
   "label-choices": HTMLFormElement;
   live: HTMLElement;
+  "me-menu": HTMLElement;
   messages: HTMLElement | null;
   "new-messages": HTMLElement | null;
   "no-access": HTMLTemplateElement;
@@ -225,6 +236,8 @@ export interface ElementsById {
   notice: HTMLElement;
   "other-draft": HTMLElement;
   "notification-count": HTMLElement;
+  alerts: HTMLFormElement;
+  news: HTMLAnchorElement;
   notifications: HTMLElement;
   people: HTMLElement;
   present: HTMLElement;

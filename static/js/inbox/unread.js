@@ -9,8 +9,22 @@ const conversations = {};
 /** @type {Numbers} of `mine`, `unassigned`, `all` */
 const views = {};
 
-/** @returns {import("./types").Part} */
-export function startUnread() {
+/**
+ * @param {import("./types").Alerts} alerts
+ * @returns {import("./types").Part}
+ */
+export function startUnread(alerts) {
+  /** @param {HTMLElement} element */
+  const read = ({ dataset }) => {
+    /** @type {Numbers} */
+    const changed = JSON.parse(dataset.conversations ?? "{}");
+    const more = Object.keys(changed).filter((id) => changed[id] > (conversations[id] ?? 0));
+    Object.assign(conversations, changed);
+    Object.assign(views, JSON.parse(dataset.views ?? "{}"));
+    findAll(document, "#conversations > .row").forEach(markRow);
+    for (const badge of findAll(document, ".badge[data-view]")) show(badge, views[badge.dataset.view ?? ""] ?? 0);
+    alerts.counted(views, more);
+  };
   read(byId("unread-numbers"));
   return {
     changed(arrived) {
@@ -18,14 +32,6 @@ export function startUnread() {
       arrived.filter((element) => element.matches(".row")).forEach(markRow);
     },
   };
-}
-
-/** @param {HTMLElement} element */
-function read({ dataset }) {
-  Object.assign(conversations, JSON.parse(dataset.conversations ?? "{}"));
-  Object.assign(views, JSON.parse(dataset.views ?? "{}"));
-  findAll(document, "#conversations > .row").forEach(markRow);
-  for (const badge of findAll(document, ".badge[data-view]")) show(badge, views[badge.dataset.view ?? ""] ?? 0);
 }
 
 /** @param {HTMLElement} row */

@@ -1,4 +1,4 @@
-/** A notification's sound, and its place on the desktop. */
+/** The sound of a notification, or of a customer's message in a row, and its place on the desktop. */
 
 import { find } from "../dom.js";
 import { LOCK } from "../notifications.js";
@@ -16,7 +16,7 @@ export async function notifyOnce(item) {
   if (!navigator.locks) return notify(item);
   const { held } = await navigator.locks.query();
   if (held?.some(({ name }) => name === LOCK)) return;
-  navigator.locks.request(`rtapp ${item.id}`, { ifAvailable: true }, (lock) => {
+  navigator.locks.request(`rtapp ${item.id} ${item.dataset.version}`, { ifAvailable: true }, (lock) => {
     if (lock === null) return undefined;
     notify(item);
     return new Promise((resolve) => setTimeout(resolve, LOCK_DURATION));
@@ -27,11 +27,17 @@ export async function notifyOnce(item) {
 function notify(item) {
   if (setting("sound")) beep();
   if (!setting("desktop") || globalThis.Notification?.permission !== "granted") return;
-  const shown = new Notification(plainText(find(item, ".summary")), { tag: item.id });
+  const shown = new Notification(textOf(item), { tag: item.id });
   shown.onclick = () => {
     window.focus();
     location.assign(find(item, "a").href);
   };
+}
+
+/** @param {HTMLElement} item */
+function textOf(item) {
+  if (!item.matches(".row")) return plainText(find(item, ".summary"));
+  return `${plainText(find(item, ".who"))} wrote · ${plainText(find(item, ".facts .chip:not([class*=status-])"))}`;
 }
 
 function beep() {

@@ -4,7 +4,8 @@
 
 import { byId, children, clone, field, find, findAll, focus } from "../dom.js";
 import { post } from "../forms.js";
-import { fetchSource, messageId, messagesIn } from "../messages.js";
+import { messageId, messagesIn } from "../messages.js";
+import { fetchSource } from "./source.js";
 
 /**
  * What is being written survives a reload, and what others do to the message.

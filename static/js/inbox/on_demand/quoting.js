@@ -2,7 +2,7 @@
 
 /** @import { Page } from "../types" */
 
-import { fetchSource } from "../messages.js";
+import { fetchSource } from "./source.js";
 
 /** @type {(page: Page, message: HTMLElement, text: HTMLTextAreaElement) => Promise<void>} */
 export async function quote(page, message, text) {

@@ -3,7 +3,7 @@
  * entries (ARIA Authoring Practices, "Disclosure Navigation").
  */
 
-import { find, findAll } from "./dom.js";
+import { find, findAll } from "../dom.js";
 
 const ENTRIES = ".panel :is(button, a[href], input):not([hidden], [type=hidden])";
 /** @type {Record<string, (at: number, count: number) => number>} */

@@ -1,0 +1,33 @@
+/** The user's settings, in their menu: some of the browser, and of which messages they are alerted. */
+
+/** @import { Alerts } from "../types" */
+/** @import { Setting } from "../settings.js" */
+
+import { byId } from "../dom.js";
+import { setSetting, setting } from "../settings.js";
+
+/** @param {Alerts} notifications */
+export function startSettings(notifications) {
+  const place = byId("settings");
+  place.hidden = false;
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const boxes = place.querySelectorAll("[data-setting]");
+  for (const box of boxes) {
+    const name = /** @type {Setting} */ (box.dataset.setting);
+    box.checked = setting(name);
+    box.addEventListener("change", async () => {
+      if (name === "desktop" && box.checked) box.checked = await mayNotify();
+      setSetting(name, box.checked);
+    });
+  }
+  byId("alerts").addEventListener("posted", (event) => {
+    const { alerts } = /** @type {CustomEvent} */ (event).detail;
+    for (const button of byId("alerts").querySelectorAll("button")) button.ariaPressed = String(button.value === alerts);
+    notifications.choose(alerts);
+  });
+}
+
+async function mayNotify() {
+  if (!("Notification" in globalThis)) return false;
+  return (await Notification.requestPermission()) === "granted";
+}
