@@ -66,7 +66,7 @@ def test_a_message_in_an_unassigned_conversation_counts_until_it_is_read(kevin, 
     expect(kevin).to_have_title(re.compile(r"^\(1\) "))  # one conversation
     assert "alert" in icon(kevin)
     kevin.locator("#notifications-menu summary").click()
-    expect(kevin.locator("#news")).to_have_text("Unread: 1 conversation of nobody")
+    expect(kevin.locator("#news")).to_have_text("Unread, unassigned: 1")
     kevin.locator("#news").click()
     kevin.wait_for_url("**?assignee=none")
     kevin.locator(f"#conversation-{PRIYA} a").click()

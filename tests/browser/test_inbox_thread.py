@@ -132,6 +132,8 @@ def test_a_mention_completed_by_keyboard_in_a_note_notifies_the_agent(window):
         live(window("ada", BLANK), "/conversations/3"),
         live(window("kevin", BLANK), "/conversations/2"),
     )
+    act(ada, "/accounts/1/alerts", alerts="mine")
+    live(ada, "/conversations/3")
     text = kevin.locator(COMPOSER)
     text.press_sequentially("@a")
     expect(kevin.get_by_role("listbox")).to_be_hidden()  # no completion in a reply to the customer
@@ -175,13 +177,12 @@ def test_scrolling_up_loads_older_messages_and_a_new_one_below_does_not_move_the
 
 
 def test_a_message_received_out_of_view_has_a_divider_and_is_read_once_in_view(window, writer):
-    for n in range(30):
-        writer.say(3, f"Earlier {n}")
+    ids = [writer.say(3, f"Earlier {n}") for n in range(30)]
     ada = window("ada")
+    act(ada, "/conversations/3/read", message_id=ids[-2])
     with ada.expect_request("**/conversations/3/read") as first:
         live(ada, "/conversations/3")
-    newest = ada.locator("#messages > .message").last.get_attribute("id")
-    assert first.value.post_data_json == {"message_id": int(newest.removeprefix("message-"))}
+    assert first.value.post_data_json == {"message_id": ids[-1]}
     scroll(ada, -500)
     id = writer.say(3, "Came meanwhile")
     divider = ada.locator("#new-messages + .message")

@@ -53,7 +53,7 @@ MISTAKES = {
     "connector/leader.js": ("this.#connection?.due", "this.#connection.due"),
     "connector/transport.js": ('  wake: "follower",', '  wakes: "follower",'),
     "connector/connector.js": ("cursor = this.#options.cursor", "cursor = 1"),
-    "inbox/thread.js": ("dataset.truncated) complete", "data.truncated) complete"),
+    "inbox/thread.js": ("dataset.truncated) import", "data.truncated) import"),
     "inbox/conversation.js": ('byId("messages")', 'byId("massages")'),
 }
 

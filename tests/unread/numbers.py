@@ -111,9 +111,7 @@ def counted(app: Flask, user_id: int) -> tuple[dict[str, int], dict[str, int]]:
                 select(Message).where(Message.conversation_id == row.id)
             ).all()
             unread = sum(
-                m.id > markers.get(row.id, 0)
-                and not m.deleted
-                and m.message_type == "incoming"
+                m.id > markers.get(row.id, 0) and not m.deleted and m.message_type == "incoming"
                 for m in messages
             )
             conversations[str(row.id)] = unread

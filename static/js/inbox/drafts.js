@@ -219,17 +219,16 @@ export class Drafts {
   }
 }
 
-/** @type {(kept: Record<string, any>) => Draft} `content`: of a former version */
-function draftOf({ reply, note, private: isPrivate, content, version, isSaved, since, posted, other }) {
-  const isNote = isPrivate === true;
+/** @type {(kept: Record<string, any>) => Draft} */
+function draftOf({ reply, note, private: isPrivate, version, isSaved, since, posted, other }) {
   return {
-    reply: text(reply ?? (isNote ? "" : content)),
-    note: text(note ?? (isNote ? content : "")),
-    private: isNote,
+    reply: text(reply),
+    note: text(note),
+    private: isPrivate === true,
     version: Number(version) || 0,
     since: Number(since) || 0,
     posted: posted ? { reply: text(posted.reply), note: text(posted.note) } : null,
-    isSaved: isSaved ?? !(reply || note || content),
+    isSaved: isSaved ?? !(reply || note),
     other: { reply: text(other?.reply), note: text(other?.note) },
   };
 }

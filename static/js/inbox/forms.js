@@ -89,6 +89,7 @@ function keep(form, drafts) {
 /** @type {(form: HTMLFormElement, submitter: HTMLElement | null, page: Page) => Promise<void>} */
 async function submit(form, submitter, page) {
   form.ariaBusy = "true";
+  const before = stateOf(form);
   const clientId = field(form, "client_id");
   if (clientId) clientId.value ||= uuid();
   const fields = new URLSearchParams(/** @type {any} */ (new FormData(form, submitter)));
@@ -106,7 +107,18 @@ async function submit(form, submitter, page) {
   const line = form.querySelector(".problem");
   if (line) line.textContent = words ?? "";
   else if (words) page.alert(words);
-  if (!problem) done(form, answer);
+  if (problem) return;
+  done(form, answer);
+  if (before) import("./on_demand/undo.js").then(({ offerUndo }) => offerUndo(page, before, answer)).catch(() => {});
+}
+
+/** What the head of the open conversation shows, and the next one, if the form changes it. @param {HTMLElement} form */
+function stateOf(form) {
+  const head = /** @type {HTMLElement | undefined} */ (form.closest(".thread-head")?.cloneNode(true));
+  /** @type {HTMLElement | null} */
+  const next = document.querySelector(".row:has([aria-current]) + .row");
+  if (head) head.dataset.next = next?.id;
+  return head;
 }
 
 /**

@@ -54,10 +54,11 @@ function start() {
   const notifications = startNotifications(page);
   parts.push(startForms(page), notifications, startUnread(notifications), page.drafts, page.unsent, startMarks(page));
   if (!("command" in HTMLButtonElement.prototype)) import("./on_demand/dialogs.js").then(({ startDialogs }) => startDialogs());
-  const whenOpened = { capture: true, once: true };
-  document.addEventListener("toggle", () => import("./on_demand/menus.js").then(({ startMenus }) => startMenus()), whenOpened);
-  const startPanel = () => import("./on_demand/settings_panel.js").then(({ startSettings }) => startSettings(notifications));
-  byId("me-menu").addEventListener("toggle", startPanel, whenOpened);
+  const whenOpened = async () => {
+    (await import("./on_demand/menus.js")).startMenus();
+    (await import("./on_demand/settings_panel.js")).startSettings(notifications);
+  };
+  document.addEventListener("toggle", whenOpened, { capture: true, once: true });
   streams = new Streams(page.connector);
   const { account } = page;
   streams.add(`account:${account}`, accountCallbacks(indicator, () => signedOut(streams, session, indicator)));
@@ -214,14 +215,14 @@ function showAlert(text) {
   showToast(ALERT_DURATION, text);
 }
 
-/** @type {(text: string, label: string, run: () => void) => void} */
-function ask(text, label, run) {
+/** @type {Page["ask"]} */
+function ask(text, label, run, duration = QUESTION_DURATION) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "button small", textContent: label });
   button.addEventListener("click", () => {
     byId("toast").hidden = true;
     run();
   });
-  showToast(QUESTION_DURATION, text, " ", button);
+  showToast(duration, text, " ", button);
 }
 
 /** @type {(duration: number, ...content: (string | Node)[]) => void} */

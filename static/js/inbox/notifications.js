@@ -4,7 +4,7 @@
 import { byId, children, closest, find } from "./dom.js";
 import { post } from "./forms.js";
 import { setting } from "./settings.js";
-import { show } from "./unread.js";
+import { capped, show } from "./unread.js";
 
 const ROWS = 100;
 export const LOCK = "rtapp visible"; // shared by the visible tabs
@@ -12,7 +12,7 @@ export const LOCK = "rtapp visible"; // shared by the visible tabs
 /** @type {(title: string, count: number) => string} */
 export function titled(title, count) {
   const plain = title.replace(/^\(\d+\+?\) /, "");
-  return count > 0 ? `(${count > 99 ? "99+" : count}) ${plain}` : plain;
+  return count > 0 ? `(${capped(count)}) ${plain}` : plain;
 }
 
 /**
@@ -39,7 +39,7 @@ export function startNotifications(page) {
   const list = byId("notifications");
   const badge = byId("notification-count");
   const icon = /** @type {HTMLLinkElement} */ (find(document, "link[rel=icon]"));
-  const icons = [icon.href, icon.dataset.alert ?? ""];
+  const { href } = icon;
   /** @type {Map<string, HTMLElement>} the latest rows by conversation, also those that are not in the list */
   const rows = new Map();
   /** @type {Record<string, number>} */
@@ -55,7 +55,7 @@ export function startNotifications(page) {
     show(badge, number);
     showNews(news, alerts);
     document.title = titled(document.title, number);
-    icon.href = icons[Number(number > 0)];
+    icon.href = (number && icon.dataset.alert) || href;
   };
   const readInSight = () => {
     if (document.visibilityState !== "visible") return;
@@ -117,10 +117,9 @@ export function startNotifications(page) {
 function showNews(count, alerts) {
   const link = byId("news");
   link.hidden = count === 0;
-  const which = alerts === "inboxes" ? "others" : "unassigned";
-  link.href = link.dataset[which] ?? "";
-  const are = which === "others" ? "that are not yours" : "of nobody";
-  link.textContent = `Unread: ${count > 99 ? "99+" : count} conversation${count === 1 ? "" : "s"} ${are}`;
+  const isAll = alerts === "inboxes";
+  link.href = (isAll ? link.dataset.others : link.dataset.unassigned) ?? "";
+  link.textContent = `Unread, ${isAll ? "not yours" : "unassigned"}: ${capped(count)}`;
 }
 
 /** @param {HTMLElement} item */

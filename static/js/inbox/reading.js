@@ -6,7 +6,6 @@ import { byId } from "./dom.js";
 import { messageId, newestId, previousMessage, unreadIn } from "./messages.js";
 
 const IN_SIGHT = 400; // ms
-const EDGE = 4; // px of a message that need not be in sight
 
 /** @implements {Part} */
 export class Reading {
@@ -68,7 +67,7 @@ export class Reading {
     const { unread, isComplete } = unreadIn(this.#list, this.#upTo, this.#page.user);
     for (const message of unread) {
       const end = message.getBoundingClientRect().bottom;
-      if (end > top && end <= bottom + EDGE) this.#seen.add(messageId(message));
+      if (end > top && end <= bottom + 1) this.#seen.add(messageId(message));
     }
     if (!isComplete) return 0;
     const unseen = unread.find((message) => !this.#seen.has(messageId(message)));

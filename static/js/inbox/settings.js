@@ -1,4 +1,4 @@
-const DEFAULTS = { desktop: false, sound: false, keys: true };
+const DEFAULTS = { desktop: false, sound: false, keys: true, next: false };
 const KEY = "rtapp.settings";
 
 /** @typedef {keyof typeof DEFAULTS} Setting */

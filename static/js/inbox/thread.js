@@ -1,4 +1,4 @@
-/** @import { OpenConversation, Page, Part } from "./types" */
+/** @import { OpenConversation, Part } from "./types" */
 
 import { arrange, insertNewDivider } from "./arrangement.js";
 import { byId, find, findAll, focus } from "./dom.js";
@@ -71,7 +71,7 @@ export class Thread {
       return;
     }
     this.#markOwn(message);
-    if (message.dataset.truncated) complete(message, this.#page);
+    if (message.dataset.truncated) import("./on_demand/completing.js").then(({ complete }) => complete(message, this.#page)).catch(() => {});
     if (this.#isLoading) return;
     arrange(message);
     const next = nextMessage(message);
@@ -204,17 +204,4 @@ export class Thread {
     this.#isLoading = false;
     setTimeout(() => (this.#scroller.ariaLive = null), SILENCE);
   }
-}
-
-/**
- * Takes a content that was too long for an event from the page of its message. It stays marked if that fails.
- *
- * @type {(message: HTMLElement, page: Page) => Promise<void>}
- */
-async function complete(message, { conversation }) {
-  const { loaded } = await loadPage(`/conversations/${conversation}?message=${messageId(message)}`, { part: "thread" });
-  const content = loaded?.querySelector(`#${message.id} .content`);
-  if (!content) return;
-  find(message, ".content").replaceWith(content);
-  delete message.dataset.truncated;
 }

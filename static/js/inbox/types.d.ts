@@ -38,8 +38,8 @@ export interface Page {
   record(): () => void;
   /** Shows an error message. */
   alert(text: string): void;
-  /** Shows a question with a button. */
-  ask(text: string, label: string, run: () => void): void;
+  /** Shows a question with a button, for so many ms. */
+  ask(text: string, label: string, run: () => void, duration?: number): void;
 }
 
 /** What the parts of one open conversation share. */
@@ -227,7 +227,6 @@ export interface ElementsById {
   kept: HTMLElement;
   "label-choices": HTMLFormElement;
   live: HTMLElement;
-  "me-menu": HTMLElement;
   messages: HTMLElement | null;
   "new-messages": HTMLElement | null;
   "no-access": HTMLTemplateElement;

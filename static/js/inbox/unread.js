@@ -41,10 +41,13 @@ function markRow(row) {
   row.toggleAttribute("data-unread", count > 0);
 }
 
+/** @param {number} count */
+export const capped = (count) => (count > 99 ? "99+" : String(count || ""));
+
 /** @type {(badge: HTMLElement, count: number) => void} */
 export function show(badge, count) {
   badge.hidden = count === 0;
-  badge.textContent = count > 99 ? "99+" : String(count || "");
+  badge.textContent = capped(count);
   badge.dataset.count = String(count);
   if (count > 0) badge.append(hidden(" unread"));
 }
