@@ -11,7 +11,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("contacts", sa.Column("phone", sa.String(length=40)))
-    op.add_column("contacts", sa.Column("notes", sa.Text(), nullable=False, server_default=""))
+    for column in ("notes", "aliases"):
+        op.add_column("contacts", sa.Column(column, sa.Text(), nullable=False, server_default=""))
     version = sa.Column("version", sa.Integer(), nullable=False, server_default="1")
     op.add_column("contacts", version)
     # Inline: SQLite adds a foreign key only with its column.
@@ -21,7 +22,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_contacts_merged_into_id"), "contacts", ["merged_into_id"])
     if op.get_bind().dialect.name != "sqlite":  # which keeps the defaults
-        for column in ("notes", "version"):
+        for column in ("notes", "aliases", "version"):
             op.alter_column("contacts", column, server_default=None)
     op.create_table("contact_merges",
     sa.Column("id", sa.Integer(), nullable=False),
@@ -47,5 +48,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("contact_merges")
     op.drop_index(op.f("ix_contacts_merged_into_id"), "contacts")
-    for column in ("merged_into_id", "version", "notes", "phone"):
+    for column in ("merged_into_id", "version", "aliases", "notes", "phone"):
         op.drop_column("contacts", column)

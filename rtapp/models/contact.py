@@ -22,10 +22,11 @@ class Contact(Named, Addressed, Searched, Model):
 
     `merged_into_id` is the contact that has this one's conversations since a merge, else None. That
     contact is not merged itself. A merged contact is not changed, and keeps its address: see
-    services/merge_contacts.py.
+    services/merge_contacts.py. `aliases` are the names and addresses of those merged into this one,
+    by which a search finds its conversations.
     """
 
-    SEARCHED = ("name", "email")
+    SEARCHED = ("name", "email", "aliases")
 
     __tablename__ = "contacts"
     __table_args__ = (Index(None, "account_id", "email", unique=True),)
@@ -36,6 +37,7 @@ class Contact(Named, Addressed, Searched, Model):
     email: Mapped[str | None] = mapped_column(String(254))  # lower case
     phone: Mapped[str | None] = mapped_column(String(PHONE_LIMIT))
     notes: Mapped[str] = mapped_column(Text, default="")
+    aliases: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[CreatedAt]
     version: Mapped[Version]
     merged_into_id: Mapped[int | None] = mapped_column(

@@ -2,8 +2,8 @@
 
 A merge moves the conversations of one contact, the source, to another one, the target. The source
 keeps its row, fields and messages: it is still the sender of what it wrote, its address leads new
-conversations to the target, and its customer's tokens open the target's conversations. So a merge
-loses nothing, and undoing it restores the source as it was.
+conversations and searches to the target, and its customer's tokens open the conversations there. So
+a merge loses nothing, and undoing it restores the source as it was.
 """
 
 from collections.abc import Collection
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement
+from sqlalchemy import select
 from sqlalchemy import update
 
 from rtapp import clock
@@ -49,6 +50,7 @@ def merge_contacts(user: Agent, source: Contact, target: Contact) -> None:
     contact_ids = point_contacts(Contact.merged_into_id == source.id, target)
     source.merged_into_id = target.id
     source.version += 1
+    name_aliases(target)
     merge = ContactMerge(
         account_id=source.account_id,
         source_id=source.id,
@@ -88,6 +90,8 @@ def undo_merge(user: Agent, merge: ContactMerge) -> None:
     contact_ids = point_contacts(of_source & (Contact.merged_into_id == owner.id), source)
     source.merged_into_id = None
     source.version += 1
+    name_aliases(owner)
+    name_aliases(source)
     merge.undone_by_id, merge.undone_at = user.id, clock.now()
     db.session.flush()
     publish_contact(user, source.account_id, conversation_ids)
@@ -138,6 +142,13 @@ def point_contacts(which: ColumnElement[bool], to: Contact) -> Sequence[int]:
         .execution_options(synchronize_session=False)
     )
     return db.session.scalars(statement).all()
+
+
+def name_aliases(contact: Contact) -> None:
+    """Note the names and addresses of the contacts that are merged into this one."""
+    query = select(Contact.name, Contact.email).where(Contact.merged_into_id == contact.id)
+    rows = db.session.execute(query.order_by(Contact.id)).all()
+    contact.aliases = " ".join(text for row in rows for text in row if text)
 
 
 def recheck_customers(contact_ids: Collection[int], conversation_ids: Collection[int]) -> None:

@@ -260,6 +260,25 @@ def test_a_merge_that_is_undone_and_done_again_has_its_own_undo(ada):
     assert merged["id"] == 2
 
 
+def test_a_search_for_a_merged_contact_finds_the_targets_conversations_until_it_is_undone(ada):
+    def found(q):
+        page = ada.get(f"/accounts/1/conversations?q={q}").json
+        return {row["id"]: page["hits"][str(row["id"])]["field"] for row in page["conversations"]}
+
+    assert found("Lindqvist") == {1: "name"}
+    merge(ada, MARIA, TOM)
+    ada.post(f"/contacts/{TOM}", {"name": "Tomás Okafor"})
+    assert found("lindqvist") == found("maria.lindqvist@") == {1: "address", 2: "address"}
+    assert found("tomas") == {1: "name", 2: "name"}
+    merge(ada, TOM, YUKI)
+    assert found("lindqvist") == dict.fromkeys((1, 2, 3), "address")
+    inner, outer = sorted(merges(ada, YUKI), key=lambda each: each["id"])
+    undo(ada, outer)
+    assert found("lindqvist") == {1: "address", 2: "address"}
+    undo(ada, inner)
+    assert found("lindqvist") == {1: "name"}
+
+
 # The pages
 
 

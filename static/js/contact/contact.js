@@ -46,9 +46,11 @@ function restore() {
   report("What you typed before is not saved yet.");
 }
 
-/** @param {string} words */
-function report(words) {
-  find(form, ".problem").textContent = words;
+/** @type {(words: string, isGood?: boolean) => void} */
+function report(words, isGood = false) {
+  const line = find(form, ".problem");
+  line.textContent = words;
+  line.classList.toggle("good", isGood);
 }
 
 async function save() {
@@ -80,6 +82,6 @@ async function show(answer) {
   document.title = loaded.title;
   find(document, "main").replaceWith(find(loaded, "main"));
   start();
-  if (answer.ok) return report("Saved.");
+  if (answer.ok) return report("Saved.", true);
   drafts.keep(key, typed()); // with the version that it would replace now
 }
