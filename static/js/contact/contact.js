@@ -8,7 +8,7 @@ import { Drafts } from "../inbox/drafts.js";
 import { Session } from "../inbox/session.js";
 
 const TIMEOUT = 20_000; // ms
-const FIELDS = ["name", "email", "phone", "notes", "version"];
+const FIELDS = ["name", "email", "phone", "notes"];
 
 let form = present();
 const { contact, user = "" } = form.dataset;
@@ -35,14 +35,15 @@ function start() {
 
 /** @returns {Record<string, string>} */
 function typed() {
-  return Object.fromEntries(FIELDS.map((name) => [name, field(form, name).value]));
+  return Object.fromEntries([...FIELDS, "version"].map((name) => [name, field(form, name).value]));
 }
 
 /** With the version on which the texts are based: what a colleague saved since is not overwritten unseen. */
 function restore() {
   const kept = drafts.texts(key);
   if (!kept) return;
-  for (const name of FIELDS) if (typeof kept[name] === "string") field(form, name).value = kept[name];
+  if (FIELDS.every((name) => kept[name] === field(form, name).value)) return drafts.keep(key, null); // its answer was lost
+  for (const name of [...FIELDS, "version"]) if (typeof kept[name] === "string") field(form, name).value = kept[name];
   report("What you typed before is not saved yet.");
 }
 
