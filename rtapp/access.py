@@ -14,6 +14,7 @@ from sqlalchemy import Integer
 from sqlalchemy import and_
 from sqlalchemy import bindparam
 from sqlalchemy import exists
+from sqlalchemy import func
 from sqlalchemy import literal
 from sqlalchemy import or_
 from sqlalchemy import select
@@ -25,6 +26,8 @@ from rtapp.extensions import execute
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import CannedReply
+from rtapp.models import Contact
+from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 from rtapp.models import Customer
 from rtapp.models import Draft
@@ -84,8 +87,14 @@ REF_COLUMNS = (
     Conversation.assignee_id,
 )
 CONVERSATION_REF = CONVERSATION.with_only_columns(*REF_COLUMNS)
+# A customer whose contact was merged sees the conversations of the one that has theirs.
+OWN_CONTACT = (
+    select(func.coalesce(Contact.merged_into_id, Contact.id))
+    .where(Contact.id == VIEWER)
+    .scalar_subquery()
+)
 CUSTOMER_CONVERSATION = select(Conversation).where(
-    Conversation.id == bindparam("id"), Conversation.contact_id == VIEWER
+    Conversation.id == bindparam("id"), Conversation.contact_id == OWN_CONTACT
 )
 CUSTOMER_CONVERSATION_REF = CUSTOMER_CONVERSATION.with_only_columns(*REF_COLUMNS)
 # The condition on `Message` that selects the messages a customer sees in their conversation.
@@ -107,6 +116,17 @@ DRAFT = (
 )
 MEMBERSHIP = select(Membership).where(
     Membership.account_id == bindparam("account"), Membership.user_id == VIEWER
+)
+CONTACT = select(Contact).where(
+    Contact.id == bindparam("id"),
+    or_(
+        exists().where(
+            Membership.account_id == Contact.account_id,
+            Membership.user_id == VIEWER,
+            Membership.role == "administrator",
+        ),
+        exists().where(Conversation.contact_id == Contact.id, SEEN),
+    ),
 )
 INBOXES = (
     select(InboxMember.inbox_id)
@@ -188,6 +208,21 @@ def canned_reply_for(user: Agent, reply_id: int) -> CannedReply:
     reply = found(db.session.get(CannedReply, reply_id))
     membership_in(user, reply.account_id)
     return reply
+
+
+def contact_for(user: Agent, contact_id: int) -> Contact:
+    """The contact; of a merged one, the contact that has its conversations now. Raises NotFound
+    unless the user sees one of these, or is an administrator of the account."""
+    contact = found(db.session.get(Contact, contact_id))
+    id = contact.merged_into_id or contact.id
+    return found(db.session.scalar(CONTACT, {"id": id, "viewer": user.id}))
+
+
+def contact_merge_for(user: Agent, merge_id: int) -> ContactMerge:
+    """A merge of a contact that the user sees now. Raises NotFound for any other."""
+    merge = found(db.session.get(ContactMerge, merge_id))
+    contact_for(user, merge.source_id)
+    return merge
 
 
 def refuse_agent(membership: Membership, what: str) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement
 from sqlalchemy import Subquery
 from sqlalchemy import false
+from sqlalchemy import func
 from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import tuple_
@@ -28,6 +29,8 @@ from rtapp.events import presenters
 from rtapp.excerpts import Hit
 from rtapp.extensions import db
 from rtapp.models import Agent
+from rtapp.models import Contact
+from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 from rtapp.models import ConversationLabel
 from rtapp.models import Draft
@@ -227,6 +230,63 @@ def search_end(order: Order, page: Subquery, depth: int) -> str | None:
     query = select(*columns).order_by(*order.sorted(*columns))
     last = db.session.execute(query.offset(depth - 1).limit(2)).all()
     return page_end(order, *last[0]) if len(last) == 2 else None
+
+
+def conversations_of(
+    user: Agent, contact: Contact, *, before: str | None = None, limit: int = PAGE_SIZE
+) -> ConversationPage:
+    """The contact's conversations that the user sees, the newest first.
+
+    Raises BadRequest for a `before` that is no `next_before` of a page.
+    """
+    order = ORDERS["newest"]
+    query = (
+        select(Conversation)
+        .where(Conversation.contact_id == contact.id, access.SEEN)
+        .order_by(*order.sorted(order.at, Conversation.id))
+        .options(*presenters.PRESENTED)
+        .limit(limit + 1)
+    )
+    if before is not None:
+        query = query.where(order.after(parsed_page_end(order, before)))
+    rows = list(db.session.scalars(query, {"viewer": user.id}))
+    last = rows[limit - 1] if len(rows) > limit else None
+    end = page_end(order, last.last_public_at, last.id) if last is not None else None
+    return ConversationPage(rows[:limit], end)
+
+
+def conversations_count(contact: Contact) -> int:
+    """The number of the contact's conversations, for an administrator, who sees all."""
+    count = select(func.count()).where(Conversation.contact_id == contact.id)
+    return db.session.scalar(count) or 0
+
+
+def last_seen(user: Agent, contact: Contact) -> datetime | None:
+    """The latest moment at which the contact is known to have been there, by the conversations that
+    the user sees: that of a message that they wrote or have read. None without one."""
+    query = (
+        select(func.max(Message.created_at))
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(
+            Conversation.contact_id == contact.id,
+            access.SEEN,
+            or_(Message.contact_id.is_not(None), Message.id == Conversation.contact_read_id),
+        )
+    )
+    seen: datetime | None = db.session.scalar(query, {"viewer": user.id})
+    return seen
+
+
+def merges_into(contact: Contact) -> Sequence[ContactMerge]:
+    """The merges of the contacts whose conversations this one has, the newest first."""
+    query = (
+        select(ContactMerge)
+        .join(Contact, Contact.id == ContactMerge.source_id)
+        .where(Contact.merged_into_id == contact.id, ContactMerge.undone_at.is_(None))
+        .order_by(ContactMerge.id.desc())
+        .options(joinedload(ContactMerge.source), joinedload(ContactMerge.merged_by))
+    )
+    return db.session.scalars(query).all()
 
 
 def messages(

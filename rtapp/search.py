@@ -126,7 +126,7 @@ class Search(NamedTuple):
         if not words:
             name = f"#{row.id}"
             return Hit("number", excerpt(name, [name]))
-        name, address = row.contact.name, row.contact.email or ""
+        name, address = row.contact.name, f"{row.contact.email or ''} {row.contact.aliases}".strip()
         elsewhere = [word for word in words if word not in folded(name)]
         if not elsewhere:
             return Hit("name", excerpt(name, words, len(name)))

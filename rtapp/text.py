@@ -24,6 +24,7 @@ CONTROLS = r"\x00-\x1f\x7f-\x9f"
 BRAILLE_BLANK = "\u2800"  # a symbol without dots: as blank as a space, and not white space
 INVISIBLE = re.compile(f"[\\s{CONTROLS}{IGNORABLE}{BRAILLE_BLANK}]+")
 HIDDEN = re.compile(f"[{CONTROLS}{IGNORABLE}]")
+PHONE = re.compile(r"[+(). -]*[0-9][0-9+(). -]*([a-zA-Z]{1,10}[. ]*[0-9]{1,10})?")
 SHORTCUT = re.compile("[a-z0-9_-]+")
 # In an address nothing is invisible but the joiners of Indic scripts and Persian (RFC 5892,
 # appendix A.1 and A.2).
@@ -66,6 +67,16 @@ def shortcut(text: str) -> str:
     if not SHORTCUT.fullmatch(text):
         raise ValueError("must be small letters a to z, digits, _ and - only")
     return text
+
+
+def phone(text: str) -> str:
+    """A telephone number as it was written, single-spaced. Raises ValueError unless it has a digit,
+    and at most one extension of letters and digits behind it: it is for people, not for a dialler.
+    """
+    number = single_spaced(text)
+    if not PHONE.fullmatch(number):
+        raise ValueError("must be a number like +49 30 1234567 or (030) 123-456 ext. 7")
+    return number
 
 
 def caseless(text: str) -> str:

@@ -57,6 +57,9 @@ def with_plain_line_ends(text: str) -> str:
 Text = Annotated[str, AfterValidator(storable)]
 Name = Annotated[Text, AfterValidator(not_blank), AfterValidator(str.strip)]
 Address = Annotated[Text, AfterValidator(address)]
+Notes = Annotated[
+    Text, AfterValidator(not_blank_unless_empty), AfterValidator(with_plain_line_ends)
+]
 Content = Annotated[Text, AfterValidator(not_blank), AfterValidator(with_plain_line_ends)]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from rtapp import access
 from rtapp.extensions import db
+from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 from rtapp.models import Inbox
 from rtapp.models import Membership
@@ -22,6 +23,7 @@ from rtapp.services.change_membership import change_membership
 
 from .support import ApiClient
 
+CONTACTS = 15  # of which some are merged
 MAX_CONVERSATIONS = 60  # so that a list fits on one page
 STATUSES = ("open", "pending", "snoozed", "resolved")
 SECOND = 1000  # ms between a change of rights and the end of the streams that it ends
@@ -126,6 +128,7 @@ class Actions:
             (self._deletes, 6), (self._sets_status, 12), (self._assigns, 12), (self._reads, 8),
             (self._types, 3), (self._labels, 8), (self._drafts, 4), (self._starts, 1),
             (self._reads_notifications, 3), (self._changes_the_labels, 1),
+            (self._changes_contact, 3), (self._merges_contacts, 1), (self._undoes_merge, 1),
             (self._gains_inbox, 1), (self._loses_inbox, 1), (self._changes_role, 1),
         ]  # fmt: skip
 
@@ -206,6 +209,24 @@ class Actions:
         if self._random.random() < 0.3:
             return agent.post("/accounts/1/labels", body)
         return agent.post(f"/labels/{self._random.randint(1, 3)}", body)
+
+    def _changes_contact(self, agent: ApiClient) -> Any:
+        """Few names and addresses, so that some are taken."""
+        change = self._random.choice(("name", "email", "notes"))
+        values = {"name": f"Name {self._random.randint(1, 9)}", "notes": self._text()}
+        values["email"] = f"someone-{self._random.randint(1, 30)}@example.com"
+        path = f"/contacts/{self._random.randint(1, CONTACTS)}"
+        return agent.post(path, {change: values[change], **self._version()})
+
+    def _merges_contacts(self, agent: ApiClient) -> Any:
+        """Administrators only: agents are refused."""
+        source, into = (self._random.randint(1, CONTACTS) for _ in range(2))
+        return agent.post(f"/contacts/{source}/merge", {"into": into})
+
+    def _undoes_merge(self, agent: ApiClient) -> Any:
+        with self._app.app_context():
+            newest = db.session.scalar(select(func.max(ContactMerge.id))) or 1
+        return agent.post(f"/contact-merges/{self._random.randint(1, newest)}/undo", {})
 
     def _types(self, agent: ApiClient) -> Any:
         body = {"typing": self._random.random() < 0.7, "private": self._random.random() < 0.3}

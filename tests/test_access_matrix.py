@@ -16,9 +16,12 @@ from flask import Flask
 from sqlalchemy import update
 from werkzeug.wrappers import Response
 
+from rtapp import clock
 from rtapp.events.catalogue import DURABLE
 from rtapp.events.catalogue import EPHEMERAL
 from rtapp.extensions import db
+from rtapp.models import Contact
+from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 from rtapp.models import InboxMember
 from rtapp.models import Membership
@@ -46,6 +49,7 @@ class World(NamedTuple):
     clients: dict[str, ApiClient]
     watcher: ApiClient  # another administrator, without a column
     notification: int  # of `assigned`
+    merge: int  # of a contact without a conversation into the customer of conversation 1
     foreign_conversation: int  # of the other account
 
 
@@ -80,6 +84,10 @@ ROWS = (
         "/accounts/1/labels",                         "200 200 200 200 404 401 403"),
     Row("GET /accounts/<id:account_id>/canned-replies",
         "/accounts/1/canned-replies",                 "200 200 200 200 404 401 403"),
+    Row("GET /contacts/<id:contact_id>",
+        "/contacts/1",                                "200 200 200 404 404 401 403"),
+    Row("GET /contacts/<id:contact_id>/merge",
+        "/contacts/1/merge?into=2",                   "200 403 403 404 404 401 403"),
     Row("GET /conversations/<id:conversation_id>/draft",
         "/conversations/1/draft",                     "200 200 200 404 404 401 403"),
     Row("GET /accounts/<id:account_id>/conversations",
@@ -142,6 +150,14 @@ ROWS = (
     # A row is deleted once. Any member may: tests/pages/test_canned_reply.py.
     Row("POST /canned-replies/<id:reply_id>/delete",
         "/canned-replies/1/delete",                   "404 404 404 204 404 401 403", 303, body()),
+    Row("POST /contacts/<id:contact_id>",
+        "/contacts/1",                                "200 200 200 404 404 401 403", 303,
+        body(notes="Changed")),
+    Row("POST /contacts/<id:contact_id>/merge",
+        "/contacts/1/merge",                          "200 403 403 404 404 401 403", 303,
+        body(into=2)),
+    Row("POST /contact-merges/<id:merge_id>/undo",
+        "/contact-merges/{merge}/undo",               "200 403 403 404 404 401 403", 303, body()),
     Row("POST /conversations/<id:conversation_id>/read",
         "/conversations/1/read",                      "204 204 204 404 404 401 204", 303,
         body(message_id=1)),
@@ -259,6 +275,10 @@ DELIVERIES = (
              posts("agent", "/conversations/1/labels", labels=[1])),
     Delivery("conversation.labels_changed", "seen by two", "a a - - - - -",
              posts("agent", "/conversations/2/labels", labels=[1])),
+    Delivery("conversation.contact_changed", "seen by three", "ac ac ac - - - c",
+             posts("agent", "/contacts/1", name="Changed")),
+    Delivery("conversation.contact_changed", "seen by two", "a a - - - - -",
+             posts("agent", "/contacts/2", name="Changed")),
     Delivery("conversation.removed", "lost",             "- - a - - - -",
              posts("agent", "/conversations/1/assignee", assignee_id=None)),
     Delivery("conversation.read", "by an agent",         "c ac c - - - -",
@@ -311,10 +331,23 @@ def world(app):
             kind="mention",
         )
         db.session.add(notification)
+        merge = merged(account_id=1, into=1, by=clients["administrator"].id)
         db.session.commit()
-        return World(
-            app, clients, ApiClient(app, "olga@example.com"), notification.id, other.conversation
-        )
+        watcher = ApiClient(app, "olga@example.com")
+        return World(app, clients, watcher, notification.id, merge.id, other.conversation)
+
+
+def merged(account_id, into, by):
+    source = Contact(account_id=account_id, name="Merged", merged_into_id=into)
+    db.session.add(source)
+    db.session.flush()
+    merge = ContactMerge(
+        account_id=account_id, source_id=source.id, target_id=into, conversation_ids=[],
+        contact_ids=[], merged_by_id=by, merged_at=clock.now(),
+    )  # fmt: skip
+    db.session.add(merge)
+    db.session.flush()
+    return merge
 
 
 def add_member(app, name, *, role, sees, inbox=None):
@@ -329,7 +362,7 @@ def add_member(app, name, *, role, sees, inbox=None):
 
 
 def ids(world: World) -> dict[str, Any]:
-    return {"notification": world.notification}
+    return {"notification": world.notification, "merge": world.merge}
 
 
 # Endpoints

@@ -47,6 +47,7 @@ MESSAGES = "POST /conversations/<id:conversation_id>/messages"
 STATUS = "POST /conversations/<id:conversation_id>/status"
 ASSIGNEE = "POST /conversations/<id:conversation_id>/assignee"
 LABELS = "POST /conversations/<id:conversation_id>/labels"
+CONTACT = "POST /contacts/<id:contact_id>"
 READ = "POST /conversations/<id:conversation_id>/read"
 EDIT, DELETE = "POST /messages/<id:message_id>", "POST /messages/<id:message_id>/delete"
 # Messages 2, 3 and 5 are Kevin's; 4 is the last that shows in lists but for 5, a private note.
@@ -66,6 +67,13 @@ ACTIONS = (
       for body in ({"assignee_id": 1}, {"assignee_id": None})),
     *(Case(LABELS, "kevin", "/conversations/1/labels", body, "conversation.labels_changed")
       for body in ({"labels": [1, 3]}, {"labels": []}, {"add": 1}, {"remove": 2})),
+    Case(CONTACT, "kevin", "/contacts/1", {"name": "Maria L.", "phone": "030 1"},
+         "conversation.contact_changed"),
+    Case(CONTACT, "kevin", "/contacts/1", {"email": None}, "conversation.contact_changed"),
+    Case("POST /contacts/<id:contact_id>/merge", "ada", "/contacts/1/merge", {"into": 2},
+         "conversation.contact_changed"),
+    Case("POST /contact-merges/<id:merge_id>/undo", "ada", "/contact-merges/1/undo", {},
+         "conversation.contact_changed"),
     Case(READ, "kevin", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
     Case(READ, "maria", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
     Case("POST /accounts/<id:account_id>/conversations", "kevin", "/accounts/1/conversations", NEW,
@@ -79,7 +87,8 @@ ACTIONS = (
 
 @pytest.fixture
 def clients(app, ada, kevin, grace, maria):
-    """The clients, with an unread notification for Kevin."""
+    """The clients, with an unread notification for Kevin, and a merge."""
+    assert ada.post("/contacts/3/merge", {"into": 1}).status_code == 200
     assert ada.send(1, "@Kevin look", private=True).status_code == 201
     return {"ada": ada, "kevin": kevin, "grace": grace, "maria": maria}
 

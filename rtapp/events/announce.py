@@ -53,6 +53,9 @@ TABLE: Mapping[str, Row] = {
     ),
     "conversation.assignee_changed": Row(audience.of_change, presenters.assignee_changed),
     "conversation.labels_changed": Row(audience.of_change, presenters.labels_changed),
+    "conversation.contact_changed": Row(
+        audience.of_change, presenters.contact_changed, customer_presenters.contact_changed
+    ),
     "conversation.removed": Row(audience.of_removal, presenters.conversation_removed),
     "conversation.read": Row(audience.of_read, presenters.conversation_read),
     "notification.created": Row(audience.of_notification, presenters.notification),
@@ -107,6 +110,10 @@ def labels_changed(conversation: Conversation, by: Agent) -> None:
     _record("conversation.labels_changed", (conversation,), conversation, by)
 
 
+def contact_changed(conversation: Conversation, by: Agent) -> None:
+    _record("conversation.contact_changed", (conversation,), conversation, by)
+
+
 def conversation_removed(conversation_id: int, account_id: int, user_id: int) -> None:
     _record("conversation.removed", (user_id,), conversation_id, account_id)
 
@@ -132,4 +139,10 @@ def state_lost(user_id: int, account_id: int) -> None:
 def account_state_lost(user_ids: Iterable[int], account_id: int) -> None:
     """The same for several users of an account."""
     topics = [topic for user_id in user_ids for topic in audience.of_reset(user_id)]
+    outbox.record("stream.reset", account_id, topics, {"reason": "history_lost"})
+
+
+def threads_lost(conversation_ids: Iterable[int], account_id: int) -> None:
+    """Have the clients of these threads, customers too, fetch them again."""
+    topics = [topic for id in conversation_ids for topic in audience.of_lost_thread(id)]
     outbox.record("stream.reset", account_id, topics, {"reason": "history_lost"})

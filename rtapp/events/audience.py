@@ -56,8 +56,8 @@ def of_conversation(conversation: ConversationAudience) -> list[str]:
 
 
 def of_change(conversation: Conversation) -> list[str]:
-    """conversation.status_changed, .assignee_changed, .labels_changed: the thread, and the lists as
-    they are now"""
+    """conversation.status_changed, .assignee_changed, .labels_changed, .contact_changed: the
+    thread, and the lists as they are now"""
     return [conversation_topic(conversation.id), *of_conversation(conversation)]
 
 
@@ -85,6 +85,11 @@ def of_unread(user_id: int) -> str:
 def of_reset(user_id: int) -> list[str]:
     """stream.reset: a user whose visible conversations changed, which no event describes"""
     return [user_topic(user_id)]
+
+
+def of_lost_thread(conversation_id: int) -> list[str]:
+    """stream.reset: the agents and the customer of a thread in which no event describes a change"""
+    return [conversation_topic(conversation_id), customer_topic(conversation_id)]
 
 
 def of_customer(conversation: ConversationAudience) -> list[str]:

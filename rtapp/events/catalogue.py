@@ -78,6 +78,13 @@ LABELS_CHANGED = {
     "changed_by": PERSON,
     "version": int,
 }
+CONTACT_CHANGED = {
+    "id": int,
+    "account_id": int,
+    "contact": {"id": int, "name": str, "email": (str, None), "phone": (str, None)},
+    "changed_by": PERSON,
+    "version": int,
+}
 READ = {"id": int, "account_id": int, "reader": {"type": str, "id": int}, "message_id": int}
 NOTIFICATION = {
     "id": int,
@@ -100,6 +107,7 @@ DURABLE: Mapping[str, Mapping[str, Any]] = {
     "conversation.status_changed": STATUS_CHANGED,
     "conversation.assignee_changed": ASSIGNEE_CHANGED,
     "conversation.labels_changed": LABELS_CHANGED,
+    "conversation.contact_changed": CONTACT_CHANGED,
     "conversation.removed": {"id": int, "account_id": int},
     "conversation.read": READ,
     "notification.created": NOTIFICATION,

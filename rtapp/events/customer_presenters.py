@@ -87,6 +87,17 @@ def status_changed(row: Conversation, previous: str, by: Principal) -> dict[str,
     }
 
 
+def contact_changed(row: Conversation, by: Principal) -> dict[str, Any]:
+    """The name is on the customer's messages. `by` stays private."""
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "contact": {**presenters.person(row.contact), "email": None, "phone": None},
+        "changed_by": TEAM,
+        "version": row.version,
+    }
+
+
 def status(status: str) -> str:
     """A customer's conversation is either open or resolved."""
     return "resolved" if status == "resolved" else "open"

@@ -5,18 +5,22 @@ customer_presenters.py has the customers' form.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import selectinload
 
 from rtapp.clock import rfc3339
+from rtapp.config import UNDO_DAYS
 from rtapp.excerpts import Hit
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import AnyLabel
 from rtapp.models import AnyMessage
 from rtapp.models import CannedReply
+from rtapp.models import Contact
+from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 from rtapp.models import Draft
 from rtapp.models import Message
@@ -157,6 +161,18 @@ def labels_changed(row: Conversation, by: Agent) -> dict[str, Any]:
     }
 
 
+def contact_changed(row: Conversation, by: Agent) -> dict[str, Any]:
+    contact = row.contact
+    shown = {"email": contact.email, "phone": contact.phone}
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "contact": {**person(contact), **shown},
+        "changed_by": changed_by(by),
+        "version": row.version,
+    }
+
+
 def conversation_removed(conversation_id: int, account_id: int) -> dict[str, Any]:
     return {"id": conversation_id, "account_id": account_id}
 
@@ -193,6 +209,31 @@ def draft(row: Draft | None) -> dict[str, Any]:
     if row is None:
         return {"reply": "", "note": "", "version": 0}
     return {"reply": row.reply, "note": row.note, "version": row.version}
+
+
+def contact(row: Contact) -> dict[str, Any]:
+    """Of answers to agents only: no event has the notes."""
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "name": row.name,
+        "email": row.email,
+        "phone": row.phone,
+        "notes": row.notes,
+        "version": row.version,
+    }
+
+
+def contact_merge(row: ContactMerge) -> dict[str, Any]:
+    """`contact` is the merged one, as it was and would be again."""
+    return {
+        "id": row.id,
+        "contact": contact(row.source),
+        "conversation_ids": row.conversation_ids,
+        "merged_by": person(row.merged_by),
+        "merged_at": rfc3339(row.merged_at),
+        "undo_until": rfc3339(row.merged_at + timedelta(days=UNDO_DAYS)),
+    }
 
 
 def canned_reply(row: CannedReply) -> dict[str, Any]:

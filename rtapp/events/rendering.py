@@ -78,6 +78,11 @@ def labels_changed(change: Data) -> Iterator[Change]:
     yield Change("replace", "thread-labels", "labels", {"conversation": change})
 
 
+def contact_changed(change: Data) -> Iterator[Change]:
+    yield Change("replace", "thread-contact", "thread_contact", change)
+    yield Change("replace", "contact-details", "contact_details", change)
+
+
 def typing(data: Data) -> Iterator[Change]:
     """An entry of the typists' list, from which the page makes its line."""
     who = f"user-{data['user_id']}" if "user_id" in data else f"contact-{data['contact_id']}"
@@ -128,6 +133,7 @@ CHANGES: Mapping[tuple[str, str], Callable[[Data], Iterator[Change]]] = {
     ("conversation", "conversation.status_changed"): status_changed,
     ("conversation", "conversation.assignee_changed"): assignee_changed,
     ("conversation", "conversation.labels_changed"): labels_changed,
+    ("conversation", "conversation.contact_changed"): contact_changed,
     ("conversation", "conversation.read"): contact_read,
     ("conversation", "conversation.viewers"): viewers,
     ("conversation", "typing"): typing,

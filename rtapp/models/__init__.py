@@ -3,6 +3,7 @@
 from .account import Account
 from .canned_reply import CannedReply
 from .contact import Contact
+from .contact_merge import ContactMerge
 from .conversation import Conversation
 from .draft import Draft
 from .inbox import Inbox
@@ -38,6 +39,7 @@ __all__ = [
     "AnyMessage",
     "CannedReply",
     "Contact",
+    "ContactMerge",
     "Conversation",
     "ConversationLabel",
     "ConversationSnapshot",

@@ -1,9 +1,11 @@
 from sqlalchemy import ForeignKey
 from sqlalchemy import Index
 from sqlalchemy import String
+from sqlalchemy import Text
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
+from rtapp.config import PHONE_LIMIT
 from rtapp.extensions import Model
 
 from .searched import Searched
@@ -12,12 +14,19 @@ from .types import CreatedAt
 from .types import Id
 from .types import Name
 from .types import Named
+from .types import Version
 
 
 class Contact(Named, Addressed, Searched, Model):
-    """A customer."""
+    """A customer. `notes` are the team's: nothing that a customer receives has them.
 
-    SEARCHED = ("name", "email")
+    `merged_into_id` is the contact that has this one's conversations since a merge, else None. That
+    contact is not merged itself. A merged contact is not changed, and keeps its address: see
+    services/merge_contacts.py. `aliases` are the names and addresses of those merged into this one,
+    by which a search finds its conversations.
+    """
+
+    SEARCHED = ("name", "email", "aliases")
 
     __tablename__ = "contacts"
     __table_args__ = (Index(None, "account_id", "email", unique=True),)
@@ -26,4 +35,11 @@ class Contact(Named, Addressed, Searched, Model):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     name: Mapped[Name]
     email: Mapped[str | None] = mapped_column(String(254))  # lower case
+    phone: Mapped[str | None] = mapped_column(String(PHONE_LIMIT))
+    notes: Mapped[str] = mapped_column(Text, default="")
+    aliases: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[CreatedAt]
+    version: Mapped[Version]
+    merged_into_id: Mapped[int | None] = mapped_column(
+        ForeignKey("contacts.id"), index=True, default=None
+    )

@@ -1,6 +1,7 @@
 """The GET endpoints. Pages and JSON share their URLs; the Accept header selects the form."""
 
 from . import canned_reply
+from . import contact
 from . import conversation
 from . import draft
 from . import health
@@ -16,5 +17,5 @@ from . import unread
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
-    revision.bp, unread.bp, label.bp, canned_reply.bp, health.bp, openapi.bp,
+    revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, health.bp, openapi.bp,
 )  # fmt: skip

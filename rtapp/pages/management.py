@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flask import request
 
-from rtapp.errors import Unprocessable
+from rtapp.errors import Problem
 from rtapp.errors import wants_html
 from rtapp.validation import Body
 
@@ -23,7 +23,7 @@ class Refusal(NamedTuple):
     detail: str
 
 
-def refusal(problem: Unprocessable, id: int | None) -> Refusal:
+def refusal(problem: Problem, id: int | None) -> Refusal:
     """What the page shows of a refused form. Raises `problem` for a client that wants JSON."""
     if not wants_html() or request.is_json:
         raise problem

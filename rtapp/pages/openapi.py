@@ -32,7 +32,7 @@ bp = Blueprint("openapi", __name__)
 JSON, PROBLEM, STREAM, PAGE = (
     "application/json", "application/problem+json", "text/event-stream", "text/html",
 )  # fmt: skip
-REFUSALS = {"GET": (400, 401, 403, 404, 429, 503),
+REFUSALS = {"GET": (400, 401, 403, 404, 422, 429, 503),
             "POST": (400, 401, 403, 404, 409, 413, 415, 422, 429)}  # fmt: skip
 CANNED_REPLY = {"id": int, "shortcut": str, "content": str}
 CURSOR = {"cursor": str}
@@ -56,6 +56,14 @@ ME = {"id": int, "name": str, "email": str, "memberships": Each(
 HIT = {
     "field": str, "message_id": (int, None), "sender_name": (str, None),
     "excerpt": Each({"text": str, "marked": bool}), "cut_before": bool, "cut_after": bool,
+}  # fmt: skip
+CONTACT = {
+    "id": int, "account_id": int, "name": str, "email": (str, None), "phone": (str, None),
+    "notes": str, "version": int,
+}  # fmt: skip
+CONTACT_MERGE = {
+    "id": int, "contact": CONTACT, "conversation_ids": Each(int), "merged_by": catalogue.PERSON,
+    "merged_at": str, "undo_until": str,
 }  # fmt: skip
 STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
 # An endpoint without an entry is described as answering 2XX.
@@ -87,6 +95,20 @@ ANSWERS = {
     "canned_reply.create": Answer((201,), CANNED_REPLY),
     "canned_reply.change": Answer((200,), CANNED_REPLY),
     "canned_reply.remove": DONE,
+    "contact.one": Answer(
+        shape={
+            "contact": CONTACT,
+            "last_seen_at": (str, None),
+            "merges": Each(CONTACT_MERGE),
+            **page_of("conversations", CONVERSATION),
+        }
+    ),
+    "contact.change": Answer((200,), CONTACT),
+    "contact.preview_merge": Answer(
+        shape={"source": CONTACT, "target": (CONTACT, None), "conversations": int}
+    ),
+    "contact.merge": Answer((200,), CONTACT),
+    "contact.undo": Answer((200,), CONTACT),
     "message.several": Answer(shape=page_of("messages", MESSAGE)),
     "revision.several": Answer(shape=page_of("revisions", REVISION)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),

@@ -13,7 +13,15 @@ from sqlalchemy.exc import IntegrityError
 
 from rtapp.errors import NotFound
 from rtapp.errors import Unprocessable
+from rtapp.events import announce
 from rtapp.extensions import db
+from rtapp.models import Membership
+
+
+def reset_members(account_id: int) -> None:
+    """Have the pages of all members fetched again. Part of the caller's transaction."""
+    members = select(Membership.user_id).where(Membership.account_id == account_id)
+    announce.account_state_lost(db.session.scalars(members), account_id)
 
 
 def refuse_more(model: Any, account_id: int, most: int, *, noun: str, field: str) -> None:

@@ -1,18 +1,15 @@
 """An account's labels. Each change has the pages of all members fetched again: it may show in each
 of their rows, and there is no event for each of these."""
 
-from sqlalchemy import select
-
 from rtapp.config import LABELS_PER_ACCOUNT
-from rtapp.events import announce
 from rtapp.extensions import db
 from rtapp.models import Label
-from rtapp.models import Membership
 from rtapp.text import caseless
 
 from .account_rows import change_row
 from .account_rows import delete_row
 from .account_rows import refuse_more
+from .account_rows import reset_members
 from .account_rows import unique
 
 
@@ -50,6 +47,5 @@ def delete_label(label: Label) -> None:
 
 
 def publish(account_id: int) -> None:
-    members = select(Membership.user_id).where(Membership.account_id == account_id)
-    announce.account_state_lost(db.session.scalars(members), account_id)
+    reset_members(account_id)
     db.session.commit()

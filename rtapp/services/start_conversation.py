@@ -13,6 +13,7 @@ from rtapp.models import Inbox
 from rtapp.models import Message
 from rtapp.models import User
 
+from .contact_lock import lock_contact
 from .repetition import digest_of
 from .repetition import refuse_another
 
@@ -22,8 +23,9 @@ def start_conversation(
 ) -> tuple[Conversation, bool]:
     """Start a conversation with a customer by the user's message.
 
-    The contact is the account's with this address, unchanged, or else a new one with this name. A
-    user who sees only assigned conversations becomes the assignee. Returns the conversation and
+    The contact is the account's with this address, unchanged (of a merged one, that which has its
+    conversations), or else a new one with this name. A user who sees only assigned conversations
+    becomes the assignee. Returns the conversation and
     whether it is new, by `client_id` as in `send_message`. Raises Unprocessable if the `client_id`
     is that of another request, or its conversation is one that the user no longer sees.
     """
@@ -81,7 +83,12 @@ def contact_with(account_id: int, name: str, email: str) -> Contact:
     contact: Contact | None = db.session.scalar(
         select(Contact).where(Contact.account_id == account_id, Contact.email == email)
     )
-    return contact or Contact(account_id=account_id, name=name, email=email)
+    if contact is None:
+        return Contact(account_id=account_id, name=name, email=email)
+    lock_contact(contact)  # so that no merge leaves the conversation behind
+    if contact.merged_into_id is None:
+        return contact
+    return db.session.get_one(Contact, contact.merged_into_id)
 
 
 def started_before(

@@ -73,6 +73,17 @@ class State:
     def _conversation_labels_changed(self, data: dict[str, Any]) -> None:
         merge(self.conversations, {k: data[k] for k in ("id", "labels", "version")})
 
+    def _conversation_contact_changed(self, data: dict[str, Any]) -> None:
+        contact = {field: data["contact"][field] for field in ("id", "name")}
+        version = {k: data[k] for k in ("id", "version")}
+        merge(self.conversations, {**version, "contact": contact})
+        for row in self.notifications.values():
+            if row["conversation_id"] == data["id"]:
+                row["contact"] = contact
+                rename(row["sender"], contact)
+        for message in self.threads.get(data["id"], {}).values():
+            rename(message["sender"], contact)
+
     def _conversation_removed(self, data: dict[str, Any]) -> None:
         self.conversations.pop(data["id"], None)
 
@@ -115,6 +126,12 @@ def newer(rows: Rows, data: dict[str, Any]) -> None:
 def merge(rows: Rows, data: dict[str, Any]) -> None:
     if data["id"] in rows and data["version"] >= rows[data["id"]]["version"]:
         rows[data["id"]] = {**rows[data["id"]], **data}
+
+
+def rename(sender: dict[str, Any], contact: dict[str, Any]) -> None:
+    """Give the sender of a message the contact's name, if it is the contact."""
+    if (sender["type"], sender["id"]) == ("contact", contact["id"]):
+        sender["name"] = contact["name"]
 
 
 @contextmanager

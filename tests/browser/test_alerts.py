@@ -1,7 +1,6 @@
 """Customers' messages that concern a user: in the title, the icon, the bell, and by a sound."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page
@@ -37,7 +36,7 @@ def priya(restartable) -> Priya:
 
 
 @pytest.fixture
-def kevin(window, ada) -> Iterator[Page]:
+def kevin(window, ada) -> Page:
     """Kevin's list, with nothing unread that concerns him."""
     ada.post(f"/conversations/{PRIYA}/status", status="open")
     ada.post(f"/conversations/{PRIYA}/assignee", assignee_id=None)
@@ -50,7 +49,7 @@ def kevin(window, ada) -> Iterator[Page]:
         act(page, f"/conversations/{id}/read", message_id=newest)
     live(page, LIST)
     expect(page).to_have_title(re.compile(r"^\w"))
-    yield page
+    return page
 
 
 def icon(page: Page) -> str:

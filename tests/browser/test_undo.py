@@ -1,4 +1,4 @@
-"""A change of status or assignee can be undone for ten seconds; the next conversation may follow."""
+"""A change of status or assignee can be undone for ten seconds; the next conversation follows."""
 
 import pytest
 from playwright.sync_api import Page

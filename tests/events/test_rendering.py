@@ -28,7 +28,8 @@ TIMES = {
 ENUM_VALUES = {"kind": "mention", "message_type": "incoming", "type": "user", "status": "open"}
 SHOWS_USER_TEXT = {
     "message.created", "message.updated", "conversation.created", "conversation.updated",
-    "conversation.assignee_changed", "conversation.labels_changed", "conversation.viewers",
+    "conversation.assignee_changed", "conversation.labels_changed", "conversation.contact_changed",
+    "conversation.viewers",
     "typing", "notification.created",
 }  # fmt: skip
 # Events that change nothing on the page, or are shown there by another event that comes with them.

@@ -10,6 +10,7 @@ export const CALLBACKS = {
   "conversation.status_changed": "onConversationStatusChanged",
   "conversation.assignee_changed": "onConversationAssigneeChanged",
   "conversation.labels_changed": "onConversationLabelsChanged",
+  "conversation.contact_changed": "onConversationContactChanged",
   "conversation.removed": "onConversationRemoved",
   "conversation.read": "onConversationRead",
   "conversation.viewers": "onConversationViewers",

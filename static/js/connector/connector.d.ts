@@ -114,6 +114,7 @@ export interface Callbacks {
   onConversationStatusChanged?(change: StatusChanged, meta: Meta): void;
   onConversationAssigneeChanged?(change: AssigneeChanged, meta: Meta): void;
   onConversationLabelsChanged?(change: LabelsChanged, meta: Meta): void;
+  onConversationContactChanged?(change: ContactChanged, meta: Meta): void;
   onConversationRemoved?(conversation: { id: number; account_id: number }, meta: Meta): void;
   onConversationRead?(read: ConversationRead, meta: Meta): void;
   onConversationViewers?(viewers: { conversation_id: number; viewers: Person[] }, meta: Meta): void;
@@ -214,6 +215,14 @@ export interface LabelsChanged {
   id: number;
   account_id: number;
   labels: Label[];
+  changed_by: Person;
+  version: number;
+}
+
+export interface ContactChanged {
+  id: number;
+  account_id: number;
+  contact: Person & { email: string | null; phone: string | null };
   changed_by: Person;
   version: number;
 }

@@ -112,7 +112,7 @@ function startParts(page) {
   const snooze = () => import("./on_demand/snooze.js").then(({ startSnooze }) => startSnooze());
   find(document, "#status-menu").addEventListener("toggle", snooze, { once: true });
   return {
-    parts: [thread, actions, startVersion(page), startLabels(page), startSeen(list), outgoing, startTyping(page), scrolling, reading],
+    parts: [thread, actions, startVersion(page), startLabels(), startSeen(list), outgoing, startTyping(page), scrolling, reading],
     composer,
   };
 }

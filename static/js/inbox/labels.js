@@ -1,24 +1,12 @@
 /** The menu of the open conversation's labels: a button for each of the account's, to add it or to remove it. */
 
-/** @import { OpenConversation, Part } from "./types" */
+/** @import { Part } from "./types" */
 
 import { byId, findAll } from "./dom.js";
 
-/**
- * @param {OpenConversation} page
- * @returns {Part}
- */
-export function startLabels({ conversation }) {
-  return {
-    changed: (arrived) => arrived.filter(({ id }) => id === "thread-labels").forEach(press),
-    refreshed: (loaded) => {
-      if (loaded.body.dataset.conversation !== conversation) return;
-      for (const id of ["thread-labels", "label-choices"]) {
-        const fresh = loaded.getElementById(id);
-        if (fresh) document.getElementById(id)?.replaceWith(fresh);
-      }
-    },
-  };
+/** @returns {Part} */
+export function startLabels() {
+  return { changed: (arrived) => arrived.filter(({ id }) => id === "thread-labels").forEach(press) };
 }
 
 /** @param {HTMLElement} labels */

@@ -7,6 +7,8 @@ import { messageId, messagesIn, newestId, nextMessage } from "./messages.js";
 import { loadMore, loadPage } from "./paging.js";
 
 const SILENCE = 500; // ms
+/** What is shown of the conversation, besides its messages. */
+const SHOWN = ["status", "assignee", "labels", "contact"].map((part) => `thread-${part}`).concat(["label-choices", "contact-details", "contact-read", "people"]);
 
 /** @implements {Part} */
 export class Thread {
@@ -157,7 +159,7 @@ export class Thread {
   async refreshed(loaded) {
     const { conversation } = this.#page;
     if (loaded.body.dataset.conversation !== conversation) return;
-    for (const id of ["thread-status", "thread-assignee", "contact-read", "people"]) {
+    for (const id of SHOWN) {
       const fresh = loaded.getElementById(id);
       if (fresh) document.getElementById(id)?.replaceWith(fresh);
     }

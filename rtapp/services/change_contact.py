@@ -1,0 +1,64 @@
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from sqlalchemy import update
+
+from rtapp.errors import Conflict
+from rtapp.events import presenters
+from rtapp.extensions import db
+from rtapp.models import Agent
+from rtapp.models import Contact
+from rtapp.models import Conversation
+
+from .account_rows import unique
+from .contact_lock import lock_contact
+from .contact_lock import publish_contact
+from .conversation_lock import refuse_stale
+from .conversation_lock import unlock
+
+SHOWN = ("name", "email", "phone")  # beside a thread. The notes are on the contact's page only.
+
+
+def change_contact(
+    user: Agent, contact: Contact, values: Mapping[str, str | None], *, version: int | None = None
+) -> None:
+    """Set some of a contact's fields. The same values publish nothing.
+
+    Raises Conflict if the contact was merged into another one or `version` is not the present one,
+    Unprocessable if another contact of the account has the address.
+    """
+    lock_contact(contact)
+    refuse_merged(contact)
+    changed = {name for name, value in values.items() if getattr(contact, name) != value}
+    if not changed:
+        unlock()
+        return
+    refuse_stale(contact, version, presenters.contact)
+    # Before the row, whose new address waits for all that refer to the row.
+    conversation_ids = touch_conversations(contact) if changed & {*SHOWN} else []
+    with unique("email", "contact"):
+        for name in changed:
+            setattr(contact, name, values[name])
+        contact.version += 1
+        db.session.flush()
+    publish_contact(user, contact.account_id, conversation_ids)
+    db.session.commit()
+
+
+def refuse_merged(contact: Contact) -> None:
+    if contact.merged_into_id is not None:
+        target = db.session.get_one(Contact, contact.merged_into_id)
+        detail = "This contact was merged into another one; look at that one and decide again."
+        raise Conflict(detail, current=presenters.contact(target))
+
+
+def touch_conversations(contact: Contact) -> Sequence[int]:
+    """Lock the contact's conversations, and increment their versions. Returns their ids."""
+    statement = (
+        update(Conversation)
+        .where(Conversation.contact_id == contact.id)
+        .values(version=Conversation.version + 1)
+        .returning(Conversation.id)
+        .execution_options(synchronize_session=False)
+    )
+    return db.session.scalars(statement).all()

@@ -1,0 +1,55 @@
+"""The lock of a contact's row, which each service takes that changes one, merges it, or gives it a
+conversation: before the lock of a conversation."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy import update
+
+from rtapp.config import CONTACT_EVENTS
+from rtapp.events import announce
+from rtapp.events import presenters
+from rtapp.extensions import db
+from rtapp.models import Agent
+from rtapp.models import Contact
+from rtapp.models import Conversation
+
+from .account_rows import reset_members
+
+
+def lock_contact(contact: Contact) -> None:
+    """Lock the row until the transaction ends, and refresh it: as `conversation_lock.lock`."""
+    db.session.execute(
+        update(Contact)
+        .where(Contact.id == contact.id)
+        .values(version=Contact.version)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.refresh(contact)
+
+
+def lock_contacts(*contacts: Contact) -> None:
+    for contact in sorted(contacts, key=lambda each: each.id):
+        lock_contact(contact)
+
+
+def publish_contact(by: Agent, account_id: int, conversation_ids: Sequence[int]) -> None:
+    """Announce the contact that these conversations have now, in each of them.
+
+    Part of the caller's transaction, which has changed, and so locked, the conversations. Of more
+    than CONTACT_EVENTS, the clients fetch the state again.
+    """
+    if len(conversation_ids) > CONTACT_EVENTS:
+        reset_members(account_id)
+        announce.threads_lost(conversation_ids, account_id)
+        return
+    query = (
+        select(Conversation)
+        .where(Conversation.id.in_(conversation_ids))
+        .order_by(Conversation.id)
+        .options(*presenters.PRESENTED)
+        .execution_options(populate_existing=True)
+    )
+    for conversation in db.session.scalars(query).all():
+        announce.contact_changed(conversation, by)
+        announce.conversation_updated(conversation)
