@@ -36,6 +36,7 @@ BODIES = {
     "/canned-replies/1": {"shortcut": "new", "content": "x"},
     "/canned-replies/1/delete": {"nothing": 1},
     "/labels/1/delete": {"nothing": 1},
+    "/inboxes/1": {"auto_assign": True, "assignment_cap": 5},
     "/conversations/1/draft": {"reply": "x", "note": "", "version": 0},
     "/accounts/1/presence": {"status": "busy"},
     "/accounts/1/conversations": {

@@ -19,6 +19,7 @@ from rtapp.models import AnyMessage
 from rtapp.models import CannedReply
 from rtapp.models import Conversation
 from rtapp.models import Draft
+from rtapp.models import Inbox
 from rtapp.models import Message
 from rtapp.models import MessageRevision
 from rtapp.models import Notification
@@ -136,7 +137,7 @@ def status_changed(row: Conversation, previous: str, by: Principal) -> dict[str,
     }
 
 
-def assignee_changed(row: Conversation, previous: User | None, by: Agent) -> dict[str, Any]:
+def assignee_changed(row: Conversation, previous: User | None, by: Principal) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -198,6 +199,16 @@ def draft(row: Draft | None) -> dict[str, Any]:
 def canned_reply(row: CannedReply) -> dict[str, Any]:
     """Of answers only: no event has it."""
     return {"id": row.id, "shortcut": row.shortcut, "content": row.content}
+
+
+def inbox(row: Inbox) -> dict[str, Any]:
+    """Of answers to administrators only: no event has it."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "auto_assign": row.auto_assign,
+        "assignment_cap": row.assignment_cap,
+    }
 
 
 def person(row: Principal) -> dict[str, Any]:

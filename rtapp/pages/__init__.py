@@ -4,6 +4,7 @@ from . import canned_reply
 from . import conversation
 from . import draft
 from . import health
+from . import inbox_settings
 from . import label
 from . import login
 from . import me
@@ -16,5 +17,5 @@ from . import unread
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
-    revision.bp, unread.bp, label.bp, canned_reply.bp, health.bp, openapi.bp,
+    revision.bp, unread.bp, label.bp, canned_reply.bp, inbox_settings.bp, health.bp, openapi.bp,
 )  # fmt: skip
