@@ -22,6 +22,7 @@ from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import User
 from rtapp.realtime.broker import RequestBroker
+from rtapp.services.assign_waiting import INBOXES
 from rtapp.services.assign_waiting import assign_waiting
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.services.reopen_snoozed import reopen_snoozed
@@ -419,6 +420,19 @@ def test_a_customers_next_message_finds_a_member_too(app, automatic, subscribe, 
     present(subscribe, kevin)
     writes(app, id)
     assert assignee_of(app, id) == kevin.id
+
+
+def test_the_poll_reads_no_conversation_but_those_that_wait(app):
+    with app.app_context():
+        sqlite = db.engine.dialect.name == "sqlite"
+        connection = db.session.connection()
+        if not sqlite:  # the demo has too few rows for an index
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        statement = INBOXES.compile(db.engine, compile_kwargs={"literal_binds": True})
+        explain = "EXPLAIN QUERY PLAN" if sqlite else "EXPLAIN"
+        plan = connection.exec_driver_sql(f"{explain} {statement}").all()
+        text = "\n".join(str(line[-1]) for line in plan)
+        assert "ix_conversations_awaits_assignee_since" in text
 
 
 # At once

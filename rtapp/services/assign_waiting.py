@@ -13,6 +13,16 @@ from .conversation_lock import lock
 from .conversation_lock import unlock
 
 BATCH = 100  # conversations of an inbox in one call, each assigned in its own transaction
+INBOXES = (
+    select(Inbox)
+    .where(
+        Inbox.id.in_(
+            select(Conversation.inbox_id).where(Conversation.awaits_assignee_since.is_not(None))
+        ),
+        Inbox.auto_assign.is_(True),
+    )
+    .order_by(Inbox.id)
+)
 
 
 def assign_waiting() -> int:
@@ -21,13 +31,7 @@ def assign_waiting() -> int:
 
     Several processes may run it at once: each checks again under the locks.
     """
-    waiting = (
-        select(Inbox)
-        .join(Conversation, Conversation.inbox_id == Inbox.id)
-        .where(Conversation.awaits_assignee_since.is_not(None), Inbox.auto_assign.is_(True))
-        .distinct()
-    )
-    inboxes = list(db.session.scalars(waiting))
+    inboxes = list(db.session.scalars(INBOXES))
     present = {id: present_in(id) for id in {inbox.account_id for inbox in inboxes}}
     return sum(assign_in(inbox.id, present[inbox.account_id]) for inbox in inboxes)
 
@@ -42,7 +46,7 @@ def assign_in(inbox_id: int, present: Collection[int]) -> int:
     )
     assigned = 0
     for conversation in db.session.scalars(waiting).all():
-        if db.session.scalar(next_member(inbox_id, present)) is None:
+        if next_member(inbox_id, present) is None:
             break
         lock(conversation)
         if assign_next(conversation, present):

@@ -12,9 +12,11 @@ from collections.abc import Collection
 
 from flask import current_app
 from redis.exceptions import RedisError
-from sqlalchemy import Select
+from sqlalchemy import Integer
+from sqlalchemy import and_
+from sqlalchemy import bindparam
 from sqlalchemy import func
-from sqlalchemy import literal
+from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.orm import aliased
@@ -38,7 +40,40 @@ from .assign import set_assignee
 from .notify import notify
 
 NOBODY: Collection[int] = ()
+
+INBOX = bindparam("inbox", type_=Integer)
 MEMBER = aliased(InboxMember)  # `access.sees` has a query of its own on that table
+HELD = (
+    select(func.count())
+    .where(
+        Conversation.account_id == Inbox.account_id,  # the beginning of an index
+        Conversation.assignee_id == User.id,
+        Conversation.status == "open",
+        Conversation.inbox_id == Inbox.id,
+    )
+    .correlate(Inbox, User)
+    .scalar_subquery()
+)
+# The inbox's member who is next: of those present who are online, see the inbox and have fewer open
+# conversations in it than its cap, the one whose last turn is longest ago.
+NEXT_MEMBER = (
+    select(User)
+    .join(MEMBER, MEMBER.user_id == User.id)
+    .join(Inbox, Inbox.id == MEMBER.inbox_id)
+    .join(
+        Membership,
+        and_(Membership.user_id == User.id, Membership.account_id == Inbox.account_id),
+    )
+    .where(
+        Inbox.id == INBOX,
+        User.id.in_(bindparam("present", expanding=True)),
+        Membership.status == "online",
+        access.sees(Membership, INBOX, Membership.user_id),
+        or_(Inbox.assignment_cap.is_(None), Inbox.assignment_cap > HELD),
+    )
+    .order_by(MEMBER.last_turn, User.id)
+    .limit(1)
+)
 
 
 def present_for(conversation: ConversationRef | Conversation) -> Collection[int]:
@@ -80,7 +115,7 @@ def assign_next(conversation: Conversation, present: Collection[int]) -> bool:
     if conversation.awaits_assignee_since is None or not present:
         return False
     turn = take_turn(conversation.inbox_id)
-    user = db.session.scalar(next_member(conversation.inbox_id, present)) if turn else None
+    user = next_member(conversation.inbox_id, present) if turn else None
     if user is None or not note_turn(conversation.inbox_id, user.id, turn):
         return False
     text = f"Assigned to {isolated(user.name)} automatically"
@@ -108,35 +143,9 @@ def note_turn(inbox_id: int, user_id: int, turn: int | None) -> bool:
     return execute(update(table).where(*own).values(last_turn=turn)).rowcount == 1
 
 
-def next_member(inbox_id: int, present: Collection[int]) -> Select[User]:
-    """Selects the inbox's member who is next: of those `present` who are online, see the inbox and
-    have fewer open conversations in it than its cap, the one whose last turn is longest ago."""
-    held = (
-        select(func.count())
-        .where(
-            Conversation.account_id == Inbox.account_id,
-            Conversation.assignee_id == User.id,
-            Conversation.status == "open",
-            Conversation.inbox_id == Inbox.id,
-        )
-        .correlate(Inbox, User)
-        .scalar_subquery()
+def next_member(inbox_id: int, present: Collection[int]) -> User | None:
+    """The member who is next of those `present`, or None."""
+    user: User | None = db.session.scalar(
+        NEXT_MEMBER, {"inbox": inbox_id, "present": list(present)}
     )
-    return (
-        select(User)
-        .join(MEMBER, MEMBER.user_id == User.id)
-        .join(Inbox, Inbox.id == MEMBER.inbox_id)
-        .join(
-            Membership,
-            (Membership.user_id == User.id) & (Membership.account_id == Inbox.account_id),
-        )
-        .where(
-            Inbox.id == inbox_id,
-            User.id.in_(present),
-            Membership.status == "online",
-            access.sees(Membership, literal(inbox_id), Membership.user_id),
-            Inbox.assignment_cap.is_(None) | (held < Inbox.assignment_cap),
-        )
-        .order_by(MEMBER.last_turn, User.id)
-        .limit(1)
-    )
+    return user
