@@ -4,6 +4,9 @@ A conversation that becomes open without an assignee awaits one (`await_assignee
 that opens it assigns it at once if a member is free (`assign_next`), else assign_waiting.py does
 later. An explicit assignment meanwhile, to nobody too, stays.
 
+A service that opens a conversation, or makes one for its customer, calls `present_for` or
+`present_in` first, then both of these, and announces conversation.updated if none was assigned.
+
 A turn is taken under the lock of the inbox's row, which comes after that of the conversation: two
 transactions never choose by the same state. Redis is asked before either.
 """
