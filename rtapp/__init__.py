@@ -14,6 +14,7 @@ from . import access_log
 from . import actions
 from . import auth
 from . import cli
+from . import clock
 from . import database
 from . import errors
 from . import extensions
@@ -32,11 +33,13 @@ from .events.outbox import newest_published
 from .events.rendering import Renderer
 from .events.rendering import clock_time
 from .events.rendering import day
+from .poller import Poller
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.engine import Engine
 from .realtime.request_target import SERVER
-from .reopener import Reopener
+from .services.assign_waiting import assign_waiting
+from .services.reopen_snoozed import reopen_snoozed
 from .text import bdi
 from .text import closed
 from .text import initials
@@ -128,7 +131,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         database.is_away,
     )
     app.extensions["relay"] = Relay(app, broker)
-    app.extensions["reopener"] = Reopener(app)
+    app.extensions["reopener"] = Poller(
+        app, lambda: reopen_snoozed(clock.now()), "Snoozed conversations can't be opened"
+    )
+    app.extensions["assigner"] = Poller(
+        app, assign_waiting, "Conversations can't be assigned automatically"
+    )
 
     access_log.init_app(app)
     errors.init_app(app)

@@ -225,6 +225,13 @@ def contact_merge_for(user: Agent, merge_id: int) -> ContactMerge:
     return merge
 
 
+def any_inbox_for(user: Agent, inbox_id: int) -> Inbox:
+    """An inbox of one of the user's accounts, theirs or not. Raises NotFound for any other."""
+    inbox = found(db.session.get(Inbox, inbox_id))
+    membership_in(user, inbox.account_id)
+    return inbox
+
+
 def refuse_agent(membership: Membership, what: str) -> None:
     """Raises Forbidden unless the member is an administrator, who alone may do `what`."""
     if membership.role != "administrator":

@@ -25,6 +25,7 @@ CONTENT_LIMIT = 10_000  # characters of a message
 LABEL_LIMIT = 40  # characters of a label
 LABELS_PER_ACCOUNT = 100
 LABELS_PER_CONVERSATION = 10
+ASSIGNMENT_CAP_LIMIT = 1000  # open conversations of a member: the most that a cap allows
 SHORTCUT_LIMIT = 32  # characters of a canned reply's shortcut
 CANNED_REPLIES_PER_ACCOUNT = 200  # a page fetches all of them
 HUES = 8  # the colours of labels: the classes hue-0 to hue-7 of the style sheet

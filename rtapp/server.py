@@ -20,6 +20,7 @@ from rtapp.events.outbox import Relay
 from rtapp.listener import BACKLOG
 from rtapp.listener import cannot_listen
 from rtapp.listener import listener
+from rtapp.poller import Poller
 from rtapp.realtime.backoff import first_line
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.embedded_redis import EmbeddedRedisError
@@ -29,7 +30,6 @@ from rtapp.realtime.handoff import HandOffServer
 from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import max_requests
 from rtapp.realtime.limits import raise_descriptor_limit
-from rtapp.reopener import Reopener
 
 ACCEPTED_PER_TURN = 12  # connections accepted before others get a turn: 0.8 ms of work each
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -67,7 +67,8 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     prepare_database(app, settings)
     engine: Engine = app.extensions["engine"]
     relay: Relay = app.extensions["relay"]
-    reopener: Reopener = app.extensions["reopener"]
+    reopener: Poller = app.extensions["reopener"]
+    assigner: Poller = app.extensions["assigner"]
     raise_descriptor_limit()
     requests = Pool(max_requests())
     server = HandOffServer(
@@ -86,6 +87,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     engine.start()
     relay.start()
     reopener.start()
+    assigner.start()
     freeze_garbage_collector()
     keeper = gevent.spawn(keep, embedded) if embedded is not None else None
     announce(settings, server)
@@ -99,6 +101,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     drain = gevent.spawn(engine.drain)  # beside the requests that are under way
     requests.join()
     drain.join()
+    assigner.stop()
     reopener.stop()
     relay.stop()
     engine.stop()

@@ -17,12 +17,12 @@ from rtapp import schema
 from rtapp import seed
 from rtapp.access_log import loggable
 from rtapp.events.outbox import Relay
+from rtapp.poller import Poller
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
 from rtapp.realtime.handoff import HandOffServer
 from rtapp.realtime.limits import freeze_garbage_collector
 from rtapp.realtime.limits import raise_descriptor_limit
-from rtapp.reopener import Reopener
 
 
 class Handler(HandOffHandler, PyWSGIHandler):  # type: ignore[misc]
@@ -39,7 +39,7 @@ class Handler(HandOffHandler, PyWSGIHandler):  # type: ignore[misc]
 
 
 class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
-    """Each worker has an engine, a relay and a reopener of its own; Redis connects them."""
+    """Each worker has an engine, a relay and pollers of its own; Redis connects them."""
 
     wsgi_handler = Handler
 
@@ -56,12 +56,14 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
     def run(self) -> None:
         engine: Engine = self.wsgi.extensions["engine"]
         relay: Relay = self.wsgi.extensions["relay"]
-        reopener: Reopener = self.wsgi.extensions["reopener"]
+        reopener: Poller = self.wsgi.extensions["reopener"]
+        assigner: Poller = self.wsgi.extensions["assigner"]
         self._check_database()
         raise_descriptor_limit()
         engine.start()
         relay.start()
         reopener.start()
+        assigner.start()
         freeze_garbage_collector()
         drain = gevent.spawn(self._drain, engine)
         try:
@@ -69,6 +71,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         finally:
             self._stopping.set()
             drain.join()
+            assigner.stop()
             reopener.stop()
             relay.stop()
             engine.stop()

@@ -17,6 +17,7 @@ from rtapp.models import Inbox
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import User
+from rtapp.services.assign_waiting import assign_waiting
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.services.change_membership import change_membership
@@ -102,6 +103,15 @@ def wrong_times(app: Flask) -> list[tuple[int, str]]:
     return wrong
 
 
+def assigned_automatically(app: Flask) -> int:
+    """The number of automatic assignments, of which each has a line in its thread."""
+    with app.app_context():
+        lines = select(func.count()).where(
+            Message.message_type == "activity", Message.content.like("Assigned to % automatically")
+        )
+        return db.session.scalar(lines) or 0
+
+
 class Actions:
     """Random actions, permitted or not."""
 
@@ -117,6 +127,7 @@ class Actions:
         self._rights = rights
         self._random = random.Random(seed)
         self.answers: dict[str, int] = {}
+        self.assigned_later = 0
         self._kinds: list[Callable[[ApiClient], Any]] = [
             kind for kind, weight in self._weights() for _ in range(weight)
         ]
@@ -129,6 +140,8 @@ class Actions:
             (self._types, 3), (self._labels, 8), (self._drafts, 4), (self._starts, 1),
             (self._reads_notifications, 3), (self._changes_the_labels, 1),
             (self._changes_contact, 3), (self._merges_contacts, 1), (self._undoes_merge, 1),
+            (self._returns, 6), (self._chooses_presence, 3), (self._sets_inbox, 1),
+            (self._finds_assignees, 3),
             (self._gains_inbox, 1), (self._loses_inbox, 1), (self._changes_role, 1),
         ]  # fmt: skip
 
@@ -167,8 +180,11 @@ class Actions:
         return agent.send(self._conversation(), self._text(), private=True)
 
     def _customer_writes(self, agent: ApiClient) -> Any:
+        before = now_ms()
         customer = self._random.choice(self._customers)
-        return customer.send(self._customers.index(customer) + 1, self._text())
+        answer = customer.send(self._customers.index(customer) + 1, self._text())
+        self._rights.update(before)  # it may have been assigned
+        return answer
 
     def _edits(self, agent: ApiClient) -> Any:
         body = {"content": self._text(), **self._version()}
@@ -178,8 +194,11 @@ class Actions:
         return agent.post(f"/messages/{self._message()}/delete", self._version())
 
     def _sets_status(self, agent: ApiClient) -> Any:
+        before = now_ms()
         body = {"status": self._random.choice(STATUSES), **self._version()}
-        return agent.post(f"/conversations/{self._conversation()}/status", body)
+        answer = agent.post(f"/conversations/{self._conversation()}/status", body)
+        self._rights.update(before)
+        return answer
 
     def _assigns(self, agent: ApiClient) -> Any:
         before = now_ms()
@@ -188,6 +207,35 @@ class Actions:
         answer = agent.post(path, {"assignee_id": assignee, **self._version()})
         self._rights.update(before)
         return answer
+
+    def _returns(self, agent: ApiClient) -> Any:
+        """The agent resolves a customer's conversation and leaves it; the customer writes again."""
+        before = now_ms()
+        customer = self._random.choice(self._customers)
+        id = self._customers.index(customer) + 1
+        agent.post(f"/conversations/{id}/status", {"status": "resolved"})
+        agent.post(f"/conversations/{id}/assignee", {"assignee_id": None})
+        answer = customer.send(id, self._text())
+        self._rights.update(before)
+        return answer
+
+    def _chooses_presence(self, agent: ApiClient) -> Any:
+        status = self._random.choice(("online", "online", "online", "busy", "offline"))
+        return agent.post("/accounts/1/presence", {"status": status})
+
+    def _sets_inbox(self, agent: ApiClient) -> Any:
+        """Administrators only: agents are refused."""
+        body = {
+            "auto_assign": self._random.random() < 0.95,
+            "assignment_cap": self._random.choice((None, 1, 2)),
+        }
+        return agent.post(f"/inboxes/{self._random.randint(1, 2)}", body)
+
+    def _finds_assignees(self, agent: ApiClient) -> None:
+        before = now_ms()
+        with self._app.app_context():
+            self.assigned_later += assign_waiting()
+        self._rights.update(before)
 
     def _reads(self, agent: ApiClient) -> Any:
         id = self._conversation()

@@ -88,6 +88,8 @@ ROWS = (
         "/contacts/1",                                "200 200 200 404 404 401 403"),
     Row("GET /contacts/<id:contact_id>/merge",
         "/contacts/1/merge?into=2",                   "200 403 403 404 404 401 403"),
+    Row("GET /accounts/<id:account_id>/inboxes",
+        "/accounts/1/inboxes",                        "200 403 403 403 404 401 403"),
     Row("GET /conversations/<id:conversation_id>/draft",
         "/conversations/1/draft",                     "200 200 200 404 404 401 403"),
     Row("GET /accounts/<id:account_id>/conversations",
@@ -158,6 +160,9 @@ ROWS = (
         body(into=2)),
     Row("POST /contact-merges/<id:merge_id>/undo",
         "/contact-merges/{merge}/undo",               "200 403 403 404 404 401 403", 303, body()),
+    Row("POST /inboxes/<id:inbox_id>",
+        "/inboxes/1",                                 "200 403 403 403 404 401 403", 303,
+        body(auto_assign=True, assignment_cap=5)),
     Row("POST /conversations/<id:conversation_id>/read",
         "/conversations/1/read",                      "204 204 204 404 404 401 204", 303,
         body(message_id=1)),
@@ -233,6 +238,16 @@ def hides(world: World) -> Any:
     return done(world.watcher.post("/accounts/1/presence", {"status": "offline"}))
 
 
+def opens_to_the_next_member(world: World) -> Any:
+    """Open an unassigned conversation of an inbox that assigns to members who are online."""
+    ada = world.clients["administrator"]
+    done(ada.post("/conversations/2/status", {"status": "pending"}))
+    done(ada.post("/inboxes/1", {"auto_assign": True, "assignment_cap": None}))
+    opened = done(ada.post("/conversations/2/status", {"status": "open"}))
+    assert opened.json["assignee"] == {"id": ada.id, "name": "Ada"}
+    return opened
+
+
 # Message 2 is public, 5 a private note; both are of `agent`. Conversation 2 is unassigned.
 DELIVERIES = (
     #                                 administrator agent assigned elsewhere foreign nobody visitor
@@ -271,6 +286,8 @@ DELIVERIES = (
     # The previous assignee may receive it until the stream is closed: within a second.
     Delivery("conversation.assignee_changed", "lost",    "ac ac * - - - -",
              posts("agent", "/conversations/1/assignee", assignee_id=None)),
+    Delivery("conversation.assignee_changed", "automatically", "a a - - - - -",
+             opens_to_the_next_member),
     Delivery("conversation.labels_changed", "seen by three", "ac ac ac - - - -",
              posts("agent", "/conversations/1/labels", labels=[1])),
     Delivery("conversation.labels_changed", "seen by two", "a a - - - - -",

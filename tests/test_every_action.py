@@ -22,11 +22,12 @@ RESETTING = {
     "POST /labels/<id:label_id>",
     "POST /labels/<id:label_id>/delete",
 }
-# No event has them: tests/pages/test_canned_reply.py.
+# No event has them: tests/pages/test_canned_reply.py and test_inbox_settings.py.
 WITHOUT_EVENT = {
     "POST /accounts/<id:account_id>/canned-replies",
     "POST /canned-replies/<id:reply_id>",
     "POST /canned-replies/<id:reply_id>/delete",
+    "POST /inboxes/<id:inbox_id>",
 }
 SESSION_ENDPOINTS = {"POST /login", "POST /logout"}
 

@@ -64,7 +64,7 @@ RUNGS = (
             "rtapp",
             "rtapp.cli",
             "rtapp.server",
-            "rtapp.reopener",
+            "rtapp.poller",
             "rtapp.seed",
             "rtapp.testing",
             "rtapp.worker",

@@ -26,6 +26,7 @@ from rtapp.testing import Subscription
 from .faults.sizes import SIZES
 from .random_actions import Actions
 from .random_actions import Rights
+from .random_actions import assigned_automatically
 from .random_actions import now_ms
 from .random_actions import wrong_times
 from .support import ApiClient
@@ -240,9 +241,14 @@ def customers(app) -> list[ApiClient]:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_events_alone_give_each_agent_the_state_of_a_fresh_fetch_and_nothing_without_access(
-    app, agents, customers
+    app, agents, customers, subscribe
 ):
     app.config["STREAMS_PER_ADDRESS"] = 0
+    for agent in agents:
+        assert subscribe("presence:1", agent).confirmed  # or nothing is assigned automatically
+    for inbox in (1, 2):
+        on = {"auto_assign": True, "assignment_cap": None}
+        assert agents[0].post(f"/inboxes/{inbox}", on).status_code == 200
     rights = Rights(app, agents)
     rights.update(now_ms())
     actions = Actions(app, agents, customers, rights, SEED)
@@ -258,6 +264,9 @@ def test_events_alone_give_each_agent_the_state_of_a_fresh_fetch_and_nothing_wit
                 assert wrong_times(app) == []
     finally:
         readers.close()
+    automatic = assigned_automatically(app)
+    print(f"{automatic} automatic assignments, {actions.assigned_later} of them later")
+    assert automatic > actions.assigned_later > 0
     print(sorted(actions.answers.items()), sorted(readers.counts.items()))
     for counted in ("drops", "resumed", "stream.reset", "stream.closed", "conversation.removed"):
         assert readers.counts[counted] > 0, counted

@@ -39,6 +39,7 @@ BODIES = {
     "/contacts/1": {"notes": "x"},
     "/contacts/1/merge": {"into": 2},
     "/contact-merges/1/undo": {"nothing": 1},
+    "/inboxes/1": {"auto_assign": True, "assignment_cap": 5},
     "/conversations/1/draft": {"reply": "x", "note": "", "version": 0},
     "/accounts/1/presence": {"status": "busy"},
     "/accounts/1/alerts": {"alerts": "mine"},

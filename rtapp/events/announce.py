@@ -102,7 +102,7 @@ def status_changed(conversation: Conversation, previous: str, by: Principal) -> 
     _record("conversation.status_changed", (conversation,), conversation, previous, by)
 
 
-def assignee_changed(conversation: Conversation, previous: User | None, by: Agent) -> None:
+def assignee_changed(conversation: Conversation, previous: User | None, by: Principal) -> None:
     _record("conversation.assignee_changed", (conversation,), conversation, previous, by)
 
 

@@ -23,6 +23,7 @@ from rtapp.models import Contact
 from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 from rtapp.models import Draft
+from rtapp.models import Inbox
 from rtapp.models import Message
 from rtapp.models import MessageRevision
 from rtapp.models import Notification
@@ -140,7 +141,7 @@ def status_changed(row: Conversation, previous: str, by: Principal) -> dict[str,
     }
 
 
-def assignee_changed(row: Conversation, previous: User | None, by: Agent) -> dict[str, Any]:
+def assignee_changed(row: Conversation, previous: User | None, by: Principal) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -239,6 +240,16 @@ def contact_merge(row: ContactMerge) -> dict[str, Any]:
 def canned_reply(row: CannedReply) -> dict[str, Any]:
     """Of answers only: no event has it."""
     return {"id": row.id, "shortcut": row.shortcut, "content": row.content}
+
+
+def inbox(row: Inbox) -> dict[str, Any]:
+    """Of answers to administrators only: no event has it."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "auto_assign": row.auto_assign,
+        "assignment_cap": row.assignment_cap,
+    }
 
 
 def person(row: Principal) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class Conversation(Model):
     services/waiting.py.
     `snoozed_by` is set while it is snoozed, `snoozed_until` too if it reopens at that time.
     `contact_read_id` is the read marker of the contact.
+    `awaits_assignee_since` is set while it is to be assigned: see services/auto_assign.py.
     `status_version` is the version with which the status last changed, and so on; `asked_version`
     that with which the contact last wrote. See services/conversation_lock.py.
     """
@@ -69,6 +70,12 @@ class Conversation(Model):
         # The last reply to a contact ends their wait, so these have few rows.
         *lists("waiting_{}", "waiting_since", where=text("waiting_since IS NOT NULL")),
         Index(None, "snoozed_until"),
+        Index(
+            None,
+            "awaits_assignee_since",
+            sqlite_where=text("awaits_assignee_since IS NOT NULL"),
+            postgresql_where=text("awaits_assignee_since IS NOT NULL"),
+        ),
         # Covers the query of unread conversations in a view, so that it reads no rows.
         Index(
             "ix_conversations_of_a_view",
@@ -94,6 +101,7 @@ class Conversation(Model):
     last_activity_at: Mapped[Moment] = mapped_column(default=clock.now)
     last_public_at: Mapped[Moment] = mapped_column(default=clock.now)
     waiting_since: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    awaits_assignee_since: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     version: Mapped[Version]
     status_version: Mapped[Version]
     assignee_version: Mapped[Version]

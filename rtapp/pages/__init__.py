@@ -5,6 +5,7 @@ from . import contact
 from . import conversation
 from . import draft
 from . import health
+from . import inbox_settings
 from . import label
 from . import login
 from . import me
@@ -17,5 +18,6 @@ from . import unread
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
-    revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, health.bp, openapi.bp,
+    revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, inbox_settings.bp, health.bp,
+    openapi.bp,
 )  # fmt: skip

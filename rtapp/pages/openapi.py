@@ -35,6 +35,7 @@ JSON, PROBLEM, STREAM, PAGE = (
 REFUSALS = {"GET": (400, 401, 403, 404, 422, 429, 503),
             "POST": (400, 401, 403, 404, 409, 413, 415, 422, 429)}  # fmt: skip
 CANNED_REPLY = {"id": int, "shortcut": str, "content": str}
+INBOX = {"id": int, "name": str, "auto_assign": bool, "assignment_cap": (int, None)}
 CURSOR = {"cursor": str}
 
 
@@ -109,6 +110,8 @@ ANSWERS = {
     ),
     "contact.merge": Answer((200,), CONTACT),
     "contact.undo": Answer((200,), CONTACT),
+    "inbox_settings.several": Answer(shape={"inboxes": Each(INBOX)}),
+    "inbox_settings.change": Answer((200,), INBOX),
     "message.several": Answer(shape=page_of("messages", MESSAGE)),
     "revision.several": Answer(shape=page_of("revisions", REVISION)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),

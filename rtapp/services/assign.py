@@ -6,7 +6,9 @@ from rtapp.events import announce
 from rtapp.events import control
 from rtapp.extensions import db
 from rtapp.models import Conversation
+from rtapp.models import Message
 from rtapp.models import Notification
+from rtapp.models import Principal
 from rtapp.models import User
 from rtapp.text import isolated
 
@@ -35,14 +37,26 @@ def assign(
         conversation, version, conversation.assignee_version, assignee_words(conversation)
     )
     assignee = required_assignee(assignee_id, conversation) if assignee_id is not None else None
+    activity = set_assignee(conversation, assignee, user, activity_text(user, assignee))
+    if assignee is not None and assignee.id != user.id:
+        notify(assignee.id, "assignment", conversation, activity)
+    db.session.commit()
+
+
+def set_assignee(
+    conversation: Conversation, assignee: User | None, by: Principal, content: str
+) -> Message:
+    """Set the assignee, with `content` as the line of activity, which is returned. Part of the
+    caller's transaction, which holds the lock. It announces conversation.updated."""
     previous = conversation.assignee
     regained = assignee is not None and regains_notifications(assignee, conversation)
     conversation.assignee = assignee
+    conversation.awaits_assignee_since = None
     touch(conversation)
     conversation.assignee_version = conversation.version
     db.session.flush()  # the access rules below are queries
-    announce.assignee_changed(conversation, previous, user)
-    activity = write_activity(conversation, user, activity_text(user, assignee))
+    announce.assignee_changed(conversation, previous, by)
+    activity = write_activity(conversation, by, content)
     announce.conversation_updated(conversation)
     control.recheck_thread(conversation.id)
     if previous is not None and not access.sees_conversation(previous.id, conversation.id):
@@ -50,9 +64,7 @@ def assign(
         control.recheck(previous.id)
     if assignee is not None and regained:
         announce.state_lost(assignee.id, conversation.account_id)
-    if assignee is not None and assignee.id != user.id:
-        notify(assignee.id, "assignment", conversation, activity)
-    db.session.commit()
+    return activity
 
 
 def assignee_words(conversation: Conversation) -> str:

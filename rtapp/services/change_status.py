@@ -8,6 +8,10 @@ from rtapp.models import Principal
 from rtapp.text import isolated
 
 from . import waiting
+from .auto_assign import NOBODY
+from .auto_assign import assign_next
+from .auto_assign import await_assignee
+from .auto_assign import present_for
 from .conversation_lock import lock
 from .conversation_lock import refuse_unaware
 from .conversation_lock import touch
@@ -31,7 +35,10 @@ def change_status(
     `snoozed_until` (for snoozed only) is the time at which it reopens; without it, it stays snoozed
     until the customer writes. Raises Conflict if the status has changed since `version`, or if the
     customer has written since and would be overlooked: in any status but open.
+
+    A conversation that becomes open may be assigned automatically.
     """
+    present = present_for(conversation) if status == "open" else NOBODY
     lock(conversation)
     if (conversation.status, conversation.snoozed_until) == (status, snoozed_until):
         unlock()
@@ -41,13 +48,14 @@ def change_status(
         refuse_unaware(conversation, version, conversation.asked_version, WRITTEN)
     activity = activity_text(user, status, snoozed_until)
     set_status(conversation, status, user, activity, snoozed_until)
-    announce.conversation_updated(conversation)
+    if not assign_next(conversation, present):
+        announce.conversation_updated(conversation)
     db.session.commit()
 
 
 def reopen(conversation: Conversation, by: Principal, activity: str) -> None:
     """Open the conversation if it is resolved or snoozed. Part of the caller's transaction, which
-    holds the lock and announces conversation.updated."""
+    holds the lock, and assigns it (`assign_next`) or else announces conversation.updated."""
     if conversation.status in ("resolved", "snoozed"):
         set_status(conversation, "open", by, activity)
 
@@ -68,6 +76,7 @@ def set_status(
         waiting.end_wait(conversation)
     elif previous == "resolved" and isinstance(by, Agent):
         waiting.restore_wait(conversation)
+    await_assignee(conversation)
     touch(conversation)
     conversation.status_version = conversation.version
     announce.status_changed(conversation, previous, by)

@@ -7,6 +7,8 @@ from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.text import isolated
 
+from .auto_assign import assign_next
+from .auto_assign import present_for
 from .change_status import reopen
 from .conversation_lock import lock
 from .conversation_lock import unlock
@@ -27,13 +29,15 @@ def reopen_snoozed(now: datetime) -> int:
     )
     conversations = list(db.session.scalars(due))
     for conversation in conversations:
+        present = present_for(conversation)
         lock(conversation)
         if not is_due(conversation, now):
             unlock()
             continue
         by = conversation.snoozed_by or conversation.contact
         reopen(conversation, by, f"Reopened: {isolated(by.name)}'s snooze is over")
-        announce.conversation_updated(conversation)
+        if not assign_next(conversation, present):
+            announce.conversation_updated(conversation)
         db.session.commit()
     return len(conversations)
 

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import bindparam
@@ -30,6 +31,9 @@ from rtapp.models import Principal
 from rtapp.models import User
 
 from . import waiting
+from .auto_assign import NOBODY
+from .auto_assign import assign_next
+from .auto_assign import present_for
 from .change_status import reopen
 from .mark_read import mark_answered
 from .notify import notify_assignee
@@ -93,13 +97,14 @@ def send_message(
     Returns the message and whether it is new. For a `client_id` that this sender used before, it
     returns the earlier message and publishes nothing. Raises Unprocessable if that message is in
     another conversation, or came with another content or `private`. A customer's message reopens a
-    resolved or snoozed conversation.
+    resolved or snoozed conversation, which may then be assigned automatically.
     """
     conversation_id = ref.id
     digest = digest_of("message", content, private) if client_id is not None else None
     earlier = sent_before(sender, conversation_id, client_id, digest)
     if earlier is not None:
         return earlier, False
+    present = present_for(ref) if isinstance(sender, Customer) else NOBODY
     now = clock.now()
     # First, because it locks the row: changes of one conversation are serialised.
     touch = QUESTION if isinstance(sender, Customer) else NOTE if private else REPLY
@@ -127,7 +132,7 @@ def send_message(
     execute(SHOW_LAST, {"conversation": conversation_id, "message": message_id})
     message: AnyMessage
     if isinstance(sender, Customer):
-        message = announce_of_customer(sender, conversation_id)
+        message = announce_of_customer(sender, conversation_id, present)
     else:
         message = MessageSnapshot(id=message_id, sender=sender, version=1, **columns)
         announce_of_agent(message)
@@ -135,14 +140,17 @@ def send_message(
     return message, True
 
 
-def announce_of_customer(sender: Customer, conversation_id: int) -> Message:
+def announce_of_customer(
+    sender: Customer, conversation_id: int, present: Collection[int]
+) -> Message:
     conversation = db.session.scalars(MAPPED, {"conversation": conversation_id}).one()
     message = conversation.last_message
     assert message is not None
     announce.message_created(conversation, message)
     reopen(conversation, sender, "Reopened by the customer's message")
-    notify_assignee(conversation, message)
-    announce.conversation_updated(conversation)
+    notify_assignee(conversation, message)  # an assignee of now has a notification of that
+    if not assign_next(conversation, present):
+        announce.conversation_updated(conversation)
     return message
 
 

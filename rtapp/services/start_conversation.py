@@ -25,9 +25,10 @@ def start_conversation(
 
     The contact is the account's with this address, unchanged (of a merged one, that which has its
     conversations), or else a new one with this name. A user who sees only assigned conversations
-    becomes the assignee. Returns the conversation and
-    whether it is new, by `client_id` as in `send_message`. Raises Unprocessable if the `client_id`
-    is that of another request, or its conversation is one that the user no longer sees.
+    becomes the assignee, and any user where conversations are assigned automatically. Returns the
+    conversation and whether it is new, by `client_id` as in `send_message`. Raises Unprocessable if
+    the `client_id` is that of another request, or its conversation is one that the user no longer
+    sees.
     """
     try:
         return try_to_start(user, inbox, name, email, content, client_id)
@@ -48,7 +49,7 @@ def try_to_start(
         account_id=inbox.account_id,
         inbox=inbox,
         contact=contact_with(inbox.account_id, name, email),
-        assignee=None if sees_inbox(user, inbox) else user,
+        assignee=user if inbox.auto_assign or not sees_inbox(user, inbox) else None,
         created_at=now,
         last_activity_at=now,
         last_public_at=now,

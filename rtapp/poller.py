@@ -1,14 +1,13 @@
-"""Reopens conversations whose snooze is over, by a query each second."""
+"""Work that becomes due by itself, found by a query each second."""
 
 import logging
+from collections.abc import Callable
 
 import gevent
 from flask import Flask
 
-from rtapp import clock
 from rtapp.database import is_away
 from rtapp.realtime.backoff import Backoff
-from rtapp.services.reopen_snoozed import reopen_snoozed
 
 POLL_INTERVAL = 1.0  # s; each poll is one query of an index
 RETRY_DELAY = (1.0, 5.0)  # s: the first, and the longest
@@ -16,14 +15,17 @@ RETRY_DELAY = (1.0, 5.0)  # s: the first, and the longest
 logger = logging.getLogger(__name__)
 
 
-class Reopener:
-    """The background task of a process. Several processes may poll at the same time."""
+class Poller:
+    """A background task of a process. Several processes may poll at the same time.
 
-    def __init__(self, app: Flask):
+    `work` does a batch of what is due, in an application context, and returns 0 once nothing is.
+    `failure` is the log's sentence for an error.
+    """
+
+    def __init__(self, app: Flask, work: Callable[[], int], failure: str):
         self._app = app
-        self._backoff = Backoff(
-            logger, "Snoozed conversations can't be opened", *RETRY_DELAY, away=is_away
-        )
+        self._work = work
+        self._backoff = Backoff(logger, failure, *RETRY_DELAY, away=is_away)
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self) -> None:
@@ -41,7 +43,7 @@ class Reopener:
             gevent.sleep(POLL_INTERVAL)
             try:
                 with self._app.app_context():
-                    while reopen_snoozed(clock.now()):
+                    while self._work():
                         pass
                 self._backoff.succeeded()
             except Exception as error:
