@@ -7,6 +7,7 @@ import os
 import sqlite3
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 from playwright.sync_api import Page
@@ -17,11 +18,30 @@ from .page import live
 from .writer import Writer
 
 SOAK = bool(os.environ.get("RTAPP_SOAK"))
-MESSAGES, CONVERSATIONS = 5_000, 2_000
+MESSAGES, CONVERSATIONS = 5_000, 5_000
+EVENTS = 20_000  # of a day: a message is two, one in its thread and one of its row
+FIRST = 200  # the first of the conversations that they are in: beyond those in sight
+OPENED_WITHIN = 100  # ms
+MORE_HEAP = 20  # MiB
 SECONDS = 60
 RATE = 50  # events a second
 pytestmark = pytest.mark.skipif(not SOAK, reason="a measurement: run by bin/soak")
 LONGEST_TASK = 500  # ms, on a machine with other work
+OPEN = """async (id) => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const began = performance.now();
+  document.querySelector(`#conversation-${id} a`).click();
+  while (document.body.dataset.conversation !== String(id)) await frame();
+  await frame();
+  return performance.now() - began;
+}"""
+IN_SIGHT = """(id) => {
+  const {top} = document.querySelector(".list").getBoundingClientRect();
+  const rows = [...document.querySelectorAll("#conversations > .row")];
+  const placeOf = (row) => Math.round(row.getBoundingClientRect().top);
+  const row = rows.find((row) => (id ? row.id === id : placeOf(row) > top + 100));
+  return {id: row.id, place: placeOf(row)};
+}"""
 WATCH = """
 window.tasks = [];
 new PerformanceObserver((list) => tasks.push(...list.getEntries().map((task) => task.duration)))
@@ -105,3 +125,42 @@ def test_many_events_a_second_leave_the_page_responsive(window, server):
     expect(kevin.locator("#messages")).to_contain_text(f"Number {said - 1}", timeout=20_000)
     assert kevin.locator("#messages > .message", has_text="Number ").count() == said
     assert report(kevin, f"{said * 2} events in {SECONDS} s") < LONGEST_TASK
+
+
+def opening(page: Page) -> float:
+    """Return the median time in ms in which the page shows a conversation whose row is clicked."""
+    return median(page.evaluate(OPEN, id) for id in (1, 3) * 10)
+
+
+def heap(page: Page) -> float:
+    """Return what the page's scripts hold, in MiB."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    return float(page.evaluate("performance.memory.usedJSHeapSize")) / 2**20
+
+
+@pytest.mark.timeout(1800)
+def test_after_a_day_of_events_a_conversation_opens_quickly_and_the_list_is_where_it_was(
+    window, server
+):
+    writer = Writer(server, "ada")
+    for id in (1, 3):
+        writer.say(id, "At the top")
+    page = live(window("ada"), "/accounts/1/conversations?status=any")
+    before, heap_before = opening(page), heap(page)
+    page.locator(".list").evaluate("list => list.scrollTo(0, 1500)")
+    in_sight = page.evaluate(IN_SIGHT)
+    others = [id + FIRST for id in range(1_000)]
+    writer.keep_saying(others, 0, most=EVENTS // 2)
+    eventually(lambda: not writer.is_at_work, "the writer is done", 1_500)
+    newest = page.locator(f"#conversation-{others[-1]}")
+    expect(newest).to_contain_text(f"Number {EVENTS // 2 + 1}")
+    assert page.evaluate(IN_SIGHT, in_sight["id"]) == in_sight, "the list has moved"
+    after, heap_after = opening(page), heap(page)
+    writer.close()
+    print(
+        f"{EVENTS} events: a conversation opens in {before:.0f} → {after:.0f} ms (median), "
+        f"heap {heap_before:.1f} → {heap_after:.1f} MiB"
+    )
+    assert after < OPENED_WITHIN
+    assert heap_after < heap_before + MORE_HEAP

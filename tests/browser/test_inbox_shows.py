@@ -125,3 +125,15 @@ def test_the_modules_add_nothing_to_the_global_scope(window):
       return [typeof connect, ...Reflect.ownKeys(globalThis).filter((key) => !before.has(key))];
     }""")
     assert added == ["function"]
+
+
+def test_the_field_for_another_snooze_shows_its_time_at_every_width(window):
+    kevin = live(window("kevin", BLANK), "/conversations/2?status=any")
+    for width in (320, 390, 760, 1280):
+        kevin.set_viewport_size({"width": width, "height": 700})
+        kevin.locator("#status-menu").evaluate("menu => (menu.open = true)")
+        field = kevin.locator("#snooze-until input")
+        place = field.bounding_box()
+        assert place["width"] >= 190, f"cut at {width} px"
+        assert place["x"] >= 0
+        assert place["x"] + place["width"] <= width

@@ -75,7 +75,7 @@ def test_by_choice_the_next_conversation_opens_after_one_is_resolved(kevin):
     expect(kevin.locator("#toast")).to_contain_text("Resolved.")
     undo(kevin)
     assert kevin.locator("body").get_attribute("data-conversation") == "2"
-    switch_on(kevin, "Open the next conversation after resolving")
+    switch_on(kevin, "Go on to the next after resolving")
     kevin.keyboard.press("Escape")
     kevin.locator("#thread-scroll").focus()
     kevin.keyboard.press("e")
