@@ -140,15 +140,19 @@ def complaints(page: Page, axe: str) -> list[str]:
 DESK = {"width": 1280, "height": 800}
 
 
-@pytest.mark.parametrize(
+looks = pytest.mark.parametrize(
     "options",
     [
         {"viewport": DESK},
         {"viewport": DESK, "color_scheme": "dark"},
+        {"viewport": DESK, "forced_colors": "active"},
         {"viewport": {"width": 390, "height": 844}},
     ],
-    ids=["light", "dark", "mobile"],
+    ids=["light", "dark", "forced colours", "mobile"],
 )
+
+
+@looks
 def test_axe_finds_no_serious_violation_on_any_page_or_menu(window, chromium, server, axe, options):
     context = chromium.new_context(base_url=server, reduced_motion="reduce", **options)
     login = context.new_page()
@@ -166,6 +170,17 @@ def test_axe_finds_no_serious_violation_on_any_page_or_menu(window, chromium, se
     kevin.keyboard.press("Escape")
     kevin.get_by_role("button", name="New conversation").click()
     assert complaints(kevin, axe) == []
+
+
+@looks
+def test_axe_finds_no_serious_violation_on_the_pages_beside_the_inbox(window, axe, options):
+    ada = window("ada", BLANK, reduced_motion="reduce", **options)
+    for path in ("labels", "canned-replies", "inboxes"):
+        ada.goto(f"/accounts/1/{path}")
+        assert complaints(ada, axe) == [], path
+    for path in ("/contacts/1", "/contacts/1/merge?into=2", "/messages/2/revisions", "/nothing"):
+        ada.goto(path)
+        assert complaints(ada, axe) == [], path
 
 
 def test_no_page_overflows_and_every_target_has_24_pixels_at_every_width(window):
