@@ -15,7 +15,10 @@ EPHEMERAL = {
     "POST /accounts/<id:account_id>/presence",
 }
 # Their rows are one user's own, and no event carries them: tests/actions/test_draft.py.
-PRIVATE = {"POST /conversations/<id:conversation_id>/draft"}
+PRIVATE = {
+    "POST /conversations/<id:conversation_id>/draft",
+    "POST /accounts/<id:account_id>/alerts",
+}
 # They reset every member's streams: tests/pages/test_label.py.
 RESETTING = {
     "POST /accounts/<id:account_id>/labels",
