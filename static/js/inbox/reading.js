@@ -5,7 +5,7 @@
 import { byId } from "./dom.js";
 import { messageId, newestId, previousMessage, unreadIn } from "./messages.js";
 
-const IN_SIGHT = 400; // ms
+const DELAY = 400; // ms
 
 /** @implements {Part} */
 export class Reading {
@@ -28,7 +28,7 @@ export class Reading {
     this.#list = list;
     this.#scrolling = scrolling;
     this.#upTo = Number(list.dataset.read);
-    this.#scroller.addEventListener("scroll", this.changed, { passive: true });
+    this.#scroller.addEventListener("scroll", () => this.changed() && this.#readUpTo(), { passive: true });
     document.addEventListener("visibilitychange", this.changed, { signal: page.closed });
   }
 
@@ -42,7 +42,8 @@ export class Reading {
 
   changed = () => {
     const isDue = document.visibilityState === "visible" && newestId(this.#list) > this.#upTo;
-    if (isDue) this.#timer ||= setTimeout(() => this.#send(), IN_SIGHT);
+    if (isDue) this.#timer ||= setTimeout(() => this.#send(), DELAY);
+    return isDue;
   };
 
   connected = this.changed;
@@ -61,7 +62,7 @@ export class Reading {
     }
   }
 
-  /** A message has been in sight when its end was. */
+  /** Notes what is in sight: a message is when its end is. */
   #readUpTo() {
     const { top, bottom } = this.#scroller.getBoundingClientRect();
     const { unread, isComplete } = unreadIn(this.#list, this.#upTo, this.#page.user);
