@@ -18,6 +18,13 @@ from .writer import Writer
 STEPS = 2_000 if os.environ.get("RTAPP_SOAK") else 40
 CONVERSATIONS = (3, 4)
 WORD = re.compile(r"(note|reply)\d+")
+TYPE = """(box, number) => {
+  const word = `${box.form.elements.private.checked ? "note" : "reply"}${number}`;
+  box.setSelectionRange(box.value.length, box.value.length);
+  box.focus();
+  document.execCommand("insertText", false, `${word} `);
+  return word;
+}"""
 
 
 class User:
@@ -48,13 +55,9 @@ class User:
         return step.__name__
 
     def type(self, page: Page) -> None:
-        """Type a word into the box, at its end, in one go: a reload cannot split it."""
-        box = page.locator("#composer textarea")
-        box.evaluate("box => box.setSelectionRange(box.value.length, box.value.length)")
-        box.focus()
-        private = page.get_by_label("Private note").is_checked()
-        word = f"{'note' if private else 'reply'}{len(self.typed)}"
-        page.keyboard.insert_text(f"{word} ")
+        """Type a word into the box, at its end, in one go: neither a reload nor another thread in
+        its place can split it."""
+        word = page.locator("#composer textarea").evaluate(TYPE, len(self.typed))
         self.typed.append(word)
 
     def switch(self, page: Page) -> None:
