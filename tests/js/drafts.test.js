@@ -104,6 +104,18 @@ test("a draft is saved on the server, and another device takes it", async () => 
   assert.equal(phone.clock.due.size, 0);
 });
 
+test("a page that is older than what another tab has saved brings no earlier text back", async () => {
+  const server = new Server();
+  const { drafts, clock } = device(server);
+  write(drafts, "Hel");
+  await clock.pass();
+  const rendered = { ...server.saved };
+  write(drafts, "Hello");
+  await clock.pass();
+  drafts.take("1", rendered);
+  assert.equal(drafts.read("1").reply, "Hello");
+});
+
 test("without an answer a draft stays unsaved, and is saved when the connection is back", async () => {
   const server = new Server();
   const { drafts, clock } = device(server);

@@ -110,7 +110,7 @@ export class Drafts {
    */
   take(conversation, saved) {
     const own = this.read(conversation);
-    if (saved.version !== own.version) this.#merge(conversation, saved);
+    if (saved.version > own.version) this.#merge(conversation, saved); // else the page is older than what another tab has saved
     if (!this.read(conversation).isSaved) this.#saveSoon(conversation);
   }
 
