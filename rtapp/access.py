@@ -41,6 +41,7 @@ from rtapp.models import Principal
 from rtapp.models import User
 
 T = TypeVar("T")
+InAccount = TypeVar("InAccount", Label, CannedReply, Inbox)
 
 
 def sees(member: Any, inbox_id: Any, assignee_id: Any) -> ColumnElement[bool]:
@@ -198,16 +199,12 @@ def own_draft(user: Agent, conversation_id: int) -> Draft | None:
 
 def label_for(user: Agent, label_id: int) -> Label:
     """A label of one of the user's accounts. Raises NotFound for any other."""
-    label = found(db.session.get(Label, label_id))
-    membership_in(user, label.account_id)
-    return label
+    return in_account(user, db.session.get(Label, label_id))
 
 
 def canned_reply_for(user: Agent, reply_id: int) -> CannedReply:
     """A canned reply of one of the user's accounts. Raises NotFound for any other."""
-    reply = found(db.session.get(CannedReply, reply_id))
-    membership_in(user, reply.account_id)
-    return reply
+    return in_account(user, db.session.get(CannedReply, reply_id))
 
 
 def contact_for(user: Agent, contact_id: int) -> Contact:
@@ -227,9 +224,7 @@ def contact_merge_for(user: Agent, merge_id: int) -> ContactMerge:
 
 def any_inbox_for(user: Agent, inbox_id: int) -> Inbox:
     """An inbox of one of the user's accounts, theirs or not. Raises NotFound for any other."""
-    inbox = found(db.session.get(Inbox, inbox_id))
-    membership_in(user, inbox.account_id)
-    return inbox
+    return in_account(user, db.session.get(Inbox, inbox_id))
 
 
 def refuse_agent(membership: Membership, what: str) -> None:
@@ -303,6 +298,13 @@ def seen_by(membership: Membership, inbox: int | None = None) -> list[ColumnElem
 def inboxes_of(user: Agent, account_id: int) -> list[int]:
     """The ids of the user's inboxes in the account, ascending."""
     return list(execute(INBOXES, {"account": account_id, "viewer": user.id}).scalars())
+
+
+def in_account(user: Agent, row: InAccount | None) -> InAccount:
+    """The row. Raises NotFound for none, or one of another account than the user's."""
+    row = found(row)
+    membership_in(user, row.account_id)
+    return row
 
 
 def found(row: T | None) -> T:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement
 from sqlalchemy import Subquery
 from sqlalchemy import false
-from sqlalchemy import func
 from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import tuple_
@@ -30,7 +29,6 @@ from rtapp.excerpts import Hit
 from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import Contact
-from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 from rtapp.models import ConversationLabel
 from rtapp.models import Draft
@@ -253,40 +251,6 @@ def conversations_of(
     last = rows[limit - 1] if len(rows) > limit else None
     end = page_end(order, last.last_public_at, last.id) if last is not None else None
     return ConversationPage(rows[:limit], end)
-
-
-def conversations_count(contact: Contact) -> int:
-    """The number of the contact's conversations, for an administrator, who sees all."""
-    count = select(func.count()).where(Conversation.contact_id == contact.id)
-    return db.session.scalar(count) or 0
-
-
-def last_seen(user: Agent, contact: Contact) -> datetime | None:
-    """The latest moment at which the contact is known to have been there, by the conversations that
-    the user sees: that of a message that they wrote or have read. None without one."""
-    query = (
-        select(func.max(Message.created_at))
-        .join(Conversation, Conversation.id == Message.conversation_id)
-        .where(
-            Conversation.contact_id == contact.id,
-            access.SEEN,
-            or_(Message.contact_id.is_not(None), Message.id == Conversation.contact_read_id),
-        )
-    )
-    seen: datetime | None = db.session.scalar(query, {"viewer": user.id})
-    return seen
-
-
-def merges_into(contact: Contact) -> Sequence[ContactMerge]:
-    """The merges of the contacts whose conversations this one has, the newest first."""
-    query = (
-        select(ContactMerge)
-        .join(Contact, Contact.id == ContactMerge.source_id)
-        .where(Contact.merged_into_id == contact.id, ContactMerge.undone_at.is_(None))
-        .order_by(ContactMerge.id.desc())
-        .options(joinedload(ContactMerge.source), joinedload(ContactMerge.merged_by))
-    )
-    return db.session.scalars(query).all()
 
 
 def messages(

@@ -38,6 +38,7 @@ RUNGS = (
             "rtapp.errors",
             "rtapp.excerpts",
             "rtapp.listener",
+            "rtapp.presence",
             "rtapp.sql_errors",
         ),
     ),

@@ -61,7 +61,7 @@ class Conversation(Model):
     `contact_read_id` is the read marker of the contact.
     `awaits_assignee_since` is set while it is to be assigned: see services/auto_assign.py.
     `status_version` is the version with which the status last changed, and so on; `asked_version`
-    that with which the contact last wrote. See services/conversation_lock.py.
+    that with which the contact last wrote. See services/row_lock.py.
     """
 
     __tablename__ = "conversations"

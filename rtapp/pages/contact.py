@@ -1,5 +1,7 @@
 """A contact: its fields, conversations and merges, as a page or as JSON."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 from flask import Blueprint
@@ -11,7 +13,10 @@ from pydantic import AfterValidator
 from pydantic import BaseModel
 from pydantic import ConfigDict
 from pydantic import Field
+from sqlalchemy import func
+from sqlalchemy import or_
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
 from rtapp import access
@@ -35,6 +40,9 @@ from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Agent
 from rtapp.models import Contact
+from rtapp.models import ContactMerge
+from rtapp.models import Conversation
+from rtapp.models import Message
 from rtapp.services.change_contact import change_contact
 from rtapp.services.merge_contacts import merge_contacts
 from rtapp.services.merge_contacts import refuse_one
@@ -138,7 +146,7 @@ def preview_merge(contact_id: int) -> Response | str | tuple[str, int]:
     return jsonify(
         source=presenters.contact(source),
         target=presenters.contact(target) if target is not None else None,
-        conversations=queries.conversations_count(source),
+        conversations=conversations_count(source),
     )
 
 
@@ -196,11 +204,11 @@ def shown(user: Agent, contact: Contact, parameters: ContactParameters) -> dict[
     cursor = cursor_of(contact.account_id)
     db.session.refresh(contact)  # the row must not be older than the cursor
     conversations = queries.conversations_of(user, contact, **parameters.model_dump())
-    seen = queries.last_seen(user, contact)
+    seen = last_seen(user, contact)
     return {
         "contact": presenters.contact(contact),
         "last_seen_at": clock.rfc3339(seen) if seen is not None else None,
-        "merges": [presenters.contact_merge(row) for row in queries.merges_into(contact)],
+        "merges": [presenters.contact_merge(row) for row in merges_into(contact)],
         "conversations": [presenters.conversation(row) for row in conversations.conversations],
         "next_before": conversations.next_before,
         "cursor": cursor,
@@ -235,8 +243,42 @@ def merge_page(
         account=db.session.get_one(Account, source.account_id),
         source=presenters.contact(source),
         target=presenters.contact(target) if target is not None else None,
-        conversations=queries.conversations_count(source),
+        conversations=conversations_count(source),
         into=into or "",
         undo_days=UNDO_DAYS,
         refused=refused,
     )
+
+
+def conversations_count(contact: Contact) -> int:
+    """The number of the contact's conversations, for an administrator, who sees all."""
+    count = select(func.count()).where(Conversation.contact_id == contact.id)
+    return db.session.scalar(count) or 0
+
+
+def last_seen(user: Agent, contact: Contact) -> datetime | None:
+    """The latest moment at which the contact is known to have been there, by the conversations that
+    the user sees: that of a message that they wrote or have read. None without one."""
+    query = (
+        select(func.max(Message.created_at))
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(
+            Conversation.contact_id == contact.id,
+            access.SEEN,
+            or_(Message.contact_id.is_not(None), Message.id == Conversation.contact_read_id),
+        )
+    )
+    seen: datetime | None = db.session.scalar(query, {"viewer": user.id})
+    return seen
+
+
+def merges_into(contact: Contact) -> Sequence[ContactMerge]:
+    """The merges of the contacts whose conversations this one has, the newest first."""
+    query = (
+        select(ContactMerge)
+        .join(Contact, Contact.id == ContactMerge.source_id)
+        .where(Contact.merged_into_id == contact.id, ContactMerge.undone_at.is_(None))
+        .order_by(ContactMerge.id.desc())
+        .options(joinedload(ContactMerge.source), joinedload(ContactMerge.merged_by))
+    )
+    return db.session.scalars(query).all()

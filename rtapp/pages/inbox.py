@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from flask import current_app
 from flask import render_template
 from flask import url_for
 from redis.exceptions import RedisError
@@ -13,6 +12,7 @@ from sqlalchemy import select
 
 from rtapp import access
 from rtapp import clock
+from rtapp import presence
 from rtapp import queries
 from rtapp import validation
 from rtapp.config import RESOURCES
@@ -25,9 +25,6 @@ from rtapp.models import Inbox
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import ReadMarker
-from rtapp.realtime import presence
-from rtapp.realtime.broker import Broker
-from rtapp.realtime.cursor import NOWHERE
 
 from . import canned_reply
 from .label import labels_of
@@ -231,9 +228,8 @@ def unread_notifications(user: Agent, account_id: int) -> int:
 
 def present_users(account_id: int) -> dict[str, str]:
     """User id → status of the users present. Empty while Redis is unavailable."""
-    broker: Broker = current_app.extensions["broker"]
     try:
-        reading = broker.for_requests.read(account_id, (), NOWHERE, [presence.GROUP])
+        reading = presence.present(account_id)
     except (RedisError, OSError):
         return {}
     online: dict[str, str] = presenters.present(reading.snapshots[0].present)["online_users"]

@@ -12,11 +12,11 @@ from rtapp.models import Principal
 from rtapp.models import User
 from rtapp.text import isolated
 
-from .conversation_lock import lock
-from .conversation_lock import refuse_unaware
-from .conversation_lock import touch
-from .conversation_lock import unlock
 from .notify import notify
+from .row_lock import lock
+from .row_lock import refuse_unaware
+from .row_lock import touch
+from .row_lock import unlock
 from .write_activity import write_activity
 
 

@@ -9,8 +9,8 @@ from rtapp.models import Inbox
 from .auto_assign import assign_next
 from .auto_assign import next_member
 from .auto_assign import present_in
-from .conversation_lock import lock
-from .conversation_lock import unlock
+from .row_lock import lock
+from .row_lock import unlock
 
 BATCH = 100  # conversations of an inbox in one call, each assigned in its own transaction
 INBOXES = (

@@ -13,7 +13,6 @@ transactions never choose by the same state. Redis is asked before either.
 
 from collections.abc import Collection
 
-from flask import current_app
 from redis.exceptions import RedisError
 from sqlalchemy import Integer
 from sqlalchemy import and_
@@ -26,6 +25,7 @@ from sqlalchemy.orm import aliased
 
 from rtapp import access
 from rtapp import clock
+from rtapp import presence
 from rtapp.access import ConversationRef
 from rtapp.extensions import db
 from rtapp.extensions import execute
@@ -34,9 +34,6 @@ from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import User
-from rtapp.realtime import presence
-from rtapp.realtime.broker import Broker
-from rtapp.realtime.cursor import NOWHERE
 from rtapp.text import isolated
 
 from .assign import set_assignee
@@ -90,10 +87,9 @@ def present_for(conversation: ConversationRef | Conversation) -> Collection[int]
 
 def present_in(account_id: int) -> Collection[int]:
     """The ids of the users present in the account, whichever status they chose; NOBODY while Redis
-    is away. Takes half a second at most: see RequestBroker."""
-    broker: Broker = current_app.extensions["broker"]
+    is away."""
     try:
-        reading = broker.for_requests.read(account_id, (), NOWHERE, [presence.GROUP])
+        reading = presence.present(account_id)
     except (RedisError, OSError):
         return NOBODY
     (snapshot,) = reading.snapshots

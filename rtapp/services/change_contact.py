@@ -11,10 +11,10 @@ from rtapp.models import Contact
 from rtapp.models import Conversation
 
 from .account_rows import unique
-from .contact_lock import lock_contact
-from .contact_lock import publish_contact
-from .conversation_lock import refuse_stale
-from .conversation_lock import unlock
+from .publish_contact import publish_contact
+from .row_lock import lock
+from .row_lock import refuse_stale
+from .row_lock import unlock
 
 SHOWN = ("name", "email", "phone")  # beside a thread. The notes are on the contact's page only.
 
@@ -27,7 +27,7 @@ def change_contact(
     Raises Conflict if the contact was merged into another one or `version` is not the present one,
     Unprocessable if another contact of the account has the address.
     """
-    lock_contact(contact)
+    lock(contact)
     refuse_merged(contact)
     changed = {name for name, value in values.items() if getattr(contact, name) != value}
     if not changed:

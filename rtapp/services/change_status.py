@@ -12,10 +12,10 @@ from .auto_assign import NOBODY
 from .auto_assign import assign_next
 from .auto_assign import await_assignee
 from .auto_assign import present_for
-from .conversation_lock import lock
-from .conversation_lock import refuse_unaware
-from .conversation_lock import touch
-from .conversation_lock import unlock
+from .row_lock import lock
+from .row_lock import refuse_unaware
+from .row_lock import touch
+from .row_lock import unlock
 from .write_activity import write_activity
 
 ACTIVITY = {"open": "reopened this", "pending": "set this to pending", "resolved": "resolved this"}

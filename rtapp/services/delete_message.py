@@ -8,9 +8,9 @@ from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import MessageRevision
 
-from .conversation_lock import lock
-from .conversation_lock import refuse_stale
-from .conversation_lock import unlock
+from .row_lock import lock
+from .row_lock import refuse_stale
+from .row_lock import unlock
 
 
 def delete_message(message: Message, *, version: int | None = None) -> None:

@@ -8,9 +8,9 @@ from rtapp.models import Message
 from rtapp.models import MessageRevision
 from rtapp.models import User
 
-from .conversation_lock import lock
-from .conversation_lock import refuse_stale
-from .conversation_lock import unlock
+from .row_lock import lock
+from .row_lock import refuse_stale
+from .row_lock import unlock
 
 
 def edit_message(

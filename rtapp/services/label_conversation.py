@@ -11,10 +11,10 @@ from rtapp.models import Conversation
 from rtapp.models import Label
 from rtapp.text import isolated
 
-from .conversation_lock import lock
-from .conversation_lock import refuse_unaware
-from .conversation_lock import touch
-from .conversation_lock import unlock
+from .row_lock import lock
+from .row_lock import refuse_unaware
+from .row_lock import touch
+from .row_lock import unlock
 from .write_activity import write_activity
 
 CHANGED = "The labels were changed meanwhile. Look at them and decide again."

@@ -18,8 +18,8 @@ from rtapp.models import Message
 from rtapp.models import Principal
 from rtapp.models import ReadMarker
 
-from .conversation_lock import lock
-from .conversation_lock import unlock
+from .row_lock import lock
+from .row_lock import unlock
 
 # Built once, and on the table rather than the mapped class: each message of an agent runs them.
 READER = bindparam("reader", type_=Integer)

@@ -27,10 +27,9 @@ from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 
 from .change_contact import refuse_merged
-from .contact_lock import lock_contact
-from .contact_lock import lock_contacts
-from .contact_lock import publish_contact
-from .conversation_lock import unlock
+from .publish_contact import publish_contact
+from .row_lock import lock
+from .row_lock import unlock
 
 
 def merge_contacts(user: Agent, source: Contact, target: Contact) -> None:
@@ -40,7 +39,8 @@ def merge_contacts(user: Agent, source: Contact, target: Contact) -> None:
     merged into another contact meanwhile.
     """
     refuse_one(source, target)
-    lock_contacts(source, target)
+    for contact in sorted((source, target), key=lambda each: each.id):
+        lock(contact)
     if source.merged_into_id == target.id:
         unlock()
         return
@@ -78,8 +78,8 @@ def undo_merge(user: Agent, merge: ContactMerge) -> None:
         return
     owner = db.session.get_one(Contact, source.merged_into_id)
     # The owner first: it guards the contacts that are merged into it.
-    lock_contact(owner)
-    lock_contact(source)
+    lock(owner)
+    lock(source)
     db.session.refresh(merge)
     if merge.undone_at is not None and source.merged_into_id is None:
         unlock()

@@ -10,8 +10,8 @@ from rtapp.text import isolated
 from .auto_assign import assign_next
 from .auto_assign import present_for
 from .change_status import reopen
-from .conversation_lock import lock
-from .conversation_lock import unlock
+from .row_lock import lock
+from .row_lock import unlock
 
 BATCH = 100  # conversations of one call, each opened in its own transaction
 

@@ -13,9 +13,9 @@ from rtapp.models import Inbox
 from rtapp.models import Message
 from rtapp.models import User
 
-from .contact_lock import lock_contact
 from .repetition import digest_of
 from .repetition import refuse_another
+from .row_lock import lock
 
 
 def start_conversation(
@@ -86,7 +86,7 @@ def contact_with(account_id: int, name: str, email: str) -> Contact:
     )
     if contact is None:
         return Contact(account_id=account_id, name=name, email=email)
-    lock_contact(contact)  # so that no merge leaves the conversation behind
+    lock(contact)  # so that no merge leaves the conversation behind
     if contact.merged_into_id is None:
         return contact
     return db.session.get_one(Contact, contact.merged_into_id)

@@ -89,7 +89,7 @@ function keep(form, drafts) {
 /** @type {(form: HTMLFormElement, submitter: HTMLElement | null, page: Page) => Promise<void>} */
 async function submit(form, submitter, page) {
   form.ariaBusy = "true";
-  const before = stateOf(form);
+  const before = headOf(form);
   const clientId = field(form, "client_id");
   if (clientId) clientId.value ||= uuid();
   const fields = new URLSearchParams(/** @type {any} */ (new FormData(form, submitter)));
@@ -112,8 +112,8 @@ async function submit(form, submitter, page) {
   if (before) import("./on_demand/undo.js").then(({ offerUndo }) => offerUndo(page, before, answer)).catch(() => {});
 }
 
-/** What the head of the open conversation shows, and the next one, if the form changes it. @param {HTMLElement} form */
-function stateOf(form) {
+/** A copy of the open conversation's head, if the form is in it, with the id of the next row. @param {HTMLElement} form */
+function headOf(form) {
   const head = /** @type {HTMLElement | undefined} */ (form.closest(".thread-head")?.cloneNode(true));
   /** @type {HTMLElement | null} */
   const next = document.querySelector(".row:has([aria-current]) + .row");

@@ -14,9 +14,13 @@ export function messagesIn(list) {
 
 /** @param {HTMLElement} list */
 export function newestId(list) {
-  let last = list.lastElementChild;
-  while (last && !last.matches(".message")) last = last.previousElementSibling;
-  return last ? messageId(last) : 0;
+  const message = newest(list);
+  return message ? messageId(message) : 0;
+}
+
+/** @param {HTMLElement} list */
+function newest({ lastElementChild: last }) {
+  return /** @type {HTMLElement | null} */ (last?.matches(".message") ? last : last && previousMessage(/** @type {any} */ (last)));
 }
 
 /** @param {HTMLElement} message */
@@ -49,13 +53,12 @@ export function readMessage(message) {
  * @type {(list: HTMLElement, upTo: number, user: string) => {unread: HTMLElement[], isComplete: boolean}}
  */
 export function unreadIn(list, upTo, user) {
-  const messages = messagesIn(list);
-  const reply = upTo === 0 && messages.findLast(({ dataset }) => dataset.type === "outgoing" && dataset.private === "false");
-  const after = reply ? messageId(reply) : upTo;
-  const isRead = (/** @type {HTMLElement} */ message) => messageId(message) <= after;
-  const unread = messages.filter((message) => {
-    const { type, sender } = message.dataset;
-    return !isRead(message) && type !== "activity" && sender !== `user:${user}` && !message.matches(".deleted");
-  });
-  return { unread, isComplete: messages.some(isRead) || !list.parentElement?.querySelector(".more") };
+  const unread = [];
+  for (let message = newest(list); message; message = previousMessage(message)) {
+    const { type, private: isPrivate, sender } = message.dataset;
+    const isReply = type === "outgoing" && isPrivate === "false";
+    if (upTo ? messageId(message) <= upTo : isReply) return { unread, isComplete: true };
+    if (type !== "activity" && sender !== `user:${user}` && !message.matches(".deleted")) unread.unshift(message);
+  }
+  return { unread, isComplete: !list.parentElement?.querySelector(".more") };
 }

@@ -28,7 +28,7 @@ export class Reading {
     this.#list = list;
     this.#scrolling = scrolling;
     this.#upTo = Number(list.dataset.read);
-    this.#scroller.addEventListener("scroll", () => this.changed() && this.#readUpTo(), { passive: true });
+    this.#scroller.addEventListener("scroll", this.#scrolled, { passive: true });
     document.addEventListener("visibilitychange", this.changed, { signal: page.closed });
   }
 
@@ -40,10 +40,17 @@ export class Reading {
     return document.visibilityState === "visible" && this.#scrolling.isAtBottom;
   }
 
+  #scrolled = () => {
+    if (this.#isDue) this.#look();
+    this.changed();
+  };
+
+  get #isDue() {
+    return document.visibilityState === "visible" && newestId(this.#list) > this.#upTo;
+  }
+
   changed = () => {
-    const isDue = document.visibilityState === "visible" && newestId(this.#list) > this.#upTo;
-    if (isDue) this.#timer ||= setTimeout(() => this.#send(), DELAY);
-    return isDue;
+    if (this.#isDue) this.#timer ||= setTimeout(() => this.#send(), DELAY);
   };
 
   connected = this.changed;
@@ -62,14 +69,19 @@ export class Reading {
     }
   }
 
-  /** Notes what is in sight: a message is when its end is. */
-  #readUpTo() {
+  /** What is unread. Notes what of it is in sight: a message is when its end is. */
+  #look() {
     const { top, bottom } = this.#scroller.getBoundingClientRect();
-    const { unread, isComplete } = unreadIn(this.#list, this.#upTo, this.#page.user);
-    for (const message of unread) {
+    const found = unreadIn(this.#list, this.#upTo, this.#page.user);
+    for (const message of found.unread) {
       const end = message.getBoundingClientRect().bottom;
       if (end > top && end <= bottom + 1) this.#seen.add(messageId(message));
     }
+    return found;
+  }
+
+  #readUpTo() {
+    const { unread, isComplete } = this.#look();
     if (!isComplete) return 0;
     const unseen = unread.find((message) => !this.#seen.has(messageId(message)));
     if (!unseen) return newestId(this.#list);

@@ -8,7 +8,7 @@ import { loadMore, loadPage } from "./paging.js";
 
 const SILENCE = 500; // ms
 /** What is shown of the conversation, besides its messages. */
-const SHOWN = ["status", "assignee", "labels", "contact"].map((part) => `thread-${part}`).concat(["label-choices", "contact-details", "contact-read", "people"]);
+const SHOWN = ["thread-status", "thread-assignee", "thread-labels", "thread-contact", "label-choices", "contact-details", "contact-read", "people"];
 
 /** @implements {Part} */
 export class Thread {

@@ -1,4 +1,8 @@
-"""The lock of a conversation's row, which each service that changes one takes first."""
+"""The lock of a conversation's or a contact's row, which each service that changes one takes first.
+
+A service that needs both takes the contact's first: to change it, merge it, or give it a
+conversation.
+"""
 
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -10,21 +14,23 @@ from rtapp import clock
 from rtapp.errors import Conflict
 from rtapp.events import presenters
 from rtapp.extensions import db
+from rtapp.models import Contact
 from rtapp.models import Conversation
 
 
-def lock(conversation: Conversation) -> None:
+def lock(row: Conversation | Contact) -> None:
     """Lock the row until the transaction ends, and refresh it.
 
     An update without a change: it takes the lock on SQLite as well as on PostgreSQL.
     """
+    model = type(row)
     db.session.execute(
-        update(Conversation)
-        .where(Conversation.id == conversation.id)
-        .values(version=Conversation.version)
+        update(model)
+        .where(model.id == row.id)
+        .values(version=model.version)
         .execution_options(synchronize_session=False)
     )
-    db.session.refresh(conversation)
+    db.session.refresh(row)
 
 
 def unlock() -> None:

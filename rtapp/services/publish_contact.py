@@ -1,36 +1,15 @@
-"""The lock of a contact's row, which each service takes that changes one, merges it, or gives it a
-conversation: before the lock of a conversation."""
-
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from sqlalchemy import update
 
 from rtapp.config import CONTACT_EVENTS
 from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Agent
-from rtapp.models import Contact
 from rtapp.models import Conversation
 
 from .account_rows import reset_members
-
-
-def lock_contact(contact: Contact) -> None:
-    """Lock the row until the transaction ends, and refresh it: as `conversation_lock.lock`."""
-    db.session.execute(
-        update(Contact)
-        .where(Contact.id == contact.id)
-        .values(version=Contact.version)
-        .execution_options(synchronize_session=False)
-    )
-    db.session.refresh(contact)
-
-
-def lock_contacts(*contacts: Contact) -> None:
-    for contact in sorted(contacts, key=lambda each: each.id):
-        lock_contact(contact)
 
 
 def publish_contact(by: Agent, account_id: int, conversation_ids: Sequence[int]) -> None:
