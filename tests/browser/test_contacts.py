@@ -16,7 +16,8 @@ def test_a_changed_contact_shows_in_another_agents_row_thread_and_details(window
     kevin.set_viewport_size({"width": 1600, "height": 900})
     ada.set_viewport_size({"width": 1600, "height": 900})
     ada.get_by_label("Your message").fill("Half a reply")
-    kevin.get_by_role("link", name="Details and notes").click()
+    with kevin.expect_event("load"):  # with the page's script
+        kevin.get_by_role("link", name="Details and notes").click()
     kevin.get_by_label("Name").fill("Yuki T.")
     kevin.get_by_label("Phone").fill("+81 3 1234 5678")
     kevin.get_by_label(NOTES).fill("Writes at night")
