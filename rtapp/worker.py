@@ -88,13 +88,14 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         engine.drain()
 
     def _check_database(self) -> None:
-        """End gunicorn if its first workers find tables of a newer version, or in production a user
+        """End gunicorn if its first worker finds tables of a newer version, or in production a user
         with the demo's password.
 
-        A worker that replaces another one later starts: it would end the others, whose streams go
+        Only the first one: gunicorn prints a traceback if a second worker fails while it stops. A
+        worker that replaces another one later starts: it would end the others, whose streams go
         on. With tables of another version it is not ready.
         """
-        is_first = self.age <= self.cfg.workers
+        is_first = self.age == 1
         fatal = None
         try:
             with self.wsgi.app_context():
