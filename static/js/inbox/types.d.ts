@@ -240,6 +240,8 @@ export interface ElementsById {
   notifications: HTMLElement;
   people: HTMLElement;
   present: HTMLElement;
+  push: HTMLInputElement;
+  "push-problem": HTMLElement;
   "rows-above": HTMLElement;
   search: HTMLElement;
   seen: HTMLTemplateElement;
