@@ -109,8 +109,7 @@ def connect(endpoint: str, own_hosts: Collection[str], timeout: float) -> HTTPCo
     host = parts.hostname
     assert host is not None
     port = parts.port or USUAL_PORTS[parts.scheme]
-    found = threads().apply(look_up, (host, port, 0, socket.SOCK_STREAM))
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    addresses = addresses_of(host, port)
     if parts.netloc.lower() not in own_hosts:
         for address in addresses:
             if not is_public(ipaddress.ip_address(address.partition("%")[0])):
@@ -127,6 +126,23 @@ def connect(endpoint: str, own_hosts: Collection[str], timeout: float) -> HTTPCo
         raise
     connection.sock = opened
     return connection
+
+
+def addresses_of(host: str, port: int) -> list[str]:
+    """Raises OSError if there is none."""
+    found = threads().apply(looked_up, (host, port))
+    if isinstance(found, OSError):
+        raise found
+    return list(dict.fromkeys(found))
+
+
+def looked_up(host: str, port: int) -> list[str] | OSError:
+    """The error is returned: of a thread, gevent prints what is raised."""
+    try:
+        found = look_up(host, port, 0, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:  # a label that is too long can't be encoded
+        return error if isinstance(error, OSError) else OSError("its host is no name")
+    return [str(entry[4][0]) for entry in found]
 
 
 def first_that_answers(addresses: list[str], port: int, timeout: float) -> socket.socket:

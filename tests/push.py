@@ -1,5 +1,7 @@
 """Push notifications in tests: keys, and a browser whose session can subscribe."""
 
+from typing import Any
+
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -34,5 +36,6 @@ class SignedIn:
         """The endpoint that the server has."""
         answer = self.browser.get("/push_subscription")
         assert answer.status_code == 200, answer.json
-        found: str | None = answer.json["endpoint"]
+        own: Any = answer.json
+        found: str | None = own["endpoint"]
         return found

@@ -4,6 +4,7 @@ test wants."""
 import json
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import urllib.request
@@ -107,7 +108,7 @@ class Request(NamedTuple):
 class Scripted:
     """A push service that answers every request alike, and keeps it. Its endpoints are `url`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.status = 201
         self.headers: dict[str, str] = {}
         self.requests: list[Request] = []
@@ -128,6 +129,8 @@ class Scripted:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.host = f"127.0.0.1:{self._server.server_port}"
         self.url = f"http://{self.host}/send"
         self._thread = threading.Thread(target=self._server.serve_forever)
