@@ -75,7 +75,7 @@ async function show(path) {
   const showing = shown.find(({ url }) => new URL(url).pathname === wanted.pathname);
   const client = showing ?? shown[0];
   if (client === undefined) return worker.clients.openWindow(wanted.href);
-  await client.focus();
+  await client.focus().catch(() => {}); // the conversation is opened all the same
   if (showing && !wanted.hash) return client;
   // Only a page that was loaded since the worker was installed can be navigated by it.
   return client.navigate(wanted.href).catch(() => worker.clients.openWindow(wanted.href));
