@@ -287,6 +287,17 @@ def test_what_waits_for_a_browser_goes_with_its_session(app, maria, process, ser
     assert (titles(service, subscription), left(app)) == ([], [])
 
 
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_message_succeeds_while_a_session_that_it_would_be_pushed_to_is_being_ended(
+    app, maria, kevins
+):
+    assign(app, None)
+    with app.app_context(), db.engine.begin() as ending:
+        ending.execute(delete(UserSession))  # locks the subscription, until the commit
+        assert maria.send(MARIAS, "Hello?").status_code == 201
+    assert left(app) == []
+
+
 @sqlite
 def test_a_session_that_is_too_old_receives_nothing(app, maria, kevins, process, service):
     assign(app, None)

@@ -66,6 +66,8 @@ def for_members(condition: ColumnElement[bool]) -> Any:
             access.sees(Membership, Conversation.inbox_id, Conversation.assignee_id),
             condition,
         )
+        # One that is being deleted is left out: its key would not be there any more.
+        .with_for_update(read=True, key_share=True, skip_locked=True, of=PushSubscription)
     )
     return insert(Push.__table__).from_select(COLUMNS, rows)
 
