@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from rtapp import vapid
 from rtapp.config import PUSH_SUBSCRIPTIONS_PER_USER
 from rtapp.extensions import db
 from rtapp.models import PushSubscription
@@ -159,3 +160,11 @@ def test_a_server_without_a_key_of_vapid_refuses_subscriptions(app):
     refused = browser.subscribe(ENDPOINT)
     assert (refused.status_code, stored(app)) == (422, set())
     assert "not set up" in refused.json["detail"]
+
+
+def test_the_command_prints_a_new_key_of_vapid_and_nothing_else(app):
+    printed = [app.test_cli_runner().invoke(args=["vapid", "create"]).output for _ in range(2)]
+    assert printed[0] != printed[1]
+    for line in printed:
+        key = line.removesuffix("\n")
+        assert vapid.is_public_key(vapid.public_key(key))
