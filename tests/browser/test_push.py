@@ -319,6 +319,18 @@ def test_a_push_is_not_shown_beside_a_visible_page(device):
     assert device.shown() == []
 
 
+def test_a_push_is_shown_beside_a_visible_page_where_the_browser_insists(device):
+    """Safari does, by the host of its push service."""
+    device.worker.evaluate(
+        """() => {
+          const endpoint = "https://web.push.apple.com/x";
+          PushManager.prototype.getSubscription = async () => ({ endpoint });
+        }"""
+    )
+    device.deliver()
+    assert device.shown() == [["Maria wrote", "Hello?", "conversation-1"]]
+
+
 def test_a_push_for_another_user_than_the_one_who_is_signed_in_is_not_shown(device):
     device.page.goto(BLANK)
     device.deliver(user=KEVIN + 1)
