@@ -1,3 +1,4 @@
+from datetime import datetime
 from datetime import timedelta
 from typing import Annotated
 from typing import Literal
@@ -23,8 +24,11 @@ from .base import thread_page
 MAX_SNOOZE = timedelta(days=366)  # so that a mistyped year is rejected
 
 
+Status = Literal["open", "pending", "snoozed", "resolved"]
+
+
 class NewStatus(Body):
-    status: Literal["open", "pending", "snoozed", "resolved"]
+    status: Status
     snoozed_until: Annotated[Time | None, OrNone] = None
     version: KnownVersion = None
 
@@ -34,19 +38,19 @@ def set_status(conversation_id: int) -> Response:
     user = auth.signed_in()
     conversation = access.conversation_for(user, conversation_id)
     new = validation.body(NewStatus)
-    refuse_wrong_time(new)
+    refuse_wrong_time(new.status, new.snoozed_until)
     change_status(
         user, conversation, new.status, snoozed_until=new.snoozed_until, version=new.version
     )
     return answer(presenters.conversation(conversation), 200, thread_page(conversation_id))
 
 
-def refuse_wrong_time(new: NewStatus) -> None:
-    if new.snoozed_until is None:
+def refuse_wrong_time(status: str | None, snoozed_until: datetime | None) -> None:
+    if snoozed_until is None:
         return
-    if new.status != "snoozed":
+    if status != "snoozed":
         wrong = "goes with the status snoozed only"
-    elif not clock.now() < new.snoozed_until <= clock.now() + MAX_SNOOZE:
+    elif not clock.now() < snoozed_until <= clock.now() + MAX_SNOOZE:
         wrong = f"must be in the future, at most {MAX_SNOOZE.days} days from now"
     else:
         return

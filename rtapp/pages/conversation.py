@@ -22,6 +22,7 @@ from . import inbox
 from .cursor import cursor_of
 from .view import ThreadView
 from .view import View
+from .view import Viewed
 
 bp = Blueprint("conversation", __name__)
 
@@ -32,6 +33,7 @@ class ListParameters(View):
     model_config = ConfigDict(extra="forbid")
 
     before: str | None = None
+    below: Viewed | None = None
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = PAGE_SIZE
 
 
