@@ -24,8 +24,10 @@ from . import ratelimits
 from . import sql_errors
 from . import static_files
 from . import streams
+from . import vapid
 from .config import BODY_LIMIT
 from .config import RESOURCES
+from .config import SIGNED_IN_FOR
 from .config import Settings
 from .events.announcements import Announcements
 from .events.outbox import Relay
@@ -34,6 +36,7 @@ from .events.rendering import Renderer
 from .events.rendering import clock_time
 from .events.rendering import day
 from .poller import Poller
+from .push.sender import Sender
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.engine import Engine
@@ -58,6 +61,7 @@ PAGE_POLICY = (
     "frame-ancestors 'none'"
 )
 OTHER_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+WORKER_POLICY = f"{OTHER_POLICY}; connect-src 'self'"  # it takes that of its script
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -82,13 +86,15 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=settings.production,
-        PERMANENT_SESSION_LIFETIME=timedelta(seconds=auth.SIGNED_IN_FOR),
+        PERMANENT_SESSION_LIFETIME=timedelta(seconds=SIGNED_IN_FOR),
         SESSION_REFRESH_EACH_REQUEST=False,  # the session's row ends then in any case
         SESSION_PROTECTION=None,  # the address of a phone changes while it stays signed in
         WTF_CSRF_CHECK_DEFAULT=False,  # auth.py decides which requests need a token
         WTF_CSRF_TIME_LIMIT=None,  # a page stays open all day
         STREAMS_PER_USER=settings.streams_per_user,
         STREAMS_PER_ADDRESS=settings.streams_per_address,
+        VAPID_PUBLIC_KEY=vapid.public_key(key) if (key := settings.vapid_private_key) else None,
+        PUSH_ENDPOINT_HOSTS=settings.push_endpoint_hosts,
     )
     app.json = StrictJson(app)
     app.url_map.converters["id"] = IdConverter
@@ -137,6 +143,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["assigner"] = Poller(
         app, assign_waiting, "Conversations can't be assigned automatically"
     )
+    app.extensions["sender"] = Sender(app, settings)
+    app.extensions["pusher"] = Poller(
+        app, app.extensions["sender"].send_due, "Push notifications can't be sent"
+    )
 
     access_log.init_app(app)
     errors.init_app(app)
@@ -167,13 +177,17 @@ def add_security_headers(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
     if "no-store" in response.headers["Cache-Control"]:
         keep_from_shared_caches(response)
-    response.headers["Content-Security-Policy"] = (
-        PAGE_POLICY if response.mimetype == "text/html" else OTHER_POLICY
-    )
+    response.headers["Content-Security-Policy"] = policy_of(response)
     response.headers["Referrer-Policy"] = "same-origin"
     if current_app.config["PRODUCTION"] and request.is_secure:  # RFC 6797, section 7.2
         response.headers["Strict-Transport-Security"] = f"max-age={HTTPS_FOR}"
     return response
+
+
+def policy_of(response: Response) -> str:
+    if response.mimetype == "text/html":
+        return PAGE_POLICY
+    return WORKER_POLICY if request.endpoint == "service_worker.script" else OTHER_POLICY
 
 
 def keep_from_shared_caches(response: Response) -> None:

@@ -11,7 +11,6 @@ import time
 from copy import deepcopy
 from datetime import UTC
 from datetime import datetime
-from datetime import timedelta
 from functools import cache
 from functools import lru_cache
 from hashlib import sha256
@@ -61,8 +60,8 @@ from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
 from rtapp.models import User
 from rtapp.models import UserSession
+from rtapp.models import oldest_session
 
-SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
 SIGN_IN = "login.sign_in"  # the endpoint that needs no session
 SIGNATURE_CACHE_SIZE = 10_000  # verified tokens, a few hundred bytes each
 TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
@@ -135,6 +134,16 @@ def claimed_subscriber() -> int:
     raise Unauthorized(NOT_SIGNED_IN)
 
 
+def session_id() -> str:
+    """The id of the browser's session in which the user is signed in. Raises Unauthorized without
+    a principal, Forbidden for a customer and for a script with a token."""
+    signed_in()
+    if "sid" not in session:
+        raise Forbidden("This is for a browser that is signed in; a token has no session.")
+    sid: str = session["sid"]
+    return sid
+
+
 def principal_of(credential: str) -> Principal | None:
     """The principal that this credential authenticates now; None once it has expired or ended."""
     kind, _, text = credential.partition(" ")
@@ -165,7 +174,7 @@ def sign_in(email: str, password: str) -> User | None:
     session.clear()  # against session fixation, such as a planted CSRF token
     session["sid"] = secrets.token_hex(16)
     session.permanent = True
-    oldest = clock.now() - timedelta(seconds=SIGNED_IN_FOR)
+    oldest = oldest_session(clock.now())
     db.session.execute(
         delete(UserSession).where(UserSession.user_id == user.id, UserSession.created_at < oldest)
     )
@@ -239,8 +248,8 @@ def load_bearer(request: Request) -> Principal | None:
 
 
 def agent_of_session(sid: str) -> AgentIdentity | None:
-    oldest = clock.now() - timedelta(seconds=SIGNED_IN_FOR)
-    row = execute(USER_OF_SESSION, {"sid": sid, "oldest": oldest}).one_or_none()
+    given = {"sid": sid, "oldest": oldest_session(clock.now())}
+    row = execute(USER_OF_SESSION, given).one_or_none()
     return AgentIdentity(*row) if row is not None else None
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from rtapp import auth
 from rtapp import clock
+from rtapp import vapid as vapid_keys
 from rtapp.config import ASSIGNMENT_CAP_LIMIT
 from rtapp.config import PASSWORD_LENGTH
 from rtapp.config import PASSWORD_LIMIT
@@ -31,8 +32,9 @@ inbox = AppGroup("inbox", help="Inboxes: their members and settings.")
 member = AppGroup("member", help="Roles and visibility of an account's members.")
 password = AppGroup("password", help="Passwords.")
 outbox = AppGroup("outbox", help="Events that could not be published.")
+vapid = AppGroup("vapid", help="The key of push notifications.")
 
-GROUPS = (token, inbox, member, password, outbox)
+GROUPS = (token, inbox, member, password, outbox, vapid)
 
 
 @token.command("create")
@@ -144,6 +146,13 @@ def list_dead_letters() -> None:
 def retry_dead_letters() -> None:
     """Requeue the dead letters. The running or the next server publishes them."""
     click.echo(f"{retry()} events are tried again.")
+
+
+@vapid.command("create")
+def create_key() -> None:
+    """Print a new key for VAPID_PRIVATE_KEY, and nothing else. With another key than before, every
+    browser must subscribe again."""
+    click.echo(vapid_keys.make_private_key())
 
 
 def user_with(email: str) -> User:

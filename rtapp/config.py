@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from .private_files import make_file
 from .private_files import make_folder
+from .vapid import make_private_key
+from .vapid import public_key
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
@@ -31,6 +34,7 @@ CANNED_REPLIES_PER_ACCOUNT = 200  # a page fetches all of them
 HUES = 8  # the colours of labels: the classes hue-0 to hue-7 of the style sheet
 PHONE_LIMIT = 40  # characters of a telephone number
 NOTES_LIMIT = 10_000  # characters of a contact's notes
+PUSH_SUBSCRIPTIONS_PER_USER = 20  # the oldest ones end
 UNDO_DAYS = 30  # for which a merge of contacts can be undone
 # Conversations of a contact for each of which a change of the contact is an event of its own.
 CONTACT_EVENTS = 100
@@ -43,8 +47,10 @@ QUERY_LIMIT = 200  # characters of a search
 TOKEN_LENGTH = 16  # characters of a token that the operator sets, at least
 SOCKET = "unix:"  # before the path of a unix socket in HOST
 SECRET_LENGTH = 32  # characters of SECRET_KEY in production: 128 bits, in hexadecimal
+SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
 PASSWORD_LENGTH = 8  # characters of a password, at least
 PASSWORD_LIMIT = 1000  # characters of a password
+DEVELOPMENT_SUBJECT = "mailto:admin@example.com"  # of push notifications
 
 # Rate limits, in Flask-Limiter's notation. Windows are short: a limited client waits briefly.
 # Enough for an office that signs in at nine, too few to try every account.
@@ -72,7 +78,8 @@ class Settings:
     `database_url`: a SQLAlchemy URL. `redis_url`: a redis-py URL, or None for the embedded server.
     `instance`: the folder for the files of the embedded defaults. `proxies`: the number of trusted
     proxies, each of which appends to X-Forwarded-For. `metrics_token`: what a request for /metrics
-    or /status must have, or None if it must come from this machine.
+    or /status must have, or None if it must come from this machine. `vapid_private_key`: as in
+    vapid.py, or None without push notifications. `push_endpoint_hosts`: as in push_endpoint.py.
     """
 
     instance: Path
@@ -88,6 +95,9 @@ class Settings:
     proxies: int = 0
     database_pool: int = 15
     metrics_token: str | None = field(default=None, repr=False)
+    vapid_private_key: str | None = field(default=None, repr=False)
+    vapid_subject: str = DEVELOPMENT_SUBJECT
+    push_endpoint_hosts: frozenset[str] = frozenset()
 
     @property
     def production(self) -> bool:
@@ -128,6 +138,9 @@ class Settings:
             proxies=whole_number(environ, "RTAPP_PROXIES", int(is_socket(host)), most=10),
             database_pool=whole_number(environ, "RTAPP_DATABASE_POOL", 15, least=1, most=1000),
             metrics_token=token(environ, "RTAPP_METRICS"),
+            vapid_private_key=vapid_key(environ, instance, production=env == "production"),
+            vapid_subject=vapid_subject(environ, production=env == "production"),
+            push_endpoint_hosts=hosts(environ, "PUSH_ENDPOINT_HOSTS"),
         )
 
 
@@ -182,12 +195,53 @@ def token(environ: Mapping[str, str], name: str) -> str | None:
     return text
 
 
-def generated_secret(path: Path) -> str:
-    """The secret in `path`, generated on first use. Concurrent processes get the same one."""
+def vapid_key(environ: Mapping[str, str], instance: Path, *, production: bool) -> str | None:
+    """The private key of push notifications: generated in development, None in production if it is
+    not set. Raises SettingsError for another text; it does not have it."""
+    name = "VAPID_PRIVATE_KEY"
+    key = environ.get(name) or None
+    if key is None and not production:
+        path = instance / "vapid_private_key"
+        name, key = str(path), generated_secret(path, make_private_key)
+    if key is not None:
+        try:
+            public_key(key)
+        except ValueError as error:
+            raise SettingsError(
+                f"{name} is no private key of VAPID: it must be one that "
+                "`flask --app app vapid create` prints."
+            ) from error
+    return key
+
+
+def vapid_subject(environ: Mapping[str, str], *, production: bool) -> str:
+    """How the operators of push services reach this one's (RFC 8292, section 2.1)."""
+    subject = environ.get("VAPID_SUBJECT") or ""
+    if not subject and not (production and environ.get("VAPID_PRIVATE_KEY")):
+        return DEVELOPMENT_SUBJECT
+    if not re.fullmatch(r"mailto:[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+|https://[!-~]+", subject):
+        raise SettingsError(
+            f"VAPID_SUBJECT is {subject!r}; it must be an address at which the operators of push "
+            "services reach you, such as mailto:admin@example.com."
+        )
+    return subject
+
+
+def hosts(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    """The variable's hosts, each with its port if it has one, separated by commas."""
+    found = [host.strip().lower() for host in (environ.get(name) or "").split(",")]
+    for host in found:
+        if not re.fullmatch(r"([a-z0-9.-]+)(:[0-9]{1,5})?|", host):
+            raise SettingsError(f"{name} has {host!r}; it must be a host, such as push.lan:8443.")
+    return frozenset(host for host in found if host)
+
+
+def generated_secret(path: Path, make: Callable[[], str] = secrets.token_hex) -> str:
+    """The secret in `path`, made on first use. Concurrent processes get the same one."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
+        file.write(make())
     try:
         os.link(fresh, path)
     except FileExistsError:

@@ -21,6 +21,7 @@ from rtapp.listener import BACKLOG
 from rtapp.listener import cannot_listen
 from rtapp.listener import listener
 from rtapp.poller import Poller
+from rtapp.push.sender import Sender
 from rtapp.realtime.backoff import first_line
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.embedded_redis import EmbeddedRedisError
@@ -69,6 +70,9 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     relay: Relay = app.extensions["relay"]
     reopener: Poller = app.extensions["reopener"]
     assigner: Poller = app.extensions["assigner"]
+    pusher: Poller = app.extensions["pusher"]
+    sender: Sender = app.extensions["sender"]
+    sender.load()
     raise_descriptor_limit()
     requests = Pool(max_requests())
     server = HandOffServer(
@@ -88,6 +92,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     relay.start()
     reopener.start()
     assigner.start()
+    pusher.start()
     freeze_garbage_collector()
     keeper = gevent.spawn(keep, embedded) if embedded is not None else None
     announce(settings, server)
@@ -101,6 +106,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     drain = gevent.spawn(engine.drain)  # beside the requests that are under way
     requests.join()
     drain.join()
+    pusher.stop()
     assigner.stop()
     reopener.stop()
     relay.stop()

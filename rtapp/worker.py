@@ -18,6 +18,7 @@ from rtapp import seed
 from rtapp.access_log import loggable
 from rtapp.events.outbox import Relay
 from rtapp.poller import Poller
+from rtapp.push.sender import Sender
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.handoff import HandOffHandler
 from rtapp.realtime.handoff import HandOffServer
@@ -58,12 +59,16 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         relay: Relay = self.wsgi.extensions["relay"]
         reopener: Poller = self.wsgi.extensions["reopener"]
         assigner: Poller = self.wsgi.extensions["assigner"]
+        pusher: Poller = self.wsgi.extensions["pusher"]
+        sender: Sender = self.wsgi.extensions["sender"]
         self._check_database()
+        sender.load()
         raise_descriptor_limit()
         engine.start()
         relay.start()
         reopener.start()
         assigner.start()
+        pusher.start()
         freeze_garbage_collector()
         drain = gevent.spawn(self._drain, engine)
         try:
@@ -71,6 +76,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         finally:
             self._stopping.set()
             drain.join()
+            pusher.stop()
             assigner.stop()
             reopener.stop()
             relay.stop()

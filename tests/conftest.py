@@ -35,6 +35,7 @@ from .harness.postgres import SeededDatabase
 from .harness.postgres import seeded_database
 from .harness.reuse import Reuse
 from .harness.waiting import PATIENCE
+from .push import VAPID_KEY
 from .support import ApiClient
 from .support import CustomerClient
 from .support import Outbox
@@ -55,7 +56,11 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
 
 def settings(folder: Path, database_url: str, redis_url: str) -> Settings:
     return Settings(
-        instance=folder, database_url=database_url, redis_url=redis_url, secret_key="for tests"
+        instance=folder,
+        database_url=database_url,
+        redis_url=redis_url,
+        secret_key="for tests",
+        vapid_private_key=VAPID_KEY,
     )
 
 

@@ -28,6 +28,7 @@ from rtapp.models import Membership
 from rtapp.models import Notification
 from rtapp.models import User
 
+from .push import KEYS
 from .support import ApiClient
 from .support import CustomerClient
 from .support import Stream
@@ -72,6 +73,7 @@ def body(**fields: Any) -> Callable[[World], dict[str, Any]]:
 
 
 NEW = {"inbox_id": 1, "contact": {"name": "New", "email": "new@example.com"}, "content": "Hello"}
+SUBSCRIPTION = {"endpoint": "https://push.example.net/x", **KEYS}
 SIGN_IN = {"email": "ada@example.com", "password": "password"}
 # Message 2 is of `agent`.
 ROWS = (
@@ -190,6 +192,13 @@ ROWS = (
     Row("POST /login", "/login",                      "200 200 200 200 200 200 200", 303,
         body(**SIGN_IN)),
     Row("POST /logout", "/logout",                    "204 204 204 204 204 401 403", 303),
+    # For browsers that are signed in: tests/actions/test_push_subscription.py.
+    Row("GET /push_subscription", "/push_subscription", "403 403 403 403 403 401 403"),
+    Row("POST /push_subscription", "/push_subscription", "403 403 403 403 403 401 403", 403,
+        body(**SUBSCRIPTION)),
+    Row("POST /push_subscription/delete",
+        "/push_subscription/delete",                  "403 403 403 403 403 401 403", 403, body()),
+    Row("GET /service_worker.js", "/service_worker.js", "200 200 200 200 200 200 200"),
     Row("GET /healthz", "/healthz",                   "200 200 200 200 200 200 200"),
     Row("GET /readyz", "/readyz",                     "200 200 200 200 200 200 200"),
     Row("GET /status", "/status",                     "200 200 200 200 200 200 200"),

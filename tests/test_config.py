@@ -2,6 +2,7 @@ import stat
 
 import pytest
 
+from rtapp import vapid
 from rtapp.config import Settings
 from rtapp.config import SettingsError
 
@@ -93,12 +94,69 @@ def test_a_long_token_for_metrics_is_accepted_and_none_is_the_default(tmp_path):
     assert read(tmp_path, RTAPP_METRICS="sixteen-letters!").metrics_token == "sixteen-letters!"
 
 
+KEY = vapid.encode(b"\x03" * 32)
+
+
+def test_development_makes_a_key_of_vapid_once_readable_by_its_owner_only(tmp_path):
+    first = read(tmp_path).vapid_private_key
+    path = tmp_path / "instance" / "vapid_private_key"
+    assert vapid.is_public_key(vapid.public_key(first))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read(tmp_path).vapid_private_key == first
+    assert read(tmp_path / "other").vapid_private_key != first
+
+
+def test_production_has_no_push_notifications_without_a_key(tmp_path):
+    assert read(tmp_path, **PRODUCTION).vapid_private_key is None
+    assert not (tmp_path / "instance" / "vapid_private_key").exists()
+    own = {"VAPID_PRIVATE_KEY": KEY, "VAPID_SUBJECT": "mailto:admin@example.net"}
+    settings = read(tmp_path, **PRODUCTION, **own)
+    assert (settings.vapid_private_key, settings.vapid_subject) == tuple(own.values())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [KEY[:-1], KEY + "A", KEY + "=", vapid.public_key(KEY), "A" * 43, "_" * 43, "é" * 43],
+)
+def test_a_key_of_vapid_that_is_none_is_refused_and_not_printed(tmp_path, key):
+    with pytest.raises(SettingsError, match="VAPID_PRIVATE_KEY is no private key") as refused:
+        read(tmp_path, VAPID_PRIVATE_KEY=key)
+    assert key not in str(refused.value)
+
+
+def test_a_damaged_key_in_the_instance_folder_is_named(tmp_path):
+    read(tmp_path)
+    path = tmp_path / "instance" / "vapid_private_key"
+    path.write_text("damaged")
+    with pytest.raises(SettingsError, match=str(path)):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("subject", ["", "admin@example.com", "mailto:admin", "http://x.example"])
+def test_production_refuses_push_notifications_without_an_address_of_the_operator(
+    tmp_path, subject
+):
+    own = {"VAPID_PRIVATE_KEY": KEY, "VAPID_SUBJECT": subject}
+    with pytest.raises(SettingsError, match="VAPID_SUBJECT"):
+        read(tmp_path, **PRODUCTION, **own)
+
+
+def test_the_hosts_of_own_push_services_are_read_and_checked(tmp_path):
+    settings = read(tmp_path, PUSH_ENDPOINT_HOSTS="Push.lan:8443, localhost")
+    assert settings.push_endpoint_hosts == {"push.lan:8443", "localhost"}
+    assert read(tmp_path).push_endpoint_hosts == set()
+    for value in ("https://push.lan", "push.lan/x", "user@push.lan", "a b"):
+        with pytest.raises(SettingsError, match="PUSH_ENDPOINT_HOSTS"):
+            read(tmp_path, PUSH_ENDPOINT_HOSTS=value)
+
+
 def test_the_settings_as_text_have_no_secret(tmp_path):
     secrets = {
         "SECRET_KEY": "the-key", "REDIS_URL": "redis://:the-password@r",
         "DATABASE_URL": "postgresql+psycopg://u:the-other-password@d/x",
-        "RTAPP_METRICS": "the-token-of-metrics",
+        "RTAPP_METRICS": "the-token-of-metrics", "VAPID_PRIVATE_KEY": KEY,
     }  # fmt: skip
     settings = read(tmp_path, **secrets)
     assert settings.redis_url == secrets["REDIS_URL"]
     assert "the-" not in repr(settings)
+    assert KEY not in repr(settings)

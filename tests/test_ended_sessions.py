@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from rtapp import auth
 from rtapp import clock
+from rtapp.config import SIGNED_IN_FOR
 from rtapp.extensions import db
 from rtapp.models import User
 from rtapp.models import UserSession
@@ -85,7 +85,7 @@ def cookie_expired(app: Flask, browser: FlaskClient, token: str) -> None:
 def row_expired(app: Flask, browser: FlaskClient, token: str) -> None:
     with app.app_context():
         row = db.session.scalars(db.select(UserSession)).one()
-        row.created_at = clock.now() - timedelta(seconds=auth.SIGNED_IN_FOR + 1)
+        row.created_at = clock.now() - timedelta(seconds=SIGNED_IN_FOR + 1)
         db.session.commit()
 
 

@@ -32,7 +32,13 @@ WITHOUT_EVENT = {
     "POST /canned-replies/<id:reply_id>/delete",
     "POST /inboxes/<id:inbox_id>",
 }
-SESSION_ENDPOINTS = {"POST /login", "POST /logout"}
+# Of the session, and no event has them: tests/actions/test_push_subscription.py.
+SESSION_ENDPOINTS = {
+    "POST /login",
+    "POST /logout",
+    "POST /push_subscription",
+    "POST /push_subscription/delete",
+}
 
 
 class Case(NamedTuple):

@@ -17,7 +17,9 @@ RUNGS = (
             "rtapp.error_words",
             "rtapp.passwords",
             "rtapp.private_files",
+            "rtapp.push_endpoint",
             "rtapp.text",
+            "rtapp.vapid",
         ),
     ),
     (
@@ -57,7 +59,7 @@ RUNGS = (
             "rtapp.unread",
         ),
     ),
-    (6, ("rtapp.actions", "rtapp.streams", "rtapp.pages")),
+    (6, ("rtapp.actions", "rtapp.push", "rtapp.streams", "rtapp.pages")),
     (
         7,
         (

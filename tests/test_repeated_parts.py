@@ -10,6 +10,7 @@ from sqlalchemy import select
 from rtapp.extensions import db
 from rtapp.models import Message
 
+from .push import KEYS
 from .support import outbox_drained
 from .test_abuse import answer
 from .test_abuse import connected
@@ -49,6 +50,8 @@ BODIES = {
     },
     "/notifications/1/read": {"nothing": 1},
     "/accounts/1/notifications/read": {"nothing": 1},
+    "/push_subscription": {"endpoint": "https://push.example.net/x", **KEYS},
+    "/push_subscription/delete": {"nothing": 1},
     "/login": {"email": "kevin@example.com", "password": "password"},
 }  # fmt: skip
 WITHOUT_BODY = {"/logout"}

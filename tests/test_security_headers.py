@@ -51,6 +51,15 @@ def test_an_answer_that_is_no_page_may_load_nothing_and_is_framed_nowhere(ada, p
     assert {"default-src", "frame-ancestors", "base-uri", "form-action"} == set(policy(answer))
 
 
+def test_the_service_worker_may_send_requests_to_us_and_is_looked_for_at_each_start(ada):
+    answer = got(ada.app, "/service_worker.js")
+    assert answer.mimetype == "text/javascript"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    allowed = policy(answer)
+    assert allowed.pop("connect-src") == "'self'"
+    assert set(allowed.values()) == {"'none'"}
+
+
 @pytest.mark.parametrize("path", ["/login", "/me", "/nothing", "/static/icon.svg"])
 def test_every_answer_is_of_the_type_that_it_names_and_no_other_site_gets_its_url(ada, path):
     for accepted in ("*/*", "text/html"):

@@ -20,8 +20,11 @@ from .principal import AgentIdentity
 from .principal import Customer
 from .principal import CustomerIdentity
 from .principal import Principal
+from .push import Push
+from .push_subscription import PushSubscription
 from .read_marker import ReadMarker
 from .session import UserSession
+from .session import oldest_session
 from .snapshots import AnyConversation
 from .snapshots import AnyLabel
 from .snapshots import AnyMessage
@@ -57,7 +60,10 @@ __all__ = [
     "Notification",
     "OutboxEvent",
     "Principal",
+    "Push",
+    "PushSubscription",
     "ReadMarker",
     "User",
     "UserSession",
+    "oldest_session",
 ]

@@ -1,8 +1,12 @@
+from datetime import datetime
+from datetime import timedelta
+
 from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
+from rtapp.config import SIGNED_IN_FOR
 from rtapp.extensions import Model
 
 from .types import CreatedAt
@@ -17,3 +21,8 @@ class UserSession(Model):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[CreatedAt]
+
+
+def oldest_session(now: datetime) -> datetime:
+    """The time after which a session began that is valid `now`."""
+    return now - timedelta(seconds=SIGNED_IN_FOR)

@@ -13,11 +13,13 @@ from . import message
 from . import notification
 from . import openapi
 from . import presence
+from . import push_subscription
 from . import revision
+from . import service_worker
 from . import unread
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
     revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, inbox_settings.bp, health.bp,
-    openapi.bp,
+    openapi.bp, push_subscription.bp, service_worker.bp,
 )  # fmt: skip

@@ -97,6 +97,8 @@ ANSWERS = {
             "refused": Each({"id": int, "status": int, "detail": str}),
         }
     ),
+    "actions.subscribe": DONE,
+    "actions.unsubscribe": DONE,
     "actions.create_conversation": Answer((201, 200), CONVERSATION),
     "actions.read_one": DONE,
     "actions.read_all": DONE,
@@ -134,6 +136,8 @@ ANSWERS = {
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),
     "presence.present": Answer(shape={**catalogue.EPHEMERAL["presence_update"][0], **CURSOR}),
     "unread.numbers": Answer(shape={"conversations": Each(int), "views": VIEWS, **CURSOR}),
+    "push_subscription.own": Answer(shape={"public_key": (str, None), "endpoint": (str, None)}),
+    "service_worker.script": Answer(type="text/javascript"),
     "me.home": Answer((302,), type=PAGE),
     "me.me": Answer(shape=ME),
     "login.page": Answer(type=PAGE),

@@ -11,6 +11,8 @@ from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import User
 
+from .enqueue_push import push_to_user
+
 
 def notify(user_id: int, kind: str, conversation: AnyConversation, message: AnyMessage) -> None:
     """Create a notification (`kind` mention, assignment or message) for a user who sees the
@@ -25,6 +27,8 @@ def notify(user_id: int, kind: str, conversation: AnyConversation, message: AnyM
     db.session.add(notification)
     db.session.flush()
     announce.notification_created(notification)
+    if kind != "message":  # which push_to_concerned announces
+        push_to_user(user_id, kind, conversation.id, message.id)
 
 
 def notify_mentioned(conversation: AnyConversation, note: AnyMessage) -> None:

@@ -35,6 +35,7 @@ from .auto_assign import NOBODY
 from .auto_assign import assign_next
 from .auto_assign import present_for
 from .change_status import reopen
+from .enqueue_push import push_to_concerned
 from .mark_read import mark_answered
 from .notify import notify_assignee
 from .notify import notify_mentioned
@@ -151,6 +152,7 @@ def announce_of_customer(
     notify_assignee(conversation, message)  # an assignee of now has a notification of that
     if not assign_next(conversation, present):
         announce.conversation_updated(conversation)
+    push_to_concerned(conversation.id, message.id)
     return message
 
 

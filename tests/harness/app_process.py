@@ -15,7 +15,10 @@ from .waiting import eventually
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND_LIMIT = 300  # s for a command beside it
 # Variables that would have the application use anything but the test's own.
-CLEARED = ("RTAPP_", "REDIS_", "DATABASE_", "SECRET_", "PROMETHEUS_", "FLASK_", "HOST", "PORT")
+CLEARED = (
+    "RTAPP_", "REDIS_", "DATABASE_", "SECRET_", "PROMETHEUS_", "FLASK_", "HOST", "PORT", "VAPID_",
+    "PUSH_",
+)  # fmt: skip
 
 
 class AppProcess:

@@ -21,6 +21,7 @@ import gc
 import json
 import runpy
 
+import pywebpush  # noqa: F401 (imported as a server starts)
 from gevent.os import fork
 
 import rtapp.server  # noqa: F401

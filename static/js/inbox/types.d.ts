@@ -243,6 +243,8 @@ export interface ElementsById {
   people: HTMLElement;
   palette: HTMLDialogElement;
   present: HTMLElement;
+  push: HTMLInputElement;
+  "push-problem": HTMLElement;
   "rows-above": HTMLElement;
   search: HTMLElement;
   selecting: HTMLInputElement;

@@ -5,6 +5,7 @@
 
 import { byId } from "../dom.js";
 import { setSetting, setting } from "../settings.js";
+import { startPush } from "./push.js";
 
 /** @param {Alerts} notifications */
 export function startSettings(notifications) {
@@ -20,6 +21,7 @@ export function startSettings(notifications) {
       setSetting(name, box.checked);
     });
   }
+  startPush();
   byId("alerts").addEventListener("posted", (event) => {
     const { alerts } = /** @type {CustomEvent} */ (event).detail;
     for (const button of byId("alerts").querySelectorAll("button")) button.ariaPressed = String(button.value === alerts);
