@@ -98,6 +98,11 @@ CUSTOMER_CONVERSATION = select(Conversation).where(
     Conversation.id == bindparam("id"), Conversation.contact_id == OWN_CONTACT
 )
 CUSTOMER_CONVERSATION_REF = CUSTOMER_CONVERSATION.with_only_columns(*REF_COLUMNS)
+BLOCKED = (
+    select(Contact.blocked)
+    .join(Conversation, Conversation.contact_id == Contact.id)
+    .where(Conversation.id == bindparam("id"))
+)
 # The condition on `Message` that selects the messages a customer sees in their conversation.
 PUBLIC = and_(Message.private.is_(False), Message.message_type != "activity")
 MESSAGE = (
@@ -153,6 +158,15 @@ def conversation_ref(principal: Principal, conversation_id: int) -> Conversation
     statement = CUSTOMER_CONVERSATION_REF if isinstance(principal, Customer) else CONVERSATION_REF
     row = execute(statement, {"id": conversation_id, "viewer": principal.id}).one_or_none()
     return ConversationRef(*found(row))
+
+
+def refuse_blocked(principal: Principal, conversation_id: int) -> None:
+    """Raises Forbidden for a customer whose contact is blocked: they read, and do not write. Of a
+    merged contact, the one that has its conversations decides."""
+    if isinstance(principal, Customer) and execute(BLOCKED, {"id": conversation_id}).scalar():
+        raise Forbidden(
+            "You can't write here any more, because support has blocked you; you can still read."
+        )
 
 
 def message_for(user: Agent, message_id: int) -> Message:

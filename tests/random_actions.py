@@ -17,6 +17,8 @@ from rtapp.models import Inbox
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import User
+from rtapp.models.conversation import ENDED
+from rtapp.models.conversation import STATUSES
 from rtapp.services.assign_waiting import assign_waiting
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
@@ -26,7 +28,6 @@ from .support import ApiClient
 
 CONTACTS = 15  # of which some are merged
 MAX_CONVERSATIONS = 60  # so that a list fits on one page
-STATUSES = ("open", "pending", "snoozed", "resolved")
 SECOND = 1000  # ms between a change of rights and the end of the streams that it ends
 SLOWER = 10  # times what the slowest change took: the streams' end has as long as that, too
 
@@ -97,7 +98,7 @@ def wrong_times(app: Flask) -> list[tuple[int, str]]:
             is_answered = not public or public[-1].message_type == "outgoing"
             replies = [n for n, each in enumerate(public) if each.message_type == "outgoing"]
             unanswered = {each.created_at for each in public[max(replies, default=-1) + 1 :]}
-            may_be = {None} if is_answered or row.status == "resolved" else unanswered
+            may_be = {None} if is_answered or row.status in ENDED else unanswered
             if row.waiting_since not in may_be:
                 wrong.append((row.id, f"waiting since {row.waiting_since}"))
     return wrong
@@ -139,7 +140,8 @@ class Actions:
             (self._deletes, 6), (self._sets_status, 12), (self._assigns, 12), (self._reads, 8),
             (self._types, 3), (self._labels, 8), (self._drafts, 4), (self._starts, 1),
             (self._reads_notifications, 3), (self._changes_the_labels, 1),
-            (self._changes_contact, 3), (self._merges_contacts, 1), (self._undoes_merge, 1),
+            (self._changes_contact, 3), (self._blocks, 2), (self._merges_contacts, 1),
+            (self._undoes_merge, 1),
             (self._returns, 6), (self._chooses_presence, 3), (self._sets_inbox, 1),
             (self._finds_assignees, 3),
             (self._gains_inbox, 1), (self._loses_inbox, 1), (self._changes_role, 1),
@@ -265,6 +267,11 @@ class Actions:
         values["email"] = f"someone-{self._random.randint(1, 30)}@example.com"
         path = f"/contacts/{self._random.randint(1, CONTACTS)}"
         return agent.post(path, {change: values[change], **self._version()})
+
+    def _blocks(self, agent: ApiClient) -> Any:
+        """Unblocks more often, so that most customers can write."""
+        body = {"blocked": self._random.random() < 0.3, **self._version()}
+        return agent.post(f"/contacts/{self._random.randint(1, CONTACTS)}/block", body)
 
     def _merges_contacts(self, agent: ApiClient) -> Any:
         """Administrators only: agents are refused."""

@@ -66,7 +66,7 @@ ACTIONS = (
     Case(DELETE, "ada", "/messages/5/delete", {}, "message.deleted"),
     *(Case(STATUS, "ada", "/conversations/1/status", body, "conversation.status_changed")
       for body in ({"status": "pending"}, {"status": "resolved"}, {"status": "snoozed"},
-                   {"status": "snoozed", "snoozed_until": TOMORROW})),
+                   {"status": "snoozed", "snoozed_until": TOMORROW}, {"status": "spam"})),
     *(Case(ASSIGNEE, "ada", "/conversations/1/assignee", body, "conversation.assignee_changed")
       for body in ({"assignee_id": 1}, {"assignee_id": None})),
     *(Case(LABELS, "kevin", "/conversations/1/labels", body, "conversation.labels_changed")
@@ -74,6 +74,8 @@ ACTIONS = (
     Case(CONTACT, "kevin", "/contacts/1", {"name": "Maria L.", "phone": "030 1"},
          "conversation.contact_changed"),
     Case(CONTACT, "kevin", "/contacts/1", {"email": None}, "conversation.contact_changed"),
+    Case("POST /contacts/<id:contact_id>/block", "kevin", "/contacts/1/block", {"blocked": True},
+         "conversation.contact_changed"),
     Case("POST /contacts/<id:contact_id>/merge", "ada", "/contacts/1/merge", {"into": 2},
          "conversation.contact_changed"),
     Case("POST /contact-merges/<id:merge_id>/undo", "ada", "/contact-merges/1/undo", {},

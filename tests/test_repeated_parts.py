@@ -37,6 +37,7 @@ BODIES = {
     "/canned-replies/1/delete": {"nothing": 1},
     "/labels/1/delete": {"nothing": 1},
     "/contacts/1": {"notes": "x"},
+    "/contacts/1/block": {"blocked": True},
     "/contacts/1/merge": {"into": 2},
     "/contact-merges/1/undo": {"nothing": 1},
     "/inboxes/1": {"auto_assign": True, "assignment_cap": 5},

@@ -1,6 +1,5 @@
 from datetime import timedelta
 from typing import Annotated
-from typing import Literal
 
 from werkzeug.wrappers import Response
 
@@ -10,6 +9,7 @@ from rtapp import clock
 from rtapp import validation
 from rtapp.errors import Unprocessable
 from rtapp.events import presenters
+from rtapp.models.conversation import Status
 from rtapp.services.change_status import change_status
 from rtapp.validation import Body
 from rtapp.validation import KnownVersion
@@ -24,7 +24,7 @@ MAX_SNOOZE = timedelta(days=366)  # so that a mistyped year is rejected
 
 
 class NewStatus(Body):
-    status: Literal["open", "pending", "snoozed", "resolved"]
+    status: Status
     snoozed_until: Annotated[Time | None, OrNone] = None
     version: KnownVersion = None
 

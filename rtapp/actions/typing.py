@@ -26,6 +26,7 @@ def type_(conversation_id: int) -> Response:
     """Start or stop typing. The client repeats a start every few seconds."""
     principal = auth.current_principal()
     ref = access.conversation_ref(principal, conversation_id)
+    access.refuse_blocked(principal, conversation_id)
     body = validation.body(Typing)
     refuse_private(principal, body.private)
     submit_typing(

@@ -164,7 +164,7 @@ def labels_changed(row: Conversation, by: Agent) -> dict[str, Any]:
 
 def contact_changed(row: Conversation, by: Agent) -> dict[str, Any]:
     contact = row.contact
-    shown = {"email": contact.email, "phone": contact.phone}
+    shown = {"email": contact.email, "phone": contact.phone, "blocked": contact.blocked}
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -221,6 +221,7 @@ def contact(row: Contact) -> dict[str, Any]:
         "email": row.email,
         "phone": row.phone,
         "notes": row.notes,
+        "blocked": row.blocked,
         "version": row.version,
     }
 

@@ -1,5 +1,7 @@
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Literal
+from typing import get_args
 
 from sqlalchemy import ForeignKey
 from sqlalchemy import Index
@@ -25,7 +27,10 @@ from .types import UtcDateTime
 from .types import Version
 from .user import User
 
-STATUSES = ("open", "pending", "snoozed", "resolved")
+Status = Literal["open", "pending", "snoozed", "resolved", "spam"]
+STATUSES: tuple[str, ...] = get_args(Status)
+SPAM = "spam"  # its customer's messages alert no user, and no list but its own has it
+ENDED = ("resolved", SPAM)  # the statuses in which no customer waits for an answer
 
 # The columns by which lists are filtered, and the index's name.
 FILTERS = {

@@ -60,7 +60,7 @@ HIT = {
 }  # fmt: skip
 CONTACT = {
     "id": int, "account_id": int, "name": str, "email": (str, None), "phone": (str, None),
-    "notes": str, "version": int,
+    "notes": str, "blocked": bool, "version": int,
 }  # fmt: skip
 CONTACT_MERGE = {
     "id": int, "contact": CONTACT, "conversation_ids": Each(int), "merged_by": catalogue.PERSON,
@@ -105,6 +105,7 @@ ANSWERS = {
         }
     ),
     "contact.change": Answer((200,), CONTACT),
+    "contact.block": Answer((200,), CONTACT),
     "contact.preview_merge": Answer(
         shape={"source": CONTACT, "target": (CONTACT, None), "conversations": int}
     ),

@@ -16,11 +16,15 @@ from .row_lock import lock
 from .row_lock import refuse_stale
 from .row_lock import unlock
 
-SHOWN = ("name", "email", "phone")  # beside a thread. The notes are on the contact's page only.
+SHOWN = ("name", "email", "phone", "blocked")  # by a thread. Notes are on the contact's page only.
 
 
 def change_contact(
-    user: Agent, contact: Contact, values: Mapping[str, str | None], *, version: int | None = None
+    user: Agent,
+    contact: Contact,
+    values: Mapping[str, str | bool | None],
+    *,
+    version: int | None = None,
 ) -> None:
     """Set some of a contact's fields. The same values publish nothing.
 

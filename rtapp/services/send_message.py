@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from rtapp import access
 from rtapp import clock
 from rtapp.access import ConversationRef
 from rtapp.errors import Unprocessable
@@ -29,6 +30,7 @@ from rtapp.models import Message
 from rtapp.models import MessageSnapshot
 from rtapp.models import Principal
 from rtapp.models import User
+from rtapp.models.conversation import SPAM
 
 from . import waiting
 from .auto_assign import NOBODY
@@ -96,8 +98,9 @@ def send_message(
 
     Returns the message and whether it is new. For a `client_id` that this sender used before, it
     returns the earlier message and publishes nothing. Raises Unprocessable if that message is in
-    another conversation, or came with another content or `private`. A customer's message reopens a
-    resolved or snoozed conversation, which may then be assigned automatically.
+    another conversation, or came with another content or `private`; Forbidden to a blocked contact.
+    A customer's message reopens a resolved or snoozed conversation, which may then be assigned
+    automatically.
     """
     conversation_id = ref.id
     digest = digest_of("message", content, private) if client_id is not None else None
@@ -109,6 +112,7 @@ def send_message(
     # First, because it locks the row: changes of one conversation are serialised.
     touch = QUESTION if isinstance(sender, Customer) else NOTE if private else REPLY
     execute(touch, {"conversation": conversation_id, "now": now})
+    access.refuse_blocked(sender, conversation_id)  # under the lock: blocking waits for it too
     columns: dict[str, Any] = {
         "account_id": ref.account_id,
         "conversation_id": conversation_id,
@@ -148,7 +152,8 @@ def announce_of_customer(
     assert message is not None
     announce.message_created(conversation, message)
     reopen(conversation, sender, "Reopened by the customer's message")
-    notify_assignee(conversation, message)  # an assignee of now has a notification of that
+    if conversation.status != SPAM:
+        notify_assignee(conversation, message)  # an assignee of now has a notification of that
     if not assign_next(conversation, present):
         announce.conversation_updated(conversation)
     return message

@@ -114,6 +114,7 @@ def counted(app: Flask, user_id: int) -> tuple[dict[str, int], dict[str, int]]:
                 m.id > markers.get(row.id, 0) and not m.deleted and m.message_type == "incoming"
                 for m in messages
             )
+            unread = unread if row.status != "spam" else 0
             conversations[str(row.id)] = unread
             if row.status == "open" and unread:
                 views["all"] += 1
