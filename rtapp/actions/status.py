@@ -3,7 +3,6 @@ from typing import Annotated
 
 from werkzeug.wrappers import Response
 
-from rtapp import access
 from rtapp import auth
 from rtapp import clock
 from rtapp import validation
@@ -18,6 +17,7 @@ from rtapp.validation import Time
 
 from .base import answer
 from .base import bp
+from .base import changeable
 from .base import thread_page
 
 MAX_SNOOZE = timedelta(days=366)  # so that a mistyped year is rejected
@@ -32,7 +32,7 @@ class NewStatus(Body):
 @bp.post("/conversations/<id:conversation_id>/status")
 def set_status(conversation_id: int) -> Response:
     user = auth.signed_in()
-    conversation = access.conversation_for(user, conversation_id)
+    conversation = changeable(user, conversation_id)
     new = validation.body(NewStatus)
     refuse_wrong_time(new)
     change_status(

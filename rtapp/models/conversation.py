@@ -65,6 +65,8 @@ class Conversation(Model):
     `snoozed_by` is set while it is snoozed, `snoozed_until` too if it reopens at that time.
     `contact_read_id` is the read marker of the contact.
     `awaits_assignee_since` is set while it is to be assigned: see services/auto_assign.py.
+    `merged_into_id` is the conversation that has this one's messages since a merge, else None. That
+    one is not merged itself. See services/merge_conversations.py.
     `status_version` is the version with which the status last changed, and so on; `asked_version`
     that with which the contact last wrote. See services/row_lock.py.
     """
@@ -107,6 +109,9 @@ class Conversation(Model):
     last_public_at: Mapped[Moment] = mapped_column(default=clock.now)
     waiting_since: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     awaits_assignee_since: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    merged_into_id: Mapped[int | None] = mapped_column(
+        ForeignKey("conversations.id"), index=True, default=None
+    )
     version: Mapped[Version]
     status_version: Mapped[Version]
     assignee_version: Mapped[Version]

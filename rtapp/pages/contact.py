@@ -270,7 +270,8 @@ def merge_page(
 
 def conversations_count(contact: Contact) -> int:
     """The number of the contact's conversations, for an administrator, who sees all."""
-    count = select(func.count()).where(Conversation.contact_id == contact.id)
+    own = (Conversation.contact_id == contact.id, Conversation.merged_into_id.is_(None))
+    count = select(func.count()).where(*own)
     return db.session.scalar(count) or 0
 
 

@@ -66,6 +66,10 @@ CONTACT_MERGE = {
     "id": int, "contact": CONTACT, "conversation_ids": Each(int), "merged_by": catalogue.PERSON,
     "merged_at": str, "undo_until": str,
 }  # fmt: skip
+CONVERSATION_MERGE = {
+    "id": int, "conversation_id": int, "messages": int, "merged_by": catalogue.PERSON,
+    "merged_at": str, "undo_until": str,
+}  # fmt: skip
 STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
 # An endpoint without an entry is described as answering 2XX.
 ANSWERS = {
@@ -76,6 +80,8 @@ ANSWERS = {
     "actions.set_status": Answer((200,), CONVERSATION),
     "actions.set_assignee": Answer((200,), CONVERSATION),
     "actions.change_labels": Answer((200,), CONVERSATION),
+    "actions.merge_conversation": Answer((200,), CONVERSATION),
+    "actions.separate": Answer((200,), CONVERSATION),
     "actions.read": DONE,
     "actions.set_draft": Answer((200,), {"version": int}),
     "actions.choose": Answer((200,), catalogue.EPHEMERAL["presence_update"][1]),
@@ -86,7 +92,9 @@ ANSWERS = {
     "conversation.several": Answer(
         shape={**page_of("conversations", CONVERSATION), "hits": Each(HIT)}
     ),
-    "conversation.one": Answer(shape={"conversation": CONVERSATION, **CURSOR}),
+    "conversation.one": Answer(
+        shape={"conversation": CONVERSATION, "merges": Each(CONVERSATION_MERGE), **CURSOR}
+    ),
     "draft.own": Answer(shape={"reply": str, "note": str, "version": int}),
     "label.several": Answer(shape={"labels": Each(LABEL)}),
     "label.create": Answer((201,), LABEL),

@@ -13,7 +13,7 @@ from .auto_assign import NOBODY
 from .auto_assign import assign_next
 from .auto_assign import await_assignee
 from .auto_assign import present_for
-from .row_lock import lock
+from .row_lock import lock_unmerged
 from .row_lock import refuse_unaware
 from .row_lock import touch
 from .row_lock import unlock
@@ -45,7 +45,7 @@ def change_status(
     A conversation that becomes open may be assigned automatically.
     """
     present = present_for(conversation) if status == "open" else NOBODY
-    lock(conversation)
+    lock_unmerged(conversation)
     if (conversation.status, conversation.snoozed_until) == (status, snoozed_until):
         unlock()
         return

@@ -42,14 +42,16 @@ from .notify import notify_assignee
 from .notify import notify_mentioned
 from .repetition import digest_of
 from .repetition import refuse_another
+from .row_lock import merged
 
 # Built once, because building a statement costs more than running it. On the tables, because the
 # flush of a mapped row costs several times as much.
 ROW = Conversation.id == bindparam("conversation")
+UNMERGED = Conversation.merged_into_id.is_(None)
 NEXT = Conversation.version + 1
 NOTE, REPLY, QUESTION = (
     update(Conversation.__table__)
-    .where(ROW)
+    .where(ROW, UNMERGED)
     .values(version=NEXT, last_activity_at=waiting.NOW, **columns)
     for columns in (waiting.NOTED, waiting.REPLIED, {**waiting.ASKED, "asked_version": NEXT})
 )
@@ -93,6 +95,7 @@ def send_message(
     *,
     private: bool = False,
     client_id: str | None = None,
+    asked: int | None = None,
 ) -> tuple[AnyMessage, bool]:
     """Write a message of `sender` into the conversation, and its events into the outbox.
 
@@ -101,17 +104,26 @@ def send_message(
     another conversation, or came with another content or `private`; Forbidden to a blocked contact.
     A customer's message reopens a resolved or snoozed conversation, which may then be assigned
     automatically.
+
+    `asked` is the id of the conversation that was asked for, if `ref` may be the one that it was
+    merged into: an agent is refused with Conflict then, a customer's message goes there.
     """
     conversation_id = ref.id
     digest = digest_of("message", content, private) if client_id is not None else None
     earlier = sent_before(sender, conversation_id, client_id, digest)
     if earlier is not None:
         return earlier, False
+    if isinstance(sender, Agent) and asked not in (None, conversation_id):
+        raise merged(db.session.get_one(Conversation, conversation_id))
     present = present_for(ref) if isinstance(sender, Customer) else NOBODY
     now = clock.now()
     # First, because it locks the row: changes of one conversation are serialised.
     touch = QUESTION if isinstance(sender, Customer) else NOTE if private else REPLY
-    execute(touch, {"conversation": conversation_id, "now": now})
+    if execute(touch, {"conversation": conversation_id, "now": now}).rowcount == 0:
+        db.session.rollback()  # it was merged in this moment
+        kept = access.conversation_ref(sender, conversation_id)
+        more: dict[str, Any] = {"private": private, "client_id": client_id}
+        return send_message(sender, kept, content, **more, asked=conversation_id)
     access.refuse_blocked(sender, conversation_id)  # under the lock: blocking waits for it too
     columns: dict[str, Any] = {
         "account_id": ref.account_id,

@@ -105,6 +105,8 @@ def counted(app: Flask, user_id: int) -> tuple[dict[str, int], dict[str, int]]:
         conversations: dict[str, int] = {}
         views = {"mine": 0, "unassigned": 0, "all": 0}
         for row in db.session.scalars(select(Conversation)):
+            if row.merged_into_id is not None:
+                continue
             if row.account_id != ACCOUNT or not has_access(member, inboxes, row):
                 continue
             messages = db.session.scalars(
