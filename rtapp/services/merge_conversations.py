@@ -6,7 +6,8 @@ to the target: see access.conversation_for. Its status, assignee, labels and rea
 its rows, so undoing the merge restores them. The source of an earlier merge follows a later one, so
 a merged conversation always leads to one that is not.
 
-Both rows are locked in the order of their ids, before any other row.
+The contact is locked first, so that no merge of contacts separates the two, then both rows in the
+order of their ids.
 """
 
 from collections.abc import Collection
@@ -35,6 +36,7 @@ from rtapp.events import control
 from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Agent
+from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import ConversationLabel
 from rtapp.models import ConversationMerge
@@ -152,6 +154,7 @@ def undo_merge(user: Agent, merge: ConversationMerge) -> None:
 
 
 def lock_both(*conversations: Conversation) -> None:
+    lock(db.session.get_one(Contact, conversations[0].contact_id))
     for conversation in sorted(conversations, key=lambda each: each.id):
         lock(conversation)
 
