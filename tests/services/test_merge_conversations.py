@@ -440,6 +440,25 @@ def test_a_contact_that_is_renamed_or_merged_publishes_nothing_of_a_merged_conve
     assert maria.send(second, "Me again").json["conversation_id"] == FIRST
 
 
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_new_name_reaches_the_threads_in_which_the_contact_wrote_and_no_longer_is(
+    ada, kevin, subscribe, moves
+):
+    ada.post("/contacts/1/merge", {"into": 2})
+    if moves:
+        merge(kevin, FIRST, TOMS)
+    ada.post("/contact-merges/1/undo", {})
+    threads = subscribe(f"conversation:{TOMS}", kevin)
+    lists = subscribe("account:1", kevin)
+    assert ada.post("/contacts/1", {"name": "Maria L."}).status_code == 200
+    kevin.send(TOMS, "The next event, if there was no other")
+    assert (threads.next_event().event == "stream.reset") == moves
+    expected = ("stream.reset", "conversation.contact_changed", "conversation.updated")
+    assert (next_named(lists, *expected).event == "stream.reset") == moves
+    senders = {row["sender"]["name"] for row in messages(kevin, TOMS)}
+    assert ("Maria L." in senders) == moves
+
+
 def test_an_agent_of_the_kept_ones_inbox_alone_reaches_it_by_both_addresses(ada, kevin, grace):
     there = start(ada, inbox=2)
     assert [c.get(f"/conversations/{there}").status_code for c in (kevin, grace)] == [404, 200]
