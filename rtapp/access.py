@@ -29,6 +29,7 @@ from rtapp.models import CannedReply
 from rtapp.models import Contact
 from rtapp.models import ContactMerge
 from rtapp.models import Conversation
+from rtapp.models import ConversationMerge
 from rtapp.models import Customer
 from rtapp.models import Draft
 from rtapp.models import Inbox
@@ -70,15 +71,18 @@ INBOXES_APART = 20  # with more, the account's own index serves an agent's list 
 
 # Statements are built once: building one costs more than running it. `:viewer` is the user's id.
 VIEWER = bindparam("viewer", type_=Integer)
+# Nobody sees a merged conversation: what asks for it finds the one that has its messages.
+UNMERGED = Conversation.merged_into_id.is_(None)
 # The condition on `Conversation` that selects the conversations the viewer sees.
-SEEN = (
+SEEN = and_(
+    UNMERGED,
     exists()
     .where(
         Membership.account_id == Conversation.account_id,
         Membership.user_id == VIEWER,
         sees(Membership, Conversation.inbox_id, Conversation.assignee_id),
     )
-    .correlate(Conversation)
+    .correlate(Conversation),
 )
 CONVERSATION = select(Conversation).where(Conversation.id == bindparam("id"), SEEN)
 REF_COLUMNS = (
@@ -95,11 +99,17 @@ OWN_CONTACT = (
     .scalar_subquery()
 )
 CUSTOMER_CONVERSATION = select(Conversation).where(
-    Conversation.id == bindparam("id"), Conversation.contact_id == OWN_CONTACT
+    Conversation.id == bindparam("id"), Conversation.contact_id == OWN_CONTACT, UNMERGED
 )
 CUSTOMER_CONVERSATION_REF = CUSTOMER_CONVERSATION.with_only_columns(*REF_COLUMNS)
+BLOCKED = (
+    select(Contact.blocked)
+    .join(Conversation, Conversation.contact_id == Contact.id)
+    .where(Conversation.id == bindparam("id"))
+)
 # The condition on `Message` that selects the messages a customer sees in their conversation.
 PUBLIC = and_(Message.private.is_(False), Message.message_type != "activity")
+KEPT = select(Conversation.merged_into_id).where(Conversation.id == bindparam("id"))
 MESSAGE = (
     select(Message)
     .join(Conversation, Conversation.id == Message.conversation_id)
@@ -143,16 +153,38 @@ def membership_in(user: Agent, account_id: int) -> Membership:
 
 
 def conversation_for(principal: Principal, conversation_id: int) -> Conversation:
-    """The conversation. Raises NotFound if it does not exist or the principal does not see it."""
+    """The conversation; of a merged one, that which has its messages. Raises NotFound if it does
+    not exist or the principal does not see it."""
     statement = CUSTOMER_CONVERSATION if isinstance(principal, Customer) else CONVERSATION
-    return found(db.session.scalar(statement, {"id": conversation_id, "viewer": principal.id}))
+    row = db.session.scalar(statement, {"id": conversation_id, "viewer": principal.id})
+    if row is None:
+        asked = {"id": kept_for(conversation_id), "viewer": principal.id}
+        row = db.session.scalar(statement, asked)
+    return found(row)
 
 
 def conversation_ref(principal: Principal, conversation_id: int) -> ConversationRef:
-    """The ref of a conversation. Raises NotFound as `conversation_for`."""
+    """The ref of a conversation, found as by `conversation_for`."""
     statement = CUSTOMER_CONVERSATION_REF if isinstance(principal, Customer) else CONVERSATION_REF
     row = execute(statement, {"id": conversation_id, "viewer": principal.id}).one_or_none()
+    if row is None:
+        asked = {"id": kept_for(conversation_id), "viewer": principal.id}
+        row = execute(statement, asked).one_or_none()
     return ConversationRef(*found(row))
+
+
+def kept_for(conversation_id: int) -> int:
+    """The id of the conversation that a merged one leads to; 0, which none has, of any other."""
+    return execute(KEPT, {"id": conversation_id}).scalar() or 0
+
+
+def refuse_blocked(principal: Principal, conversation_id: int) -> None:
+    """Raises Forbidden for a customer whose contact is blocked: they read, and do not write. Of a
+    merged contact, the one that has its conversations decides."""
+    if isinstance(principal, Customer) and execute(BLOCKED, {"id": conversation_id}).scalar():
+        raise Forbidden(
+            "You can't write here any more, because support has blocked you; you can still read."
+        )
 
 
 def message_for(user: Agent, message_id: int) -> Message:
@@ -222,6 +254,13 @@ def contact_merge_for(user: Agent, merge_id: int) -> ContactMerge:
     return merge
 
 
+def conversation_merge_for(user: Agent, merge_id: int) -> ConversationMerge:
+    """A merge of conversations that the user sees now. Raises NotFound for any other."""
+    merge = found(db.session.get(ConversationMerge, merge_id))
+    conversation_for(user, merge.source_id)
+    return merge
+
+
 def any_inbox_for(user: Agent, inbox_id: int) -> Inbox:
     """An inbox of one of the user's accounts, theirs or not. Raises NotFound for any other."""
     return in_account(user, db.session.get(Inbox, inbox_id))
@@ -286,7 +325,7 @@ def seen_by(membership: Membership, inbox: int | None = None) -> list[ColumnElem
     SEEN selects the same conversations, but the database tests it row by row. Each of these
     conditions is the prefix of an index that has a list's order.
     """
-    account = Conversation.account_id == membership.account_id
+    account = and_(Conversation.account_id == membership.account_id, UNMERGED)
     of_inbox = [Conversation.inbox_id == inbox] if inbox is not None else []
     if membership.role == "administrator":
         return [and_(account, *of_inbox)]

@@ -35,7 +35,7 @@ HUES = 8  # the colours of labels: the classes hue-0 to hue-7 of the style sheet
 PHONE_LIMIT = 40  # characters of a telephone number
 NOTES_LIMIT = 10_000  # characters of a contact's notes
 PUSH_SUBSCRIPTIONS_PER_USER = 20  # the oldest ones end
-UNDO_DAYS = 30  # for which a merge of contacts can be undone
+UNDO_DAYS = 30  # for which a merge of contacts or conversations can be undone
 # Conversations of a contact for each of which a change of the contact is an event of its own.
 CONTACT_EVENTS = 100
 MAX_WAIT = 60  # s, of a request of long polling

@@ -37,7 +37,7 @@ FIELDS = {
     "content": "The message",
     "contact.name": "The customer's name",
     "contact.email": "The email address",
-    "into": "The contact to merge into",
+    "into": "What to merge into",
     "inbox_id": "The inbox",
     "assignee_id": "The assignee",
     "snoozed_until": "The time to wake up",

@@ -36,6 +36,7 @@ from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import MessageRevision
 from rtapp.models import Notification
+from rtapp.models.conversation import SPAM
 from rtapp.search import Search
 from rtapp.search import parsed
 from rtapp.text import is_blank
@@ -114,7 +115,7 @@ def conversations(
     limit: int = PAGE_SIZE,
 ) -> ConversationPage:
     """The conversations that the member sees. `assignee` is `me`, `none` or a user's id, `status`
-    one of theirs, or `any`.
+    one of theirs, or `any` but spam.
 
     `sort`: `newest` or `oldest`, by the last public message; or `waiting`: those in which the
     customer waits for an answer, the longest wait first.
@@ -131,8 +132,8 @@ def conversations(
         before = place_of(below, order, membership)
     # Named even where it always holds: an index without NULL serves only queries that exclude it.
     conditions: list[ColumnElement[bool]] = [order.at.is_not(None)]
-    if status not in (None, "any"):
-        conditions.append(Conversation.status == status)
+    is_any = status in (None, "any")
+    conditions.append(Conversation.status != SPAM if is_any else Conversation.status == status)
     if assignee == "none":
         conditions.append(Conversation.assignee_id.is_(None))
     elif assignee is not None:

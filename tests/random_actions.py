@@ -13,10 +13,13 @@ from rtapp import access
 from rtapp.extensions import db
 from rtapp.models import ContactMerge
 from rtapp.models import Conversation
+from rtapp.models import ConversationMerge
 from rtapp.models import Inbox
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import User
+from rtapp.models.conversation import ENDED
+from rtapp.models.conversation import STATUSES
 from rtapp.services.assign_waiting import assign_waiting
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
@@ -26,7 +29,6 @@ from .support import ApiClient
 
 CONTACTS = 15  # of which some are merged
 MAX_CONVERSATIONS = 60  # so that a list fits on one page
-STATUSES = ("open", "pending", "snoozed", "resolved")
 SECOND = 1000  # ms between a change of rights and the end of the streams that it ends
 SLOWER = 10  # times what the slowest change took: the streams' end has as long as that, too
 
@@ -89,7 +91,8 @@ def wrong_times(app: Flask) -> list[tuple[int, str]]:
     wrong."""
     wrong = []
     with app.app_context():
-        for row in db.session.scalars(select(Conversation)).all():
+        unmerged = select(Conversation).where(Conversation.merged_into_id.is_(None))
+        for row in db.session.scalars(unmerged).all():
             here = select(Message).where(Message.conversation_id == row.id, access.PUBLIC)
             public = list(db.session.scalars(here.order_by(Message.id)))
             if row.last_public_at != (public[-1].created_at if public else row.created_at):
@@ -97,7 +100,7 @@ def wrong_times(app: Flask) -> list[tuple[int, str]]:
             is_answered = not public or public[-1].message_type == "outgoing"
             replies = [n for n, each in enumerate(public) if each.message_type == "outgoing"]
             unanswered = {each.created_at for each in public[max(replies, default=-1) + 1 :]}
-            may_be = {None} if is_answered or row.status == "resolved" else unanswered
+            may_be = {None} if is_answered or row.status in ENDED else unanswered
             if row.waiting_since not in may_be:
                 wrong.append((row.id, f"waiting since {row.waiting_since}"))
     return wrong
@@ -139,7 +142,9 @@ class Actions:
             (self._deletes, 6), (self._sets_status, 12), (self._assigns, 12), (self._reads, 8),
             (self._types, 3), (self._labels, 8), (self._drafts, 4), (self._starts, 1),
             (self._reads_notifications, 3), (self._changes_the_labels, 1),
-            (self._changes_contact, 3), (self._merges_contacts, 1), (self._undoes_merge, 1),
+            (self._changes_contact, 3), (self._blocks, 2), (self._merges_contacts, 1),
+            (self._merges_conversations, 3), (self._separates, 3),
+            (self._undoes_merge, 1),
             (self._returns, 6), (self._chooses_presence, 3), (self._sets_inbox, 1),
             (self._finds_assignees, 3),
             (self._gains_inbox, 1), (self._loses_inbox, 1), (self._changes_role, 1),
@@ -241,7 +246,7 @@ class Actions:
         id = self._conversation()
         with self._app.app_context():
             messages = db.session.scalars(select(Message.id).where(Message.conversation_id == id))
-            message = self._random.choice(messages.all()[-20:])
+            message = self._random.choice(messages.all()[-20:] or [1])  # none of a merged one
         return agent.post(f"/conversations/{id}/read", {"message_id": message})
 
     def _labels(self, agent: ApiClient) -> Any:
@@ -266,10 +271,37 @@ class Actions:
         path = f"/contacts/{self._random.randint(1, CONTACTS)}"
         return agent.post(path, {change: values[change], **self._version()})
 
+    def _blocks(self, agent: ApiClient) -> Any:
+        """Unblocks more often, so that most customers can write."""
+        body = {"blocked": self._random.random() < 0.3, **self._version()}
+        return agent.post(f"/contacts/{self._random.randint(1, CONTACTS)}/block", body)
+
     def _merges_contacts(self, agent: ApiClient) -> Any:
         """Administrators only: agents are refused."""
         source, into = (self._random.randint(1, CONTACTS) for _ in range(2))
         return agent.post(f"/contacts/{source}/merge", {"into": into})
+
+    def _merges_conversations(self, agent: ApiClient) -> Any:
+        """Mostly of one contact: the others are refused."""
+        before = now_ms()
+        with self._app.app_context():
+            row = db.session.get_one(Conversation, self._conversation())
+            same = select(Conversation.id).where(Conversation.contact_id == row.contact_id)
+            others = [id for id in db.session.scalars(same) if id != row.id]
+            source = row.id
+        into = self._random.choice(others or [self._conversation()])
+        answer = agent.post(f"/conversations/{source}/merge", {"into": into, **self._version()})
+        self._rights.update(before)
+        return answer
+
+    def _separates(self, agent: ApiClient) -> Any:
+        before = now_ms()
+        with self._app.app_context():
+            newest = db.session.scalar(select(func.max(ConversationMerge.id))) or 1
+        id = self._random.randint(max(1, newest - 9), newest)
+        answer = agent.post(f"/conversation-merges/{id}/undo", {})
+        self._rights.update(before)
+        return answer
 
     def _undoes_merge(self, agent: ApiClient) -> Any:
         with self._app.app_context():

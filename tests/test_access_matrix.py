@@ -23,6 +23,7 @@ from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import ContactMerge
 from rtapp.models import Conversation
+from rtapp.models import ConversationMerge
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Notification
@@ -51,6 +52,8 @@ class World(NamedTuple):
     watcher: ApiClient  # another administrator, without a column
     notification: int  # of `assigned`
     merge: int  # of a contact without a conversation into the customer of conversation 1
+    second: int  # another conversation of the customer of conversation 1, assigned likewise
+    conversation_merge: int  # of an empty conversation into conversation 1
     foreign_conversation: int  # of the other account
 
 
@@ -157,6 +160,15 @@ ROWS = (
     Row("POST /contacts/<id:contact_id>",
         "/contacts/1",                                "200 200 200 404 404 401 403", 303,
         body(notes="Changed")),
+    Row("POST /conversations/<id:conversation_id>/merge",
+        "/conversations/1/merge",                     "200 200 200 404 404 401 403", 303,
+        lambda world: {"into": world.second}),
+    Row("POST /conversation-merges/<id:merge_id>/undo",
+        "/conversation-merges/{conversation_merge}/undo",
+                                                      "200 200 200 404 404 401 403", 303, body()),
+    Row("POST /contacts/<id:contact_id>/block",
+        "/contacts/1/block",                          "200 200 200 404 404 401 403", 303,
+        body(blocked=False)),
     Row("POST /contacts/<id:contact_id>/merge",
         "/contacts/1/merge",                          "200 403 403 404 404 401 403", 303,
         body(into=2)),
@@ -361,9 +373,22 @@ def world(app):
         )
         db.session.add(notification)
         merge = merged(account_id=1, into=1, by=clients["administrator"].id)
+        own = {"account_id": 1, "inbox_id": 1, "contact_id": 1}
+        second = Conversation(**own, assignee_id=clients["assigned"].id)
+        empty = Conversation(**own, merged_into_id=1)
+        db.session.add_all([second, empty])
+        db.session.flush()
+        separable = ConversationMerge(
+            account_id=1, source_id=empty.id, target_id=1, message_ids=[], label_ids=[],
+            conversation_ids=[], merged_by_id=clients["administrator"].id, merged_at=clock.now(),
+        )  # fmt: skip
+        db.session.add(separable)
         db.session.commit()
         watcher = ApiClient(app, "olga@example.com")
-        return World(app, clients, watcher, notification.id, merge.id, other.conversation)
+        return World(
+            app, clients, watcher, notification.id, merge.id, second.id, separable.id,
+            other.conversation,
+        )  # fmt: skip
 
 
 def merged(account_id, into, by):
@@ -391,7 +416,11 @@ def add_member(app, name, *, role, sees, inbox=None):
 
 
 def ids(world: World) -> dict[str, Any]:
-    return {"notification": world.notification, "merge": world.merge}
+    return {
+        "notification": world.notification,
+        "merge": world.merge,
+        "conversation_merge": world.conversation_merge,
+    }
 
 
 # Endpoints

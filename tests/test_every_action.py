@@ -52,6 +52,8 @@ class Case(NamedTuple):
 
 
 NEW = {"inbox_id": 1, "contact": {"name": "New", "email": "new@example.com"}, "content": "Hello"}
+NORA = {**NEW, "contact": {"name": "Nora", "email": "nora@example.com"}}
+STARTED = "/accounts/1/conversations"
 TOMORROW = clock.rfc3339(clock.now() + timedelta(days=1))
 MESSAGES = "POST /conversations/<id:conversation_id>/messages"
 STATUS = "POST /conversations/<id:conversation_id>/status"
@@ -73,7 +75,7 @@ ACTIONS = (
     Case(DELETE, "ada", "/messages/5/delete", {}, "message.deleted"),
     *(Case(STATUS, "ada", "/conversations/1/status", body, "conversation.status_changed")
       for body in ({"status": "pending"}, {"status": "resolved"}, {"status": "snoozed"},
-                   {"status": "snoozed", "snoozed_until": TOMORROW})),
+                   {"status": "snoozed", "snoozed_until": TOMORROW}, {"status": "spam"})),
     *(Case(ASSIGNEE, "ada", "/conversations/1/assignee", body, "conversation.assignee_changed")
       for body in ({"assignee_id": 1}, {"assignee_id": None})),
     *(Case(LABELS, "kevin", "/conversations/1/labels", body, "conversation.labels_changed")
@@ -87,6 +89,13 @@ ACTIONS = (
     Case(CONTACT, "kevin", "/contacts/1", {"name": "Maria L.", "phone": "030 1"},
          "conversation.contact_changed"),
     Case(CONTACT, "kevin", "/contacts/1", {"email": None}, "conversation.contact_changed"),
+    # Of a thread that is neither of them: these two are reset.
+    Case("POST /conversations/<id:conversation_id>/merge", "kevin", "/conversations/14/merge",
+         {"into": 13}, "conversation.removed"),
+    Case("POST /conversation-merges/<id:merge_id>/undo", "kevin", "/conversation-merges/1/undo", {},
+         "conversation.updated"),
+    Case("POST /contacts/<id:contact_id>/block", "kevin", "/contacts/1/block", {"blocked": True},
+         "conversation.contact_changed"),
     Case("POST /contacts/<id:contact_id>/merge", "ada", "/contacts/1/merge", {"into": 2},
          "conversation.contact_changed"),
     Case("POST /contact-merges/<id:merge_id>/undo", "ada", "/contact-merges/1/undo", {},
@@ -104,8 +113,11 @@ ACTIONS = (
 
 @pytest.fixture
 def clients(app, ada, kevin, grace, maria):
-    """The clients, with an unread notification for Kevin, and a merge."""
+    """The clients, with an unread notification for Kevin, a merge of contacts and one of
+    conversations."""
     assert ada.post("/contacts/3/merge", {"into": 1}).status_code == 200
+    assert [kevin.post(STARTED, NORA).json["id"] for _ in range(3)] == [13, 14, 15]
+    assert kevin.post("/conversations/15/merge", {"into": 13}).status_code == 200
     assert ada.send(1, "@Kevin look", private=True).status_code == 201
     return {"ada": ada, "kevin": kevin, "grace": grace, "maria": maria}
 

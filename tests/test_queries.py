@@ -24,6 +24,7 @@ from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Message
+from rtapp.models.conversation import STATUSES
 
 LIST = "/accounts/1/conversations"
 ADA, KEVIN, GRACE = 1, 2, 3
@@ -325,7 +326,7 @@ def large(app):
             {
                 "account_id": 1, "contact_id": 1, "inbox_id": 1 + n % INBOXES,
                 "assignee_id": (None, ADA, KEVIN, GRACE)[n // 3 % 4],
-                "status": ("open", "pending", "snoozed", "resolved")[n // 7 % 4],
+                "status": STATUSES[n // 7 % 4],
                 "created_at": start, "last_activity_at": start, "version": 1,
                 "last_public_at": start + timedelta(seconds=n),
                 "waiting_since": start + timedelta(seconds=n) if n // 11 % 3 else None,

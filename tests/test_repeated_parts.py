@@ -38,6 +38,9 @@ BODIES = {
     "/canned-replies/1/delete": {"nothing": 1},
     "/labels/1/delete": {"nothing": 1},
     "/contacts/1": {"notes": "x"},
+    "/conversations/1/merge": {"into": 2},
+    "/conversation-merges/1/undo": {"nothing": 1},
+    "/contacts/1/block": {"blocked": True},
     "/contacts/1/merge": {"into": 2},
     "/contact-merges/1/undo": {"nothing": 1},
     "/inboxes/1": {"auto_assign": True, "assignment_cap": 5},
@@ -72,6 +75,7 @@ def test_every_post_endpoint_is_among_these(app):
 def test_a_json_name_that_comes_twice_is_refused_by_every_endpoint(app, ada, kevin, path):
     kevin.post("/conversations/1/assignee", {"assignee_id": 1})  # so that there is a notification
     assert ada.post("/contacts/3/merge", {"into": 2}).status_code == 200
+    assert ada.post("/conversations/3/merge", {"into": 2}).status_code == 200
     body = BODIES[path]
     name = next(reversed(body))
     twice = f"{json.dumps(body)[:-1]}, {json.dumps(name)}: {json.dumps(body[name])}}}"

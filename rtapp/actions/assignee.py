@@ -2,7 +2,6 @@ from typing import Annotated
 
 from werkzeug.wrappers import Response
 
-from rtapp import access
 from rtapp import auth
 from rtapp import validation
 from rtapp.events import presenters
@@ -14,6 +13,7 @@ from rtapp.validation import RowId
 
 from .base import answer
 from .base import bp
+from .base import changeable
 from .base import thread_page
 
 
@@ -25,7 +25,7 @@ class NewAssignee(Body):
 @bp.post("/conversations/<id:conversation_id>/assignee")
 def set_assignee(conversation_id: int) -> Response:
     user = auth.signed_in()
-    conversation = access.conversation_for(user, conversation_id)
+    conversation = changeable(user, conversation_id)
     new = validation.body(NewAssignee)
     assign(user, conversation, new.assignee_id, version=new.version)
     return answer(presenters.conversation(conversation), 200, thread_page(conversation_id))

@@ -23,6 +23,7 @@ from rtapp.errors import wants_html
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import User
+from rtapp.models.conversation import Status
 from rtapp.services.assign import assign
 from rtapp.services.change_status import change_status
 from rtapp.services.label_conversation import add_label
@@ -35,7 +36,7 @@ from rtapp.validation import Time
 
 from .base import answer
 from .base import bp
-from .status import Status
+from .base import changeable
 from .status import refuse_wrong_time
 
 Change = Callable[[User, Conversation, int | None], None]
@@ -68,7 +69,7 @@ def change_many(account_id: int) -> Response:
     changed, refused = [], []
     for id, version in sorted((int(id), version) for id, version in wanted.conversations.items()):
         try:
-            conversation = access.conversation_for(user, id)
+            conversation = changeable(user, id)
             if conversation.account_id != account_id:
                 raise NotFound
             before = state_of(conversation)

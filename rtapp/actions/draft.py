@@ -9,6 +9,7 @@ from rtapp import auth
 from rtapp import validation
 from rtapp.config import CONTENT_LIMIT
 from rtapp.config import ID_LIMIT
+from rtapp.errors import NotFound
 from rtapp.services.save_draft import save_draft
 from rtapp.validation import Body
 from rtapp.validation import Text
@@ -35,7 +36,8 @@ class NewDraft(Body):
 def set_draft(conversation_id: int) -> Response:
     """Keep what the user has written and not sent. Nobody else can read it."""
     user = auth.signed_in()
-    access.conversation_ref(user, conversation_id)
+    if access.conversation_ref(user, conversation_id).id != conversation_id:
+        raise NotFound  # it was merged. The client keeps the texts.
     new = validation.body(NewDraft)
     version = save_draft(user, conversation_id, reply=new.reply, note=new.note, version=new.version)
     return answer({"version": version}, 200, thread_page(conversation_id))

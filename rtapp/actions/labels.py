@@ -3,7 +3,6 @@ from typing import Annotated
 from pydantic import Field
 from werkzeug.wrappers import Response
 
-from rtapp import access
 from rtapp import auth
 from rtapp import validation
 from rtapp.config import LABELS_PER_CONVERSATION
@@ -18,6 +17,7 @@ from rtapp.validation import RowId
 
 from .base import answer
 from .base import bp
+from .base import changeable
 from .base import thread_page
 
 
@@ -33,7 +33,7 @@ class NewLabels(Body):
 @bp.post("/conversations/<id:conversation_id>/labels")
 def change_labels(conversation_id: int) -> Response:
     user = auth.signed_in()
-    conversation = access.conversation_for(user, conversation_id)
+    conversation = changeable(user, conversation_id)
     new = validation.body(NewLabels)
     refuse_ambiguous(new)
     if new.labels is not None:

@@ -64,11 +64,16 @@ def create_message(conversation_id: int) -> Response:
     new = validation.body(NewMessage)
     refuse_private(principal, new.private)
     message, created = send_message(
-        principal, ref, new.content, private=new.private, client_id=new.client_id or None
+        principal,
+        ref,
+        new.content,
+        private=new.private,
+        client_id=new.client_id or None,
+        asked=conversation_id,
     )
-    submit_typing(principal, message.account_id, conversation_id, is_typing=False)
+    submit_typing(principal, message.account_id, message.conversation_id, is_typing=False)
     status = 201 if created else 200
-    return answer(presented(message, principal), status, thread_page(conversation_id))
+    return answer(presented(message, principal), status, thread_page(message.conversation_id))
 
 
 @bp.post("/messages/<id:message_id>")

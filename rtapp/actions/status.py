@@ -1,16 +1,15 @@
 from datetime import datetime
 from datetime import timedelta
 from typing import Annotated
-from typing import Literal
 
 from werkzeug.wrappers import Response
 
-from rtapp import access
 from rtapp import auth
 from rtapp import clock
 from rtapp import validation
 from rtapp.errors import Unprocessable
 from rtapp.events import presenters
+from rtapp.models.conversation import Status
 from rtapp.services.change_status import change_status
 from rtapp.validation import Body
 from rtapp.validation import KnownVersion
@@ -19,12 +18,10 @@ from rtapp.validation import Time
 
 from .base import answer
 from .base import bp
+from .base import changeable
 from .base import thread_page
 
 MAX_SNOOZE = timedelta(days=366)  # so that a mistyped year is rejected
-
-
-Status = Literal["open", "pending", "snoozed", "resolved"]
 
 
 class NewStatus(Body):
@@ -36,7 +33,7 @@ class NewStatus(Body):
 @bp.post("/conversations/<id:conversation_id>/status")
 def set_status(conversation_id: int) -> Response:
     user = auth.signed_in()
-    conversation = access.conversation_for(user, conversation_id)
+    conversation = changeable(user, conversation_id)
     new = validation.body(NewStatus)
     refuse_wrong_time(new.status, new.snoozed_until)
     change_status(

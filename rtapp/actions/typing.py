@@ -9,6 +9,7 @@ from rtapp.validation import Body
 
 from .base import bp
 from .base import done
+from .base import refuse_merged
 from .base import refuse_private
 from .base import thread_page
 
@@ -26,9 +27,9 @@ def type_(conversation_id: int) -> Response:
     """Start or stop typing. The client repeats a start every few seconds."""
     principal = auth.current_principal()
     ref = access.conversation_ref(principal, conversation_id)
+    refuse_merged(principal, conversation_id, ref.id)
+    access.refuse_blocked(principal, ref.id)
     body = validation.body(Typing)
     refuse_private(principal, body.private)
-    submit_typing(
-        principal, ref.account_id, conversation_id, is_typing=body.typing, private=body.private
-    )
+    submit_typing(principal, ref.account_id, ref.id, is_typing=body.typing, private=body.private)
     return done(thread_page(conversation_id))

@@ -118,6 +118,13 @@ def conversation_removed(conversation_id: int, account_id: int, user_id: int) ->
     _record("conversation.removed", (user_id,), conversation_id, account_id)
 
 
+def conversation_merged(conversation: Conversation) -> None:
+    """conversation.removed, in every list that has it."""
+    data = presenters.conversation_removed(conversation.id, conversation.account_id)
+    topics = audience.of_conversation(conversation)
+    outbox.record("conversation.removed", conversation.account_id, topics, data)
+
+
 def conversation_read(conversation: Conversation, by: Principal, message_id: int) -> None:
     _record("conversation.read", (conversation, by), conversation, by, message_id)
 

@@ -81,7 +81,7 @@ LABELS_CHANGED = {
 CONTACT_CHANGED = {
     "id": int,
     "account_id": int,
-    "contact": {"id": int, "name": str, "email": (str, None), "phone": (str, None)},
+    "contact": {**PERSON, "email": (str, None), "phone": (str, None), "blocked": bool},
     "changed_by": PERSON,
     "version": int,
 }

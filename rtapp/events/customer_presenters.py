@@ -16,6 +16,8 @@ from rtapp.models import Principal
 
 from . import presenters
 
+# Of a contact, for itself: an answer to what it writes has it that it is blocked, and no event.
+PRIVATE_FIELDS = {"email": None, "phone": None, "blocked": False}
 TEAM = {"id": 0, "name": "Support"}  # `changed_by`, in place of the agent
 
 
@@ -92,7 +94,7 @@ def contact_changed(row: Conversation, by: Principal) -> dict[str, Any]:
     return {
         "id": row.id,
         "account_id": row.account_id,
-        "contact": {**presenters.person(row.contact), "email": None, "phone": None},
+        "contact": {**presenters.person(row.contact), **PRIVATE_FIELDS},
         "changed_by": TEAM,
         "version": row.version,
     }

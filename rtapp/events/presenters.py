@@ -22,6 +22,7 @@ from rtapp.models import CannedReply
 from rtapp.models import Contact
 from rtapp.models import ContactMerge
 from rtapp.models import Conversation
+from rtapp.models import ConversationMerge
 from rtapp.models import Draft
 from rtapp.models import Inbox
 from rtapp.models import Message
@@ -164,7 +165,7 @@ def labels_changed(row: Conversation, by: Agent) -> dict[str, Any]:
 
 def contact_changed(row: Conversation, by: Agent) -> dict[str, Any]:
     contact = row.contact
-    shown = {"email": contact.email, "phone": contact.phone}
+    shown = {"email": contact.email, "phone": contact.phone, "blocked": contact.blocked}
     return {
         "id": row.id,
         "account_id": row.account_id,
@@ -221,6 +222,7 @@ def contact(row: Contact) -> dict[str, Any]:
         "email": row.email,
         "phone": row.phone,
         "notes": row.notes,
+        "blocked": row.blocked,
         "version": row.version,
     }
 
@@ -231,6 +233,18 @@ def contact_merge(row: ContactMerge) -> dict[str, Any]:
         "id": row.id,
         "contact": contact(row.source),
         "conversation_ids": row.conversation_ids,
+        "merged_by": person(row.merged_by),
+        "merged_at": rfc3339(row.merged_at),
+        "undo_until": rfc3339(row.merged_at + timedelta(days=UNDO_DAYS)),
+    }
+
+
+def conversation_merge(row: ConversationMerge) -> dict[str, Any]:
+    """`conversation_id` is the merged one, which separating restores."""
+    return {
+        "id": row.id,
+        "conversation_id": row.source_id,
+        "messages": len(row.message_ids),
         "merged_by": person(row.merged_by),
         "merged_at": rfc3339(row.merged_at),
         "undo_until": rfc3339(row.merged_at + timedelta(days=UNDO_DAYS)),

@@ -5,6 +5,7 @@ from .canned_reply import CannedReply
 from .contact import Contact
 from .contact_merge import ContactMerge
 from .conversation import Conversation
+from .conversation_merge import ConversationMerge
 from .draft import Draft
 from .inbox import Inbox
 from .inbox import InboxMember
@@ -45,6 +46,7 @@ __all__ = [
     "ContactMerge",
     "Conversation",
     "ConversationLabel",
+    "ConversationMerge",
     "ConversationSnapshot",
     "Customer",
     "CustomerIdentity",

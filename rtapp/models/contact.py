@@ -18,7 +18,8 @@ from .types import Version
 
 
 class Contact(Named, Addressed, Searched, Model):
-    """A customer. `notes` are the team's: nothing that a customer receives has them.
+    """A customer. `notes` are the team's: nothing that a customer receives has them. One that is
+    `blocked` reads and does not write: see access.refuse_blocked.
 
     `merged_into_id` is the contact that has this one's conversations since a merge, else None. That
     contact is not merged itself. A merged contact is not changed, and keeps its address: see
@@ -37,6 +38,7 @@ class Contact(Named, Addressed, Searched, Model):
     email: Mapped[str | None] = mapped_column(String(254))  # lower case
     phone: Mapped[str | None] = mapped_column(String(PHONE_LIMIT))
     notes: Mapped[str] = mapped_column(Text, default="")
+    blocked: Mapped[bool] = mapped_column(default=False)
     aliases: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[CreatedAt]
     version: Mapped[Version]

@@ -1,5 +1,7 @@
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Literal
+from typing import get_args
 
 from sqlalchemy import ForeignKey
 from sqlalchemy import Index
@@ -25,7 +27,10 @@ from .types import UtcDateTime
 from .types import Version
 from .user import User
 
-STATUSES = ("open", "pending", "snoozed", "resolved")
+Status = Literal["open", "pending", "snoozed", "resolved", "spam"]
+STATUSES: tuple[str, ...] = get_args(Status)
+SPAM = "spam"  # its customer's messages alert no user, and no list but its own has it
+ENDED = ("resolved", SPAM)  # the statuses in which no customer waits for an answer
 
 # The columns by which lists are filtered, and the index's name.
 FILTERS = {
@@ -60,6 +65,8 @@ class Conversation(Model):
     `snoozed_by` is set while it is snoozed, `snoozed_until` too if it reopens at that time.
     `contact_read_id` is the read marker of the contact.
     `awaits_assignee_since` is set while it is to be assigned: see services/auto_assign.py.
+    `merged_into_id` is the conversation that has this one's messages since a merge, else None. That
+    one is not merged itself. See services/merge_conversations.py.
     `status_version` is the version with which the status last changed, and so on; `asked_version`
     that with which the contact last wrote. See services/row_lock.py.
     """
@@ -102,6 +109,9 @@ class Conversation(Model):
     last_public_at: Mapped[Moment] = mapped_column(default=clock.now)
     waiting_since: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     awaits_assignee_since: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    merged_into_id: Mapped[int | None] = mapped_column(
+        ForeignKey("conversations.id"), index=True, default=None
+    )
     version: Mapped[Version]
     status_version: Mapped[Version]
     assignee_version: Mapped[Version]

@@ -78,6 +78,13 @@ class ContactFields(Body):
     version: KnownVersion = None
 
 
+class Blocking(Body):
+    """Whether the contact is kept from writing. It can still read."""
+
+    blocked: bool
+    version: KnownVersion = None
+
+
 class ContactParameters(BaseModel):
     """The page of the contact's conversations."""
 
@@ -126,6 +133,17 @@ def change(contact_id: int) -> Response | tuple[str, int]:
     except (Conflict, Unprocessable) as problem:
         refused = refusal(problem, seen.id)
         return page(user, access.contact_for(user, contact_id), refused=refused), problem.status
+    return answer(presenters.contact(contact), 200, page_of(contact))
+
+
+@bp.post("/contacts/<id:contact_id>/block")
+def block(contact_id: int) -> Response:
+    """Keep a contact from writing, or let it write again."""
+    user = auth.signed_in()
+    access.contact_for(user, contact_id)
+    contact = db.session.get_one(Contact, contact_id)  # the service refuses a merged one
+    new = validation.body(Blocking)
+    change_contact(user, contact, {"blocked": new.blocked}, version=new.version)
     return answer(presenters.contact(contact), 200, page_of(contact))
 
 
@@ -252,7 +270,8 @@ def merge_page(
 
 def conversations_count(contact: Contact) -> int:
     """The number of the contact's conversations, for an administrator, who sees all."""
-    count = select(func.count()).where(Conversation.contact_id == contact.id)
+    own = (Conversation.contact_id == contact.id, Conversation.merged_into_id.is_(None))
+    count = select(func.count()).where(*own)
     return db.session.scalar(count) or 0
 
 

@@ -2,6 +2,9 @@ from typing import Annotated
 
 from flask import Blueprint
 from flask import jsonify
+from flask import redirect
+from flask import request
+from flask import url_for
 from pydantic import ConfigDict
 from pydantic import Field
 from werkzeug.wrappers import Response
@@ -17,6 +20,7 @@ from rtapp.events import customer_presenters
 from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Customer
+from rtapp.services.merge_conversations import merges_into
 
 from . import inbox
 from .cursor import cursor_of
@@ -59,16 +63,20 @@ def several(account_id: int) -> Response | str:
 
 @bp.get("/conversations/<id:conversation_id>")
 def one(conversation_id: int) -> Response | str:
-    """One conversation, as the inbox page with its thread or as JSON. For customers only JSON."""
+    """One conversation, as the inbox page with its thread or as JSON. For customers only JSON. Of a
+    merged one, that which has its messages."""
     principal = auth.current_principal()
     conversation = access.conversation_for(principal, conversation_id)
+    if conversation.id != conversation_id and wants_html():
+        there = url_for("conversation.one", conversation_id=conversation.id)
+        return redirect(f"{there}?{request.query_string.decode()}".removesuffix("?"))
     account_id = conversation.account_id
     cursor = cursor_of(account_id)
     db.session.refresh(conversation)  # the row must not be older than the cursor
     if isinstance(principal, Customer):
         last = queries.messages(conversation, limit=1, public=True).messages
         shown = customer_presenters.conversation(conversation, last[0] if last else None)
-        return jsonify(conversation=shown, cursor=cursor)
+        return jsonify(conversation=shown, merges=[], cursor=cursor)
     if wants_html():
         parameters = validation.parameters(ThreadView)
         view = View(**parameters.model_dump()).on_page()
@@ -78,4 +86,8 @@ def one(conversation_id: int) -> Response | str:
             access.membership_in(principal, account_id), **view.model_dump()
         )
         return inbox.render(principal, account_id, cursor, view, page, conversation)
-    return jsonify(conversation=presenters.conversation(conversation), cursor=cursor)
+    return jsonify(
+        conversation=presenters.conversation(conversation),
+        merges=[presenters.conversation_merge(row) for row in merges_into(conversation)],
+        cursor=cursor,
+    )

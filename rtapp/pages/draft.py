@@ -13,5 +13,5 @@ bp = Blueprint("draft", __name__)
 def own(conversation_id: int) -> Response:
     """The user's own draft in the conversation: empty texts and version 0 without one."""
     user = auth.signed_in()
-    access.conversation_ref(user, conversation_id)
-    return jsonify(presenters.draft(access.own_draft(user, conversation_id)))
+    ref = access.conversation_ref(user, conversation_id)
+    return jsonify(presenters.draft(access.own_draft(user, ref.id)))

@@ -16,6 +16,7 @@ from rtapp import presence
 from rtapp import queries
 from rtapp import validation
 from rtapp.config import RESOURCES
+from rtapp.config import UNDO_DAYS
 from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Account
@@ -25,6 +26,7 @@ from rtapp.models import Inbox
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import ReadMarker
+from rtapp.services.merge_conversations import merges_into
 
 from . import canned_reply
 from .label import labels_of
@@ -91,6 +93,7 @@ def render_thread(user: Agent, cursor: str, view: View, conversation: Conversati
         membership=access.membership_in(user, conversation.account_id),
         account_labels=labels_of(conversation.account_id),
         cursor=cursor,
+        now=clock.rfc3339(clock.now()),
         view_query=view.query(),
         **thread(user, conversation, view),
     )
@@ -121,6 +124,8 @@ def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any
         "inbox": conversation.inbox,
         "began_at": clock.rfc3339(conversation.created_at),
         "same_contact": same_contact(user, conversation),
+        "merges": [presenters.conversation_merge(row) for row in merges_into(conversation)],
+        "undo_days": UNDO_DAYS,
         "people": [presenters.person(person) for person in access.users_who_see(conversation)],
         "messages": [presenters.message(row) for row in page.messages],
         "older_messages": path + view.query(before=older) if older is not None else None,

@@ -60,10 +60,14 @@ HIT = {
 }  # fmt: skip
 CONTACT = {
     "id": int, "account_id": int, "name": str, "email": (str, None), "phone": (str, None),
-    "notes": str, "version": int,
+    "notes": str, "blocked": bool, "version": int,
 }  # fmt: skip
 CONTACT_MERGE = {
     "id": int, "contact": CONTACT, "conversation_ids": Each(int), "merged_by": catalogue.PERSON,
+    "merged_at": str, "undo_until": str,
+}  # fmt: skip
+CONVERSATION_MERGE = {
+    "id": int, "conversation_id": int, "messages": int, "merged_by": catalogue.PERSON,
     "merged_at": str, "undo_until": str,
 }  # fmt: skip
 STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
@@ -76,6 +80,8 @@ ANSWERS = {
     "actions.set_status": Answer((200,), CONVERSATION),
     "actions.set_assignee": Answer((200,), CONVERSATION),
     "actions.change_labels": Answer((200,), CONVERSATION),
+    "actions.merge_conversation": Answer((200,), CONVERSATION),
+    "actions.separate": Answer((200,), CONVERSATION),
     "actions.read": DONE,
     "actions.set_draft": Answer((200,), {"version": int}),
     "actions.choose": Answer((200,), catalogue.EPHEMERAL["presence_update"][1]),
@@ -105,7 +111,9 @@ ANSWERS = {
     "conversation.several": Answer(
         shape={**page_of("conversations", CONVERSATION), "hits": Each(HIT)}
     ),
-    "conversation.one": Answer(shape={"conversation": CONVERSATION, **CURSOR}),
+    "conversation.one": Answer(
+        shape={"conversation": CONVERSATION, "merges": Each(CONVERSATION_MERGE), **CURSOR}
+    ),
     "draft.own": Answer(shape={"reply": str, "note": str, "version": int}),
     "label.several": Answer(shape={"labels": Each(LABEL)}),
     "label.create": Answer((201,), LABEL),
@@ -124,6 +132,7 @@ ANSWERS = {
         }
     ),
     "contact.change": Answer((200,), CONTACT),
+    "contact.block": Answer((200,), CONTACT),
     "contact.preview_merge": Answer(
         shape={"source": CONTACT, "target": (CONTACT, None), "conversations": int}
     ),

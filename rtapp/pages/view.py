@@ -15,6 +15,9 @@ from pydantic import Field
 from rtapp.config import ID_LIMIT
 from rtapp.config import QUERY_LIMIT
 from rtapp.models import Membership
+from rtapp.models.conversation import SPAM
+from rtapp.models.conversation import STATUSES
+from rtapp.models.conversation import Status
 from rtapp.text import isolated
 from rtapp.validation import OrNone
 from rtapp.validation import Text
@@ -24,9 +27,9 @@ Viewed = Annotated[int, Field(ge=1, le=ID_LIMIT)]
 
 class View(BaseModel):
     """The filter and the order of a list of conversations. Without a `status`, a page shows the
-    open ones, or searches all; JSON has all, as with `any`."""
+    open ones, or searches all; JSON has all, as with `any`: all but spam."""
 
-    status: Literal["open", "pending", "snoozed", "resolved", "any"] | None = None
+    status: Literal[Status, "any"] | None = None
     assignee: Annotated[str, Field(pattern=r"^(me|none|[1-9][0-9]{0,8})$")] | None = None
     inbox: Annotated[Viewed | None, OrNone] = None
     label: Annotated[Viewed | None, OrNone] = None
@@ -36,6 +39,13 @@ class View(BaseModel):
     def on_page(self) -> Self:
         """The view as a page shows it."""
         return self.model_copy(update={"status": self.status or default_status(self.q)})
+
+    @property
+    def statuses(self) -> Sequence[str]:
+        """Those of the conversations on a page with this view."""
+        if self.status in (None, "any"):
+            return [status for status in STATUSES if status != SPAM]
+        return [self.status]
 
     @property
     def has_default_status(self) -> bool:

@@ -13,7 +13,7 @@ from rtapp.models import User
 from rtapp.text import isolated
 
 from .notify import notify
-from .row_lock import lock
+from .row_lock import lock_unmerged
 from .row_lock import refuse_unaware
 from .row_lock import touch
 from .row_lock import unlock
@@ -29,7 +29,7 @@ def assign(
     streams of it are closed. Raises Unprocessable if the new assignee would not see it, Conflict if
     the assignee has changed since `version`.
     """
-    lock(conversation)
+    lock_unmerged(conversation)
     if conversation.assignee_id == assignee_id:
         unlock()
         return

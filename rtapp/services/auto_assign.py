@@ -50,6 +50,7 @@ HELD = (
         Conversation.assignee_id == User.id,
         Conversation.status == "open",
         Conversation.inbox_id == Inbox.id,
+        Conversation.merged_into_id.is_(None),
     )
     .correlate(Inbox, User)
     .scalar_subquery()

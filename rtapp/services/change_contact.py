@@ -1,26 +1,34 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from sqlalchemy import select
 from sqlalchemy import update
 
 from rtapp.errors import Conflict
+from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import Message
 
+from .account_rows import reset_members
 from .account_rows import unique
 from .publish_contact import publish_contact
 from .row_lock import lock
 from .row_lock import refuse_stale
 from .row_lock import unlock
 
-SHOWN = ("name", "email", "phone")  # beside a thread. The notes are on the contact's page only.
+SHOWN = ("name", "email", "phone", "blocked")  # by a thread. Notes are on the contact's page only.
 
 
 def change_contact(
-    user: Agent, contact: Contact, values: Mapping[str, str | None], *, version: int | None = None
+    user: Agent,
+    contact: Contact,
+    values: Mapping[str, str | bool | None],
+    *,
+    version: int | None = None,
 ) -> None:
     """Set some of a contact's fields. The same values publish nothing.
 
@@ -42,6 +50,8 @@ def change_contact(
         contact.version += 1
         db.session.flush()
     publish_contact(user, contact.account_id, conversation_ids)
+    if "name" in changed:
+        reset_elsewhere(contact)
     db.session.commit()
 
 
@@ -50,6 +60,21 @@ def refuse_merged(contact: Contact) -> None:
         target = db.session.get_one(Contact, contact.merged_into_id)
         detail = "This contact was merged into another one; look at that one and decide again."
         raise Conflict(detail, current=presenters.contact(target))
+
+
+def reset_elsewhere(contact: Contact) -> None:
+    """Have the clients fetch the threads again in which the contact wrote and that are no longer
+    its own, since a merge was undone: no event describes its new name there."""
+    query = (
+        select(Message.conversation_id)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Message.contact_id == contact.id, Conversation.contact_id != contact.id)
+        .distinct()
+    )
+    elsewhere = db.session.scalars(query).all()
+    if elsewhere:
+        reset_members(contact.account_id)
+        announce.threads_lost(elsewhere, contact.account_id)
 
 
 def touch_conversations(contact: Contact) -> Sequence[int]:

@@ -5,6 +5,7 @@ from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import Conversation
 from rtapp.models import Principal
+from rtapp.models.conversation import ENDED
 from rtapp.text import isolated
 
 from . import waiting
@@ -12,13 +13,18 @@ from .auto_assign import NOBODY
 from .auto_assign import assign_next
 from .auto_assign import await_assignee
 from .auto_assign import present_for
-from .row_lock import lock
+from .row_lock import lock_unmerged
 from .row_lock import refuse_unaware
 from .row_lock import touch
 from .row_lock import unlock
 from .write_activity import write_activity
 
-ACTIVITY = {"open": "reopened this", "pending": "set this to pending", "resolved": "resolved this"}
+ACTIVITY = {
+    "open": "reopened this",
+    "pending": "set this to pending",
+    "resolved": "resolved this",
+    "spam": "marked this as spam",
+}
 WRITTEN = "The customer has written meanwhile. Read it and decide again."
 
 
@@ -39,7 +45,7 @@ def change_status(
     A conversation that becomes open may be assigned automatically.
     """
     present = present_for(conversation) if status == "open" else NOBODY
-    lock(conversation)
+    lock_unmerged(conversation)
     if (conversation.status, conversation.snoozed_until) == (status, snoozed_until):
         unlock()
         return
@@ -54,8 +60,9 @@ def change_status(
 
 
 def reopen(conversation: Conversation, by: Principal, activity: str) -> None:
-    """Open the conversation if it is resolved or snoozed. Part of the caller's transaction, which
-    holds the lock, and assigns it (`assign_next`) or else announces conversation.updated."""
+    """Open the conversation if it is resolved or snoozed; spam stays spam. Part of the caller's
+    transaction, which holds the lock, and assigns it (`assign_next`) or else announces
+    conversation.updated."""
     if conversation.status in ("resolved", "snoozed"):
         set_status(conversation, "open", by, activity)
 
@@ -72,9 +79,9 @@ def set_status(
     conversation.snoozed_until = until
     snoozes = status == "snoozed" and isinstance(by, Agent)
     conversation.snoozed_by_id = by.id if snoozes else None
-    if status == "resolved":
+    if status in ENDED:
         waiting.end_wait(conversation)
-    elif previous == "resolved" and isinstance(by, Agent):
+    elif previous in ENDED and isinstance(by, Agent):
         waiting.restore_wait(conversation)
     await_assignee(conversation)
     touch(conversation)

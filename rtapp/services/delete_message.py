@@ -4,11 +4,10 @@ from sqlalchemy.orm.attributes import flag_modified
 from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import MessageRevision
 
-from .row_lock import lock
+from .row_lock import lock_thread
 from .row_lock import refuse_stale
 from .row_lock import unlock
 
@@ -18,9 +17,7 @@ def delete_message(message: Message, *, version: int | None = None) -> None:
 
     Deleting it again publishes nothing. Raises Conflict if `version` is not the present one.
     """
-    conversation = db.session.get_one(Conversation, message.conversation_id)
-    lock(conversation)
-    db.session.refresh(message)
+    conversation = lock_thread(message)
     if message.deleted:
         unlock()
         return

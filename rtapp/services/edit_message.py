@@ -3,12 +3,11 @@ from rtapp.errors import Conflict
 from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import MessageRevision
 from rtapp.models import User
 
-from .row_lock import lock
+from .row_lock import lock_thread
 from .row_lock import refuse_stale
 from .row_lock import unlock
 
@@ -20,9 +19,7 @@ def edit_message(
 
     Raises Conflict if the message was deleted, or if `version` is not the present one.
     """
-    conversation = db.session.get_one(Conversation, message.conversation_id)
-    lock(conversation)
-    db.session.refresh(message)
+    conversation = lock_thread(message)
     if message.deleted:
         raise Conflict("This message was deleted.", current=presenters.message(message))
     if message.content == content:

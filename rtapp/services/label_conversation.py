@@ -11,7 +11,7 @@ from rtapp.models import Conversation
 from rtapp.models import Label
 from rtapp.text import isolated
 
-from .row_lock import lock
+from .row_lock import lock_unmerged
 from .row_lock import refuse_unaware
 from .row_lock import touch
 from .row_lock import unlock
@@ -28,7 +28,7 @@ def set_labels(
     Raises Unprocessable for a label that the account does not have and for more than
     LABELS_PER_CONVERSATION, Conflict if the labels have changed since `version`.
     """
-    lock(conversation)
+    lock_unmerged(conversation)
     replace(user, conversation, labels_of(conversation.account_id, ids, "labels"), version)
 
 
@@ -36,7 +36,7 @@ def add_label(
     user: Agent, conversation: Conversation, id: int, *, version: int | None = None
 ) -> None:
     """Add one label to those that the conversation has. Raises as `set_labels`."""
-    lock(conversation)
+    lock_unmerged(conversation)
     added = labels_of(conversation.account_id, [id], "add")
     replace(user, conversation, {*conversation.labels, *added}, version)
 
@@ -45,7 +45,7 @@ def remove_label(
     user: Agent, conversation: Conversation, id: int, *, version: int | None = None
 ) -> None:
     """Remove one label from those that the conversation has. Raises as `set_labels`."""
-    lock(conversation)
+    lock_unmerged(conversation)
     removed = labels_of(conversation.account_id, [id], "remove")
     replace(user, conversation, {*conversation.labels} - removed, version)
 

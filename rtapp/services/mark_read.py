@@ -18,7 +18,7 @@ from rtapp.models import Message
 from rtapp.models import Principal
 from rtapp.models import ReadMarker
 
-from .row_lock import lock
+from .row_lock import lock_unmerged
 from .row_lock import unlock
 
 # Built once, and on the table rather than the mapped class: each message of an agent runs them.
@@ -45,7 +45,7 @@ def mark_read(reader: Principal, conversation: Conversation, message_id: int) ->
     Raises Unprocessable if the reader sees no such message in the conversation.
     """
     refuse_unseen(reader, conversation, message_id)
-    lock(conversation)
+    lock_unmerged(conversation)
     moved = (
         move_contact_marker(conversation, message_id)
         if isinstance(reader, Customer)

@@ -121,15 +121,21 @@ def of_owner(merge: ContactMerge, owner: Contact) -> ColumnElement[bool]:
 
 
 def move_conversations(which: ColumnElement[bool], to: Contact) -> Sequence[int]:
-    """Lock these conversations, and give them to a contact. Returns their ids."""
+    """Lock these conversations, and give them to a contact. Returns their ids.
+
+    A conversation that was merged goes with the one that has its messages, wherever it was before.
+    """
     statement = (
         update(Conversation)
-        .where(which)
+        .where(which, Conversation.merged_into_id.is_(None))
         .values(contact_id=to.id, version=Conversation.version + 1)
         .returning(Conversation.id)
         .execution_options(synchronize_session=False)
     )
-    return db.session.scalars(statement).all()
+    ids = db.session.scalars(statement).all()
+    merged = update(Conversation).where(Conversation.merged_into_id.in_(ids))
+    db.session.execute(merged.values(contact_id=to.id).execution_options(synchronize_session=False))
+    return ids
 
 
 def point_contacts(which: ColumnElement[bool], to: Contact) -> Sequence[int]:

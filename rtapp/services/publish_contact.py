@@ -13,7 +13,7 @@ from .account_rows import reset_members
 
 
 def publish_contact(by: Agent, account_id: int, conversation_ids: Sequence[int]) -> None:
-    """Announce the contact that these conversations have now, in each of them.
+    """Announce the contact that these conversations have now, in each of them that is not merged.
 
     Part of the caller's transaction, which has changed, and so locked, the conversations. Of more
     than CONTACT_EVENTS, the clients fetch the state again.
@@ -24,7 +24,7 @@ def publish_contact(by: Agent, account_id: int, conversation_ids: Sequence[int])
         return
     query = (
         select(Conversation)
-        .where(Conversation.id.in_(conversation_ids))
+        .where(Conversation.id.in_(conversation_ids), Conversation.merged_into_id.is_(None))
         .order_by(Conversation.id)
         .options(*presenters.PRESENTED)
         .execution_options(populate_existing=True)

@@ -23,7 +23,11 @@ def reopen_snoozed(now: datetime) -> int:
     """
     due = (
         select(Conversation)
-        .where(Conversation.snoozed_until <= now, Conversation.status == "snoozed")
+        .where(
+            Conversation.snoozed_until <= now,
+            Conversation.status == "snoozed",
+            Conversation.merged_into_id.is_(None),
+        )
         .order_by(Conversation.snoozed_until)
         .limit(BATCH)
     )
@@ -44,4 +48,5 @@ def reopen_snoozed(now: datetime) -> int:
 
 def is_due(conversation: Conversation, now: datetime) -> bool:
     until = conversation.snoozed_until
-    return conversation.status == "snoozed" and until is not None and until <= now
+    is_snoozed = conversation.status == "snoozed" and conversation.merged_into_id is None
+    return is_snoozed and until is not None and until <= now

@@ -1,7 +1,7 @@
 """The lock of a conversation's or a contact's row, which each service that changes one takes first.
 
 A service that needs both takes the contact's first: to change it, merge it, or give it a
-conversation.
+conversation. Of two conversations, that with the lower id comes first.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import Message
 
 
 def lock(row: Conversation | Contact) -> None:
@@ -31,6 +32,34 @@ def lock(row: Conversation | Contact) -> None:
         .execution_options(synchronize_session=False)
     )
     db.session.refresh(row)
+
+
+def lock_unmerged(conversation: Conversation) -> None:
+    """Lock a conversation to change it. Raises Conflict if it was merged into another one."""
+    lock(conversation)
+    refuse_merged(conversation)
+
+
+def lock_thread(message: Message) -> Conversation:
+    """Lock the conversation of a message, and refresh both. A merge may move the message first."""
+    while True:
+        conversation = db.session.get_one(Conversation, message.conversation_id)
+        lock(conversation)
+        db.session.refresh(message)
+        if message.conversation_id == conversation.id:
+            return conversation
+        unlock()
+
+
+def refuse_merged(conversation: Conversation) -> None:
+    if conversation.merged_into_id is not None:
+        raise merged(db.session.get_one(Conversation, conversation.merged_into_id))
+
+
+def merged(kept: Conversation) -> Conflict:
+    """The refusal of a change to a conversation that was merged into `kept`."""
+    detail = f"This conversation was merged into #{kept.id}; look at that one and decide again."
+    return Conflict(detail, current=presenters.conversation(kept))
 
 
 def unlock() -> None:

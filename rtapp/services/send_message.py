@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from rtapp import access
 from rtapp import clock
 from rtapp.access import ConversationRef
 from rtapp.errors import Unprocessable
@@ -29,6 +30,7 @@ from rtapp.models import Message
 from rtapp.models import MessageSnapshot
 from rtapp.models import Principal
 from rtapp.models import User
+from rtapp.models.conversation import SPAM
 
 from . import waiting
 from .auto_assign import NOBODY
@@ -41,14 +43,16 @@ from .notify import notify_assignee
 from .notify import notify_mentioned
 from .repetition import digest_of
 from .repetition import refuse_another
+from .row_lock import merged
 
 # Built once, because building a statement costs more than running it. On the tables, because the
 # flush of a mapped row costs several times as much.
 ROW = Conversation.id == bindparam("conversation")
+UNMERGED = Conversation.merged_into_id.is_(None)
 NEXT = Conversation.version + 1
 NOTE, REPLY, QUESTION = (
     update(Conversation.__table__)
-    .where(ROW)
+    .where(ROW, UNMERGED)
     .values(version=NEXT, last_activity_at=waiting.NOW, **columns)
     for columns in (waiting.NOTED, waiting.REPLIED, {**waiting.ASKED, "asked_version": NEXT})
 )
@@ -92,24 +96,36 @@ def send_message(
     *,
     private: bool = False,
     client_id: str | None = None,
+    asked: int | None = None,
 ) -> tuple[AnyMessage, bool]:
     """Write a message of `sender` into the conversation, and its events into the outbox.
 
     Returns the message and whether it is new. For a `client_id` that this sender used before, it
     returns the earlier message and publishes nothing. Raises Unprocessable if that message is in
-    another conversation, or came with another content or `private`. A customer's message reopens a
-    resolved or snoozed conversation, which may then be assigned automatically.
+    another conversation, or came with another content or `private`; Forbidden to a blocked contact.
+    A customer's message reopens a resolved or snoozed conversation, which may then be assigned
+    automatically.
+
+    `asked` is the id of the conversation that was asked for, if `ref` may be the one that it was
+    merged into: an agent is refused with Conflict then, a customer's message goes there.
     """
     conversation_id = ref.id
     digest = digest_of("message", content, private) if client_id is not None else None
     earlier = sent_before(sender, conversation_id, client_id, digest)
     if earlier is not None:
         return earlier, False
+    if isinstance(sender, Agent) and asked not in (None, conversation_id):
+        raise merged(db.session.get_one(Conversation, conversation_id))
     present = present_for(ref) if isinstance(sender, Customer) else NOBODY
     now = clock.now()
     # First, because it locks the row: changes of one conversation are serialised.
     touch = QUESTION if isinstance(sender, Customer) else NOTE if private else REPLY
-    execute(touch, {"conversation": conversation_id, "now": now})
+    if execute(touch, {"conversation": conversation_id, "now": now}).rowcount == 0:
+        db.session.rollback()  # it was merged in this moment
+        kept = access.conversation_ref(sender, conversation_id)
+        more: dict[str, Any] = {"private": private, "client_id": client_id}
+        return send_message(sender, kept, content, **more, asked=conversation_id)
+    access.refuse_blocked(sender, conversation_id)  # under the lock: blocking waits for it too
     columns: dict[str, Any] = {
         "account_id": ref.account_id,
         "conversation_id": conversation_id,
@@ -149,7 +165,8 @@ def announce_of_customer(
     assert message is not None
     announce.message_created(conversation, message)
     reopen(conversation, sender, "Reopened by the customer's message")
-    notify_assignee(conversation, message)  # an assignee of now has a notification of that
+    if conversation.status != SPAM:
+        notify_assignee(conversation, message)  # an assignee of now has a notification of that
     if not assign_next(conversation, present):
         announce.conversation_updated(conversation)
     push_to_concerned(conversation.id, message.id)

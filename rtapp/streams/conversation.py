@@ -1,4 +1,5 @@
 from rtapp import access
+from rtapp.errors import NotFound
 from rtapp.events import audience
 from rtapp.events import presenters
 from rtapp.models import Customer
@@ -16,14 +17,16 @@ from .base import stream
 @stream("conversation")
 def authorise(principal: Principal, conversation_id: int) -> Stream:
     """One thread. An agent who sees the conversation receives its events and becomes a viewer. Its
-    customer receives the public events."""
+    customer receives the public events; of a merged one, those of the one that has its messages."""
     ref = access.conversation_ref(principal, conversation_id)
+    if ref.id != conversation_id and not isinstance(principal, Customer):
+        raise NotFound  # it was merged: an agent's page goes to the other one
     types = typing.lease(
-        audience.of_typing(conversation_id, private=False),
+        audience.of_typing(ref.id, private=False),
         f"{presenters.kind(principal)}:{principal.id}",
     )
     if isinstance(principal, Customer):
-        return Stream(ref.account_id, [audience.customer_topic(conversation_id)], (types,))
+        return Stream(ref.account_id, [audience.customer_topic(ref.id)], (types,))
     views = viewers.lease(audience.of_viewers(ref), conversation_id, principal.id, principal.name)
     return Stream(ref.account_id, [audience.conversation_topic(conversation_id)], (views, types))
 

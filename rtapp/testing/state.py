@@ -61,11 +61,13 @@ class State:
 
     def _conversation_created(self, data: dict[str, Any]) -> None:
         newer(self.conversations, data)
+        self._drop_spam(data)
 
     _conversation_updated = _conversation_created
 
     def _conversation_status_changed(self, data: dict[str, Any]) -> None:
         merge(self.conversations, {k: data[k] for k in ("id", "status", "version")})
+        self._drop_spam(data)
 
     def _conversation_assignee_changed(self, data: dict[str, Any]) -> None:
         merge(self.conversations, {k: data[k] for k in ("id", "assignee", "version")})
@@ -83,6 +85,11 @@ class State:
                 rename(row["sender"], contact)
         for message in self.threads.get(data["id"], {}).values():
             rename(message["sender"], contact)
+
+    def _drop_spam(self, data: dict[str, Any]) -> None:
+        """The list that was fetched has no spam."""
+        if data["status"] == "spam":
+            self.conversations.pop(data["id"], None)
 
     def _conversation_removed(self, data: dict[str, Any]) -> None:
         self.conversations.pop(data["id"], None)

@@ -1,7 +1,7 @@
 """Unread messages and conversations of a user, counted from the rows.
 
 A message is unread if the customer wrote it after the user's read marker. Deleted messages, what
-colleagues wrote, and activity never are.
+colleagues wrote, activity, and spam never are.
 """
 
 from collections.abc import Collection
@@ -23,6 +23,7 @@ from rtapp.models import Conversation
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import ReadMarker
+from rtapp.models.conversation import SPAM
 
 from .capped_id_set import MAX_COUNT
 from .capped_id_set import MAX_IDS
@@ -130,8 +131,9 @@ def unread_states(
 
 
 def unread_state(row: Row[Any]) -> UnreadState:
-    counts = row.status == "open" and row.unread > 0
-    return UnreadState(row.unread, views_of(row.user_id, row.assignee_id) if counts else ())
+    unread = row.unread if row.status != SPAM else 0
+    counts = row.status == "open" and unread > 0
+    return UnreadState(unread, views_of(row.user_id, row.assignee_id) if counts else ())
 
 
 def of_conversations(user_id: int, conversation_ids: Collection[int]) -> dict[int, int]:

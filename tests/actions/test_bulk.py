@@ -32,6 +32,7 @@ def ids(rows):
     ("change", "field", "value"),
     [
         ({"status": "resolved"}, "status", "resolved"),
+        ({"status": "spam"}, "status", "spam"),
         ({"status": "snoozed", "snoozed_until": TOMORROW}, "snoozed_until", TOMORROW),
         ({"assignee_id": 1}, "assignee", 1),
         ({"assignee_id": None}, "assignee", None),

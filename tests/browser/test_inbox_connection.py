@@ -158,6 +158,6 @@ def test_losing_access_takes_the_thread_away_and_removes_the_row_from_the_list(w
     other = live(kevin.context.new_page(), "/accounts/1/conversations")
     expect(other.locator("#conversation-1")).to_be_visible()
     restartable.flask("inbox", "remove", "1", "kevin@example.com")
-    expect(kevin.locator("#thread")).to_contain_text("You no longer have access")
+    expect(kevin.locator("#thread")).to_contain_text("This conversation is no longer here")
     expect(other.locator("#conversation-1")).to_have_count(0)
     expect(other.locator("#live")).to_contain_text("Live")

@@ -197,7 +197,7 @@ def test_losing_access_takes_the_thread_away_and_leaves_what_was_written(window,
     kevin.fill(COMPOSER, "Half a thought")
     restartable.flask("inbox", "remove", "1", "kevin@example.com")
     thread = kevin.locator("#thread")
-    expect(thread).to_contain_text("You no longer have access to this conversation")
+    expect(thread).to_contain_text("This conversation is no longer here")
     expect(thread.locator("textarea")).to_have_value("Half a thought")
     expect(kevin.locator("#messages, #composer")).to_have_count(0)
     restartable.flask("inbox", "add", "1", "kevin@example.com")

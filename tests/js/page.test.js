@@ -9,7 +9,7 @@ import { wakeTime } from "../../static/js/inbox/on_demand/snooze.js";
 
 // ---- which rows a view shows
 
-const everything = { status: "", assignee: "", inbox: "", label: "", q: "", sort: "newest", user: "7" };
+const everything = { status: "open pending snoozed resolved", assignee: "", inbox: "", label: "", q: "", sort: "newest", user: "7" };
 const row = { status: "open", assignee: "7", inbox: "1", labels: "3 12", isListed: false };
 
 test("a row belongs to a view if status, assignee and inbox match", () => {
@@ -22,6 +22,14 @@ test("a row belongs to a view if status, assignee and inbox match", () => {
   assert.ok(!belongs(row, { ...everything, inbox: "2" }));
   assert.ok(belongs({ ...row, assignee: "" }, { ...everything, assignee: "none" }));
   assert.ok(!belongs({ ...row, assignee: "" }, { ...everything, assignee: "me" }));
+});
+
+test("spam belongs to its own view alone", () => {
+  const spam = { ...row, status: "spam" };
+  assert.ok(!belongs(spam, everything));
+  assert.ok(!belongs(spam, { ...everything, status: "open" }));
+  assert.ok(belongs(spam, { ...everything, status: "spam" }));
+  assert.ok(!belongs(row, { ...everything, status: "spam" }));
 });
 
 test("a row belongs to the view of each of its labels, and of no label whose number is part of one of theirs", () => {

@@ -108,6 +108,8 @@ def counted(app: Flask, user_id: int) -> tuple[dict[str, int], dict[str, int]]:
         conversations: dict[str, int] = {}
         views = {"mine": 0, "unassigned": 0, "all": 0}
         for row in db.session.scalars(select(Conversation)):
+            if row.merged_into_id is not None:
+                continue
             if row.account_id != ACCOUNT or not has_access(member, inboxes, row):
                 continue
             messages = db.session.scalars(
@@ -117,6 +119,7 @@ def counted(app: Flask, user_id: int) -> tuple[dict[str, int], dict[str, int]]:
                 m.id > markers.get(row.id, 0) and not m.deleted and m.message_type == "incoming"
                 for m in messages
             )
+            unread = unread if row.status != "spam" else 0
             conversations[str(row.id)] = unread
             if row.status == "open" and unread:
                 views["all"] += 1

@@ -8,12 +8,12 @@ from rtapp.extensions import db
 from rtapp.models import Inbox
 from rtapp.models import Membership
 from rtapp.models import User
+from rtapp.models.conversation import STATUSES
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 
 from .numbers import follow_unread
 
-STATUSES = ("open", "pending", "snoozed", "resolved")
 ACTIONS = 120
 CHECKS = 4
 

@@ -183,7 +183,7 @@ export interface Conversation {
   version: number;
 }
 
-export type Status = "open" | "pending" | "snoozed" | "resolved";
+export type Status = "open" | "pending" | "snoozed" | "resolved" | "spam";
 
 export interface StatusChanged {
   id: number;
@@ -222,7 +222,7 @@ export interface LabelsChanged {
 export interface ContactChanged {
   id: number;
   account_id: number;
-  contact: Person & { email: string | null; phone: string | null };
+  contact: Person & { email: string | null; phone: string | null; blocked: boolean };
   changed_by: Person;
   version: number;
 }

@@ -14,7 +14,7 @@ const MANY = 200; // rows
 export function belongs(row, view) {
   if (view.q && !row.isListed) return false;
   if (view.sort === "waiting" && !row.waiting) return false;
-  if (view.status && row.status !== view.status) return false;
+  if (!view.status.includes(/** @type {string} */ (row.status))) return false;
   if (view.inbox && row.inbox !== view.inbox) return false;
   if (view.label && !row.labels?.split(" ").includes(view.label)) return false;
   if (view.assignee === "none") return row.assignee === "";

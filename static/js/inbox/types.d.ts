@@ -16,6 +16,7 @@ export interface Page {
   readonly accountName: string;
   /** The open conversation's id. */
   readonly conversation: string;
+  /** Those of the rows, with spaces between them. */
   readonly viewStatus: string;
   readonly viewAssignee: string;
   readonly viewInbox: string;
@@ -137,6 +138,7 @@ export interface Editing {
 
 /** What the conversation list shows; "" shows all. */
 export interface View {
+  /** Those of its rows, with spaces between them. */
   status: string;
   assignee: string;
   inbox: string;

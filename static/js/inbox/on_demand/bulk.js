@@ -9,7 +9,7 @@ import { wakeTime } from "./snooze.js";
 const AT_ONCE = 25; // conversations of one request
 const DURATION = 10_000; // ms in which a change can be undone
 /** @type {Record<string, string>} */
-const STATUSES = { open: "opened", pending: "set to pending", snoozed: "snoozed", resolved: "resolved" };
+const STATUSES = { open: "opened", pending: "set to pending", snoozed: "snoozed", resolved: "resolved", spam: "marked as spam" };
 
 /** The state of a conversation before a change. @typedef {{status: string, snoozed_until: string | null, assignee_id: number | null, labels: number[]}} State */
 /** @typedef {{id: number, version: number, before: State}} Changed */

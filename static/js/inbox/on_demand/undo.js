@@ -9,7 +9,7 @@ import { isolated } from "../text.js";
 
 const DURATION = 10_000; // ms
 /** @type {Record<string, string>} */
-const WORDS = { open: "Opened", pending: "Set to pending", snoozed: "Snoozed", resolved: "Resolved" };
+const WORDS = { open: "Opened", pending: "Set to pending", snoozed: "Snoozed", resolved: "Resolved", spam: "Marked as spam" };
 
 /** A conversation as an action answers it. @typedef {{id: number, status: string, snoozed_until: string | null, assignee: {id: number, name: string} | null, version: number}} Changed */
 /** @typedef {{words: string, action: string, fields: Record<string, string>}} Change  with what undoes it */
