@@ -295,6 +295,12 @@ def users_who_see(conversation: AnyConversation) -> list[User]:
     return list(db.session.scalars(select(User).where(User.id.in_(members)).order_by(User.id)))
 
 
+def members_of(account_id: int) -> list[User]:
+    """The users of the account, by id."""
+    members = select(Membership.user_id).where(Membership.account_id == account_id)
+    return list(db.session.scalars(select(User).where(User.id.in_(members)).order_by(User.id)))
+
+
 def eligible_assignee(user_id: int, conversation: Conversation) -> User | None:
     """The user, if they would see the conversation once it is assigned to them; else None."""
     inbox_id, assignee_id = literal(conversation.inbox_id, Integer), literal(user_id, Integer)

@@ -111,6 +111,7 @@ def conversations(
     q: str | None = None,
     sort: str = "newest",
     before: str | None = None,
+    below: int | None = None,
     limit: int = PAGE_SIZE,
 ) -> ConversationPage:
     """The conversations that the member sees. `assignee` is `me`, `none` or a user's id, `status`
@@ -122,8 +123,13 @@ def conversations(
     `q` is a search: see search.py. The conversation that it names, if it is an id, comes first. One
     page searches SEARCH_DEPTH conversations: it may have fewer rows than `limit` and still a
     `next_before`. Raises BadRequest for a `before` that is no `next_before` of a page.
+
+    `below` is the id of a conversation: the page begins with what follows its present place. It
+    begins with the first one if the conversation has no place in this order, or is not seen.
     """
     order = ORDERS[sort]
+    if before is None and below is not None:
+        before = place_of(below, order, membership)
     # Named even where it always holds: an index without NULL serves only queries that exclude it.
     conditions: list[ColumnElement[bool]] = [order.at.is_not(None)]
     is_any = status in (None, "any")
@@ -151,6 +157,13 @@ def conversations(
     page = page_of(order, views, conditions, limit - len(named), search)
     found = [*named, *page.conversations]
     return ConversationPage(found, page.next_before, search.hits(found))
+
+
+def place_of(id: int, order: Order, membership: Membership) -> str | None:
+    views = access.seen_by(membership, None)
+    query = select(order.at).where(Conversation.id == id, or_(false(), *views))
+    at = db.session.scalar(query)
+    return page_end(order, at, id) if at is not None else None
 
 
 def with_id(

@@ -53,6 +53,7 @@ MESSAGES = "POST /conversations/<id:conversation_id>/messages"
 STATUS = "POST /conversations/<id:conversation_id>/status"
 ASSIGNEE = "POST /conversations/<id:conversation_id>/assignee"
 LABELS = "POST /conversations/<id:conversation_id>/labels"
+BULK = "POST /accounts/<id:account_id>/bulk"
 CONTACT = "POST /contacts/<id:contact_id>"
 READ = "POST /conversations/<id:conversation_id>/read"
 EDIT, DELETE = "POST /messages/<id:message_id>", "POST /messages/<id:message_id>/delete"
@@ -73,6 +74,12 @@ ACTIONS = (
       for body in ({"assignee_id": 1}, {"assignee_id": None})),
     *(Case(LABELS, "kevin", "/conversations/1/labels", body, "conversation.labels_changed")
       for body in ({"labels": [1, 3]}, {"labels": []}, {"add": 1}, {"remove": 2})),
+    *(Case(BULK, "kevin", "/accounts/1/bulk", {"conversations": {"1": None, "2": None}, **change},
+           event)
+      for change, event in (({"status": "resolved"}, "conversation.status_changed"),
+                            ({"assignee_id": None}, "conversation.assignee_changed"),
+                            ({"add": 1}, "conversation.labels_changed"),
+                            ({"remove": 2}, "conversation.labels_changed"))),
     Case(CONTACT, "kevin", "/contacts/1", {"name": "Maria L.", "phone": "030 1"},
          "conversation.contact_changed"),
     Case(CONTACT, "kevin", "/contacts/1", {"email": None}, "conversation.contact_changed"),

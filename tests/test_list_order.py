@@ -213,6 +213,25 @@ def test_the_longest_waiting_come_first_and_who_does_not_wait_is_not_listed(app,
 
 
 @pytest.mark.parametrize("sort", ["newest", "oldest", "waiting"])
+def test_a_page_begins_below_a_conversation_wherever_that_stands_now(ada, maria, sort):
+    whole = listed(ada, f"?sort={sort}")
+    assert listed(ada, f"?sort={sort}&below={whole[1]}") == whole[2:]
+    assert listed(ada, f"?sort={sort}&below={whole[-1]}") == []
+    maria.send(1, "Moves it")
+    whole = listed(ada, f"?sort={sort}")
+    assert listed(ada, f"?sort={sort}&below=1") == whole[whole.index(1) + 1 :]
+
+
+def test_below_a_conversation_without_a_place_or_of_others_is_the_whole_list(ada, grace, other):
+    for client, below in ((ada, 999), (ada, other.conversation), (grace, 1)):
+        assert listed(client, f"?below={below}") == listed(client)
+    answered = next(id for id in listed(ada) if not conversation(ada, id)["waiting_since"])
+    assert listed(ada, f"?sort=waiting&below={answered}") == listed(ada, "?sort=waiting")
+    for wrong in ("0", "-1", "x", "2147483648"):
+        assert ada.get(f"{LIST}?below={wrong}").status_code == 400
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "waiting"])
 def test_conversations_with_equal_times_are_paged_in_every_order(app, ada, sort):
     now = clock.now()
     with app.app_context():

@@ -46,6 +46,7 @@ BODIES = {
     "/conversations/1/draft": {"reply": "x", "note": "", "version": 0},
     "/accounts/1/presence": {"status": "busy"},
     "/accounts/1/alerts": {"alerts": "mine"},
+    "/accounts/1/bulk": {"conversations": {"1": None}, "status": "resolved"},
     "/accounts/1/conversations": {
         "contact": {"name": "Nora", "email": "nora@example.com"}, "content": "x", "inbox_id": 1,
     },

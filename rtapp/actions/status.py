@@ -1,3 +1,4 @@
+from datetime import datetime
 from datetime import timedelta
 from typing import Annotated
 
@@ -34,19 +35,19 @@ def set_status(conversation_id: int) -> Response:
     user = auth.signed_in()
     conversation = changeable(user, conversation_id)
     new = validation.body(NewStatus)
-    refuse_wrong_time(new)
+    refuse_wrong_time(new.status, new.snoozed_until)
     change_status(
         user, conversation, new.status, snoozed_until=new.snoozed_until, version=new.version
     )
     return answer(presenters.conversation(conversation), 200, thread_page(conversation_id))
 
 
-def refuse_wrong_time(new: NewStatus) -> None:
-    if new.snoozed_until is None:
+def refuse_wrong_time(status: str | None, snoozed_until: datetime | None) -> None:
+    if snoozed_until is None:
         return
-    if new.status != "snoozed":
+    if status != "snoozed":
         wrong = "goes with the status snoozed only"
-    elif not clock.now() < new.snoozed_until <= clock.now() + MAX_SNOOZE:
+    elif not clock.now() < snoozed_until <= clock.now() + MAX_SNOOZE:
         wrong = f"must be in the future, at most {MAX_SNOOZE.days} days from now"
     else:
         return

@@ -26,6 +26,7 @@ from . import inbox
 from .cursor import cursor_of
 from .view import ThreadView
 from .view import View
+from .view import Viewed
 
 bp = Blueprint("conversation", __name__)
 
@@ -36,6 +37,7 @@ class ListParameters(View):
     model_config = ConfigDict(extra="forbid")
 
     before: str | None = None
+    below: Viewed | None = None
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = PAGE_SIZE
 
 

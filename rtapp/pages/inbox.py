@@ -64,6 +64,7 @@ def render(
         account=db.session.get_one(Account, account_id),
         me=user,
         membership=membership,
+        members=access.members_of(account_id),
         present=present_users(account_id),
         inboxes=inboxes,
         account_labels=labels_of(account_id),

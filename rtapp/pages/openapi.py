@@ -86,6 +86,23 @@ ANSWERS = {
     "actions.set_draft": Answer((200,), {"version": int}),
     "actions.choose": Answer((200,), catalogue.EPHEMERAL["presence_update"][1]),
     "actions.choose_alerts": Answer((200,), {"alerts": str}),
+    "actions.change_many": Answer(
+        shape={
+            "changed": Each(
+                {
+                    "id": int,
+                    "version": int,
+                    "before": {
+                        "status": str,
+                        "snoozed_until": (str, None),
+                        "assignee_id": (int, None),
+                        "labels": Each(int),
+                    },
+                }
+            ),
+            "refused": Each({"id": int, "status": int, "detail": str}),
+        }
+    ),
     "actions.create_conversation": Answer((201, 200), CONVERSATION),
     "actions.read_one": DONE,
     "actions.read_all": DONE,

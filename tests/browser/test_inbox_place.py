@@ -105,3 +105,39 @@ def test_the_list_does_not_move_under_the_pointer_and_is_in_order_once_it_leaves
     expect(kevin.locator("#conversations > .row").first).to_have_id(id)
     kevin.locator("#rows-above").click()
     expect(kevin.locator(f"#{first}")).to_be_in_viewport()
+
+
+def test_a_list_that_grew_all_day_is_trimmed_below_what_is_in_sight_and_loads_the_rest_again(
+    window, ada
+):
+    page = live(window("ada", BLANK), "/accounts/1/conversations?status=any")
+    before = rows(page)
+    for n in range(201 - before):
+        contact = {"name": f"Customer {n}", "email": f"t{n}@example.com"}
+        ada.post("/accounts/1/conversations", inbox_id=1, contact=contact, content=f"Question {n}")
+    page.wait_for_function(
+        "() => document.querySelectorAll('#conversations > .row').length < 150"
+        " && document.querySelector('.list > .more')"
+    )
+    shown = page.locator("#conversations > .row").all()
+    assert len(shown) > 100
+    load_all(page)
+    ids = page.evaluate(
+        "Array.from(document.querySelectorAll('#conversations > .row'),"
+        " ({dataset}) => +dataset.conversation)"
+    )
+    assert ids == ada.listed()
+    ada.post(f"/conversations/{ids[-1]}/messages", content="From the very end")
+    expect(page.locator("#conversations > .row").first).to_contain_text("From the very end")
+
+
+def test_a_list_that_is_read_far_down_keeps_its_rows(window, ada):
+    page = live(window("ada", BLANK), "/accounts/1/conversations?status=any")
+    for n in range(201 - rows(page)):
+        contact = {"name": f"Customer {n}", "email": f"u{n}@example.com"}
+        ada.post("/accounts/1/conversations", inbox_id=1, contact=contact, content=f"Question {n}")
+        if n == 100:
+            load_all(page)
+            page.locator(".list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+    expect(page.locator("#conversations > .row").first).to_contain_text("Question")
+    page.wait_for_function("() => document.querySelectorAll('#conversations > .row').length > 200")

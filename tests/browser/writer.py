@@ -106,6 +106,16 @@ class Writer:
         row: dict[str, Any] = self._request("GET", f"/conversations/{id}")["conversation"]
         return row
 
+    def listed(self) -> list[int]:
+        """Return the ids of all conversations, in the list's order."""
+        ids: list[int] = []
+        end = ""
+        while end is not None:
+            page = self._request("GET", f"/accounts/1/conversations?limit=100{end}")
+            ids += [row["id"] for row in page["conversations"]]
+            end = page["next_before"] and f"&before={page['next_before']}"
+        return ids
+
     def versions(self) -> dict[str, int]:
         """Return the versions of the conversations in a fresh load of the list."""
         rows = self._request("GET", "/accounts/1/conversations?limit=100")["conversations"]

@@ -51,11 +51,14 @@ class UnreadCounts:
         return self.client.get(f"/accounts/{ACCOUNT}/unread").json
 
     def become(self, **expected: int) -> None:
-        """Apply events until the conversations (`c1=3`) and views (`mine=0`) have these counts."""
+        """Apply events until the conversations (`c1=3`) and views (`mine=0`) have these counts.
 
-        def shown() -> dict[str, int | None]:
+        A conversation that the user no longer sees is missing after a reset: it has nothing unread.
+        """
+
+        def shown() -> dict[str, int]:
             every = {f"c{id}": number for id, number in self.conversations.items()} | self.views
-            return {name: every.get(name) for name in expected}
+            return {name: every.get(name, 0) for name in expected}
 
         while shown() != expected:
             try:

@@ -4,7 +4,6 @@
 
 import { startComposer } from "./composer.js";
 import { byId, find, focus } from "./dom.js";
-import { startLabels } from "./labels.js";
 import { startMessageActions } from "./message_actions.js";
 import { Outgoing } from "./outgoing.js";
 import { Reading } from "./reading.js";
@@ -110,9 +109,11 @@ function startParts(page) {
   const composer = startComposer(page, thread);
   const actions = startMessageActions(page, list, composer);
   const snooze = () => import("./on_demand/snooze.js").then(({ startSnooze }) => startSnooze());
-  find(document, "#status-menu").addEventListener("toggle", snooze, { once: true });
+  const labels = () => import("./on_demand/labels.js").then(({ startLabels }) => startLabels());
+  byId("status-menu").addEventListener("toggle", snooze, { once: true });
+  byId("labels-menu").addEventListener("toggle", labels, { once: true });
   return {
-    parts: [thread, actions, startVersion(page), startLabels(), startSeen(list), outgoing, startTyping(page), scrolling, reading],
+    parts: [thread, actions, startVersion(page), startSeen(list), outgoing, startTyping(page), scrolling, reading],
     composer,
   };
 }

@@ -8,7 +8,7 @@ import { setting } from "./settings.js";
 /** @type {Record<string, string>} */
 const COMMANDS = {
   j: "next", ArrowDown: "next", k: "previous", ArrowUp: "previous",
-  "/": "search", r: "reply", n: "note", e: "resolve", a: "take", "?": "help", Escape: "leave",
+  "/": "search", x: "select", r: "reply", n: "note", e: "resolve", a: "take", "?": "help", Escape: "leave",
 }; // prettier-ignore
 const FIELDS = "input, textarea, select, [contenteditable]";
 
@@ -17,6 +17,7 @@ const FIELDS = "input, textarea, select, [contenteditable]";
  * @param {{inField: boolean, inList: boolean}} target
  */
 export function commandOf({ key, ctrlKey, metaKey, altKey, isComposing }, target, isOn = true) {
+  if ((ctrlKey || metaKey) && key === "k") return "palette";
   if (ctrlKey || metaKey || altKey || isComposing) return undefined;
   if (key === "Escape") return "leave";
   if (!isOn || target.inField) return undefined;
@@ -30,6 +31,11 @@ export function startKeys(page, composer) {
   const commands = {
     next: () => focusRow(1),
     previous: () => focusRow(-1),
+    palette: () => {
+      byId("palette").showModal(); // at once: what is typed next is for it
+      import("./on_demand/palette.js").then(({ fillPalette }) => fillPalette(page));
+    },
+    select: () => click(".row:focus-within .pick input"),
     search: () => byId("search").focus(),
     reply: () => composer()?.write(false),
     note: () => composer()?.write(true),

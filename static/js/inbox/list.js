@@ -4,6 +4,8 @@ import { byId, children, find, findAll, focus } from "./dom.js";
 import { loadMore } from "./paging.js";
 import { startSteadyList } from "./steady_list.js";
 
+const MANY = 200; // rows
+
 /**
  * With `q`, rows stay or go by the rest of the view; none is added: only the server can search.
  *
@@ -63,10 +65,14 @@ export function startList(page) {
   };
 
   const steady = startSteadyList(list, settle);
+  const load = () => loadMore({ scroller, record: page.record, insert });
 
-  loadMore({ scroller, record: page.record, insert });
+  load();
   find(scroller, ".search").addEventListener("change", ({ target }) => {
     if (target instanceof HTMLSelectElement) target.form?.requestSubmit();
+  });
+  scroller.addEventListener("change", ({ target }) => {
+    if (/** @type {HTMLInputElement} */ (target).type === "checkbox") import("./on_demand/bulk.js").then(({ select }) => select(page)).catch(() => {});
   });
   list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   return {
@@ -76,7 +82,7 @@ export function startList(page) {
       list.replaceChildren(...findAll(loaded, "#conversations > .row"));
       scroller.querySelector(":scope > .more")?.remove();
       scroller.append(...findAll(loaded, ".list > .more"));
-      loadMore({ scroller, record: page.record, insert });
+      load();
       isLoading = true;
       page.notify(["unread-numbers"].flatMap((id) => loaded.getElementById(id) ?? []).concat(children(list)));
       isLoading = false;
@@ -97,6 +103,7 @@ export function startList(page) {
         if (row.parentElement === list && !isLoading && !steady.holds(row)) settle(row);
       }
       steady.keep();
+      if (list.childElementCount > MANY) import("./on_demand/trimming.js").then(({ trim }) => trim(page, list, load)).catch(() => {});
     },
   };
 }

@@ -44,8 +44,9 @@ export function startSteadyList(list, settle) {
     }
   };
 
-  list.addEventListener("pointerout", () => requestAnimationFrame(release));
-  list.addEventListener("focusout", () => requestAnimationFrame(release));
+  const releaseSoon = () => requestAnimationFrame(release);
+  // A row that was replaced under the pointer is never left: the pointer only comes to another element.
+  for (const name of ["pointerover", "pointerout", "focusout"]) document.addEventListener(name, releaseSoon);
   scroller.addEventListener("scroll", () => scroller.scrollTop < TOP && (above.hidden = true), { passive: true });
   above.addEventListener("click", () => scroller.scrollTo({ top: 0 }));
 

@@ -218,6 +218,7 @@ export interface UnsentMessage {
 /** The elements of the templates that modules look up. `| null`: not on every page. */
 export interface ElementsById {
   announcement: HTMLElement;
+  bulk: HTMLFormElement;
   "contact-read": HTMLDataElement;
   completions: HTMLElement;
   "composer-problem": HTMLElement;
@@ -228,6 +229,7 @@ export interface ElementsById {
   left: HTMLElement;
   kept: HTMLElement;
   "label-choices": HTMLFormElement;
+  "labels-menu": HTMLElement;
   live: HTMLElement;
   messages: HTMLElement | null;
   "new-messages": HTMLElement | null;
@@ -241,13 +243,17 @@ export interface ElementsById {
   news: HTMLAnchorElement;
   notifications: HTMLElement;
   people: HTMLElement;
+  palette: HTMLDialogElement;
   present: HTMLElement;
   "rows-above": HTMLElement;
   search: HTMLElement;
+  selecting: HTMLInputElement;
   seen: HTMLTemplateElement;
   sending: HTMLElement;
   "sending-message": HTMLTemplateElement;
   settings: HTMLElement;
+  "status-menu": HTMLElement;
+  "thread-labels": HTMLElement;
   snooze: HTMLFormElement | null;
   "snooze-until": HTMLFormElement;
   "thread-scroll": HTMLElement;

@@ -1,17 +1,14 @@
 /** The menu of the open conversation's labels: a button for each of the account's, to add it or to remove it. */
 
-/** @import { Part } from "./types" */
+import { byId, find, findAll } from "../dom.js";
 
-import { byId, findAll } from "./dom.js";
-
-/** @returns {Part} */
 export function startLabels() {
-  return { changed: (arrived) => arrived.filter(({ id }) => id === "thread-labels").forEach(press) };
+  new MutationObserver(press).observe(find(byId("labels-menu"), "summary"), { childList: true, subtree: true });
+  press();
 }
 
-/** @param {HTMLElement} labels */
-function press({ dataset }) {
-  const present = (dataset.labels ?? "").split(" ");
+function press() {
+  const present = (byId("thread-labels").dataset.labels ?? "").split(" ");
   for (const button of findAll(byId("label-choices"), "button")) {
     const isSet = present.includes(button.getAttribute("value") ?? "");
     button.setAttribute("name", isSet ? "remove" : "add");

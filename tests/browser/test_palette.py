@@ -1,0 +1,77 @@
+"""Ctrl+K finds conversations, people and commands."""
+
+import pytest
+from playwright.sync_api import Page
+from playwright.sync_api import expect
+
+from .page import BLANK
+from .page import live
+
+
+@pytest.fixture
+def kevin(window) -> Page:
+    page = live(window("kevin", BLANK), "/conversations/2?status=any")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette input")).to_be_focused()
+    return page
+
+
+def options(page: Page):
+    return page.locator("#palette [role=option]")
+
+
+def test_a_conversation_is_found_by_a_name_and_opened_without_loading_the_page(kevin):
+    kevin.evaluate("window.stays = true")
+    kevin.keyboard.type("tanaka")
+    expect(options(kevin).first).to_contain_text("Yuki Tanaka")
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#palette")).to_be_hidden()
+    expect(kevin.locator("#thread h1")).to_have_text("Yuki Tanaka")
+    assert kevin.evaluate("window.stays") is True
+
+
+def test_a_person_is_found_and_their_page_opened(kevin):
+    kevin.keyboard.type("tanaka")
+    contact = options(kevin).filter(has_text="Contact: Yuki Tanaka")
+    expect(contact).to_be_visible()
+    contact.click()
+    kevin.wait_for_url("**/contacts/3")
+
+
+def test_a_command_is_found_by_the_beginnings_of_its_words_and_done(kevin, ada):
+    ada.post("/conversations/2/status", status="open")
+    kevin.keyboard.type("STA pend")
+    expect(options(kevin).first).to_have_text("Status: Pending")
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#thread-status")).to_have_text("Pending")
+    kevin.keyboard.press("Control+k")
+    kevin.keyboard.type("assignee ada")
+    expect(options(kevin).first).to_have_text("Assignee: Ada")
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#thread-assignee")).to_contain_text("Ada")
+
+
+def test_arrows_choose_and_escape_leaves_everything_as_it_was(kevin):
+    first, second = options(kevin).nth(0), options(kevin).nth(1)
+    expect(first).to_have_attribute("aria-selected", "true")
+    kevin.keyboard.press("ArrowDown")
+    expect(second).to_have_attribute("aria-selected", "true")
+    input = kevin.locator("#palette input")
+    expect(input).to_have_attribute("aria-activedescendant", second.get_attribute("id") or "")
+    kevin.keyboard.press("Escape")
+    expect(kevin.locator("#palette")).to_be_hidden()
+    assert kevin.locator("body").get_attribute("data-conversation") == "2"
+
+
+def test_what_nothing_matches_is_said_so_and_enter_does_nothing(kevin):
+    kevin.keyboard.type("xyzzy-plugh")
+    expect(kevin.locator("#palette [role=status]")).to_have_text("Nothing found.")
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#palette")).to_be_visible()
+
+
+def test_without_the_server_commands_are_still_found_and_the_rest_is_said(kevin):
+    kevin.context.set_offline(True)
+    kevin.keyboard.type("reso")
+    expect(options(kevin).first).to_have_text("Status: Resolved")
+    expect(kevin.locator("#palette [role=status]")).to_contain_text("no answer from the server")
