@@ -282,14 +282,16 @@ class Actions:
         return agent.post(f"/contacts/{source}/merge", {"into": into})
 
     def _merges_conversations(self, agent: ApiClient) -> Any:
-        """Mostly of one contact: the others are refused."""
+        """Two of one contact, mostly; any two are refused, mostly."""
         before = now_ms()
         with self._app.app_context():
-            row = db.session.get_one(Conversation, self._conversation())
-            same = select(Conversation.id).where(Conversation.contact_id == row.contact_id)
-            others = [id for id in db.session.scalars(same) if id != row.id]
-            source = row.id
-        into = self._random.choice(others or [self._conversation()])
+            query = select(Conversation.contact_id, Conversation.id)
+            rows = db.session.execute(query.where(Conversation.merged_into_id.is_(None))).all()
+        pairs = [
+            (a.id, b.id) for a in rows for b in rows if a.contact_id == b.contact_id and a != b
+        ]
+        some = [(self._conversation(), self._conversation())]
+        source, into = self._random.choice(pairs or some)
         answer = agent.post(f"/conversations/{source}/merge", {"into": into, **self._version()})
         self._rights.update(before)
         return answer

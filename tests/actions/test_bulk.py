@@ -57,6 +57,17 @@ def test_a_label_is_taken_off_many_conversations(ada):
     assert all(3 not in ids(shown(ada, id)["labels"]) for id in (1, 2))
 
 
+def test_a_merged_conversation_is_refused_with_where_it_is(ada):
+    assert ada.post("/contacts/3/merge", {"into": 2}).status_code == 200
+    assert ada.post("/conversations/3/merge", {"into": 2}).status_code == 200
+    answer = bulk(ada, [1, 3], status="pending").json
+    assert ids(answer["changed"]) == [1]
+    (refused,) = answer["refused"]
+    assert (refused["id"], refused["status"]) == (3, 409)
+    assert "merged into #2" in refused["detail"]
+    assert shown(ada, 2)["status"] != "pending"
+
+
 def test_the_answer_has_the_state_before_which_undoes_the_change(ada):
     earlier = shown(ada, 2)
     (changed,) = bulk(ada, [2], status="snoozed", snoozed_until=TOMORROW).json["changed"]
