@@ -141,3 +141,42 @@ def test_a_list_that_is_read_far_down_keeps_its_rows(window, ada):
             page.locator(".list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
     expect(page.locator("#conversations > .row").first).to_contain_text("Question")
     page.wait_for_function("() => document.querySelectorAll('#conversations > .row').length > 200")
+
+
+def test_a_conversation_is_loaded_while_the_button_is_held_and_once(window):
+    kevin = live(window("kevin", BLANK), "/accounts/1/conversations?status=any")
+    asked: list[str] = []
+    row = kevin.locator("#conversations > .row > a").nth(1)
+    id = row.locator("..").get_attribute("data-conversation") or ""
+    kevin.on("request", lambda request: "part=thread" in request.url and asked.append(request.url))
+    row.hover()
+    with kevin.expect_response("**part=thread*"):
+        kevin.mouse.down()
+    assert kevin.locator("body").get_attribute("data-conversation") == ""
+    kevin.mouse.up()
+    expect(kevin.locator("body")).to_have_attribute("data-conversation", id)
+    assert len(asked) == 1
+    kevin.go_back()
+    expect(kevin.locator("body")).to_have_attribute("data-conversation", "")
+    row.press("Enter")
+    expect(kevin.locator("#thread h1")).to_be_visible()
+    assert len(asked) == 2
+
+
+def test_what_was_loaded_for_a_press_that_led_nowhere_is_not_shown_later(window, ada):
+    kevin = window("kevin", BLANK)
+    kevin.clock.install()
+    live(kevin, "/accounts/1/conversations?status=any")
+    row = kevin.locator("#conversations > .row > a").first
+    id = int(row.locator("..").get_attribute("data-conversation") or "")
+    row.hover()
+    with kevin.expect_response("**part=thread*"):
+        kevin.mouse.down()
+    kevin.locator(".topbar").hover()
+    kevin.mouse.up()
+    kevin.clock.run_for(2_000)
+    said = ada.say(id, "Written since")
+    with kevin.expect_response("**part=thread*") as answer:
+        row.press("Enter")
+    assert f"message-{said}" in answer.value.text()
+    expect(kevin.locator("#messages")).to_contain_text("Written since")

@@ -4,7 +4,7 @@
 /** @import { Page, Part } from "./types" */
 
 import { field, find, findAll } from "./dom.js";
-import { uuid } from "./uuid.js";
+import { randomId } from "./random_id.js";
 
 const TIMEOUT = 20_000;
 
@@ -91,7 +91,7 @@ async function submit(form, submitter, page) {
   form.ariaBusy = "true";
   const before = headOf(form);
   const clientId = field(form, "client_id");
-  if (clientId) clientId.value ||= uuid();
+  if (clientId) clientId.value ||= randomId();
   const fields = new URLSearchParams(/** @type {any} */ (new FormData(form, submitter)));
   const { answer, problem, status, body } = await post(page.session, submitter?.getAttribute("formaction") ?? form.action, fields);
   form.ariaBusy = null;

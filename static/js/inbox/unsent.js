@@ -7,7 +7,7 @@
 /** @import { Environment, Perform, UnsentMessage } from "./types" */
 
 import { Backoff } from "../connector/backoff.js";
-import { uuid } from "./uuid.js";
+import { randomId } from "./random_id.js";
 
 const MAX_AGE = 86_400_000; // ms; an older one waits for its author
 const FIRST_DELAY = 5_000; // ms
@@ -59,7 +59,7 @@ export class Unsent {
 
   /** @type {(conversation: string, content: string, isPrivate: boolean) => void} */
   send(conversation, content, isPrivate) {
-    const message = { conversation, content, private: isPrivate, client_id: uuid(), at: Date.now() };
+    const message = { conversation, content, private: isPrivate, client_id: randomId(), at: Date.now() };
     this.#keep(message);
     this.#notify(message, "added");
     this.#attempt(message);

@@ -5,6 +5,7 @@
 import { byId, closest } from "./dom.js";
 import { loadPage } from "./paging.js";
 
+const HELD = 2_000; // ms, how long a mouse button is held at most
 const OF_THREAD = ["message", "before", "after"]; // parameters, besides the view's
 
 /**
@@ -41,8 +42,15 @@ function withoutThread(parameters) {
 
 /** @type {(page: Page, show: (loaded: Document) => void) => void} `show` puts the conversation of a loaded page into this one */
 export function startVisits(page, show) {
+  /** @type {(href: string, signal?: AbortSignal) => ReturnType<typeof loadPage>} */
+  const load = async (href, signal) =>
+    conversationAt(new URL(href))
+      ? loadPage(href, { part: "thread", signal })
+      : { status: 200, loaded: pageWith(`${page.accountName} · rtapp`, byId("no-conversation")) };
   let visit = new AbortController();
   let shown = location.pathname + location.search;
+  /** Of the conversation whose link was pressed: it is loaded while the button is held. */
+  let pressed = { href: "", page: load(location.origin) };
 
   /** @type {(url: URL, isNew: boolean) => Promise<void>} */
   const go = async (url, isNew) => {
@@ -50,7 +58,9 @@ export function startVisits(page, show) {
     const { signal } = (visit = new AbortController());
     const thread = byId("thread");
     thread.ariaBusy = "true";
-    const { status, loaded } = conversationAt(url) ? await loadPage(url.href, { part: "thread", signal }) : nothing(page);
+    const { href } = url;
+    const { status, loaded } = await (pressed.href === href ? pressed.page : load(href, signal));
+    pressed.href = "";
     if (signal.aborted) return;
     thread.ariaBusy = null;
     if (status === 0 || status >= 500) return page.alert("The conversation could not be opened: there is no answer from the server. Try again.");
@@ -61,15 +71,25 @@ export function startVisits(page, show) {
     if (url.hash) location.replace(url.hash); // marks the message as `:target`, which pushState does not
   };
 
-  document.addEventListener("click", (event) => {
+  /** Where a click leads to. @param {MouseEvent} event */
+  const urlOf = (event) => {
     const link = /** @type {HTMLAnchorElement | null} */ (closest(event, "a[href]"));
     const isOther = event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
-    if (!link || event.defaultPrevented || isOther || link.target || link.getAttribute("href")?.startsWith("#")) return;
-    const url = addressIn(link.href, page);
+    if (!link || event.defaultPrevented || isOther || link.target || link.getAttribute("href")?.startsWith("#")) return null;
+    return addressIn(link.href, page);
+  };
+  document.addEventListener("pointerdown", (event) => {
+    const url = event.pointerType === "mouse" ? urlOf(event) : null; // a finger may scroll
+    if (!url) return;
+    const { href } = url;
+    const held = (pressed = { href, page: load(href) });
+    setTimeout(() => (held.href = ""), HELD);
+  });
+  document.addEventListener("click", (event) => {
+    const url = urlOf(event);
     if (!url) return;
     event.preventDefault();
-    /** @type {HTMLDetailsElement | null} */
-    const menu = link.closest("details.menu[open]");
+    const menu = /** @type {HTMLDetailsElement | null} */ (closest(event, "details.menu[open]"));
     if (menu) menu.open = false;
     go(url, true);
   });
@@ -79,11 +99,6 @@ export function startVisits(page, show) {
     if (url?.search === location.search) go(url, false);
     else location.reload();
   });
-}
-
-/** @type {(page: Page) => {status: number, loaded: Document}} */
-function nothing({ accountName }) {
-  return { status: 200, loaded: pageWith(`${accountName} · rtapp`, byId("no-conversation")) };
 }
 
 /** A page without a thread. @type {(title: string, content: HTMLTemplateElement, conversation?: string) => Document} */
