@@ -6,10 +6,12 @@ A busy machine makes tasks longer, so only bin/soak measures them.
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import pytest
+from playwright.sync_api import Locator
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
@@ -27,13 +29,19 @@ SECONDS = 60
 RATE = 50  # events a second
 pytestmark = pytest.mark.skipif(not SOAK, reason="a measurement: run by bin/soak")
 LONGEST_TASK = 500  # ms, on a machine with other work
-OPEN = """async (id) => {
+HELD = 80  # ms for which a hand holds the mouse button: the page loads meanwhile
+# From the click, which a key makes too, until the conversation is on the screen.
+OPENED = """(id) => {
   const frame = () => new Promise(requestAnimationFrame);
-  const began = performance.now();
-  document.querySelector(`#conversation-${id} a`).click();
-  while (document.body.dataset.conversation !== String(id)) await frame();
-  await frame();
-  return performance.now() - began;
+  const measure = async (resolve) => {
+    const began = performance.now();
+    while (document.body.dataset.conversation !== String(id)) await frame();
+    await frame();
+    resolve(performance.now() - began);
+  };
+  window.opened = new Promise((resolve) => {
+    document.addEventListener("click", () => measure(resolve), {once: true, capture: true});
+  });
 }"""
 IN_SIGHT = """(id) => {
   const {top} = document.querySelector(".list").getBoundingClientRect();
@@ -127,9 +135,22 @@ def test_many_events_a_second_leave_the_page_responsive(window, server):
     assert report(kevin, f"{said * 2} events in {SECONDS} s") < LONGEST_TASK
 
 
-def opening(page: Page) -> float:
-    """Return the median time in ms in which the page shows a conversation whose row is clicked."""
-    return median(page.evaluate(OPEN, id) for id in (1, 3) * 10)
+def by_mouse(link: Locator) -> None:
+    link.click(delay=HELD)
+
+
+def by_key(link: Locator) -> None:
+    link.press("Enter")
+
+
+def opening(page: Page, choose: Callable[[Locator], None]) -> float:
+    """Return the median time in ms in which the page shows a conversation that is chosen."""
+    times = []
+    for id in (1, 3) * 10:
+        page.evaluate(OPENED, id)
+        choose(page.locator(f"#conversation-{id} > a"))
+        times.append(float(page.evaluate("opened")))
+    return median(times)
 
 
 def heap(page: Page) -> float:
@@ -147,7 +168,7 @@ def test_after_a_day_of_events_a_conversation_opens_quickly_and_the_list_is_wher
     for id in (1, 3):
         writer.say(id, "At the top")
     page = live(window("ada"), "/accounts/1/conversations?status=any")
-    before, heap_before = opening(page), heap(page)
+    before, heap_before = [opening(page, choose) for choose in (by_mouse, by_key)], heap(page)
     page.locator(".list").evaluate("list => list.scrollTo(0, 1500)")
     in_sight = page.evaluate(IN_SIGHT)
     others = [id + FIRST for id in range(1_000)]
@@ -156,11 +177,12 @@ def test_after_a_day_of_events_a_conversation_opens_quickly_and_the_list_is_wher
     newest = page.locator(f"#conversation-{others[-1]}")
     expect(newest).to_contain_text(f"Number {EVENTS // 2 + 1}")
     assert page.evaluate(IN_SIGHT, in_sight["id"]) == in_sight, "the list has moved"
-    after, heap_after = opening(page), heap(page)
+    after, heap_after = [opening(page, choose) for choose in (by_mouse, by_key)], heap(page)
     writer.close()
     print(
-        f"{EVENTS} events: a conversation opens in {before:.0f} → {after:.0f} ms (median), "
+        f"{EVENTS} events: a conversation opens in {before[0]:.0f} → {after[0]:.0f} ms by mouse, "
+        f"{before[1]:.0f} → {after[1]:.0f} ms by key (medians), "
         f"heap {heap_before:.1f} → {heap_after:.1f} MiB"
     )
-    assert after < OPENED_WITHIN
+    assert after[0] < OPENED_WITHIN
     assert heap_after < heap_before + MORE_HEAP
