@@ -37,7 +37,8 @@ export function startUnread(alerts) {
 /** @param {HTMLElement} row */
 function markRow(row) {
   const count = conversations[row.dataset.conversation ?? ""] ?? 0;
-  show(find(row, ".badge"), count);
+  const badge = find(row, ".badge");
+  if (badge.dataset.count !== String(count)) show(badge, count); // a change of each row costs style and layout
   row.toggleAttribute("data-unread", count > 0);
 }
 
