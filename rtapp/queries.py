@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 from typing import NamedTuple
@@ -42,6 +43,8 @@ from rtapp.search import parsed
 from rtapp.text import is_blank
 
 SEARCH_DEPTH = 2_000  # conversations searched for one page, of some ten messages each
+PRECISION = timedelta(milliseconds=1)  # of the times that clients have
+LAST = datetime.max.replace(tzinfo=UTC)
 WRONG_END = "The parameter before must be the next_before of an earlier answer with the same sort."
 
 
@@ -60,6 +63,10 @@ class Order(NamedTuple):
         """The condition for the rows that follow the row with this time and id."""
         here, there = tuple_(self.at, Conversation.id), tuple_(*end)
         return here < there if self.newest_first else here > there
+
+    def before(self, at: datetime) -> tuple[datetime, int]:
+        """The time and id of a row that stands before all of this time, in whole milliseconds."""
+        return (at + min(PRECISION, LAST - at) if self.newest_first else at), 0
 
 
 ORDERS = {
@@ -111,7 +118,7 @@ def conversations(
     q: str | None = None,
     sort: str = "newest",
     before: str | None = None,
-    below: int | None = None,
+    start: datetime | None = None,
     limit: int = PAGE_SIZE,
 ) -> ConversationPage:
     """The conversations that the member sees. `assignee` is `me`, `none` or a user's id, `status`
@@ -124,12 +131,12 @@ def conversations(
     page searches SEARCH_DEPTH conversations: it may have fewer rows than `limit` and still a
     `next_before`. Raises BadRequest for a `before` that is no `next_before` of a page.
 
-    `below` is the id of a conversation: the page begins with what follows its present place. It
-    begins with the first one if the conversation has no place in this order, or is not seen.
+    Without `before`, the page begins with the conversations of the time `start`, if there is one.
     """
     order = ORDERS[sort]
-    if before is None and below is not None:
-        before = place_of(below, order, membership)
+    end = parsed_page_end(order, before) if before is not None else None
+    if end is None and start is not None:
+        end = order.before(start)
     # Named even where it always holds: an index without NULL serves only queries that exclude it.
     conditions: list[ColumnElement[bool]] = [order.at.is_not(None)]
     is_any = status in (None, "any")
@@ -141,8 +148,8 @@ def conversations(
         conditions.append(Conversation.assignee_id == id)
     if label is not None:
         conditions.append(labelled(label))
-    if before is not None:
-        conditions.append(order.after(parsed_page_end(order, before)))
+    if end is not None:
+        conditions.append(order.after(end))
     views = access.seen_by(membership, inbox)
     search = parsed(q)
     if search is None:
@@ -151,19 +158,12 @@ def conversations(
         return ConversationPage([], None)
     named: list[Conversation] = []
     if search.number is not None:
-        if before is None:
+        if end is None:
             named = with_id(search.number, views, conditions)
         conditions.append(Conversation.id != search.number)
     page = page_of(order, views, conditions, limit - len(named), search)
     found = [*named, *page.conversations]
     return ConversationPage(found, page.next_before, search.hits(found))
-
-
-def place_of(id: int, order: Order, membership: Membership) -> str | None:
-    views = access.seen_by(membership, None)
-    query = select(order.at).where(Conversation.id == id, or_(false(), *views))
-    at = db.session.scalar(query)
-    return page_end(order, at, id) if at is not None else None
 
 
 def with_id(

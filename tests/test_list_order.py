@@ -213,22 +213,33 @@ def test_the_longest_waiting_come_first_and_who_does_not_wait_is_not_listed(app,
 
 
 @pytest.mark.parametrize("sort", ["newest", "oldest", "waiting"])
-def test_a_page_begins_below_a_conversation_wherever_that_stands_now(ada, maria, sort):
+def test_a_page_begins_at_a_time_with_what_has_it(ada, sort):
     whole = listed(ada, f"?sort={sort}")
-    assert listed(ada, f"?sort={sort}&below={whole[1]}") == whole[2:]
-    assert listed(ada, f"?sort={sort}&below={whole[-1]}") == []
-    maria.send(1, "Moves it")
-    whole = listed(ada, f"?sort={sort}")
-    assert listed(ada, f"?sort={sort}&below=1") == whole[whole.index(1) + 1 :]
+    for id in (whole[1], whole[-1]):
+        start = place(ada, id)[sort == "waiting"]
+        assert listed(ada, f"?sort={sort}&start={start}") == whole[whole.index(id) :]
 
 
-def test_below_a_conversation_without_a_place_or_of_others_is_the_whole_list(ada, grace, other):
-    for client, below in ((ada, 999), (ada, other.conversation), (grace, 1)):
-        assert listed(client, f"?below={below}") == listed(client)
-    answered = next(id for id in listed(ada) if not conversation(ada, id)["waiting_since"])
-    assert listed(ada, f"?sort=waiting&below={answered}") == listed(ada, "?sort=waiting")
-    for wrong in ("0", "-1", "x", "2147483648"):
-        assert ada.get(f"{LIST}?below={wrong}").status_code == 400
+@pytest.mark.parametrize("sort", ["newest", "oldest"])
+def test_a_page_that_begins_at_a_time_has_what_stands_in_the_same_millisecond(app, ada, sort):
+    moment = clock.now().replace(microsecond=123_000)
+    with app.app_context():
+        for id, microseconds in ((1, 0), (2, 400), (3, 999)):
+            at = moment + timedelta(microseconds=microseconds)
+            row = update(Conversation).where(Conversation.id == id)
+            db.session.execute(row.values(last_public_at=at))
+        db.session.commit()
+    found = listed(ada, f"?sort={sort}&start={clock.rfc3339(moment)}")
+    assert {1, 2, 3} <= set(found)
+
+
+def test_a_list_without_anything_at_or_after_a_time_is_empty_and_what_is_no_time_is_refused(ada):
+    first, last = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"
+    assert listed(ada, f"?start={first}") == listed(ada, f"?sort=oldest&start={last}") == []
+    assert listed(ada, f"?start={last}") == listed(ada)
+    assert listed(ada, f"?sort=oldest&start={first}") == listed(ada, "?sort=oldest")
+    for wrong in ("", "0", "x", "2026-01-01"):
+        assert ada.get(f"{LIST}?start={wrong}").status_code == 400
 
 
 @pytest.mark.parametrize("sort", ["newest", "oldest", "waiting"])

@@ -246,6 +246,71 @@ def test_what_a_user_does_not_see_or_has_written_is_not_pushed(
 
 
 @sqlite
+@pytest.mark.parametrize("alerts", ["mine", "inboxes"])
+def test_customers_messages_in_spam_are_not_pushed_and_mentions_there_are(
+    app, ada, kevin, maria, kevins, process, service, alerts
+):
+    kevin.post("/accounts/1/alerts", {"alerts": alerts})
+    assign(app, kevin)
+    assert ada.post(f"/conversations/{MARIAS}/status", {"status": "spam"}).status_code == 200
+    maria.send(MARIAS, "Buy now")
+    process.run()
+    assert (titles(service, kevins), left(app)) == ([], [])
+    ada.send(MARIAS, "@Kevin is this spam?", private=True)
+    process.run()
+    assert titles(service, kevins) == ["Ada mentioned you in Maria Lindqvist"]
+
+
+@sqlite
+def test_what_is_marked_as_spam_before_it_is_sent_is_not_pushed(
+    app, ada, maria, kevins, process, service
+):
+    assign(app, None)
+    maria.send(MARIAS, "Buy now")
+    assert len(left(app)) == 1
+    ada.post(f"/conversations/{MARIAS}/status", {"status": "spam"})
+    process.run()
+    assert (titles(service, kevins), left(app)) == ([], [])
+
+
+def second_of_maria(ada: ApiClient) -> int:
+    """Another conversation of Maria's."""
+    contact = {"name": "Maria", "email": "maria.lindqvist@example.com"}
+    new = {"inbox_id": 1, "contact": contact, "content": "Hello"}
+    answer = ada.post("/accounts/1/conversations", new)
+    assert answer.status_code == 201, answer.json
+    id: int = answer.json["id"]
+    return id
+
+
+@sqlite
+def test_a_message_whose_conversation_is_merged_before_it_is_sent_is_pushed_and_leads_to_the_other(
+    app, ada, maria, kevins, process, service
+):
+    other = second_of_maria(ada)
+    assign(app, None)
+    maria.send(MARIAS, "Where is my parcel?")
+    assert ada.post(f"/conversations/{MARIAS}/merge", {"into": other}).status_code == 200
+    process.run()
+    (push,) = service.received(kevins)
+    assert push["body"] == "Where is my parcel?"
+    assert (push["tag"], push["path"]) == (f"conversation-{other}", f"/conversations/{other}")
+
+
+@sqlite
+def test_a_message_that_was_read_in_the_other_conversation_after_a_merge_is_not_pushed(
+    app, ada, kevin, maria, kevins, process, service
+):
+    other = second_of_maria(ada)
+    assign(app, None)
+    message = maria.send(MARIAS, "Where is my parcel?").json["id"]
+    ada.post(f"/conversations/{MARIAS}/merge", {"into": other})
+    assert kevin.post(f"/conversations/{other}/read", {"message_id": message}).status_code == 204
+    process.run()
+    assert (titles(service, kevins), left(app)) == ([], [])
+
+
+@sqlite
 def test_a_user_who_loses_the_inbox_before_it_is_sent_receives_nothing(
     app, kevin, maria, kevins, process, service
 ):

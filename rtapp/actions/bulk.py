@@ -7,11 +7,13 @@ from typing import NoReturn
 
 from flask import url_for
 from pydantic import Field
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
 from rtapp import access
 from rtapp import auth
 from rtapp import clock
+from rtapp import database
 from rtapp import validation
 from rtapp.config import FIELD_LIMIT
 from rtapp.errors import Conflict
@@ -60,14 +62,17 @@ def change_many(account_id: int) -> Response:
     """Change up to FIELD_LIMIT conversations, in the order of their ids.
 
     A conversation that was changed is committed before the next one. The answer has those that were
-    `changed`, with their state before, and those that were `refused`, each with the problem.
+    `changed`, with their state before, and those that were `refused`, each with the problem: also
+    if the database goes away after some of them.
     """
     user = auth.signed_in()
     access.membership_in(user, account_id)
     wanted = validation.body(BulkChange)
     change = change_of(wanted)
-    changed, refused = [], []
-    for id, version in sorted((int(id), version) for id, version in wanted.conversations.items()):
+    changed: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    rows = sorted((int(id), version) for id, version in wanted.conversations.items())
+    for n, (id, version) in enumerate(rows):
         try:
             conversation = changeable(user, id)
             if conversation.account_id != account_id:
@@ -77,6 +82,14 @@ def change_many(account_id: int) -> Response:
         except (Conflict, Forbidden, NotFound, Unprocessable) as problem:
             db.session.rollback()
             refused.append(refusal(id, problem))
+        except SQLAlchemyError as error:
+            away = database.problem(error)
+            if away is None or not changed:
+                raise
+            db.session.rollback()
+            database.log(error, away.sentence)
+            refused += [refusal(left, away) for left, _ in rows[n:]]
+            break
         else:
             changed.append({"id": id, "version": conversation.version, "before": before})
     if refused and wants_html():

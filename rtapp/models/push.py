@@ -7,7 +7,6 @@ from sqlalchemy.orm import relationship
 
 from rtapp.extensions import Model
 
-from .conversation import Conversation
 from .message import Message
 from .types import Choice
 from .types import CreatedAt
@@ -16,6 +15,8 @@ from .types import Moment
 
 class Push(Model):
     """A push notification that is not yet sent: of a message, to one subscription.
+
+    `conversation_id`: the conversation that had the message then; a merge moves messages.
 
     `kind` as a Notification's. `due_at`: when it may be sent; a process that sends it puts this off
     first, so that no other process does. Ids are never reused.
@@ -35,5 +36,4 @@ class Push(Model):
     due_at: Mapped[Moment] = mapped_column(index=True)
     attempts: Mapped[int] = mapped_column(default=0)
 
-    conversation: Mapped[Conversation] = relationship()
     message: Mapped[Message] = relationship()

@@ -21,12 +21,12 @@ from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Customer
 from rtapp.services.merge_conversations import merges_into
+from rtapp.validation import Time
 
 from . import inbox
 from .cursor import cursor_of
 from .view import ThreadView
 from .view import View
-from .view import Viewed
 
 bp = Blueprint("conversation", __name__)
 
@@ -37,7 +37,7 @@ class ListParameters(View):
     model_config = ConfigDict(extra="forbid")
 
     before: str | None = None
-    below: Viewed | None = None
+    start: Time | None = None
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = PAGE_SIZE
 
 

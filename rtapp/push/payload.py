@@ -4,22 +4,24 @@ import json
 from typing import Any
 
 from rtapp.events import presenters
+from rtapp.models import Conversation
 from rtapp.models import Customer
-from rtapp.models import Push
+from rtapp.models import Message
 from rtapp.text import closed
 from rtapp.text import isolated
 
 
-def payload(push: Push, user_id: int, unread: int) -> bytes:
+def payload(
+    kind: str, conversation: Conversation, message: Message, user_id: int, unread: int
+) -> bytes:
     """JSON for the browser of a user who sees the conversation. `unread`: messages in it. At most
-    2 000 bytes: push services accept 3 993 (RFC 8291, section 4)."""
-    conversation = push.conversation
+    3 500 bytes: push services accept 3 993 (RFC 8291, section 4)."""
     path = f"/conversations/{conversation.id}"
-    if push.kind == "mention":
-        path += f"?message={push.message_id}#message-{push.message_id}"
+    if kind == "mention":
+        path += f"?message={message.id}#message-{message.id}"
     content = {
-        "title": title(push),
-        "body": "" if push.kind == "assignment" else excerpt(push),
+        "title": title(kind, conversation, message),
+        "body": "" if kind == "assignment" else excerpt(message),
         "tag": tag(conversation.id),
         "path": path,
         "unread": unread,
@@ -28,20 +30,20 @@ def payload(push: Push, user_id: int, unread: int) -> bytes:
     return json.dumps(content, ensure_ascii=False).encode()
 
 
-def title(push: Push) -> str:
+def title(kind: str, conversation: Conversation, message: Message) -> str:
     """The words of templates/fragments/notification.html."""
-    sender, contact = push.message.sender, isolated(push.conversation.contact.name or "Unknown")
-    if push.kind == "message":
+    sender, contact = message.sender, isolated(conversation.contact.name or "Unknown")
+    if kind == "message":
         return f"{contact} wrote"
-    if push.kind == "mention":
+    if kind == "mention":
         return f"{isolated(sender.name)} mentioned you in {contact}"
     if isinstance(sender, Customer):  # nobody's decision: see auto_assign.py
         return f"A conversation was assigned to you in {contact}"
     return f"{isolated(sender.name)} assigned a conversation to you in {contact}"
 
 
-def excerpt(push: Push) -> str:
-    preview: Any = presenters.last_message(push.message)["preview"]
+def excerpt(message: Message) -> str:
+    preview: Any = presenters.last_message(message)["preview"]
     return closed(str(preview))
 
 

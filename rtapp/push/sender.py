@@ -30,11 +30,13 @@ from rtapp import presence
 from rtapp.config import Settings
 from rtapp.extensions import db
 from rtapp.models import Conversation
+from rtapp.models import Message
 from rtapp.models import Push
 from rtapp.models import PushSubscription
 from rtapp.models import ReadMarker
 from rtapp.models import UserSession
 from rtapp.models import oldest_session
+from rtapp.models.conversation import SPAM
 from rtapp.realtime.backoff import CauseLimit
 from rtapp.unread import counts
 
@@ -196,7 +198,8 @@ def claim(ids: list[int], now: datetime) -> list[int]:
 
 def prepared(id: int) -> Sending | None:
     """The push as its user may receive it now, or None if there is nothing to send: its session has
-    ended, a newer one follows, the message was read or deleted, the user no longer sees it."""
+    ended, a newer one follows, the message was read or deleted or is in spam, the user no longer
+    sees it. It leads to the conversation that has the message now: a merge may have moved it."""
     newer = aliased(Push)
     row = db.session.execute(
         select(Push, PushSubscription, UserSession.user_id)
@@ -215,10 +218,13 @@ def prepared(id: int) -> Sending | None:
     if row is None:
         return None
     push, subscription, user_id = row
-    conversation_id = push.conversation_id
+    conversation_id = push.message.conversation_id
     expires_at = push.created_at + TTL
     is_wanted = not push.message.deleted and clock.now() < expires_at
-    if not is_wanted or has_read(user_id, push):
+    if not is_wanted or has_read(user_id, push.message):
+        return None
+    conversation = db.session.get_one(Conversation, conversation_id)
+    if push.kind == "message" and conversation.status == SPAM:
         return None
     if not access.sees_conversation(user_id, conversation_id):
         return None
@@ -230,13 +236,13 @@ def prepared(id: int) -> Sending | None:
         expires_at,
         Browser(subscription.endpoint, subscription.p256dh, subscription.auth),
         tag(conversation_id),
-        payload(push, user_id, unread),
+        payload(push.kind, conversation, push.message, user_id, unread),
     )
 
 
-def has_read(user_id: int, push: Push) -> bool:
-    marker = db.session.get(ReadMarker, (user_id, push.conversation_id))
-    return marker is not None and marker.message_id >= push.message_id
+def has_read(user_id: int, message: Message) -> bool:
+    marker = db.session.get(ReadMarker, (user_id, message.conversation_id))
+    return marker is not None and marker.message_id >= message.id
 
 
 def settle(sending: Sending, outcome: Outcome) -> None:

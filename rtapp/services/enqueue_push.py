@@ -25,6 +25,7 @@ from rtapp.models import Push
 from rtapp.models import PushSubscription
 from rtapp.models import UserSession
 from rtapp.models import oldest_session
+from rtapp.models.conversation import SPAM
 from rtapp.models.types import UtcDateTime
 
 NOW = bindparam("now", type_=UtcDateTime)
@@ -73,7 +74,7 @@ def for_members(condition: ColumnElement[bool]) -> Any:
 
 
 TO_ONE = for_members(Membership.user_id == bindparam("user", type_=Integer))
-TO_CONCERNED = for_members(CONCERNS)
+TO_CONCERNED = for_members(and_(CONCERNS, Conversation.status != SPAM))
 
 
 def push_to_user(user_id: int, kind: str, conversation_id: int, message_id: int) -> None:
@@ -84,7 +85,8 @@ def push_to_user(user_id: int, kind: str, conversation_id: int, message_id: int)
 
 def push_to_concerned(conversation_id: int, message_id: int) -> None:
     """Notify the browsers of the users whom a customer's message concerns: its assignee, and others
-    by their choice. Part of the caller's transaction, once the assignee is final."""
+    by their choice, unless it is in spam. Part of the caller's transaction, once the assignee and
+    the status are final."""
     enqueue(TO_CONCERNED, conversation_id, message_id, "message")
 
 

@@ -2,11 +2,18 @@
 
 from datetime import timedelta
 
+import gevent
 import pytest
+from sqlalchemy import select
+from sqlalchemy import text
 
 from rtapp import clock
 from rtapp.config import FIELD_LIMIT
+from rtapp.extensions import db
+from rtapp.models import Conversation
 
+from ..harness.waiting import PATIENCE
+from ..harness.waiting import eventually
 from .refusals import STALE
 from .refusals import Action
 from .refusals import Case
@@ -104,6 +111,34 @@ def test_conversations_that_the_agent_does_not_see_are_refused_as_unknown(grace,
     (refused,) = bulk(grace, [1], status="resolved").json["refused"]
     assert refused["status"] == 404
     assert shown(ada, 1)["status"] == "open"
+
+
+WAITING = text("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+@pytest.mark.parametrize(("held", "changed"), [(2, [1]), (1, None)])
+def test_a_database_that_goes_away_in_the_middle_leaves_an_answer_with_what_was_changed(
+    app, ada, held, changed
+):
+    before = {id: shown(ada, id)["status"] for id in (1, 2, 3)}
+    with app.app_context(), db.engine.begin() as holder, db.engine.connect() as watcher:
+        row = select(Conversation.id).where(Conversation.id == held).with_for_update()
+        assert holder.execute(row).all()
+        watcher = watcher.execution_options(isolation_level="AUTOCOMMIT")
+        request = gevent.spawn(bulk, ada, [1, 2, 3], status="spam")
+        [(waiting,)] = eventually(lambda: watcher.execute(WAITING).all())
+        watcher.execute(text(f"SELECT pg_terminate_backend({waiting})"))
+        answer = request.get(timeout=PATIENCE)
+    after = {id: shown(ada, id)["status"] for id in (1, 2, 3)}
+    if changed is None:
+        assert (answer.status_code, after) == (503, before)
+    else:
+        assert ids(answer.json["changed"]) == changed
+        refused = answer.json["refused"]
+        assert [(each["id"], each["status"]) for each in refused] == [(2, 503), (3, 503)]
+        assert "Try again" in refused[0]["detail"]
+        assert after == {**before, 1: "spam"}
 
 
 def test_a_form_without_script_leads_back_to_the_list_or_says_what_was_refused(kevin):

@@ -115,6 +115,51 @@ def test_rows_are_selected_by_keyboard_alone_and_escape_ends_it(kevin):
     expect(kevin.locator(".pick :checked")).to_have_count(0)
 
 
+def test_escape_in_an_open_menu_closes_the_menu_alone(kevin):
+    pick(kevin, 1, 3)
+    menu = kevin.locator("#bulk summary", has_text="Status")
+    menu.click()
+    kevin.evaluate(  # the first menu that opens has this loaded
+        "import(document.querySelector('script[type=module]').src"
+        ".replace('inbox.js', 'on_demand/menus.js'))"
+    )
+    kevin.keyboard.press("Escape")
+    expect(kevin.locator("#bulk details[open]")).to_have_count(0)
+    expect(kevin.locator(BAR)).to_have_text("2 selected")
+    expect(menu).to_be_focused()
+    kevin.keyboard.press("Escape")
+    expect(kevin.locator("#bulk")).to_be_hidden()
+
+
+def test_enter_on_a_rows_box_changes_no_conversation(kevin, ada):
+    ada.post("/conversations/1/status", status="pending")
+    live(kevin, f"{LIST}?status=any")
+    sent: list[str] = []
+    kevin.on("request", lambda request: sent.append(request.method))
+    box = kevin.locator("#conversation-1 .pick input")
+    kevin.locator("#conversation-1").hover()
+    box.focus()
+    kevin.keyboard.press("Enter")
+    kevin.keyboard.press("Space")
+    expect(kevin.locator(BAR)).to_have_text("1 selected")
+    kevin.keyboard.press("Enter")
+    kevin.keyboard.press("Space")
+    expect(kevin.locator(BAR)).to_have_text("None selected")
+    assert "POST" not in sent
+    assert statuses(ada, 1) == ["pending"]
+
+
+def test_selecting_is_off_after_going_back_to_the_list(kevin):
+    kevin.get_by_label("Select", exact=True).check()
+    expect(kevin.locator("#bulk")).to_be_visible()
+    kevin.goto("/contacts/1")
+    kevin.go_back()
+    expect(kevin.locator("#live")).to_contain_text("Live")
+    expect(kevin.get_by_label("Select", exact=True)).not_to_be_checked()
+    kevin.get_by_label("Select", exact=True).check()
+    expect(kevin.locator("#bulk")).to_be_visible()
+
+
 def test_without_scripts_selected_conversations_are_changed_by_a_form(window, ada):
     ada.post("/conversations/2/status", status="open")
     page = window("kevin", f"{LIST}?status=any", java_script_enabled=False)

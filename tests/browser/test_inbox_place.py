@@ -180,3 +180,50 @@ def test_what_was_loaded_for_a_press_that_led_nowhere_is_not_shown_later(window,
         row.press("Enter")
     assert f"message-{said}" in answer.value.text()
     expect(kevin.locator("#messages")).to_contain_text("Written since")
+
+
+def shown(page: Page) -> list[int]:
+    found: list[int] = page.evaluate(
+        "Array.from(document.querySelectorAll('#conversations > .row'),"
+        " ({dataset}) => +dataset.conversation)"
+    )
+    return found
+
+
+def fill(ada, count: int) -> None:
+    """Have at least so many conversations."""
+    for n in range(count - len(ada.listed())):
+        contact = {"name": f"Customer {n}", "email": f"f{n}@example.com"}
+        ada.post("/accounts/1/conversations", inbox_id=1, contact=contact, content=f"Question {n}")
+
+
+def test_the_row_at_which_a_trimmed_list_ends_moves_and_no_row_is_missing_afterwards(window, ada):
+    fill(ada, 215)
+    page = live(window("ada", BLANK), "/accounts/1/conversations?status=any&sort=oldest")
+    load_all(page)
+    page.locator(".list").evaluate("list => list.scrollTo(0, 0)")
+    oldest = shown(page)
+    ada.post(f"/conversations/{oldest[0]}/messages", content="Moves and has the list trimmed")
+    page.wait_for_function("() => document.querySelectorAll('#conversations > .row').length < 150")
+    last = shown(page)[-1]
+    ada.post(f"/conversations/{last}/messages", content="Moves to the end")
+    expect(page.locator(f"#conversation-{last}")).to_contain_text("Moves to the end")
+    load_all(page)
+    assert shown(page) == ada.listed()[::-1]
+
+
+def test_selected_rows_are_not_trimmed(window, ada):
+    fill(ada, 215)
+    page = live(window("ada", BLANK), "/accounts/1/conversations?status=any")
+    load_all(page)
+    last = shown(page)[-1]
+    page.get_by_label("Select", exact=True).check()
+    page.locator(f"#conversation-{last} .pick input").check()
+    page.locator(".list").evaluate("list => list.scrollTo(0, 0)")
+    page.mouse.move(900, 300)  # a row under the pointer stays, and so does a focused one
+    page.locator("#thread").focus()
+    for text in ("Has the list trimmed", "By then it is"):
+        ada.post(f"/conversations/{shown(page)[5]}/messages", content=text)
+        expect(page.locator("#conversations > .row").first).to_contain_text(text)
+    assert shown(page)[-1] == last
+    expect(page.locator("#bulk [data-count]")).to_have_text("1 selected")

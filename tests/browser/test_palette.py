@@ -2,6 +2,7 @@
 
 import pytest
 from playwright.sync_api import Page
+from playwright.sync_api import Route
 from playwright.sync_api import expect
 
 from .page import BLANK
@@ -61,6 +62,35 @@ def test_arrows_choose_and_escape_leaves_everything_as_it_was(kevin):
     kevin.keyboard.press("Escape")
     expect(kevin.locator("#palette")).to_be_hidden()
     assert kevin.locator("body").get_attribute("data-conversation") == "2"
+
+
+def test_what_was_chosen_stays_chosen_when_the_search_is_answered(kevin):
+    answers: list[Route] = []
+    kevin.route("**/conversations?q=*", lambda route: answers.append(route))
+    with kevin.expect_request("**/conversations?q=*"):
+        kevin.keyboard.type("status")
+    second = options(kevin).nth(1)
+    text = second.inner_text()
+    kevin.keyboard.press("ArrowDown")
+    expect(second).to_have_attribute("aria-selected", "true")
+    with kevin.expect_response("**/conversations?q=*"):
+        answers[0].continue_()
+    expect(kevin.locator("#palette [role=option]")).not_to_have_count(0)
+    chosen = kevin.locator("#palette [aria-selected=true]")
+    kevin.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    expect(chosen).to_have_text(text)
+
+
+def test_a_command_whose_button_was_replaced_meanwhile_is_done(kevin, ada):
+    ada.post("/conversations/2/status", status="open")
+    kevin.keyboard.type("status pend")
+    expect(options(kevin).first).to_have_text("Status: Pending")
+    kevin.evaluate(
+        "document.querySelectorAll('.thread-head .panel button')"
+        ".forEach((button) => button.replaceWith(button.cloneNode(true)))"
+    )
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#thread-status")).to_have_text("Pending")
 
 
 def test_what_nothing_matches_is_said_so_and_enter_does_nothing(kevin):

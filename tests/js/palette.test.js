@@ -8,6 +8,18 @@ test("a command matches the beginnings of its words in any order, case and accen
   for (const query of ["tatus", "status x", "resolvedx"]) assert.ok(!matches("Status: Resolved", query), query);
 });
 
+test("signs between words count neither in a command nor in a query, and signs alone match nothing", () => {
+  for (const query of ["status: res", "Status:", "- resolved"]) assert.ok(matches("Status: Resolved", query), query);
+  assert.ok(matches("Assignee: Anne-Marie O’Neil", "anne-marie o'n"));
+  for (const query of ["#", "-", ": "]) assert.ok(!matches("Status: Resolved", query), query);
+});
+
+test("a contact whose whole address was searched for is found", () => {
+  const contact = { id: 3, name: "Yuki Tanaka", email: "yuki.t@example.com" };
+  const entries = entriesOf({ viewQuery: "" }, [{ id: 7, contact, last_message: null }], "yuki.t@example.com");
+  assert.deepEqual(entries.map(({ href }) => href), ["/conversations/7", "/contacts/3"]);
+});
+
 test("what a search finds are its conversations, then once each contact whose name or address was meant", () => {
   const contact = { id: 3, name: "Yuki Tanaka", email: "yuki@example.com" };
   const found = [

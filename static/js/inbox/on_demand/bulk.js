@@ -68,17 +68,18 @@ function startBulk() {
   });
   find(form, "[data-done]").addEventListener("click", end);
   scroller.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || event.defaultPrevented || !mode.checked) return;
+    if (event.key !== "Escape" || event.defaultPrevented || event.isComposing || !mode.checked) return;
+    if (document.querySelector("details.menu[open]")) return; // Escape closes that first
     event.preventDefault();
     end();
   });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (form.ariaBusy === "true") return;
+    const button = /** @type {HTMLButtonElement} */ (event.submitter);
+    if (form.ariaBusy === "true" || button.name === "") return;
     findAll(form, "details[open]").forEach((menu) => menu.removeAttribute("open"));
     const chosen = boxes().filter(({ checked }) => checked);
     if (chosen.length === 0) return page.alert("Select at least one conversation first.");
-    const button = /** @type {HTMLButtonElement} */ (event.submitter);
     const change = changeOf(button);
     form.ariaBusy = "true";
     const { changed, refused, problem } = await changeAll(page, change, chosen.map(({ name, value }) => [name, value]), (done) => {

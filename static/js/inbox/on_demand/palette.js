@@ -48,9 +48,9 @@ function startPalette() {
   };
   const chosen = () => children(list).findIndex(({ ariaSelected }) => ariaSelected === "true");
   /** @param {Entry[]} entries */
-  const show = (entries) => {
-    list.replaceChildren(...entries.map((entry, index) => optionOf(entry, index, () => dialog.close())));
-    choose(0);
+  const show = (entries, index = 0) => {
+    list.replaceChildren(...entries.map((entry, n) => optionOf(entry, n, () => dialog.close())));
+    choose(index);
   };
   const look = async () => {
     asked.abort();
@@ -58,12 +58,12 @@ function startPalette() {
     const { signal } = asked;
     const query = input.value.trim();
     const matching = commands.filter(({ words }) => matches(words, query)).slice(0, SHOWN);
-    show(matching);
+    show(matching, Math.max(0, chosen())); // an arrow may have been pressed since the last letter
     status.textContent = "";
     if (query === "") return;
     const { found, problem } = await search(page, query, signal);
     if (signal.aborted) return;
-    show([...matching, ...found]);
+    show([...matching, ...found], Math.max(0, chosen()));
     status.textContent = problem ?? (matching.length + found.length > 0 ? "" : "Nothing found.");
   };
 
@@ -91,6 +91,7 @@ function startPalette() {
   return (/** @type {Page} */ present) => {
     page = present;
     commands = commandsOf(document);
+    list.replaceChildren();
     look();
   };
 }
@@ -101,7 +102,10 @@ function commandsOf(root) {
     findAll(root, selector).map((element) => {
       const name = first ?? groupName(element.closest("[aria-label], [aria-labelledby]"));
       const label = element.ariaLabel ?? element.textContent?.replace(/\s+/g, " ").trim() ?? "";
-      return { words: name ? `${name}: ${label}` : label, run: () => element.click() };
+      const words = name ? `${name}: ${label}` : label;
+      // The page may have replaced the element meanwhile.
+      const run = () => (element.isConnected ? element.click() : commandsOf(root).find((other) => other.words === words)?.run?.());
+      return { words, run };
     }),
   );
 }
@@ -115,8 +119,14 @@ function groupName(group) {
 
 /** Whether each word of the query begins a word of the text. @type {(text: string, query: string) => boolean} */
 export function matches(text, query) {
-  const words = folded(text).split(/[^\p{L}\p{N}]+/u);
-  return folded(query).split(/\s+/).every((wanted) => words.some((word) => word.startsWith(wanted)));
+  const [words, wanted] = [wordsOf(text), wordsOf(query)];
+  if (wanted.length === 0) return query.trim() === "";
+  return wanted.every((each) => words.some((word) => word.startsWith(each)));
+}
+
+/** @param {string} text */
+function wordsOf(text) {
+  return folded(text).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
 }
 
 /** @param {string} text */

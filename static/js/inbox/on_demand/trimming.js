@@ -7,7 +7,7 @@
 
 import { children } from "../dom.js";
 
-const KEPT = 100; // rows below the last one in sight, the open one and the focused one
+const KEPT = 100; // rows below the last one in sight, the open one, the focused one and the selected ones
 
 /** @type {(page: Page, list: HTMLElement, load: () => void) => void} `load` starts the loading at a new link */
 export function trim(page, list, load) {
@@ -16,19 +16,20 @@ export function trim(page, list, load) {
   if (more?.ariaBusy === "true") return; // the rows that it loads follow the present last one
   const rows = children(list);
   const { bottom } = scroller.getBoundingClientRect();
-  const last = rows.findLastIndex((row) => row.getBoundingClientRect().top < bottom || row.querySelector("[aria-current], :focus"));
+  const last = rows.findLastIndex((row) => row.getBoundingClientRect().top < bottom || row.querySelector("[aria-current], :focus, :checked"));
   const end = rows[last + KEPT];
   if (!end) return;
   rows.slice(last + KEPT + 1).forEach((row) => row.remove());
   const link = more?.querySelector("a") ?? newLink(scroller);
-  link.href = addressBelow(end, page);
+  link.href = addressFrom(end, page);
   if (!more) load();
 }
 
-/** @type {(row: HTMLElement, page: {account: string, viewQuery: string}) => string} */
-function addressBelow({ dataset }, { account, viewQuery }) {
+/** By the row's time, not by its id: the row may move to the end. @type {(row: HTMLElement, page: Page) => string} */
+function addressFrom({ dataset }, { account, viewQuery, viewSort }) {
   const view = new URLSearchParams(viewQuery);
-  view.set("below", dataset.conversation ?? "");
+  const start = viewSort === "waiting" ? dataset.waiting : dataset.at;
+  if (start) view.set("start", start);
   return `/accounts/${account}/conversations?${view}`;
 }
 
