@@ -168,3 +168,25 @@ def test_without_scripts_selected_conversations_are_changed_by_a_form(window, ad
     page.locator("#bulk").get_by_role("button", name="Pending").click()
     page.wait_for_url(f"**{LIST}")
     assert ada.conversation(2)["status"] == "pending"
+
+
+def test_selected_rows_are_changed_from_the_palette_and_undone_by_a_key(kevin, ada):
+    kevin.keyboard.press("Control+k")
+    kevin.keyboard.type("status of the selected")
+    expect(kevin.locator("#palette [role=status]")).to_have_text("Nothing found.")
+    kevin.keyboard.press("Escape")  # the text
+    kevin.keyboard.press("Escape")
+    expect(kevin.locator("#palette")).to_be_hidden()
+    pick(kevin, 1, 3)
+    kevin.keyboard.press("Control+k")
+    kevin.keyboard.type("selected resolved")
+    option = kevin.locator("#palette [role=option]").first
+    expect(option).to_have_text("Status of the selected: Resolved")
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#toast")).to_contain_text("2 resolved.")
+    expect(kevin.get_by_label("Select", exact=True)).to_be_focused()
+    assert statuses(ada, 1, 3) == ["resolved"] * 2
+    kevin.keyboard.press("z")
+    expect(kevin.locator("#conversation-1")).to_be_visible()
+    expect(kevin.locator("#conversation-3")).to_be_visible()
+    assert statuses(ada, 1, 3) == ["open"] * 2

@@ -126,3 +126,12 @@ def test_text_stays_and_comes_back_when_access_was_lost_for_a_while(window, rest
     expect(grace.get_by_label(NOTES)).to_have_value("Not lost")
     grace.get_by_role("button", name="Save").click()
     expect(grace.get_by_role("alert")).to_have_text("Saved.")
+
+
+def test_the_focus_stays_on_save_when_a_contact_was_saved(window):
+    kevin = window("kevin", "/contacts/4")
+    kevin.get_by_label("Phone").fill("+47 22 12 34 56")
+    kevin.keyboard.press("Enter")
+    expect(kevin.get_by_role("alert")).to_have_text("Saved.")
+    expect(kevin.get_by_role("button", name="Save")).to_be_focused()
+    expect(kevin.get_by_role("alert")).to_be_in_viewport()

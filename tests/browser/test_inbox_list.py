@@ -226,3 +226,18 @@ def test_a_text_changed_after_an_unanswered_start_is_sent_as_another_request(win
     dialog.get_by_role("button", name="Send").click()
     kevin.wait_for_url(re.compile(r"/conversations/\d+$"))
     expect(kevin.locator("#messages")).to_contain_text("The changed text.")
+
+
+def test_the_focus_returns_to_the_menu_from_which_the_keys_were_shown(window):
+    kevin = live(window("kevin", BLANK), "/accounts/1/conversations")
+    kevin.locator("#me-menu summary").click()
+    button = kevin.get_by_role("button", name="Show the keys")
+    button.focus()
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#keys-help")).to_be_visible()
+    kevin.keyboard.press("Escape")
+    expect(kevin.locator("#keys-help")).to_be_hidden()
+    expect(button).to_be_focused()
+    kevin.keyboard.press("Escape")  # the menu's now
+    expect(kevin.locator("#me-menu summary")).to_be_focused()
+    expect(button).to_be_hidden()

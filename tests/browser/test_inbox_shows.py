@@ -1,5 +1,9 @@
 """The page's badges, days and times, connection state, and announcements to screen readers."""
 
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
@@ -138,3 +142,14 @@ def test_the_field_for_another_snooze_shows_its_time_at_every_width(window):
         assert place["width"] >= 190, f"cut at {width} px"
         assert place["x"] >= 0
         assert place["x"] + place["width"] <= width
+
+
+def test_an_entry_that_names_another_day_stands_on_the_day_it_was_made(window, ada):
+    until = datetime.now(UTC) + timedelta(days=200)
+    ada.post("/conversations/8/status", status="snoozed", snoozed_until=until.isoformat())
+    page = live(window("ada", BLANK), "/conversations/8?status=any")
+    entry = page.locator("#messages > .message").last
+    expect(entry).to_contain_text("snoozed this until")
+    expect(entry.locator("time")).to_have_count(2)
+    expect(page.locator("#messages > .day").last).to_have_text("Today")
+    ada.post("/conversations/8/status", status="open")

@@ -2,6 +2,7 @@
 
 import re
 
+from playwright.sync_api import Locator
 from playwright.sync_api import Page
 from playwright.sync_api import Route
 from playwright.sync_api import expect
@@ -210,3 +211,26 @@ def test_pages_of_older_messages_are_links_without_javascript_and_open_at_the_ne
     script = window("kevin")
     script.goto(older)
     expect(script.locator("#messages")).to_contain_text("Page 54")
+
+
+def test_a_message_that_is_edited_at_the_upper_edge_stays_in_sight_when_others_write(window, ada):
+    long = "\n".join(f"Line {n}" for n in range(4))
+    sent = ada.say(3, long)
+    ada.say(3, "\n".join(f"And line {n}" for n in range(9)))
+    page = live(window("ada", BLANK), "/conversations/3")
+    page.set_viewport_size({"width": 390, "height": 640})
+    message = page.locator(f"#message-{sent}")
+    message.locator(".change").dispatch_event("click")
+    edit = message.locator(".edit")
+    expect(edit.locator("textarea")).to_be_focused()
+    assert is_in_sight_from_its_top(page, edit)
+    ada.say(3, "Written meanwhile")
+    expect(page.locator("#messages")).to_contain_text("Written meanwhile")
+    assert is_in_sight_from_its_top(page, edit)
+
+
+def is_in_sight_from_its_top(page: Page, element: Locator) -> bool:
+    top = page.locator("#thread-scroll").evaluate("e => e.getBoundingClientRect().top")
+    return bool(
+        eventually(lambda: element.evaluate("e => e.getBoundingClientRect().top") >= top - 1)
+    )

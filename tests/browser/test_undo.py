@@ -82,3 +82,27 @@ def test_by_choice_the_next_conversation_opens_after_one_is_resolved(kevin):
     expect(kevin.locator("body")).to_have_attribute("data-conversation", id)
     undo(kevin)
     expect(kevin.locator("#conversation-2 .chip").first).to_have_text("Open")
+
+
+def test_the_key_z_undoes_a_change_and_is_a_letter_in_a_field(kevin):
+    kevin.keyboard.press("z")  # nothing to undo
+    kevin.keyboard.press("e")
+    expect(kevin.locator("#thread-status")).to_have_text("Resolved")
+    expect(kevin.locator("#toast")).to_contain_text("Resolved.")
+    reply = kevin.get_by_label("Your message")
+    reply.press("z")
+    expect(reply).to_have_value("z")
+    expect(kevin.locator("#toast")).to_be_visible()
+    kevin.keyboard.press("Escape")
+    kevin.keyboard.press("z")
+    expect(kevin.locator("#thread-status")).to_have_text("Open")
+    expect(kevin.locator("#toast")).to_be_hidden()
+
+
+def test_the_focus_is_on_the_status_after_undo_was_pressed(kevin):
+    kevin.keyboard.press("e")
+    button = kevin.locator("#toast").get_by_role("button", name="Undo")
+    button.focus()
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#thread-status")).to_have_text("Open")
+    expect(kevin.locator("#status-menu summary")).to_be_focused()

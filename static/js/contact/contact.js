@@ -83,6 +83,7 @@ async function show(answer) {
   document.title = loaded.title;
   find(document, "main").replaceWith(find(loaded, "main"));
   start();
-  if (answer.ok) return report("Saved.", true);
-  drafts.keep(key, typed()); // with the version that it would replace now
+  if (answer.ok) report("Saved.", true);
+  else drafts.keep(key, typed()); // with the version that it would replace now
+  find(form, ".primary").focus(); // it was on the button that was replaced
 }

@@ -43,7 +43,7 @@ function nearest(element, step) {
 /** @param {HTMLElement} message */
 export function readMessage(message) {
   const { sender = "", type, private: isPrivate } = message.dataset;
-  return { sender, type, private: isPrivate, at: new Date(find(message, "time").dateTime) };
+  return { sender, type, private: isPrivate, at: new Date(/** @type {HTMLTimeElement} */ (find(message, "a time")).dateTime) };
 }
 
 /**

@@ -5,9 +5,9 @@
 import { byId, find, findAll } from "../dom.js";
 import { post } from "../forms.js";
 import { wakeTime } from "./snooze.js";
+import { askUndo } from "./undo.js";
 
 const AT_ONCE = 25; // conversations of one request
-const DURATION = 10_000; // ms in which a change can be undone
 /** @type {Record<string, string>} */
 const STATUSES = { open: "opened", pending: "set to pending", snoozed: "snoozed", resolved: "resolved", spam: "marked as spam" };
 
@@ -88,9 +88,11 @@ function startBulk() {
     form.ariaBusy = null;
     for (const { id } of changed) selected.delete(`conversations.${id}`);
     if (changed.length > 0 && selected.size === 0) mode.checked = false;
+    const isHidden = document.activeElement?.matches("body, #bulk *, .pick *"); // what has the focus, when the mode ends
     restore();
+    if (isHidden && !mode.checked) mode.focus();
     const words = wordsFor(button, changed.length, refused, problem);
-    if (changed.length > 0) page.ask(words, "Undo", () => undo(page, change, changed), DURATION);
+    if (changed.length > 0) askUndo(page, words, () => undo(page, change, changed), mode);
     else page.alert(words);
   });
   return (/** @type {Page} */ present) => {

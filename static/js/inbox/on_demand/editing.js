@@ -23,7 +23,9 @@ export function startEditing(page, list, composer) {
     const source = message.dataset.editable === "false" ? { content: "", version: "" } : await fetchSource(message, page.conversation);
     if (!source) return page.alert("The message could not be loaded to be edited. Try again.");
     const present = document.getElementById(message.id); // it may have been replaced meanwhile
-    if (present && !present.querySelector(".edit")) open(present, source).focus();
+    if (!present || present.querySelector(".edit")) return;
+    open(present, source).focus();
+    keepInSight(find(present, ".edit"));
   };
 
   /** @type {(message: HTMLElement, source: {content: string, version: string}) => HTMLElement} what is to have the focus */
@@ -115,12 +117,24 @@ export function startEditing(page, list, composer) {
       if (find(edit, "form").ariaBusy !== "true") conflict(edit, { version: incoming.dataset.version ?? "", isDeleted: incoming.matches(".deleted") });
     },
     changed: (arrived) => {
+      const edit = document.activeElement?.closest(".edit");
+      const scroller = byId("thread-scroll");
+      if (edit && edit.getBoundingClientRect().bottom > scroller.getBoundingClientRect().top) keepInSight(edit);
       refocus.forEach((again) => again());
       refocus = [];
       reopen(arrived.filter((element) => element.matches("#messages > .message")));
       arrived.filter((element) => element.matches("#messages")).forEach((messages) => reopen(children(messages)));
     },
   };
+}
+
+/**
+ * Once the thread has settled: what grows in it does so upwards, and it follows its newest message.
+ *
+ * @param {Element} edit
+ */
+function keepInSight(edit) {
+  requestAnimationFrame(() => requestAnimationFrame(() => edit.scrollIntoView({ block: "nearest" })));
 }
 
 /**

@@ -3,7 +3,7 @@
  * entries (ARIA Authoring Practices, "Disclosure Navigation").
  */
 
-import { find, findAll } from "../dom.js";
+import { closest, find, findAll } from "../dom.js";
 
 const ENTRIES = ".panel :is(button, a[href], input):not([hidden], [type=hidden])";
 /** @type {Record<string, (at: number, count: number) => number>} */
@@ -17,12 +17,16 @@ const STEPS = {
 export function startMenus() {
   const open = () => [.../** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details.menu[open]"))];
   /** @param {Event} event */
-  const closeOthers = ({ target }) => open().forEach((menu) => menu.contains(/** @type {Node} */ (target)) || (menu.open = false));
+  const closeOthers = (event) => {
+    if (closest(event, "dialog")) return; // the button that opened it is in the menu, and gets the focus back
+    const { target } = event;
+    open().forEach((menu) => menu.contains(/** @type {Node} */ (target)) || (menu.open = false));
+  };
   document.addEventListener("pointerdown", closeOthers);
   document.addEventListener("focusin", closeOthers);
   document.addEventListener("keydown", (event) => {
     const [menu] = open();
-    if (!menu || event.defaultPrevented) return;
+    if (!menu || event.defaultPrevented || closest(event, "dialog")) return;
     if (event.key === "Escape") {
       menu.open = false;
       find(menu, "summary").focus();

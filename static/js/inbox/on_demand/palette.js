@@ -9,6 +9,7 @@ const SHOWN = 12; // commands
 const PAUSE = 150; // ms after the last key, before the server is asked
 /** Where commands are, in their order, with the first words of those there, else those of their group. */
 const PLACES = [
+  ["#toast:not([hidden]) button", ""], [".list[data-selecting] #bulk .choices button"],
   [".thread-head .panel button:not([hidden])"], [".thread-head .to-contact", ""], [".topbar > button[commandfor]", ""], [".views a", "Show"],
   [".statuses a", "Show"], ["#own-status button"], ["#alerts button"], [".links a", "Manage"], [".settings button", ""],
 ]; // prettier-ignore

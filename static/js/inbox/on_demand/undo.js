@@ -1,8 +1,8 @@
-/** Undoes a change of status or assignee, for ten seconds; and goes on to the next conversation after one is resolved. */
+/** Undoes a change, for ten seconds; and goes on to the next conversation after one is resolved. */
 
 /** @import { Page } from "../types" */
 
-import { find } from "../dom.js";
+import { byId, closest, find, focus } from "../dom.js";
 import { post } from "../forms.js";
 import { setting } from "../settings.js";
 import { isolated } from "../text.js";
@@ -10,6 +10,34 @@ import { isolated } from "../text.js";
 const DURATION = 10_000; // ms
 /** @type {Record<string, string>} */
 const WORDS = { open: "Opened", pending: "Set to pending", snoozed: "Snoozed", resolved: "Resolved", spam: "Marked as spam" };
+
+/**
+ * Offers it for ten seconds: as a button, and by the key z, as the button is far from the focus. The button takes the focus
+ * with it when it goes: `back` gets it.
+ *
+ * @type {(page: Page, words: string, undo: () => unknown, back: HTMLElement | null) => void}
+ */
+export function askUndo(page, words, undo, back) {
+  const run = () => {
+    if (byId("toast").contains(document.activeElement)) focus(back);
+    undo();
+  };
+  page.ask(words, "Undo", run, DURATION);
+  const button = find(byId("toast"), "button");
+  button.setAttribute("aria-keyshortcuts", "z");
+  button.title = "Undo (z)";
+  document.addEventListener("keydown", pressed);
+}
+
+/** @param {KeyboardEvent} event */
+function pressed(event) {
+  const { key, ctrlKey, metaKey, altKey, defaultPrevented } = event;
+  if (key !== "z" || ctrlKey || metaKey || altKey || defaultPrevented || !setting("keys")) return;
+  if (closest(event, "input:not([type=checkbox]), textarea, select, dialog")) return;
+  /** @type {HTMLElement | null} */
+  const button = document.querySelector("#toast:not([hidden]) [aria-keyshortcuts]");
+  button?.click();
+}
 
 /** A conversation as an action answers it. @typedef {{id: number, status: string, snoozed_until: string | null, assignee: {id: number, name: string} | null, version: number}} Changed */
 /** @typedef {{words: string, action: string, fields: Record<string, string>}} Change  with what undoes it */
@@ -23,7 +51,7 @@ export function offerUndo(page, before, changed) {
     const { problem } = await post(page.session, `/conversations/${changed.id}/${change.action}`, fields);
     if (problem) page.alert(problem);
   };
-  page.ask(change.words, "Undo", undo, DURATION);
+  askUndo(page, change.words, undo, document.querySelector("#status-menu summary"));
   const isResolved = change.action === "status" && changed.status === "resolved";
   /** @type {HTMLElement | null} */
   const next = isResolved && setting("next") ? document.querySelector(`#${before.dataset.next || "none"} a`) : null;
