@@ -277,8 +277,14 @@ def read_in_both(read: Mapping[int, int], counted: ColumnElement[bool]) -> int |
 
 def unite_drafts(source: Conversation, target: Conversation) -> None:
     """Append what users have written and not sent in the source to their drafts in the target. A
-    text for which there is no room stays in the source."""
-    query = select(Draft).where(Draft.conversation_id == source.id)
+    text for which there is no room stays in the source.
+
+    A draft that is being saved is waited for. One that is being begun waits for the merge, by its
+    foreign key, and is refused then: `save_draft`.
+    """
+    row = select(Conversation.id).where(Conversation.id == source.id)
+    db.session.execute(row.with_for_update())
+    query = select(Draft).where(Draft.conversation_id == source.id).with_for_update()
     for draft in db.session.scalars(query.execution_options(populate_existing=True)).all():
         if is_blank(draft.reply) and is_blank(draft.note):
             continue

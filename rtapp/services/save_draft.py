@@ -5,6 +5,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rtapp import access
 from rtapp.errors import Conflict
+from rtapp.errors import NotFound
 from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Agent
@@ -16,9 +17,13 @@ def save_draft(writer: Agent, conversation_id: int, *, reply: str, note: str, ve
 
     `version` is the one that the new texts are based on, 0 for none. Returns the new version; for
     the texts that are stored already the present one, whatever `version` is. Raises Conflict for
-    any other version than the stored one: another device has written meanwhile.
+    any other version than the stored one: another device has written meanwhile. Raises NotFound if
+    the conversation was merged meanwhile: the merge has not moved these texts.
     """
     stored = change(writer.id, conversation_id, reply, note, version)
+    if access.kept_for(conversation_id):  # once the row is written: see unite_drafts
+        db.session.rollback()
+        raise NotFound
     if stored is None:
         present = presenters.draft(access.own_draft(writer, conversation_id))
         if (present["reply"], present["note"]) != (reply, note):

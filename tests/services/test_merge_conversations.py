@@ -10,11 +10,15 @@ from sqlalchemy import update
 
 from rtapp import clock
 from rtapp.config import UNDO_DAYS
+from rtapp.errors import NotFound
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import ConversationMerge
+from rtapp.models import Draft
 from rtapp.models import Message
+from rtapp.models import User
 from rtapp.services.reopen_snoozed import reopen_snoozed
+from rtapp.services.save_draft import save_draft
 
 from ..actions.refusals import STALE
 from ..actions.refusals import Action
@@ -358,6 +362,20 @@ def test_notifications_lead_to_the_kept_conversation_and_back(ada, kevin, second
     assert where() == [FIRST]
     separate(ada, merges(ada, FIRST)[0])
     assert where() == [second]
+
+
+def test_a_draft_that_is_saved_as_its_conversation_is_merged_is_refused_and_not_left_behind(
+    app, ada, kevin, second
+):
+    """The request found the conversation unmerged, and writes after the merge."""
+    merge(ada, second, FIRST)
+    with app.app_context():
+        writer = db.session.get_one(User, kevin.id)
+        for version in (0, 1):
+            with pytest.raises(NotFound):
+                save_draft(writer, second, reply="Half a reply", note="", version=version)
+        drafts = select(func.count()).select_from(Draft).where(Draft.conversation_id == second)
+        assert db.session.scalar(drafts) == 0
 
 
 def test_drafts_of_both_conversations_are_kept_in_the_one_that_stays(ada, kevin, second):
