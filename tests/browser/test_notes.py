@@ -1,5 +1,6 @@
 """A note is never a reply: what is written as one is kept, shown and sent as one."""
 
+import itertools
 import os
 import random
 
@@ -10,15 +11,19 @@ from playwright.sync_api import expect
 from .page import BLANK
 from .page import live
 
-THREAD = "/conversations/2"
+THREADS = itertools.cycle((2, 3, 4, 5))  # each test has its own: drafts stay on the server
 STEPS = 2_000 if os.environ.get("RTAPP_SOAK") else 120
 PLACEHOLDERS = {True: "Write a note for your team…", False: "Write to "}
 
 
 @pytest.fixture
 def page(window) -> Page:
-    page: Page = live(window("ada", BLANK), THREAD)
+    page: Page = live(window("ada", BLANK), f"/conversations/{next(THREADS)}")
     return page
+
+
+def thread(page: Page) -> int:
+    return int(page.locator("body").get_attribute("data-conversation") or "")
 
 
 def box(page: Page):
@@ -37,7 +42,7 @@ def test_what_was_written_as_a_note_is_not_sent_by_a_reply(page, writer):
     page.keyboard.press("Enter")
     arrived = page.locator("#messages > .message")  # not one on its way
     expect(arrived.filter(has_text="Thank you for your patience")).to_have_count(1)
-    sent = {row["content"]: row["private"] for row in writer.newest(2)}
+    sent = {row["content"]: row["private"] for row in writer.newest(thread(page))}
     assert sent["Thank you for your patience"] is False
     assert "He was rude again" not in sent
     page.keyboard.press("Escape")
@@ -45,7 +50,9 @@ def test_what_was_written_as_a_note_is_not_sent_by_a_reply(page, writer):
     expect(box(page)).to_have_value("He was rude again")
     page.keyboard.press("Enter")
     expect(arrived.filter(has_text="rude again")).to_have_count(1)
-    assert {row["content"]: row["private"] for row in writer.newest(2)}["He was rude again"] is True
+    assert {row["content"]: row["private"] for row in writer.newest(thread(page))}[
+        "He was rude again"
+    ] is True
 
 
 def test_the_switch_changes_the_box_and_not_the_readers_of_what_is_in_it(page):
@@ -63,7 +70,7 @@ def test_the_switch_changes_the_box_and_not_the_readers_of_what_is_in_it(page):
 
 
 def test_two_tabs_on_one_thread_write_on_one_draft(page, writer):
-    other = live(page.context.new_page(), THREAD)
+    other = live(page.context.new_page(), page.url)
     page.keyboard.press("r")
     page.keyboard.type("Begun in one tab")
     expect(box(other)).to_have_value("Begun in one tab")
@@ -167,7 +174,9 @@ def test_no_note_leaves_as_a_reply_in_random_sequences(page, writer):
     while page.locator("[data-retry]:visible").count():
         page.locator("[data-retry]:visible").first.click()
     expect(page.locator("#sending > .message")).to_have_count(0)
-    sent = [row for row in writer.newest(2) if row["content"].startswith(("note", "reply"))]
+    sent = [
+        row for row in writer.newest(thread(page)) if row["content"].startswith(("note", "reply"))
+    ]
     assert sent, "nothing was sent"
     for row in sent:
         assert row["private"] is row["content"].startswith("note"), row

@@ -45,7 +45,10 @@ def test_a_command_is_found_by_the_beginnings_of_its_words_and_done(kevin, ada):
     expect(options(kevin).first).to_have_text("Status: Pending")
     kevin.keyboard.press("Enter")
     expect(kevin.locator("#thread-status")).to_have_text("Pending")
-    kevin.keyboard.press("Control+k")
+
+
+def test_a_conversation_is_assigned_by_a_command(kevin, ada):
+    ada.post("/conversations/2/assignee", assignee_id=None)
     kevin.keyboard.type("assignee ada")
     expect(options(kevin).first).to_have_text("Assignee: Ada")
     kevin.keyboard.press("Enter")

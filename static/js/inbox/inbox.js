@@ -58,7 +58,7 @@ function start() {
     (await import("./on_demand/menus.js")).startMenus();
     (await import("./on_demand/settings_panel.js")).startSettings(notifications);
   };
-  document.addEventListener("toggle", whenOpened, { capture: true, once: true });
+  document.addEventListener("toggle", () => whenOpened().catch(() => {}), { capture: true, once: true });
   streams = new Streams(page.connector);
   const { account } = page;
   streams.add(`account:${account}`, accountCallbacks(indicator, () => signedOut(streams, session, indicator)));
