@@ -213,6 +213,25 @@ test("a save whose answer was lost is no other device's", async () => {
   assert.equal(server.saved.reply, "");
 });
 
+test("a save that another tab's sign-out overtakes stores no empty draft, which would replace the text on the server", async () => {
+  const [server, clock, shared] = [new Server(), new Clock(), storage()];
+  let answer = () => {};
+  const slow = (...asked) => new Promise((resolve) => (answer = () => resolve(server.perform(...asked))));
+  const drafts = new Drafts(shared, 1, slow, { timers: clock });
+  const other = new Drafts(shared, 1, server.perform, { timers: clock });
+  drafts.write("1", { reply: "Half a sentence", note: "", private: false, since: 0 });
+  const passing = clock.pass();
+  await Promise.resolve();
+  other.clear();
+  answer();
+  await passing;
+  assert.equal(drafts.texts("1"), null);
+  drafts.connected();
+  other.connected();
+  await clock.pass();
+  assert.equal(server.saved.reply, "Half a sentence");
+});
+
 test("what another tab's sign-out deleted is kept again for its author, and what this tab dropped is not", () => {
   const kept = storage();
   const here = device(new Server(), { kept }).drafts;

@@ -186,6 +186,7 @@ export class Drafts {
 
   /** @type {(conversation: string, saved: ServerDraft) => void} */
   #saved(conversation, { reply, note, version }) {
+    if (!this.texts(conversation)) return; // a sign-out in another tab has deleted it meanwhile
     const draft = this.read(conversation);
     const isSaved = draft.reply === reply && draft.note === note;
     this.#store(conversation, { ...draft, version, isSaved, posted: null });
