@@ -5,14 +5,12 @@ customer_presenters.py has the customers' form.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import selectinload
 
 from rtapp.clock import rfc3339
-from rtapp.config import UNDO_DAYS
 from rtapp.excerpts import Hit
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
@@ -235,7 +233,7 @@ def contact_merge(row: ContactMerge) -> dict[str, Any]:
         "conversation_ids": row.conversation_ids,
         "merged_by": person(row.merged_by),
         "merged_at": rfc3339(row.merged_at),
-        "undo_until": rfc3339(row.merged_at + timedelta(days=UNDO_DAYS)),
+        "undo_until": rfc3339(row.undo_until),
     }
 
 
@@ -247,7 +245,7 @@ def conversation_merge(row: ConversationMerge) -> dict[str, Any]:
         "messages": len(row.message_ids),
         "merged_by": person(row.merged_by),
         "merged_at": rfc3339(row.merged_at),
-        "undo_until": rfc3339(row.merged_at + timedelta(days=UNDO_DAYS)),
+        "undo_until": rfc3339(row.undo_until),
     }
 
 

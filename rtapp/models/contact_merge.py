@@ -1,5 +1,3 @@
-from datetime import datetime
-
 from sqlalchemy import JSON
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped
@@ -9,13 +7,10 @@ from sqlalchemy.orm import relationship
 from rtapp.extensions import Model
 
 from .contact import Contact
-from .types import Id
-from .types import Moment
-from .types import UtcDateTime
-from .user import User
+from .merge import Merge
 
 
-class ContactMerge(Model):
+class ContactMerge(Merge, Model):
     """A merge of `source` into `target`, with what undoing it needs.
 
     `conversation_ids`: the conversations that moved. `contact_ids`: the contacts that had been
@@ -24,16 +19,9 @@ class ContactMerge(Model):
 
     __tablename__ = "contact_merges"
 
-    id: Mapped[Id]
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     source_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"), index=True)
     target_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"))
     conversation_ids: Mapped[list[int]] = mapped_column(JSON)
     contact_ids: Mapped[list[int]] = mapped_column(JSON)
-    merged_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    merged_at: Mapped[Moment]
-    undone_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
-    undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
     source: Mapped[Contact] = relationship(foreign_keys=[source_id])
-    merged_by: Mapped[User] = relationship(foreign_keys=[merged_by_id])

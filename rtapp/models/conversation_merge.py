@@ -1,20 +1,14 @@
-from datetime import datetime
-
 from sqlalchemy import JSON
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
-from sqlalchemy.orm import relationship
 
 from rtapp.extensions import Model
 
-from .types import Id
-from .types import Moment
-from .types import UtcDateTime
-from .user import User
+from .merge import Merge
 
 
-class ConversationMerge(Model):
+class ConversationMerge(Merge, Model):
     """A merge of the conversation `source` into `target`, with what undoing it needs.
 
     `message_ids`: the messages that moved. `label_ids`: the labels that the target gained.
@@ -24,16 +18,8 @@ class ConversationMerge(Model):
 
     __tablename__ = "conversation_merges"
 
-    id: Mapped[Id]
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     source_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
     target_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
     message_ids: Mapped[list[int]] = mapped_column(JSON)
     label_ids: Mapped[list[int]] = mapped_column(JSON)
     conversation_ids: Mapped[list[int]] = mapped_column(JSON)
-    merged_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    merged_at: Mapped[Moment]
-    undone_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
-    undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
-
-    merged_by: Mapped[User] = relationship(foreign_keys=[merged_by_id])

@@ -8,15 +8,12 @@ a merge loses nothing, and undoing it restores the source as it was.
 
 from collections.abc import Collection
 from collections.abc import Sequence
-from datetime import timedelta
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import select
 from sqlalchemy import update
 
 from rtapp import clock
-from rtapp.config import UNDO_DAYS
-from rtapp.errors import Conflict
 from rtapp.errors import Unprocessable
 from rtapp.events import control
 from rtapp.events import presenters
@@ -30,6 +27,8 @@ from .change_contact import refuse_merged
 from .publish_contact import publish_contact
 from .row_lock import lock
 from .row_lock import unlock
+from .undo_log import point
+from .undo_log import refuse_late
 
 
 def merge_contacts(user: Agent, source: Contact, target: Contact) -> None:
@@ -47,7 +46,7 @@ def merge_contacts(user: Agent, source: Contact, target: Contact) -> None:
     refuse_merged(source)
     refuse_merged(target)
     conversation_ids = move_conversations(Conversation.contact_id == source.id, target)
-    contact_ids = point_contacts(Contact.merged_into_id == source.id, target)
+    contact_ids = point(Contact.merged_into_id == source.id, target)
     source.merged_into_id = target.id
     source.version += 1
     name_aliases(target)
@@ -84,10 +83,10 @@ def undo_merge(user: Agent, merge: ContactMerge) -> None:
     if merge.undone_at is not None and source.merged_into_id is None:
         unlock()
         return
-    refuse_late(merge, source, owner)
+    refuse_late(merge, source, owner, presenters.contact(owner))
     conversation_ids = move_conversations(of_owner(merge, owner), source)
     of_source = Contact.id.in_(merge.contact_ids)
-    contact_ids = point_contacts(of_source & (Contact.merged_into_id == owner.id), source)
+    contact_ids = point(of_source & (Contact.merged_into_id == owner.id), source)
     source.merged_into_id = None
     source.version += 1
     name_aliases(owner)
@@ -105,14 +104,6 @@ def refuse_one(source: Contact, target: Contact) -> None:
             "A contact is merged into another one of the account.",
             errors={"into": ["must be another contact of the account"]},
         )
-
-
-def refuse_late(merge: ContactMerge, source: Contact, owner: Contact) -> None:
-    current = presenters.contact(owner)
-    if merge.undone_at is not None or source.merged_into_id != owner.id:
-        raise Conflict("The contact was merged again meanwhile.", current=current)
-    if clock.now() > merge.merged_at + timedelta(days=UNDO_DAYS):
-        raise Conflict(f"A merge can be undone for {UNDO_DAYS} days only.", current=current)
 
 
 def of_owner(merge: ContactMerge, owner: Contact) -> ColumnElement[bool]:
@@ -136,18 +127,6 @@ def move_conversations(which: ColumnElement[bool], to: Contact) -> Sequence[int]
     merged = update(Conversation).where(Conversation.merged_into_id.in_(ids))
     db.session.execute(merged.values(contact_id=to.id).execution_options(synchronize_session=False))
     return ids
-
-
-def point_contacts(which: ColumnElement[bool], to: Contact) -> Sequence[int]:
-    """Have these merged contacts follow another one. Returns their ids."""
-    statement = (
-        update(Contact)
-        .where(which)
-        .values(merged_into_id=to.id)
-        .returning(Contact.id)
-        .execution_options(synchronize_session=False)
-    )
-    return db.session.scalars(statement).all()
 
 
 def name_aliases(contact: Contact) -> None:

@@ -1,6 +1,7 @@
 """Opening, leaving and going back keep the place in the list."""
 
 import re
+from itertools import count
 
 import pytest
 from playwright.sync_api import Page
@@ -9,17 +10,38 @@ from playwright.sync_api import expect
 from .page import BLANK
 from .page import live
 
+NUMBERS = count()  # of customers
+
 
 @pytest.fixture
 def many(ada):
-    for n in range(142):
-        contact = {"name": f"Customer {n}", "email": f"c{n}@example.com"}
-        ada.post("/accounts/1/conversations", inbox_id=1, contact=contact, content=f"Question {n}")
+    add(ada, 142)
     return ada
 
 
 def rows(page: Page) -> int:
     return page.locator("#conversations > .row").count()
+
+
+def shown(page: Page) -> list[int]:
+    found: list[int] = page.evaluate(
+        "Array.from(document.querySelectorAll('#conversations > .row'),"
+        " ({dataset}) => +dataset.conversation)"
+    )
+    return found
+
+
+def add(ada, number: int) -> None:
+    """Begin so many conversations."""
+    for _ in range(number):
+        n = next(NUMBERS)
+        contact = {"name": f"Customer {n}", "email": f"c{n}@example.com"}
+        ada.post("/accounts/1/conversations", inbox_id=1, contact=contact, content=f"Question {n}")
+
+
+def fill(ada, number: int) -> None:
+    """Have at least so many conversations."""
+    add(ada, number - len(ada.listed()))
 
 
 def load_all(page: Page) -> None:
@@ -111,21 +133,14 @@ def test_a_list_that_grew_all_day_is_trimmed_below_what_is_in_sight_and_loads_th
     window, ada
 ):
     page = live(window("ada", BLANK), "/accounts/1/conversations?status=any")
-    before = rows(page)
-    for n in range(201 - before):
-        contact = {"name": f"Customer {n}", "email": f"t{n}@example.com"}
-        ada.post("/accounts/1/conversations", inbox_id=1, contact=contact, content=f"Question {n}")
+    add(ada, 201 - rows(page))
     page.wait_for_function(
         "() => document.querySelectorAll('#conversations > .row').length < 150"
         " && document.querySelector('.list > .more')"
     )
-    shown = page.locator("#conversations > .row").all()
-    assert len(shown) > 100
+    assert rows(page) > 100
     load_all(page)
-    ids = page.evaluate(
-        "Array.from(document.querySelectorAll('#conversations > .row'),"
-        " ({dataset}) => +dataset.conversation)"
-    )
+    ids = shown(page)
     assert ids == ada.listed()
     ada.post(f"/conversations/{ids[-1]}/messages", content="From the very end")
     expect(page.locator("#conversations > .row").first).to_contain_text("From the very end")
@@ -133,12 +148,11 @@ def test_a_list_that_grew_all_day_is_trimmed_below_what_is_in_sight_and_loads_th
 
 def test_a_list_that_is_read_far_down_keeps_its_rows(window, ada):
     page = live(window("ada", BLANK), "/accounts/1/conversations?status=any")
-    for n in range(201 - rows(page)):
-        contact = {"name": f"Customer {n}", "email": f"u{n}@example.com"}
-        ada.post("/accounts/1/conversations", inbox_id=1, contact=contact, content=f"Question {n}")
-        if n == 100:
-            load_all(page)
-            page.locator(".list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+    wanted = 201 - rows(page)
+    add(ada, 100)
+    load_all(page)
+    page.locator(".list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+    add(ada, wanted - 100)
     expect(page.locator("#conversations > .row").first).to_contain_text("Question")
     page.wait_for_function("() => document.querySelectorAll('#conversations > .row').length > 200")
 
@@ -180,21 +194,6 @@ def test_what_was_loaded_for_a_press_that_led_nowhere_is_not_shown_later(window,
         row.press("Enter")
     assert f"message-{said}" in answer.value.text()
     expect(kevin.locator("#messages")).to_contain_text("Written since")
-
-
-def shown(page: Page) -> list[int]:
-    found: list[int] = page.evaluate(
-        "Array.from(document.querySelectorAll('#conversations > .row'),"
-        " ({dataset}) => +dataset.conversation)"
-    )
-    return found
-
-
-def fill(ada, count: int) -> None:
-    """Have at least so many conversations."""
-    for n in range(count - len(ada.listed())):
-        contact = {"name": f"Customer {n}", "email": f"f{n}@example.com"}
-        ada.post("/accounts/1/conversations", inbox_id=1, contact=contact, content=f"Question {n}")
 
 
 def test_the_row_at_which_a_trimmed_list_ends_moves_and_no_row_is_missing_afterwards(window, ada):

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import gevent
 import pytest
 
+from rtapp.database import PROBE_LIMIT
+
 from ..harness.postgres_server import url
 from ..harness.waiting import eventually
 from .check import Check
@@ -28,7 +30,7 @@ from .writer import Writer
 CONVERSATIONS = (1, 2)
 PROMISED = 5.0  # s in which every request is answered, whatever the database does
 SLOWNESS = 5.0  # s more for a machine that is busy with other tests
-PROBES = 3  # failed ones in a row that take a server out, as is usual; a busy machine may cause one
+PROBES = 3  # failed ones in a row that take a server out, as is usual
 LOCKED_FOR = 20.0  # s
 MESSAGE = {"content": "Is anybody there?"}
 
@@ -207,6 +209,12 @@ def test_no_stream_is_accepted_without_a_database_for_an_unsigned_credential(
     assert server.ask("GET", path, who=None, Cookie="session=x.y.z")[0] == 401
 
 
+def seconds_for_health(server: Server) -> float:
+    began = time.monotonic()
+    assert server.ask("GET", "/healthz", who=None)[0] == 200
+    return time.monotonic() - began
+
+
 def test_opening_many_streams_at_once_takes_turns_at_few_connections_and_readiness_is_quick(
     start, seeded, postgres, tell
 ):
@@ -215,10 +223,13 @@ def test_opening_many_streams_at_once_takes_turns_at_few_connections_and_readine
     asked, slowest, failed = 0, 0.0, 0
     while not all(r.open for r in readers):
         began = time.monotonic()
+        beside = gevent.spawn(seconds_for_health, server)
         is_ready = server.ask("GET", "/readyz", who=None)[0] == 200
-        failed = 0 if is_ready else failed + 1
+        slowest = max(slowest, time.monotonic() - began)
+        asked, failed = asked + 1, 0 if is_ready else failed + 1
         assert failed < PROBES, "a load balancer would take the server out"
-        asked, slowest = asked + 1, max(slowest, time.monotonic() - began)
+        # Without the database, too, an answer takes long on a machine that is busy with other work.
+        assert is_ready or beside.get() > PROBE_LIMIT / 2, "not ready, though it has the time"
     assert not any(r.refusals for r in readers), [r.refusals for r in readers if r.refusals]
     for reader in readers:
         reader.close()

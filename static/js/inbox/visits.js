@@ -49,8 +49,8 @@ export function startVisits(page, show) {
       : { status: 200, loaded: pageWith(`${page.accountName} · rtapp`, byId("no-conversation")) };
   let visit = new AbortController();
   let shown = location.pathname + location.search;
-  /** Of the conversation whose link was pressed: it is loaded while the button is held. */
-  let pressed = { href: "", page: load(location.origin) };
+  /** What a link leads to, loaded while the button is held on it. @type {{href: string, page: ReturnType<typeof load>}} */
+  let pressed = /** @type {any} */ ({});
 
   /** @type {(url: URL, isNew: boolean) => Promise<void>} */
   const go = async (url, isNew) => {

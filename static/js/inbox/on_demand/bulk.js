@@ -5,11 +5,9 @@
 import { byId, find, findAll } from "../dom.js";
 import { post } from "../forms.js";
 import { wakeTime } from "./snooze.js";
-import { askUndo } from "./undo.js";
+import { askUndo, WORDS } from "./undo.js";
 
 const AT_ONCE = 25; // conversations of one request
-/** @type {Record<string, string>} */
-const STATUSES = { open: "opened", pending: "set to pending", snoozed: "snoozed", resolved: "resolved", spam: "marked as spam" };
 
 /** The state of a conversation before a change. @typedef {{status: string, snoozed_until: string | null, assignee_id: number | null, labels: number[]}} State */
 /** @typedef {{id: number, version: number, before: State}} Changed */
@@ -131,7 +129,7 @@ function wordsFor({ name, value, textContent }, changed, refused, problem) {
   const choice = textContent?.trim();
   /** @type {Record<string, string>} */
   const done = {
-    status: STATUSES[value], assignee_id: value ? `assigned to ${choice === "Me" ? "you" : choice}` : "assigned to nobody",
+    status: WORDS[value]?.toLowerCase(), assignee_id: value ? `assigned to ${choice === "Me" ? "you" : choice}` : "assigned to nobody",
     add: `labelled ${choice}`, remove: `without ${choice}`,
   }; // prettier-ignore
   const reasons = [...new Set(refused.map(({ detail }) => detail))].join(" ");

@@ -9,7 +9,7 @@ import { isolated } from "../text.js";
 
 const DURATION = 10_000; // ms
 /** @type {Record<string, string>} */
-const WORDS = { open: "Opened", pending: "Set to pending", snoozed: "Snoozed", resolved: "Resolved", spam: "Marked as spam" };
+export const WORDS = { open: "Opened", pending: "Set to pending", snoozed: "Snoozed", resolved: "Resolved", spam: "Marked as spam" };
 
 /**
  * Offers it for ten seconds: as a button, and by the key z, as the button is far from the focus. The button takes the focus
