@@ -41,6 +41,7 @@ def test_a_person_is_found_and_their_page_opened(kevin):
 
 def test_a_command_is_found_by_the_beginnings_of_its_words_and_done(kevin, ada):
     ada.post("/conversations/2/status", status="open")
+    expect(kevin.locator("#thread-status")).to_have_text("Open")
     kevin.keyboard.type("STA pend")
     expect(options(kevin).first).to_have_text("Status: Pending")
     kevin.keyboard.press("Enter")
@@ -49,6 +50,7 @@ def test_a_command_is_found_by_the_beginnings_of_its_words_and_done(kevin, ada):
 
 def test_a_conversation_is_assigned_by_a_command(kevin, ada):
     ada.post("/conversations/2/assignee", assignee_id=None)
+    expect(kevin.locator("#thread-assignee")).to_contain_text("Unassigned")
     kevin.keyboard.type("assignee ada")
     expect(options(kevin).first).to_have_text("Assignee: Ada")
     kevin.keyboard.press("Enter")
@@ -86,6 +88,7 @@ def test_what_was_chosen_stays_chosen_when_the_search_is_answered(kevin):
 
 def test_a_command_whose_button_was_replaced_meanwhile_is_done(kevin, ada):
     ada.post("/conversations/2/status", status="open")
+    expect(kevin.locator("#thread-status")).to_have_text("Open")
     kevin.keyboard.type("status pend")
     expect(options(kevin).first).to_have_text("Status: Pending")
     kevin.evaluate(

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy import update
 
 from rtapp.config import CONTACT_EVENTS
+from rtapp.database import unlimited
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Conversation
@@ -165,7 +166,7 @@ def test_notes_are_published_nowhere(no_broadcasts, kevin, maria):
 
 
 def test_a_contact_with_very_many_conversations_resets_the_streams(app, ada, kevin, grace, maria):
-    with app.app_context():
+    with app.app_context(), unlimited():
         for _ in range(CONTACT_EVENTS):
             db.session.add(Conversation(account_id=1, inbox_id=1, contact_id=1))
         db.session.commit()
