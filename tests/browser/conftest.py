@@ -1,6 +1,5 @@
 """Browser tests drive a real Chromium against a real server, without gevent, for Playwright."""
 
-import shutil
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +12,14 @@ from playwright.sync_api import Page
 from playwright.sync_api import expect
 from playwright.sync_api import sync_playwright
 
+from ..harness.chromium import QUIET
+from ..harness.chromium import chromium_path
 from ..harness.waiting import PATIENCE
 from .proxy import Proxy
 from .restartable import Restartable
 from .writer import Writer
 
 ROOT = Path(__file__).parent.parent.parent
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-         "--disable-component-update", "--no-first-run"]  # fmt: skip
-
 
 PATIENCE_MS = 1000 * PATIENCE
 expect.set_options(timeout=PATIENCE_MS)
@@ -67,7 +65,7 @@ def ada(server: str) -> Iterator[Writer]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = chromium_path()
     if path is None:
         pytest.skip("there is no Chromium on the PATH")
     with sync_playwright() as playwright:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from playwright.sync_api import Browser
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 from playwright.sync_api import sync_playwright
+
+from ..harness.chromium import chromium_path
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs/screenshots"
@@ -91,7 +92,7 @@ def take_disconnected(browser: Browser, address: str) -> None:
 
 
 def main() -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = chromium_path()
     if chromium is None:
         sys.exit("There is no Chromium on the PATH.")
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,12 @@
 """Lost connections: the inbox shows the state, reconnects, and has the state of a fresh load."""
 
 import re
-import shutil
 
 import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from ..harness.chromium import chromium_path
 from ..harness.waiting import eventually
 from .page import BLANK
 from .page import live
@@ -127,7 +127,7 @@ def test_a_reset_refreshes_every_tab_of_the_browser_and_reloads_none(window, res
 def cached(chromium, server):
     """A browser with the back/forward cache, which Playwright's browsers have off by default."""
     browser = chromium.browser_type.launch(
-        executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+        executable_path=chromium_path(),
         args=["--no-sandbox", "--disable-gpu"],
         ignore_default_args=["--disable-back-forward-cache"],
     )

@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 import time
 from pathlib import Path
 from urllib.parse import urlencode
@@ -10,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
+from ..harness.chromium import chromium_path
 from ..harness.waiting import eventually
 from .writer import open_streams
 
@@ -42,7 +42,7 @@ def browser(window, server):
 def cached(chromium):
     """A browser with the back/forward cache, which Playwright's browsers have off by default."""
     browser = chromium.browser_type.launch(
-        executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+        executable_path=chromium_path(),
         args=["--no-sandbox", "--disable-gpu"],
         ignore_default_args=["--disable-back-forward-cache"],
     )

@@ -1,6 +1,5 @@
 """Foreign clients, run as docs/clients.md shows them, without gevent."""
 
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,6 +11,8 @@ from playwright.sync_api import sync_playwright
 
 from .. import npm
 from ..harness.app_process import AppProcess
+from ..harness.chromium import QUIET
+from ..harness.chromium import chromium_path
 from . import firefox
 from .gateway import Door
 from .gateway import Gateway
@@ -29,18 +30,12 @@ from .scenario import Attempt
 from .scenario import Results
 from .scenario import Scenario
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-         "--disable-component-update", "--no-first-run"]  # fmt: skip
 # Two sets, because htmx.org is there in two versions.
 NODE = ("eventsource@4.1.0", "eventsource-parser@3.1.1", "eventsource-client@1.2.0")
 PAGES = ("htmx.org@2.0.11", "htmx-ext-sse@2.2.4", "@hotwired/turbo@8.0.23",
          "reconnecting-eventsource@1.6.5", "@microsoft/fetch-event-source@2.0.1")  # fmt: skip
 HTMX_4 = ("htmx.org@4.0.1",)
 CREDENTIALS = {"email": "kevin@example.com", "password": "password"}
-
-
-def chromium() -> str | None:
-    return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def firefox_in(profile: Path, stack: ExitStack) -> firefox.Firefox | None:
@@ -57,7 +52,7 @@ def firefox_in(profile: Path, stack: ExitStack) -> firefox.Firefox | None:
 def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     """Each client that can run here has gone through all checks."""
     folder = tmp_path_factory.mktemp("clients")
-    if chromium() is None:
+    if chromium_path() is None:
         pytest.skip("SKIPPED: no Chromium on the PATH")
     modules = npm.installed(*NODE)
     pages = npm.installed(*PAGES)
@@ -70,7 +65,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
         gateway = stack.enter_context(Gateway(server.port))
         token = server.token("kevin@example.com")
         playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET)
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=QUIET)
         stack.callback(browser.close)
         context = browser.new_context()
         assert context.request.post(f"{server.url}/login", data=CREDENTIALS).ok

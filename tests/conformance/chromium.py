@@ -12,8 +12,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext
 from playwright.sync_api import sync_playwright
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-         "--disable-component-update", "--no-first-run"]  # fmt: skip
+from tests.harness.chromium import QUIET
 
 OPEN = """({key, url, names}) => {
   window.source = new EventSource(url)

@@ -17,6 +17,7 @@ from gevent.server import StreamServer
 
 from .. import npm
 from ..harness.app_process import AppProcess
+from ..harness.chromium import chromium_path
 from . import readers
 
 PACKAGES = ["eventsource@4.1.0", "eventsource-parser@3.1.1"]
@@ -31,7 +32,7 @@ def httpx_sse() -> readers.Httpx:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[readers.Process]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = chromium_path()
     if path is None:
         pytest.skip("SKIPPED: no Chromium on the PATH")
     reader = readers.chromium(path)

@@ -19,6 +19,7 @@ from gevent.queue import Queue
 from ..harness.waiting import PATIENCE
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
 
 
 class Fired(NamedTuple):
@@ -159,7 +160,7 @@ class Process:
 
 
 def chromium(path: str) -> Process:
-    return Process([sys.executable, str(HERE / "chromium.py"), path], HERE)
+    return Process([sys.executable, "-m", "tests.conformance.chromium", path], ROOT)
 
 
 def node(path: str, folder: Path) -> Process:
