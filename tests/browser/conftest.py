@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import BrowserContext
 from playwright.sync_api import Page
+from playwright.sync_api import Playwright
 from playwright.sync_api import expect
 from playwright.sync_api import sync_playwright
 
@@ -64,14 +65,28 @@ def ada(server: str) -> Iterator[Writer]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    path = chromium_path()
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    yield from launched(playwright, chromium_path())
+
+
+@pytest.fixture(scope="session")
+def notifying_chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Takes the place of `chromium` in a file whose tests need notifications."""
+    yield from launched(playwright, chromium_path(notifications=True))
+
+
+def launched(playwright: Playwright, path: str | None) -> Iterator[Browser]:
     if path is None:
         pytest.skip("there is no Chromium on the PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+    yield browser
+    browser.close()
 
 
 def sign_in(context: BrowserContext, name: str) -> None:

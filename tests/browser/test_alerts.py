@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import Browser
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
@@ -17,6 +18,11 @@ from .test_inbox_notices import told
 
 LIST = "/accounts/1/conversations"
 PRIYA = 4  # her conversation, of nobody
+
+
+@pytest.fixture(scope="module")
+def chromium(notifying_chromium: Browser) -> Browser:
+    return notifying_chromium
 
 
 class Priya:

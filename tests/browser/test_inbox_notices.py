@@ -1,6 +1,7 @@
 """Optional sounds and desktop notifications of the user's own notifications, once per browser."""
 
 import pytest
+from playwright.sync_api import Browser
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
@@ -37,6 +38,11 @@ NOTED = """
     }
   };
 """
+
+
+@pytest.fixture(scope="module")
+def chromium(notifying_chromium: Browser) -> Browser:
+    return notifying_chromium
 
 
 @pytest.fixture

@@ -55,6 +55,16 @@ def test_a_failed_message_can_be_discarded(window):
     expect(kevin.locator("body")).not_to_contain_text("Never mind")
 
 
+def test_the_box_has_the_focus_after_sending_by_the_button(window):
+    kevin = live(window("kevin", BLANK), "/conversations/2")
+    kevin.fill(COMPOSER, "One")
+    kevin.locator("#composer").get_by_role("button", name="Send").click()
+    expect(kevin.locator(COMPOSER)).to_have_value("")
+    kevin.keyboard.type("Two")
+    expect(kevin.locator(COMPOSER)).to_have_value("Two")
+    kevin.fill(COMPOSER, "")
+
+
 def test_edits_and_deletions_show_in_other_windows_and_are_offered_for_own_messages_only(window):
     ada, kevin = (
         live(window("ada", BLANK), "/conversations/4"),

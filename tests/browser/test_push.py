@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 from playwright.sync_api import CDPSession
 from playwright.sync_api import Locator
 from playwright.sync_api import Page
@@ -50,6 +51,11 @@ SUBSCRIBING = """(() => {
     return stored();
   };
 })();"""
+
+
+@pytest.fixture(scope="module")
+def chromium(notifying_chromium: Browser) -> Browser:
+    return notifying_chromium
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import test from "node:test";
 import { Drafts } from "../../static/js/inbox/drafts.js";
 import { storage } from "./fakes.js";
 
-const EMPTY = { reply: "", note: "", private: false, version: 0, since: 0, posted: null, isSaved: true, other: { reply: "", note: "" } };
+const EMPTY = { reply: "", note: "", private: false, version: 0, since: 0, posted: [], isSaved: true, other: { reply: "", note: "" } };
 
 /** The server's side of one conversation's draft, for several devices. */
 class Server {
@@ -210,6 +210,31 @@ test("a save whose answer was lost is no other device's", async () => {
   await clock.pass();
   await clock.pass();
   assert.equal(lossy.read("1").reply, "");
+  assert.equal(server.saved.reply, "");
+});
+
+test("a save whose answer was lost after one that never arrived is no other device's", async () => {
+  const server = new Server();
+  const { clock } = device(server);
+  let isLost = true;
+  const lossy = new Drafts(storage(), 7, async (...asked) => {
+    const saved = await server.perform(...asked);
+    if (isLost) throw Object.assign(new Error("lost"), { status: 0 });
+    return saved;
+  }, { timers: clock, events: new EventTarget() });
+  server.isAway = true;
+  write(lossy, "One");
+  await clock.pass();
+  server.isAway = false;
+  write(lossy, "One two");
+  await clock.pass();
+  assert.equal(server.saved.reply, "One two");
+  isLost = false;
+  write(lossy, "");
+  await clock.pass();
+  await clock.pass();
+  assert.equal(lossy.read("1").reply, "");
+  assert.equal(lossy.read("1").other.reply, "");
   assert.equal(server.saved.reply, "");
 });
 

@@ -56,7 +56,6 @@ export function startComposer(page, thread) {
     showKept(draft);
     showOther(drafts.read(conversation).other[kind()]);
     byId("left").textContent = roomLeft(text.value);
-    byId("left").hidden = roomLeft(text.value) === "";
   };
   const keep = () => {
     draft[kind()] = text.value;
@@ -90,6 +89,7 @@ export function startComposer(page, thread) {
     page.unsent.send(conversation, text.value, draft.private);
     typing.sent();
     text.value = "";
+    text.focus();
     keep();
     refresh();
     byId("new-messages")?.remove();

@@ -8,6 +8,7 @@
 import { isBlank } from "./text.js";
 
 const SAVE_DELAY = 1_000; // ms after the last key
+const POSTED = 9; // texts whose answers were lost, of which the server may have any
 const FLUSHES = 3; // attempts: the first may find what another device has written
 
 export class Drafts {
@@ -172,7 +173,7 @@ export class Drafts {
     const draft = this.read(conversation);
     const { reply, note, version } = draft;
     if (draft.isSaved) return;
-    this.#store(conversation, { ...draft, posted: draft.posted ?? { reply, note } });
+    this.#store(conversation, { ...draft, posted: [...draft.posted, { reply, note }].slice(-POSTED) });
     try {
       /** @type {any} */
       const saved = await this.#perform(`conversation:${conversation}`, "draft", { reply, note, version });
@@ -189,7 +190,7 @@ export class Drafts {
     if (!this.texts(conversation)) return; // a sign-out in another tab has deleted it meanwhile
     const draft = this.read(conversation);
     const isSaved = draft.reply === reply && draft.note === note;
-    this.#store(conversation, { ...draft, version, isSaved, posted: null });
+    this.#store(conversation, { ...draft, version, isSaved, posted: [] });
     if (!isSaved) this.#saveSoon(conversation);
   }
 
@@ -200,8 +201,8 @@ export class Drafts {
    */
   #merge(conversation, saved) {
     const own = this.read(conversation);
-    const isOwn = saved.reply === own.posted?.reply && saved.note === own.posted.note; // its answer was lost
-    const merged = { ...own, version: saved.version, posted: null, other: { ...own.other } };
+    const isOwn = own.posted.some(({ reply, note }) => saved.reply === reply && saved.note === note); // its answer was lost
+    const merged = { ...own, version: saved.version, posted: [], other: { ...own.other } };
     for (const kind of isOwn ? [] : /** @type {const} */ (["reply", "note"])) {
       if (own.isSaved || isBlank(own[kind])) merged[kind] = saved[kind];
       else if (!isBlank(saved[kind]) && !own[kind].includes(saved[kind])) merged.other[kind] = saved[kind];
@@ -228,7 +229,7 @@ function draftOf({ reply, note, private: isPrivate, version, isSaved, since, pos
     private: isPrivate === true,
     version: Number(version) || 0,
     since: Number(since) || 0,
-    posted: posted ? { reply: text(posted.reply), note: text(posted.note) } : null,
+    posted: [posted ?? []].flat(),
     isSaved: isSaved ?? !(reply || note),
     other: { reply: text(other?.reply), note: text(other?.note) },
   };

@@ -115,8 +115,8 @@ export interface Draft extends ServerDraft {
   isSaved: boolean;
   /** When the reply was begun, in ms of the server's time; 0 for an empty one. */
   since: number;
-  /** What was posted to the server first since its last answer. */
-  posted: { reply: string; note: string } | null;
+  /** What was posted to the server since its last answer, the newest last. */
+  posted: { reply: string; note: string }[];
   /** What another device has written meanwhile. */
   other: { reply: string; note: string };
 }
