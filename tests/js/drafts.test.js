@@ -4,7 +4,7 @@ import test from "node:test";
 import { Drafts } from "../../static/js/inbox/drafts.js";
 import { storage } from "./fakes.js";
 
-const EMPTY = { reply: "", note: "", private: false, version: 0, since: 0, posted: [], isSaved: true, other: { reply: "", note: "" } };
+const EMPTY = { reply: "", note: "", private: false, version: 0, since: 0, saved: { reply: "", note: "" }, posted: [], isSaved: true, other: { reply: "", note: "" } };
 
 /** The server's side of one conversation's draft, for several devices. */
 class Server {
@@ -182,6 +182,7 @@ test("a text that was sent while it was being saved does not come back", async (
   }, { timers: clock, events: new EventTarget() });
   write(slow, "Sent in a hurry");
   const first = clock.pass();
+  await tick();
   write(slow, "");
   await tick();
   const second = clock.pass(); // while the first is on its way
@@ -271,4 +272,84 @@ test("what another tab's sign-out deleted is kept again for its author, and what
   here.clear();
   here.restore();
   assert.deepEqual(Object.keys(kept), []);
+});
+
+/** Tabs of one browser. Each has the others' changes of the storage when they are delivered, as in Chromium. */
+class Tabs {
+  #stored = {};
+  #changes = [];
+  #tabs = [];
+
+  open(server) {
+    const tab = { view: { ...this.#stored }, events: new EventTarget(), clock: new Clock() };
+    const changed = (key, newValue) => this.#changes.push({ tab, key, newValue });
+    const kept = new Proxy(tab.view, {
+      get: (view, name) =>
+        ({
+          getItem: (key) => view[key] ?? null,
+          setItem: (key, value) => ((view[key] = value), changed(key, value)),
+          removeItem: (key) => (delete view[key], changed(key, null)),
+        })[name],
+    });
+    this.#tabs.push(tab);
+    tab.drafts = new Drafts(kept, 7, server.perform, { timers: tab.clock, events: tab.events });
+    return tab;
+  }
+
+  /** In one order for all tabs; what it makes them write is delivered as well. */
+  deliver() {
+    for (let change; (change = this.#changes.shift()); ) {
+      const { tab, key, newValue } = change;
+      const changed = ({ view }) => (newValue === null ? delete view[key] : (view[key] = newValue));
+      changed({ view: this.#stored });
+      for (const other of this.#tabs.filter((each) => each !== tab)) {
+        changed(other);
+        other.events.dispatchEvent(Object.assign(new Event("storage"), { key, newValue }));
+      }
+    }
+    for (const { view } of this.#tabs) Object.assign(view, this.#stored);
+  }
+}
+
+test("of two tabs that write at once, each has the text of the other", () => {
+  const tabs = new Tabs();
+  const [one, other] = [tabs.open(new Server()), tabs.open(new Server())];
+  write(one.drafts, "Begun");
+  tabs.deliver();
+  write(one.drafts, "Begun here");
+  write(other.drafts, "Begun there");
+  tabs.deliver();
+  const read = one.drafts.read("1");
+  assert.deepEqual(other.drafts.read("1"), read);
+  assert.deepEqual([read.reply, read.other.reply].sort(), ["Begun here", "Begun there"]);
+});
+
+test("of two tabs that write one after the other, the last text is the one of both, and nothing is offered", () => {
+  const tabs = new Tabs();
+  const [one, other] = [tabs.open(new Server()), tabs.open(new Server())];
+  write(one.drafts, "Begun");
+  tabs.deliver();
+  write(other.drafts, "Changed");
+  write(other.drafts, "");
+  tabs.deliver();
+  for (const { drafts } of [one, other]) {
+    const { reply, other } = drafts.read("1");
+    assert.deepEqual([reply, other.reply], ["", ""]);
+  }
+});
+
+test("a tab that stores the server's answer puts no older text back", async () => {
+  const [tabs, server] = [new Tabs(), new Server()];
+  let answer = () => {};
+  const slow = { perform: (...asked) => new Promise((resolve) => (answer = () => resolve(server.perform(...asked)))) };
+  const [one, other] = [tabs.open(slow), tabs.open(server)];
+  write(one.drafts, "One");
+  tabs.deliver();
+  const saved = one.clock.pass();
+  await tick();
+  write(other.drafts, "One two");
+  answer();
+  await saved;
+  tabs.deliver();
+  assert.deepEqual([one, other].map(({ drafts }) => drafts.read("1").reply), ["One two", "One two"]);
 });

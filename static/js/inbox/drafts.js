@@ -1,13 +1,21 @@
 /**
  * What the user wrote and did not send: kept in the browser with each key, through reloads and closed tabs, and replies and
  * notes on the server too, for the user's other devices.
+ *
+ * What the server has is kept under a key of its own: a tab that stores it must not put back an older text over what another
+ * tab has written meanwhile, which the browser shows it a moment later. If two tabs write at once, the last one replaces the
+ * other's text; the tab that wrote that finds by `base` that its own was not seen, and offers it.
  */
 
 /** @import { Draft, Environment, Perform, ServerDraft, Texts } from "./types" */
 
+import { randomId } from "./random_id.js";
 import { isBlank } from "./text.js";
 
 const SAVE_DELAY = 1_000; // ms after the last key
+const SERVER = ".server"; // after a conversation: what the server has
+const KINDS = /** @type {const} */ (["reply", "note"]);
+const NOTHING = { reply: "", note: "" };
 const POSTED = 9; // texts whose answers were lost, of which the server may have any
 const FLUSHES = 3; // attempts: the first may find what another device has written
 
@@ -24,6 +32,8 @@ export class Drafts {
   #unstored = new Map();
   /** @type {Map<string, Texts>} that this page has written, by key */
   #written = new Map();
+  /** @type {Map<string, any>} the newest text that this page has written or received, by conversation */
+  #latest = new Map();
   /** @type {Set<(conversation: string) => void>} */
   #listeners = new Set();
 
@@ -92,16 +102,13 @@ export class Drafts {
 
   /** @type {(conversation: string) => Draft} */
   read(conversation) {
-    return draftOf(this.texts(conversation) ?? {});
+    return draftOf(this.texts(conversation), this.texts(conversation + SERVER));
   }
 
   /** @type {(conversation: string, texts: {reply: string, note: string, private: boolean, since: number}) => void} */
   write(conversation, texts) {
-    const before = this.read(conversation);
-    const isSaved = before.isSaved && texts.reply === before.reply && texts.note === before.note;
-    this.#store(conversation, { ...before, ...texts, isSaved });
+    this.#store(conversation, { ...this.read(conversation), ...texts });
     this.#changed(conversation);
-    if (!isSaved) this.#saveSoon(conversation);
   }
 
   /**
@@ -110,8 +117,7 @@ export class Drafts {
    * @type {(conversation: string, saved: ServerDraft) => void}
    */
   take(conversation, saved) {
-    const own = this.read(conversation);
-    if (saved.version > own.version) this.#merge(conversation, saved); // else the page is older than what another tab has saved
+    if (saved.version > this.read(conversation).version) this.#merge(conversation, saved); // else the page is older than what another tab has saved
     if (!this.read(conversation).isSaved) this.#saveSoon(conversation);
   }
 
@@ -129,7 +135,15 @@ export class Drafts {
 
   /** Another tab has written. A removal is no change: at a sign-out the text stays in the box. @param {StorageEvent} event */
   #stored({ key, newValue }) {
-    if (key?.startsWith(this.#prefix) && newValue !== null) this.#changed(key.slice(this.#prefix.length));
+    if (!key?.startsWith(this.#prefix) || newValue === null) return;
+    const conversation = key.slice(this.#prefix.length);
+    const mine = this.#latest.get(conversation);
+    const theirs = JSON.parse(newValue);
+    this.#latest.set(conversation, theirs);
+    const present = this.read(conversation);
+    const all = mine && theirs.base !== mine.id ? united(draftOf(mine), present) : present;
+    if (textOf(all) !== textOf(present)) this.#store(conversation, all);
+    this.#changed(conversation);
   }
 
   /** @param {string} conversation */
@@ -170,14 +184,15 @@ export class Drafts {
 
   /** @param {string} conversation */
   async #post(conversation) {
-    const draft = this.read(conversation);
-    const { reply, note, version } = draft;
-    if (draft.isSaved) return;
-    this.#store(conversation, { ...draft, posted: [...draft.posted, { reply, note }].slice(-POSTED) });
+    const { reply, note, version, isSaved, saved, posted } = this.read(conversation);
+    if (isSaved) return;
+    this.keep(conversation + SERVER, { ...saved, version, posted: [...posted, { reply, note }].slice(-POSTED) });
     try {
       /** @type {any} */
-      const saved = await this.#perform(`conversation:${conversation}`, "draft", { reply, note, version });
-      this.#saved(conversation, { reply, note, version: saved.version });
+      const answer = await this.#perform(`conversation:${conversation}`, "draft", { reply, note, version });
+      if (!this.texts(conversation)) return; // a sign-out in another tab has deleted it meanwhile
+      this.keep(conversation + SERVER, { reply, note, version: answer.version });
+      if (!this.read(conversation).isSaved) this.#saveSoon(conversation);
     } catch (error) {
       const current = /** @type {any} */ (error).problem?.current;
       if (/** @type {any} */ (error).status === 409 && current) this.#merge(conversation, current);
@@ -185,54 +200,70 @@ export class Drafts {
     }
   }
 
-  /** @type {(conversation: string, saved: ServerDraft) => void} */
-  #saved(conversation, { reply, note, version }) {
-    if (!this.texts(conversation)) return; // a sign-out in another tab has deleted it meanwhile
-    const draft = this.read(conversation);
-    const isSaved = draft.reply === reply && draft.note === note;
-    this.#store(conversation, { ...draft, version, isSaved, posted: [] });
-    if (!isSaved) this.#saveSoon(conversation);
-  }
-
   /**
    * The server has a draft that another device has written. Nothing of either is lost.
    *
    * @type {(conversation: string, saved: ServerDraft) => void}
    */
-  #merge(conversation, saved) {
+  #merge(conversation, { reply, note, version }) {
     const own = this.read(conversation);
-    const isOwn = own.posted.some(({ reply, note }) => saved.reply === reply && saved.note === note); // its answer was lost
-    const merged = { ...own, version: saved.version, posted: [], other: { ...own.other } };
-    for (const kind of isOwn ? [] : /** @type {const} */ (["reply", "note"])) {
-      if (own.isSaved || isBlank(own[kind])) merged[kind] = saved[kind];
-      else if (!isBlank(saved[kind]) && !own[kind].includes(saved[kind])) merged.other[kind] = saved[kind];
-    }
-    merged.isSaved = merged.reply === saved.reply && merged.note === saved.note;
-    this.#store(conversation, merged);
+    const isOwn = own.posted.some((posted) => posted.reply === reply && posted.note === note); // its answer was lost
+    this.keep(conversation + SERVER, { reply, note, version });
+    if (!isOwn) for (const kind of KINDS) if (own[kind] === own.saved[kind]) own[kind] = ""; // only the other one has changed it
+    this.#store(conversation, isOwn ? own : united({ reply, note, other: NOTHING }, own));
     this.#changed(conversation);
-    if (!merged.isSaved) this.#saveSoon(conversation);
   }
 
   /** @type {(conversation: string, draft: Draft) => void} */
-  #store(conversation, draft) {
-    const { reply, note, other, isSaved } = draft;
-    const isEmpty = [reply, note, other.reply, other.note].every((text) => text === "");
-    this.keep(conversation, isEmpty && isSaved && draft.version === 0 ? null : { .../** @type {any} */ (draft) });
+  #store(conversation, { reply, note, private: isPrivate, since, other }) {
+    const { isSaved, version } = this.read(conversation);
+    const texts = { reply, note, private: isPrivate, since, other, id: randomId(), base: this.#latest.get(conversation)?.id };
+    const isEmpty = textOf(texts) === "";
+    this.#latest.set(conversation, texts);
+    this.keep(conversation, isEmpty && isSaved && version === 0 ? null : texts);
+    if (!this.read(conversation).isSaved) this.#saveSoon(conversation);
   }
 }
 
-/** @type {(kept: Record<string, any>) => Draft} */
-function draftOf({ reply, note, private: isPrivate, version, isSaved, since, posted, other }) {
+/** @type {(texts: any, server?: any) => Draft} */
+function draftOf(texts, server) {
+  const { private: isPrivate, since, other } = texts ?? {};
+  const [written, saved, posted] = [textsOf(texts), textsOf(server), server?.posted ?? []];
   return {
-    reply: text(reply),
-    note: text(note),
+    ...written,
     private: isPrivate === true,
-    version: Number(version) || 0,
+    version: Number(server?.version) || 0,
     since: Number(since) || 0,
-    posted: [posted ?? []].flat(),
-    isSaved: isSaved ?? !(reply || note),
-    other: { reply: text(other?.reply), note: text(other?.note) },
+    saved,
+    posted,
+    isSaved: !posted[0] && written.reply === saved.reply && written.note === saved.note,
+    other: textsOf(other),
   };
+}
+
+/** Adds to a draft what of another one is missing in it. @type {(missing: Written, draft: Draft) => Draft} */
+function united(missing, draft) {
+  const all = { ...draft, other: { ...draft.other } };
+  for (const kind of KINDS) {
+    for (const text of [missing[kind], missing.other[kind]]) {
+      if (isBlank(text) || (all[kind] + all.other[kind]).includes(text)) continue;
+      if (isBlank(all[kind])) all[kind] = text;
+      else all.other[kind] += (all.other[kind] && "\n\n") + text;
+    }
+  }
+  return all;
+}
+
+/** @typedef {{reply: string, note: string, other: {reply: string, note: string}}} Written */
+
+/** @param {Written} written */
+function textOf({ reply, note, other }) {
+  return reply + note + other.reply + other.note;
+}
+
+/** @param {any} texts */
+function textsOf(texts) {
+  return { reply: text(texts?.reply), note: text(texts?.note) };
 }
 
 /** @param {unknown} value */

@@ -67,7 +67,11 @@ function start() {
   startKeys(page, () => conversation.composer);
   startVisits(page, (loaded) => conversation.replaceBy(loaded));
   startReturning(streams, session);
-  startSigningOut(page);
+  const signOutForm = /** @type {HTMLFormElement} */ (find(document, 'form[action="/logout"]'));
+  signOutForm.addEventListener("submit", (event) => {
+    event.preventDefault();
+    import("./on_demand/signing_out.js").then(({ signOut }) => signOut(signOutForm, page)).catch(() => showAlert());
+  });
   // Both lead away from this page.
   for (const id of /** @type {const} */ (["live", "notice"])) byId(id).addEventListener("click", () => page.drafts.restore(), { capture: true });
 }
@@ -164,24 +168,6 @@ function startReturning(streams, session) {
   document.addEventListener("visibilitychange", returned);
 }
 
-/**
- * What was written stays the user's: on the server. The next user of the browser must not find it.
- *
- * @param {Page} page
- */
-function startSigningOut({ drafts, unsent, session }) {
-  const form = /** @type {HTMLFormElement} */ (find(document, 'form[action="/logout"]'));
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const isSafe = (await drafts.flush()) && unsent.isEmpty;
-    if (!isSafe && !confirm("Some of what you wrote is not on the server yet, and is deleted here when you sign out. Sign out?")) return;
-    drafts.clear();
-    unsent.clear();
-    find(form, "input").value = session.csrf; // it may have been renewed since
-    form.submit();
-  });
-}
-
 let isRefreshing = false;
 let isRefreshDue = false;
 
@@ -210,8 +196,8 @@ async function refresh(indicator) {
 
 let alertTimer = 0;
 
-/** @param {string} text */
-function showAlert(text) {
+/** @type {Page["alert"]} */
+function showAlert(text = "There is no answer from the server. Try again.") {
   showToast(ALERT_DURATION, text);
 }
 

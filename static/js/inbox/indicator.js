@@ -6,8 +6,6 @@ import { LiveState } from "./live_state.js";
 /** @type {Record<string, string>} */
 const WORDS = { connecting: "Connecting…", live: "Live", delayed: "Live, delayed", late: "Behind", reconnecting: "Reconnecting…", offline: "Offline" };
 
-const DELAYED = "Something on the way holds answers back: messages come a moment later.";
-
 /** @type {(state: string, numbers: {lag?: number, seconds?: number}) => string} */
 export function detail(state, { lag = 0, seconds = 0 }) {
   if (state === "late") return `by ${Math.round(lag)} s`;
@@ -46,7 +44,7 @@ export function startIndicator() {
     shown = state;
     place.hidden = false;
     place.dataset.state = state;
-    place.title = state === "delayed" ? DELAYED : "";
+    place.title = place.dataset[state] ?? "";
     document.body.toggleAttribute("data-stale", state !== "live" && state !== "delayed");
     if (WORDS[state]) word.textContent = WORDS[state];
   };
@@ -92,8 +90,7 @@ export function startIndicator() {
     replaced: (name) => {
       update(() => live.ended());
       word.textContent = "Not live";
-      const owner = find(document, "#me-menu .me").textContent;
-      warn(`This browser is signed in as ${name} now, and this page is ${owner}’s. Replies that were not sent are kept for ${owner}.`);
+      warn(/** @type {string} */ (notice.dataset.other).replace("…", () => name));
       notice.dataset.replaced = "";
     },
   };

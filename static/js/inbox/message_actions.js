@@ -14,7 +14,7 @@ export function startMessageActions(page, list, composer) {
   };
   /** @type {(action: (message: HTMLElement) => Promise<unknown>, message: HTMLElement) => void} */
   const act = (action, message) => {
-    action(message).catch(() => page.alert("There is no answer from the server. Try again."));
+    action(message).catch(() => page.alert());
   };
   /** @param {HTMLElement} message */
   const edit = async (message) => (await startEditing()).begin(message);

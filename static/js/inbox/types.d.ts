@@ -38,7 +38,8 @@ export interface Page {
   /** Records the fragments from now on. The returned function ends the recording and applies them again. */
   record(): () => void;
   /** Shows an error message. */
-  alert(text: string): void;
+  /** Without a text: that there is no answer from the server. */
+  alert(text?: string): void;
   /** Shows a question with a button, for so many ms. */
   ask(text: string, label: string, run: () => void, duration?: number): void;
 }
@@ -111,7 +112,9 @@ export interface ServerDraft {
 export interface Draft extends ServerDraft {
   /** Whether the note is the one in the box. */
   private: boolean;
-  /** Whether the server has them too, at `version`. */
+  /** What the server has, at `version`. */
+  saved: { reply: string; note: string };
+  /** Whether it certainly has the same. */
   isSaved: boolean;
   /** When the reply was begun, in ms of the server's time; 0 for an empty one. */
   since: number;

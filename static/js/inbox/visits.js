@@ -63,7 +63,7 @@ export function startVisits(page, show) {
     pressed.href = "";
     if (signal.aborted) return;
     thread.ariaBusy = null;
-    if (status === 0 || status >= 500) return page.alert("The conversation could not be opened: there is no answer from the server. Try again.");
+    if (status === 0 || status >= 500) return page.alert();
     if (!loaded) return location.assign(url); // the server's page says why
     shown = url.pathname + url.search;
     if (isNew) history.pushState(null, "", shown);
