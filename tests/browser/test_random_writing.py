@@ -124,7 +124,7 @@ def written(user: User, writer: Writer) -> dict[str, list[tuple[str, str]]]:
         if key.startswith("rtapp.unsent."):
             kept = user.tabs[0].evaluate("text => JSON.parse(text)", value)
             add(kept["content"], "unsent", "note" if kept["private"] else "reply")
-        if key.startswith("rtapp.draft."):
+        if re.fullmatch(r"rtapp\.draft\.\d+\.\d+", key):
             kept = user.tabs[0].evaluate("text => JSON.parse(text)", value)
             for kind in ("note", "reply"):
                 add(f"{kept[kind]} {kept['other'][kind]}", "draft", kind)
