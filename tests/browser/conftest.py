@@ -76,9 +76,9 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def notifying_chromium(playwright: Playwright) -> Iterator[Browser]:
-    """Takes the place of `chromium` in a file whose tests need notifications."""
-    yield from launched(playwright, chromium_path(notifications=True))
+def whole_chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Takes the place of `chromium` in a file whose tests need it."""
+    yield from launched(playwright, chromium_path(whole=True))
 
 
 def launched(playwright: Playwright, path: str | None) -> Iterator[Browser]:
@@ -89,8 +89,8 @@ def launched(playwright: Playwright, path: str | None) -> Iterator[Browser]:
     browser.close()
 
 
-def sign_in(context: BrowserContext, name: str) -> None:
-    credentials = {"email": f"{name}@example.com", "password": "password"}
+def sign_in(context: BrowserContext, name: str, password: str) -> None:
+    credentials = {"email": f"{name}@example.com", "password": password}
     answer = context.request.post("/login", data=credentials)
     assert answer.ok, answer.text()
 
@@ -102,13 +102,18 @@ def window(chromium: Browser, server: str) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def open_window(name: str, start: str = "/accounts/1/conversations", **options: Any) -> Page:
+    def open_window(
+        name: str,
+        start: str = "/accounts/1/conversations",
+        password: str = "password",
+        **options: Any,
+    ) -> Page:
         context = chromium.new_context(**{"base_url": server, **options})
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        sign_in(context, name)
+        sign_in(context, name, password)
         page.goto(start)
         return page
 

@@ -21,8 +21,8 @@ PRIYA = 4  # her conversation, of nobody
 
 
 @pytest.fixture(scope="module")
-def chromium(notifying_chromium: Browser) -> Browser:
-    return notifying_chromium
+def chromium(whole_chromium: Browser) -> Browser:
+    return whole_chromium
 
 
 class Priya:

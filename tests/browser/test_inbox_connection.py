@@ -127,7 +127,7 @@ def test_a_reset_refreshes_every_tab_of_the_browser_and_reloads_none(window, res
 def cached(chromium, server):
     """A browser with the back/forward cache, which Playwright's browsers have off by default."""
     browser = chromium.browser_type.launch(
-        executable_path=chromium_path(),
+        executable_path=chromium_path(whole=True),
         args=["--no-sandbox", "--disable-gpu"],
         ignore_default_args=["--disable-back-forward-cache"],
     )

@@ -41,8 +41,8 @@ NOTED = """
 
 
 @pytest.fixture(scope="module")
-def chromium(notifying_chromium: Browser) -> Browser:
-    return notifying_chromium
+def chromium(whole_chromium: Browser) -> Browser:
+    return whole_chromium
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ SUBSCRIBING = """(() => {
 
 
 @pytest.fixture(scope="module")
-def chromium(notifying_chromium: Browser) -> Browser:
-    return notifying_chromium
+def chromium(whole_chromium: Browser) -> Browser:
+    return whole_chromium
 
 
 @pytest.fixture(scope="module")

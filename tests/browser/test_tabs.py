@@ -42,7 +42,7 @@ def browser(window, server):
 def cached(chromium):
     """A browser with the back/forward cache, which Playwright's browsers have off by default."""
     browser = chromium.browser_type.launch(
-        executable_path=chromium_path(),
+        executable_path=chromium_path(whole=True),
         args=["--no-sandbox", "--disable-gpu"],
         ignore_default_args=["--disable-back-forward-cache"],
     )

@@ -6,10 +6,13 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
          "--disable-component-update", "--no-first-run"]  # fmt: skip
 
 
-def chromium_path(*, notifications: bool = False) -> str | None:
-    """Return the path of Chromium's headless shell, which needs two thirds of the processor time
-    and shows no notifications, or else of the whole browser; None if there is neither."""
-    names = ("chromium", "chromium-browser")
-    if not notifications:
-        names = ("chromium-headless-shell", *names)
+def chromium_path(*, whole: bool = False) -> str | None:
+    """Return the path of Chromium's headless shell, which needs two thirds of the processor time,
+    or else of the whole browser; None if there is neither.
+
+    Only the whole browser has notifications and the back/forward cache.
+    """
+    names = ["chromium", "chromium-browser"]
+    if not whole:
+        names.insert(0, "chromium-headless-shell")
     return next((path for name in names if (path := shutil.which(name))), None)
