@@ -89,8 +89,8 @@ def launched(playwright: Playwright, path: str | None) -> Iterator[Browser]:
     browser.close()
 
 
-def sign_in(context: BrowserContext, name: str, password: str) -> None:
-    credentials = {"email": f"{name}@example.com", "password": password}
+def sign_in(context: BrowserContext, name: str) -> None:
+    credentials = {"email": f"{name}@example.com", "password": "password"}
     answer = context.request.post("/login", data=credentials)
     assert answer.ok, answer.text()
 
@@ -102,18 +102,13 @@ def window(chromium: Browser, server: str) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def open_window(
-        name: str,
-        start: str = "/accounts/1/conversations",
-        password: str = "password",
-        **options: Any,
-    ) -> Page:
+    def open_window(name: str, start: str = "/accounts/1/conversations", **options: Any) -> Page:
         context = chromium.new_context(**{"base_url": server, **options})
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        sign_in(context, name, password)
+        sign_in(context, name)
         page.goto(start)
         return page
 

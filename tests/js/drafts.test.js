@@ -338,6 +338,17 @@ test("of two tabs that write one after the other, the last text is the one of bo
   }
 });
 
+test("what is sent in a tab after a reload comes back in no other tab", () => {
+  const [tabs, server] = [new Tabs(), new Server()];
+  const [one, other] = [tabs.open(server), tabs.open(server)];
+  write(one.drafts, "Hello");
+  tabs.deliver();
+  const reloaded = tabs.open(server);
+  write(reloaded.drafts, "");
+  tabs.deliver();
+  assert.deepEqual([other, reloaded].map(({ drafts }) => drafts.read("1").reply), ["", ""]);
+});
+
 test("a tab that stores the server's answer puts no older text back", async () => {
   const [tabs, server] = [new Tabs(), new Server()];
   let answer = () => {};

@@ -14,7 +14,6 @@ import { isBlank } from "./text.js";
 
 const SAVE_DELAY = 1_000; // ms after the last key
 const SERVER = ".server"; // after a conversation: what the server has
-const KINDS = /** @type {const} */ (["reply", "note"]);
 const NOTHING = { reply: "", note: "" };
 const POSTED = 9; // texts whose answers were lost, of which the server may have any
 const FLUSHES = 3; // attempts: the first may find what another device has written
@@ -209,7 +208,7 @@ export class Drafts {
     const own = this.read(conversation);
     const isOwn = own.posted.some((posted) => posted.reply === reply && posted.note === note); // its answer was lost
     this.keep(conversation + SERVER, { reply, note, version });
-    if (!isOwn) for (const kind of KINDS) if (own[kind] === own.saved[kind]) own[kind] = ""; // only the other one has changed it
+    if (!isOwn) for (const kind of /** @type {const} */ (["reply", "note"])) if (own[kind] === own.saved[kind]) own[kind] = ""; // only the other one has changed it
     this.#store(conversation, isOwn ? own : united({ reply, note, other: NOTHING }, own));
     this.#changed(conversation);
   }
@@ -217,7 +216,8 @@ export class Drafts {
   /** @type {(conversation: string, draft: Draft) => void} */
   #store(conversation, { reply, note, private: isPrivate, since, other }) {
     const { isSaved, version } = this.read(conversation);
-    const texts = { reply, note, private: isPrivate, since, other, id: randomId(), base: this.#latest.get(conversation)?.id };
+    const seen = this.#latest.get(conversation) ?? this.texts(conversation); // without a newer one, what the box began with
+    const texts = { reply, note, private: isPrivate, since, other, id: randomId(), base: seen?.id };
     const isEmpty = textOf(texts) === "";
     this.#latest.set(conversation, texts);
     this.keep(conversation, isEmpty && isSaved && version === 0 ? null : texts);
@@ -227,13 +227,13 @@ export class Drafts {
 
 /** @type {(texts: any, server?: any) => Draft} */
 function draftOf(texts, server) {
-  const { private: isPrivate, since, other } = texts ?? {};
+  const { private: isPrivate, since = 0, other } = texts ?? {};
   const [written, saved, posted] = [textsOf(texts), textsOf(server), server?.posted ?? []];
   return {
     ...written,
     private: isPrivate === true,
-    version: Number(server?.version) || 0,
-    since: Number(since) || 0,
+    version: server?.version ?? 0,
+    since,
     saved,
     posted,
     isSaved: !posted[0] && written.reply === saved.reply && written.note === saved.note,
@@ -244,7 +244,7 @@ function draftOf(texts, server) {
 /** Adds to a draft what of another one is missing in it. @type {(missing: Written, draft: Draft) => Draft} */
 function united(missing, draft) {
   const all = { ...draft, other: { ...draft.other } };
-  for (const kind of KINDS) {
+  for (const kind of /** @type {const} */ (["reply", "note"])) {
     for (const text of [missing[kind], missing.other[kind]]) {
       if (isBlank(text) || (all[kind] + all.other[kind]).includes(text)) continue;
       if (isBlank(all[kind])) all[kind] = text;
@@ -263,10 +263,5 @@ function textOf({ reply, note, other }) {
 
 /** @param {any} texts */
 function textsOf(texts) {
-  return { reply: text(texts?.reply), note: text(texts?.note) };
-}
-
-/** @param {unknown} value */
-function text(value) {
-  return typeof value === "string" ? value : "";
+  return { reply: String(texts?.reply ?? ""), note: String(texts?.note ?? "") };
 }

@@ -37,8 +37,7 @@ export interface Page {
   notify(arrived: HTMLElement[]): void;
   /** Records the fragments from now on. The returned function ends the recording and applies them again. */
   record(): () => void;
-  /** Shows an error message. */
-  /** Without a text: that there is no answer from the server. */
+  /** Shows an error message; without a text, that there is no answer from the server. */
   alert(text?: string): void;
   /** Shows a question with a button, for so many ms. */
   ask(text: string, label: string, run: () => void, duration?: number): void;
