@@ -32,6 +32,17 @@ logging.basicConfig(
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="rtapp-metrics-"))
 
 
+def on_starting(server):
+    """End before any worker starts if a setting is wrong: workers would be started for ever."""
+    from rtapp.config import Settings
+    from rtapp.config import SettingsError
+
+    try:
+        Settings.from_environ()
+    except SettingsError as error:
+        raise SystemExit(f"rtapp: {error}") from None
+
+
 def child_exit(server, worker):
     from prometheus_client import multiprocess
 

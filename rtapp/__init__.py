@@ -55,7 +55,6 @@ from .validation import refuse_cut_body
 from .validation import refuse_repeated_parts
 from .validation import refuse_unknown_method
 
-HTTPS_FOR = 365 * 24 * 60 * 60  # s for which a browser uses HTTPS only, once it has
 PAGE_POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
@@ -77,6 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.config.from_mapping(
         PRODUCTION=settings.production,
+        HSTS=settings.hsts,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         DATABASE_POOL=settings.database_pool,
@@ -179,8 +179,9 @@ def add_security_headers(response: Response) -> Response:
         keep_from_shared_caches(response)
     response.headers["Content-Security-Policy"] = policy_of(response)
     response.headers["Referrer-Policy"] = "same-origin"
-    if current_app.config["PRODUCTION"] and request.is_secure:  # RFC 6797, section 7.2
-        response.headers["Strict-Transport-Security"] = f"max-age={HTTPS_FOR}"
+    hsts = current_app.config["HSTS"]
+    if hsts and current_app.config["PRODUCTION"] and request.is_secure:  # RFC 6797, section 7.2
+        response.headers["Strict-Transport-Security"] = f"max-age={hsts}"
     return response
 
 

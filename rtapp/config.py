@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 
+from redis.connection import parse_url
+from sqlalchemy.engine import URL
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 from .private_files import make_file
 from .private_files import make_folder
 from .vapid import make_private_key
@@ -51,6 +56,12 @@ SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
 PASSWORD_LENGTH = 8  # characters of a password, at least
 PASSWORD_LIMIT = 1000  # characters of a password
 DEVELOPMENT_SUBJECT = "mailto:admin@example.com"  # of push notifications
+HTTPS_FOR = 365 * 24 * 60 * 60  # s for which a browser uses HTTPS only, with RTAPP_HSTS=on
+DATABASE_DRIVERS = ("postgresql+psycopg", "postgresql", "sqlite+pysqlite", "sqlite")
+DATABASE_EXAMPLE = "postgresql+psycopg://user:password@host/name"
+REDIS_EXAMPLE = "redis://:password@host:6379/0"
+ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/?", re.IGNORECASE)
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 # Rate limits, in Flask-Limiter's notation. Windows are short: a limited client waits briefly.
 # Enough for an office that signs in at nine, too few to try every account.
@@ -80,6 +91,8 @@ class Settings:
     proxies, each of which appends to X-Forwarded-For. `metrics_token`: what a request for /metrics
     or /status must have, or None if it must come from this machine. `vapid_private_key`: as in
     vapid.py, or None without push notifications. `push_endpoint_hosts`: as in push_endpoint.py.
+    `url`: the address at which browsers reach this installation, without a slash at its end, or
+    None. `hsts`: the seconds for which a browser uses HTTPS only, 0 without that header.
     """
 
     instance: Path
@@ -98,10 +111,19 @@ class Settings:
     vapid_private_key: str | None = field(default=None, repr=False)
     vapid_subject: str = DEVELOPMENT_SUBJECT
     push_endpoint_hosts: frozenset[str] = frozenset()
+    url: str | None = None
+    hsts: int = 0
 
     @property
     def production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def base_url(self) -> str:
+        """What links begin with that are printed or mailed: RTAPP_URL, else where it listens."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        listens = "http://localhost" if is_socket(self.host) else f"http://{host}:{self.port}"
+        return self.url or listens
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -111,9 +133,15 @@ class Settings:
         if env not in ("development", "production"):
             raise SettingsError(f"RTAPP_ENV is {env!r}; it must be development or production.")
         if env == "production":
-            for name in ("SECRET_KEY", "REDIS_URL"):
+            for name, example in (
+                ("SECRET_KEY", "$(openssl rand -hex 32)"),
+                ("REDIS_URL", REDIS_EXAMPLE),
+                ("DATABASE_URL", DATABASE_EXAMPLE),
+            ):
                 if not environ.get(name):
-                    raise SettingsError(f"RTAPP_ENV=production needs {name} to be set.")
+                    raise SettingsError(
+                        f"RTAPP_ENV=production needs {name} to be set: {name}={example}."
+                    )
             if len(environ["SECRET_KEY"]) < SECRET_LENGTH:
                 raise SettingsError(
                     f"SECRET_KEY has less than {SECRET_LENGTH} characters, so it could be guessed "
@@ -126,8 +154,8 @@ class Settings:
         return cls(
             env=env,
             instance=instance,
-            database_url=environ.get("DATABASE_URL") or embedded_database(instance),
-            redis_url=environ.get("REDIS_URL") or None,
+            database_url=database_url(environ) or embedded_database(instance),
+            redis_url=redis_url(environ),
             secret_key=environ.get("SECRET_KEY") or generated_secret(instance / "secret_key"),
             host=host,
             port=whole_number(environ, "PORT", 8000, most=65535),
@@ -141,6 +169,8 @@ class Settings:
             vapid_private_key=vapid_key(environ, instance, production=env == "production"),
             vapid_subject=vapid_subject(environ, production=env == "production"),
             push_endpoint_hosts=hosts(environ, "PUSH_ENDPOINT_HOSTS"),
+            url=public_url(environ, production=env == "production"),
+            hsts=hsts(environ),
         )
 
 
@@ -163,6 +193,96 @@ def embedded_database(instance: Path) -> str:
     path = instance / "rtapp.sqlite3"
     make_file(path)
     return f"sqlite:///{path}"
+
+
+def database_url(environ: Mapping[str, str]) -> str | None:
+    """DATABASE_URL for SQLAlchemy, with the driver that rtapp has; None if it is not set.
+
+    Raises SettingsError for any other database or driver. No error quotes the URL, which has a
+    password.
+    """
+    text = environ.get("DATABASE_URL") or None
+    if text is None:
+        return None
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise SettingsError(
+            f"DATABASE_URL can't be read; it must be a URL such as {DATABASE_EXAMPLE}, in which "
+            "special characters of the password are percent-encoded."
+        ) from None
+    if url.drivername == "postgres":
+        raise SettingsError(
+            "DATABASE_URL begins with postgres://; write postgresql:// in its place."
+        )
+    if url.drivername not in DATABASE_DRIVERS:
+        raise SettingsError(
+            f"DATABASE_URL begins with {scheme(url)}://; rtapp needs PostgreSQL "
+            "(postgresql+psycopg://…) or SQLite (sqlite:////path)."
+        )
+    if url.get_backend_name() == "sqlite":
+        refuse_memory(url)
+        return text
+    return url.set(drivername=DATABASE_DRIVERS[0]).render_as_string(hide_password=False)
+
+
+def scheme(url: URL) -> str:
+    """The scheme, if it looks like one: a URL with its parts swapped may have a secret there."""
+    return url.drivername if re.fullmatch(r"[a-z0-9+_]{1,30}", url.drivername) else "another scheme"
+
+
+def refuse_memory(url: URL) -> None:
+    """Raises SettingsError for an SQLite database without a file: it ends with each connection."""
+    if url.database in (None, "", ":memory:"):
+        raise SettingsError("DATABASE_URL names no file; write sqlite:////path/rtapp.sqlite3.")
+
+
+def redis_url(environ: Mapping[str, str]) -> str | None:
+    """REDIS_URL, or None if it is not set. Raises SettingsError for a text that redis-py can't
+    read; the error does not quote it, because it has a password."""
+    text = environ.get("REDIS_URL") or None
+    if text is not None:
+        try:
+            parse_url(text)  # type: ignore[no-untyped-call]
+        except ValueError:
+            raise SettingsError(
+                f"REDIS_URL can't be read; it must be a URL such as {REDIS_EXAMPLE}, "
+                "rediss://… (TLS) or unix:///path."
+            ) from None
+    return text
+
+
+def public_url(environ: Mapping[str, str], *, production: bool) -> str | None:
+    """RTAPP_URL without a slash at its end, or None. Raises SettingsError unless it is an origin
+    (RFC 6454, section 4), in production of HTTPS except on this machine."""
+    text = environ.get("RTAPP_URL") or ""
+    if not text:
+        return None
+    match = ORIGIN.fullmatch(text)
+    if match is None:
+        raise SettingsError(
+            f"RTAPP_URL is {text!r}; it must be the address at which browsers reach rtapp, without "
+            "a path, such as https://inbox.example.com."
+        )
+    url = text.lower().rstrip("/")
+    if production and match[1].lower() == "http" and match[2].lower() not in LOCAL_HOSTS:
+        raise SettingsError(
+            f"RTAPP_URL is {url!r}; in production it must begin with https://: browsers send the "
+            "session's cookie over HTTPS only, so TLS must stand in front."
+        )
+    return url
+
+
+def hsts(environ: Mapping[str, str]) -> int:
+    """RTAPP_HSTS in seconds: HTTPS_FOR for `on`, 0 for `off`."""
+    named = {"off": "0", "on": str(HTTPS_FOR)}
+    text = environ.get("RTAPP_HSTS") or "off"
+    try:
+        return whole_number({"RTAPP_HSTS": named.get(text, text)}, "RTAPP_HSTS", 0)
+    except SettingsError:
+        raise SettingsError(
+            f"RTAPP_HSTS is {text!r}; it must be on, off or a number of seconds."
+        ) from None
 
 
 def whole_number(

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from rtapp import database
 from rtapp import schema
 from rtapp import seed
+from rtapp import starting
 from rtapp.config import Settings
 from rtapp.config import is_socket
 from rtapp.events.outbox import Relay
@@ -123,7 +124,8 @@ def prepare_database(app: Flask, settings: Settings) -> None:
                 seed.seed_if_empty()
             else:
                 seed.refuse_demo_passwords()
-    except (schema.NewerSchema, seed.DemoPasswords) as error:
+        starting.refuse_redis_password(app)
+    except (schema.NewerSchema, seed.DemoPasswords, starting.RedisPassword) as error:
         sys.exit(f"rtapp: {error}")
     except SQLAlchemyError as error:
         if (away := database.problem(error)) is None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rtapp import schema
 from rtapp import seed
+from rtapp import starting
 from rtapp.access_log import loggable
 from rtapp.events.outbox import Relay
 from rtapp.poller import Poller
@@ -62,6 +63,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         pusher: Poller = self.wsgi.extensions["pusher"]
         sender: Sender = self.wsgi.extensions["sender"]
         self._check_database()
+        self._check_redis()
         sender.load()
         raise_descriptor_limit()
         engine.start()
@@ -116,3 +118,12 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
             fatal = error
         if is_first and (fatal or mismatch == schema.NEWER):
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    def _check_redis(self) -> None:
+        """End gunicorn if Redis refuses its first worker's password. Later it is waited for."""
+        try:
+            starting.refuse_redis_password(self.wsgi)
+        except starting.RedisPassword as error:
+            self.log.error("rtapp: %s", error)
+            if self.age == 1:
+                sys.exit(Arbiter.WORKER_BOOT_ERROR)

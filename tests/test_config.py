@@ -6,7 +6,10 @@ from rtapp import vapid
 from rtapp.config import Settings
 from rtapp.config import SettingsError
 
-PRODUCTION = {"RTAPP_ENV": "production", "SECRET_KEY": "s" * 32, "REDIS_URL": "redis://r"}
+PRODUCTION = {
+    "RTAPP_ENV": "production", "SECRET_KEY": "s" * 32, "REDIS_URL": "redis://r",
+    "DATABASE_URL": "postgresql://d/x",
+}  # fmt: skip
 
 
 def read(folder, **more):
@@ -53,10 +56,11 @@ def test_production_accepts_complete_settings(tmp_path):
     assert read(tmp_path, **PRODUCTION).production
 
 
-@pytest.mark.parametrize("missing", ["SECRET_KEY", "REDIS_URL"])
+@pytest.mark.parametrize("missing", ["SECRET_KEY", "REDIS_URL", "DATABASE_URL"])
 def test_production_refuses_a_missing_setting_by_name(tmp_path, missing):
-    with pytest.raises(SettingsError, match=missing):
+    with pytest.raises(SettingsError, match=f"needs {missing} to be set: {missing}="):
         read(tmp_path, **{**PRODUCTION, missing: ""})
+    assert not (tmp_path / "instance").exists()
 
 
 def test_production_refuses_a_short_secret_key_and_does_not_print_it(tmp_path):
@@ -148,6 +152,85 @@ def test_the_hosts_of_own_push_services_are_read_and_checked(tmp_path):
     for value in ("https://push.lan", "push.lan/x", "user@push.lan", "a b"):
         with pytest.raises(SettingsError, match="PUSH_ENDPOINT_HOSTS"):
             read(tmp_path, PUSH_ENDPOINT_HOSTS=value)
+
+
+@pytest.mark.parametrize(
+    ("url", "used"),
+    [("postgresql://u:p%40@h:1/d?x=y", "postgresql+psycopg://u:p%40@h:1/d?x=y"),
+     ("postgresql+psycopg:///d", "postgresql+psycopg:///d"),
+     ("sqlite:////srv/x.sqlite3", "sqlite:////srv/x.sqlite3")],
+)  # fmt: skip
+def test_postgresql_is_used_by_its_one_driver_and_sqlite_as_it_is_named(tmp_path, url, used):
+    assert read(tmp_path, DATABASE_URL=url).database_url == used
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [("postgres://u:secret@h/d", "write postgresql:// in its place"),
+     ("foo://u:secret@h/d", "begins with foo://; rtapp needs PostgreSQL"),
+     ("mysql://u:secret@h/d", "begins with mysql://"),
+     ("postgresql+psycopg2://u:secret@h/d", "begins with postgresql\\+psycopg2://"),
+     ("postgresql+asyncpg://u:secret@h/d", "begins with postgresql\\+asyncpg://"),
+     ("postgresql://u:sec/ret@h:secret/d", "can't be read"),
+     ("postgresql://u@h:secret/d", "can't be read"),
+     ("secret", "can't be read"),
+     ("sqlite://", "names no file"),
+     ("sqlite:///:memory:", "names no file")],
+)  # fmt: skip
+def test_another_database_is_refused_in_one_sentence_without_its_password(tmp_path, url, sentence):
+    with pytest.raises(SettingsError, match=sentence) as refused:
+        read(tmp_path, DATABASE_URL=url)
+    assert "secret" not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+@pytest.mark.parametrize("url", ["foo://secret", "r:6379", "redis://r:secret", "redis://r:99999"])
+def test_a_redis_url_that_cannot_be_read_is_refused_and_not_printed(tmp_path, url):
+    with pytest.raises(SettingsError, match="REDIS_URL can't be read") as refused:
+        read(tmp_path, REDIS_URL=url)
+    assert url not in str(refused.value)
+    for fine in ("redis://:p@r:1/0", "rediss://r", "unix:///run/r"):
+        assert read(tmp_path, REDIS_URL=fine).redis_url == fine
+
+
+def test_printed_links_begin_with_the_public_address_else_with_where_it_listens(tmp_path):
+    assert read(tmp_path, PORT="8001").base_url == "http://127.0.0.1:8001"
+    assert read(tmp_path, HOST="::1").base_url == "http://[::1]:8000"
+    assert read(tmp_path, HOST="unix:/run/x").base_url == "http://localhost"
+    settings = read(tmp_path, **PRODUCTION, RTAPP_URL="https://Inbox.example.com:8443/")
+    assert settings.url == settings.base_url == "https://inbox.example.com:8443"
+    assert read(tmp_path).url is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["inbox.example.com", "ftp://inbox.example.com", "https://x.example/inbox", "https://x/?a",
+     "https://user@x.example", "https://x.example#a", "https://", "https://x.example\n", "//x"],
+)  # fmt: skip
+def test_a_public_address_that_is_no_origin_is_refused(tmp_path, url):
+    with pytest.raises(SettingsError, match="RTAPP_URL"):
+        read(tmp_path, RTAPP_URL=url)
+
+
+def test_production_has_a_public_address_of_https_except_on_this_machine(tmp_path):
+    with pytest.raises(SettingsError, match="must begin with https://"):
+        read(tmp_path, **PRODUCTION, RTAPP_URL="http://inbox.example.com")
+    assert read(tmp_path, RTAPP_URL="http://inbox.example.com").url == "http://inbox.example.com"
+    for local in ("http://localhost:8000", "http://127.0.0.1", "http://[::1]:1"):
+        assert read(tmp_path, **PRODUCTION, RTAPP_URL=local).url == local
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("", 0), ("off", 0), ("on", 31_536_000), ("300", 300), ("0", 0)]
+)
+def test_hsts_is_off_unless_it_is_set(tmp_path, value, seconds):
+    assert read(tmp_path, RTAPP_HSTS=value).hsts == seconds
+
+
+@pytest.mark.parametrize("value", ["yes", "-1", "1.5", "1 year"])
+def test_another_value_of_hsts_is_refused(tmp_path, value):
+    with pytest.raises(SettingsError, match="on, off or a number of seconds"):
+        read(tmp_path, RTAPP_HSTS=value)
 
 
 def test_the_settings_as_text_have_no_secret(tmp_path):

@@ -69,6 +69,7 @@ RUNGS = (
             "rtapp.server",
             "rtapp.poller",
             "rtapp.seed",
+            "rtapp.starting",
             "rtapp.testing",
             "rtapp.worker",
         ),

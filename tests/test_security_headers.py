@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rtapp import create_app
+from rtapp.config import HTTPS_FOR
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -25,7 +26,7 @@ def got(app, path: str, url: str = "http://localhost", **headers: str):
 @pytest.fixture
 def production(app):
     """The same installation as production has it."""
-    return create_app(replace(app.extensions["settings"], env="production"))
+    return create_app(replace(app.extensions["settings"], env="production", hsts=HTTPS_FOR))
 
 
 def test_a_page_may_load_our_own_files_and_nothing_else(ada):
@@ -87,12 +88,14 @@ def test_in_production_a_session_goes_on_by_its_cookie(production):
     assert browser.get("/me", base_url=HTTPS).status_code == 200
 
 
-def test_production_keeps_browsers_on_https_for_a_year(production, app):
+def test_production_keeps_browsers_on_https_if_it_is_set(production, app):
+    unset = create_app(replace(production.extensions["settings"], hsts=0))
     header = "Strict-Transport-Security"
     for path in ("/login", "/nothing", "/static/icon.svg"):
         assert got(production, path, HTTPS).headers[header] == "max-age=31536000"
         assert header not in got(production, path).headers
         assert header not in got(app, path, HTTPS).headers
+        assert header not in got(unset, path, HTTPS).headers
 
 
 @pytest.mark.parametrize(
