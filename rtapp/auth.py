@@ -156,11 +156,8 @@ def token_in_address() -> str | None:
     return token if token is not None and request.blueprint == "streams" else None
 
 
-def sign_in(email: str, password: str) -> User | None:
-    """Start a session for the user with this address and password, or return None.
-
-    It takes the place of the browser's present session (OWASP ASVS 5.0, 7.2.4).
-    """
+def user_of(email: str, password: str) -> User | None:
+    """The user with this address and password, or None."""
     user: User | None = db.session.scalar(select(User).where(User.email == email.strip().lower()))
     stored = user.password_hash if user is not None else None
     db.session.commit()  # give the connection back: the hash is slow by design
@@ -170,6 +167,14 @@ def sign_in(email: str, password: str) -> User | None:
         who = "an unknown user" if user is None else f"user {user.id}"
         logger.warning("A sign-in of %s was refused, from %s", who, addresses.client())
         return None
+    return user
+
+
+def sign_in(user: User) -> None:
+    """Start a session for a user who has proved who they are.
+
+    It takes the place of the browser's present session (OWASP ASVS 5.0, 7.2.4).
+    """
     end_session()
     session.clear()  # against session fixation, such as a planted CSRF token
     session["sid"] = secrets.token_hex(16)
@@ -183,7 +188,6 @@ def sign_in(email: str, password: str) -> User | None:
     login_user(user)
     logger.info("User %s signed in, from %s", user.id, addresses.client())
     generate_csrf()  # now: pages that load at the same time would each make another one
-    return user
 
 
 def matches(stored: str | None, password: str) -> bool:

@@ -98,14 +98,14 @@ def test_wrong_passwords_sent_at_once_are_limited_before_any_is_checked(limited,
 
 
 def test_a_window_that_ends_during_a_sign_in_gives_no_guess_away(limited, broker, monkeypatch):
-    check = auth.sign_in
+    check = auth.user_of
 
     def slow(email, password):
         user = check(email, password)
         assert broker.redis.delete(*broker.redis.keys("LIMITS*")) == 3  # as the windows end
         return user
 
-    monkeypatch.setattr(auth, "sign_in", slow)
+    monkeypatch.setattr(auth, "user_of", slow)
     assert sign_in(limited, KEVIN).status_code == 200
     monkeypatch.undo()
     assert {broker.redis.get(key) for key in broker.redis.keys("LIMITS*")} <= {b"0"}

@@ -17,6 +17,7 @@ from rtapp import validation
 from rtapp.config import PASSWORD_LIMIT
 from rtapp.errors import Unauthorized
 from rtapp.errors import wants_html
+from rtapp.models import User
 from rtapp.text import not_blank
 from rtapp.validation import Body
 from rtapp.validation import Text
@@ -46,15 +47,19 @@ def page() -> str:
 @ratelimits.signing_in
 def sign_in() -> Response | tuple[str, int]:
     credentials = validation.body(Credentials)
-    user = auth.sign_in(credentials.email, credentials.password)
+    user = auth.user_of(credentials.email, credentials.password)
     if user is None and wants_html():
         return login_page(WRONG, credentials.email, credentials.next), 401
     if user is None:
         raise Unauthorized(WRONG)
     ratelimits.give_back()
-    if wants_html():
-        return redirect(local(credentials.next) or url_for("me.home"), 303)
-    return described(user)
+    return admit(user, credentials.next)
+
+
+def admit(user: User, next: str = "") -> Response:
+    """Sign in a user who has proved who they are, and lead a browser to `next` of this site."""
+    auth.sign_in(user)
+    return redirect(local(next) or url_for("me.home"), 303) if wants_html() else described(user)
 
 
 @bp.post("/logout")

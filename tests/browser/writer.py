@@ -22,6 +22,7 @@ class Writer:
         self.said = 0
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
 
     def _request(self, method: str, path: str, body: object = None) -> Any:
         text = json.dumps(body) if body is not None else None
@@ -48,19 +49,26 @@ class Writer:
         return int(message["id"])
 
     def keep_saying(self, conversations: list[int], every: float, most: int = 1_000_000) -> None:
-        """Write to the conversations in turn, in the background, up to `most` messages."""
+        """Write to the conversations in turn, in the background, up to `most` messages.
+
+        What fails there is raised by `is_at_work` and by `stop`.
+        """
 
         def run() -> None:
-            for i in range(most):
-                if self._stopped.wait(every):
-                    return
-                self.say(conversations[i % len(conversations)])
+            try:
+                for i in range(most):
+                    if self._stopped.wait(every):
+                        return
+                    self.say(conversations[i % len(conversations)])
+            except BaseException as failure:
+                self._failure = failure
 
         self._thread = threading.Thread(target=run)
         self._thread.start()
 
     @property
     def is_at_work(self) -> bool:
+        self._raise_failure()
         return self._thread is not None and self._thread.is_alive()
 
     def stop(self) -> None:
@@ -68,10 +76,18 @@ class Writer:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
 
     def close(self) -> None:
-        self.stop()
-        self._connection.close()
+        try:
+            self.stop()
+        finally:
+            self._connection.close()
 
     def messages_after(self, conversation: int, message: int) -> list[int]:
         """Return the ids after `message` of a fresh load."""
