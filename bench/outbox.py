@@ -31,7 +31,7 @@ from sqlalchemy import select
 from rtapp import auth
 from rtapp import create_app
 from rtapp import seed
-from rtapp.cli import user_with
+from rtapp.cli.find import user_with
 from rtapp.config import CHECKOUT
 from rtapp.config import Settings
 from rtapp.events import outbox

@@ -159,8 +159,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(add_security_headers)
     for blueprint in (streams.bp, actions.bp, *pages.BLUEPRINTS):
         app.register_blueprint(blueprint)
-    for group in cli.GROUPS:
-        app.cli.add_command(group)
+    for command in cli.COMMANDS:
+        app.cli.add_command(command)
     return app
 
 

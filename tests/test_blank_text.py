@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from rtapp.cli import set_password
+from rtapp.cli.password import set_password
 from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Contact

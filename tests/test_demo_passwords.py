@@ -18,7 +18,7 @@ from werkzeug.security import generate_password_hash
 
 from rtapp import create_app
 from rtapp import seed
-from rtapp.cli import set_password
+from rtapp.cli.password import set_password
 from rtapp.config import Settings
 from rtapp.extensions import db
 from rtapp.models import User

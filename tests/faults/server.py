@@ -38,7 +38,7 @@ PREPARE = """
 from app import app
 import json
 from rtapp import auth, seed, server
-from rtapp.cli import user_with
+from rtapp.cli.find import user_with
 server.prepare_database(app, app.extensions["settings"])
 with app.app_context():
     print(json.dumps({p.name: auth.create_token(user_with(p.email)) for p in seed.PEOPLE}))

@@ -1,0 +1,18 @@
+"""Administration commands: `flask --app app …`, a file for each noun. Each works while the server
+runs."""
+
+from .inbox import inbox
+from .member import member
+from .outbox import outbox
+from .password import password
+from .token import token
+from .vapid import vapid
+
+COMMANDS = (
+    token,
+    inbox,
+    member,
+    password,
+    outbox,
+    vapid,
+)

@@ -1,0 +1,28 @@
+"""Passwords."""
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from rtapp.config import PASSWORD_LENGTH
+from rtapp.config import PASSWORD_LIMIT
+from rtapp.passwords import DEMO_PASSWORD
+from rtapp.services.change_password import change_password
+
+from .find import user_with
+
+password = AppGroup("password", help="Passwords.")
+
+
+@password.command("set")
+@click.argument("email")
+@click.password_option()
+def set_password(email: str, password: str) -> None:
+    """Change a password, and sign the user out everywhere."""
+    if not PASSWORD_LENGTH <= len(password) <= PASSWORD_LIMIT:
+        raise click.ClickException(
+            f"A password must have {PASSWORD_LENGTH} to {PASSWORD_LIMIT} characters."
+        )
+    if current_app.config["PRODUCTION"] and password == DEMO_PASSWORD:
+        raise click.ClickException("This is the demo's password, which everybody can look up.")
+    change_password(user_with(email), password)
