@@ -51,6 +51,7 @@ RUNGS = (
         (
             "rtapp.answers",
             "rtapp.auth",
+            "rtapp.backup",
             "rtapp.checks",
             "rtapp.services",
             "rtapp.validation",

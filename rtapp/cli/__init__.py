@@ -1,6 +1,8 @@
 """Administration commands: `flask --app app …`, a file for each noun. Each works while the server
 runs."""
 
+from .backup import backup
+from .backup import restore
 from .inbox import inbox
 from .member import member
 from .outbox import outbox
@@ -15,4 +17,6 @@ COMMANDS = (
     password,
     outbox,
     vapid,
+    backup,
+    restore,
 )

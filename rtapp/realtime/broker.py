@@ -49,6 +49,8 @@ COMMAND_TIMEOUT = 5  # s until a silent Redis counts as away
 REQUEST_TIMEOUT = 0.5  # s, likewise for a request, which can do without
 SILENCE = 1.0  # s after such a timeout for which no request asks Redis again
 
+PREFIX = "rt:{"  # of every key and channel of an account
+SCANNED = 1000  # keys looked at in one command, some ten microseconds
 CONTROL = "rt:control"  # the channel that names streams for every process to authorise again
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -289,6 +291,16 @@ class Broker:
     def recheck(self, name: int | str) -> None:
         """Have every process authorise open streams again: those of a user id, or of a stream."""
         self.redis.publish(CONTROL, name)
+
+    def subscribed_processes(self) -> int:
+        """Return how many processes have subscribed: those of servers, and no command."""
+        ((_, count),) = self.redis.pubsub_numsub(CONTROL)
+        return int(count)
+
+    def forget(self) -> None:
+        """Delete the positions, logs and groups of all accounts, as a Redis that lost its data."""
+        for key in self.redis.scan_iter(f"{PREFIX}*", count=SCANNED):
+            self.redis.unlink(key)
 
     def connect_pubsub(self) -> PubSubConnection:
         """Open a pub/sub connection. Raises EvictingRedis as `refuse_eviction` does."""
