@@ -29,6 +29,7 @@ from rtapp.models import OutboxEvent
 from rtapp.realtime.broker import Topic
 
 from .conftest import settings
+from .harness.waiting import eventually
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
@@ -192,6 +193,8 @@ def test_a_restore_is_refused_while_a_server_runs(app, tmp_path):
     path = tmp_path / "demo.backup"
     run(app, "backup", path)  # a backup is not
     write_a_message(app)
+    broker = app.extensions["broker"]
+    eventually(broker.subscribed_processes, "the server has subscribed")
     assert "stop the service" in refused(app, "restore", path, "--replace")
     assert has_the_message(app)
 
