@@ -73,17 +73,18 @@ INBOXES_APART = 20  # with more, the account's own index serves an agent's list 
 VIEWER = bindparam("viewer", type_=Integer)
 # Nobody sees a merged conversation: what asks for it finds the one that has its messages.
 UNMERGED = Conversation.merged_into_id.is_(None)
-# The condition on `Conversation` that selects the conversations the viewer sees.
-SEEN = and_(
-    UNMERGED,
+# The condition on `Conversation` that selects those which the viewer sees, or would if not merged.
+SEEN_UNMERGED = (
     exists()
     .where(
         Membership.account_id == Conversation.account_id,
         Membership.user_id == VIEWER,
         sees(Membership, Conversation.inbox_id, Conversation.assignee_id),
     )
-    .correlate(Conversation),
+    .correlate(Conversation)
 )
+# The condition on `Conversation` that selects the conversations the viewer sees.
+SEEN = and_(UNMERGED, SEEN_UNMERGED)
 CONVERSATION = select(Conversation).where(Conversation.id == bindparam("id"), SEEN)
 REF_COLUMNS = (
     Conversation.id,

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -10,11 +11,15 @@ from sqlalchemy import func
 from sqlalchemy import select
 
 from rtapp import access
+from rtapp.errors import Unprocessable
+from rtapp.events import announce
+from rtapp.events import control
 from rtapp.extensions import db
 from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 from rtapp.models import ConversationMerge
 from rtapp.models import Inbox
+from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import User
@@ -24,6 +29,7 @@ from rtapp.services.assign_waiting import assign_waiting
 from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.services.change_membership import change_membership
+from rtapp.services.remove_member import remove_member
 
 from .support import ApiClient
 
@@ -106,6 +112,14 @@ def wrong_times(app: Flask) -> list[tuple[int, str]]:
     return wrong
 
 
+def assigned_unseen(app: Flask) -> list[int]:
+    """The conversations whose assignee does not see them."""
+    with app.app_context():
+        assigned = select(Conversation).where(Conversation.assignee_id.is_not(None))
+        rows = db.session.scalars(assigned.where(access.UNMERGED)).all()
+        return [row.id for row in rows if not access.sees_conversation(row.assignee_id, row.id)]
+
+
 def assigned_automatically(app: Flask) -> int:
     """The number of automatic assignments, of which each has a line in its thread."""
     with app.app_context():
@@ -131,6 +145,7 @@ class Actions:
         self._random = random.Random(seed)
         self.answers: dict[str, int] = {}
         self.assigned_later = 0
+        self.left = 0
         self._kinds: list[Callable[[ApiClient], Any]] = [
             kind for kind, weight in self._weights() for _ in range(weight)
         ]
@@ -148,6 +163,7 @@ class Actions:
             (self._returns, 6), (self._chooses_presence, 3), (self._sets_inbox, 1),
             (self._finds_assignees, 3),
             (self._gains_inbox, 1), (self._loses_inbox, 1), (self._changes_role, 1),
+            (self._leaves, 1),
         ]  # fmt: skip
 
     def one(self) -> None:
@@ -356,5 +372,21 @@ class Actions:
         sees = self._random.choice(("inbox", "assigned"))
         with self._app.app_context():
             own = select(Membership).where(Membership.user_id == agent.id)
-            change_membership(db.session.scalars(own).one(), role=role, sees=sees)
+            with suppress(Unprocessable):  # the last administrator
+                change_membership(db.session.scalars(own).one(), role=role, sees=sees)
+        self._rights.update(before)
+
+    def _leaves(self, agent: ApiClient) -> None:
+        """The agent is removed from the account, and comes back with one inbox."""
+        before = now_ms()
+        with self._app.app_context():
+            own = select(Membership).where(Membership.user_id == agent.id)
+            with suppress(Unprocessable):
+                remove_member(db.session.scalars(own).one())
+                db.session.add(Membership(account_id=1, user_id=agent.id))
+                db.session.add(InboxMember(inbox_id=self._random.randint(1, 2), user_id=agent.id))
+                announce.state_lost(agent.id, 1)
+                control.recheck(agent.id)
+                db.session.commit()
+                self.left += 1
         self._rights.update(before)

@@ -40,12 +40,13 @@ def test_losing_the_inbox_closes_only_the_streams_of_that_agent(app, ada, kevin)
     his.named("stream.open")
     hers.named("stream.open")
     change(app, remove_from_inbox, kevin)
-    assert envelope(his.named("stream.closed")) == {
+    assert envelope(his.until("stream.closed")[-1]) == {
         "reason": "forbidden",
         "reconnect": False,
         "retry_after": 0,
     }
     assert his.ended()
+    assert "no longer sees this" in envelope(hers.until("message.created")[-1])["data"]["content"]
     ada.send(1, "without Kevin")
     assert envelope(hers.named("message.created"))["data"]["content"] == "without Kevin"
     hers.close()
@@ -59,8 +60,9 @@ def test_an_account_stream_continues_with_the_agents_current_access(app, ada, ke
         ada.send(1, "with access")
         assert events_until(stream, 1) == [("conversation.updated", 1)]
         change(app, remove_from_inbox, kevin)
-        events = events_until(stream, max(seen), "conversation.removed")
-        assert {id for name, id in events if name == "conversation.removed"} == seen
+        events = events_until(stream, 5, "conversation.removed")  # the last that is not his
+        removed = [id for name, id in events if name == "conversation.removed"]
+        assert sorted(removed) == sorted(seen)
         engine = app.extensions["engine"]
         eventually(lambda: all(len(s.topics) == 1 for s in engine.hub.subscribers()))
         ada.send(2, "without access")
@@ -79,7 +81,6 @@ def test_a_stream_with_a_new_topic_does_not_replay_that_topics_earlier_events(
     app, ada, kevin, engine
 ):
     """Conversation 1 is assigned to Kevin while he has no access to it, then unassigned."""
-    ada.post("/conversations/1/assignee", {"assignee_id": kevin.id})
     change(app, remove_from_inbox, kevin)
     assert outbox_drained(app)
     with closing(kevin.stream("/streams/accounts/1")) as stream:
@@ -96,7 +97,6 @@ def test_a_stream_with_a_new_topic_does_not_replay_that_topics_earlier_events(
 
 
 def test_a_resumed_stream_replays_nothing_from_before_its_reset(app, ada, kevin):
-    ada.post("/conversations/1/assignee", {"assignee_id": kevin.id})
     change(app, remove_from_inbox, kevin)
     assert outbox_drained(app)
     cursor = kevin.get("/accounts/1/conversations").json["cursor"]
@@ -155,14 +155,19 @@ def test_a_reset_waits_until_it_is_published_or_a_dead_letter(app, dead):
 def publish_without_access(agent, app, ada):
     """Publish an event of a conversation that the agent can't access to the topic of the agent."""
     assert agent.get("/conversations/1").status_code == 404
+    assign_in_database(app, agent.id)
     ada.send(1, "not for them")
     assert outbox_drained(app)
     logged = app.extensions["broker"].redis.xrevrange(f"rt:{{1}}:assignee:{agent.id}", count=1)
     assert json.loads(logged[0][1][b"b"])["data"]["id"] == 1, (
         "the event was not published to the topic of the agent"
     )
-    with app.app_context():  # directly in the database: an event would advance their cursor
-        db.session.get_one(Conversation, 1).assignee_id = None
+    assign_in_database(app, None)  # an event would advance their cursor
+
+
+def assign_in_database(app, user_id):
+    with app.app_context():
+        db.session.get_one(Conversation, 1).assignee_id = user_id
         db.session.commit()
 
 

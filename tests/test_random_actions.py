@@ -27,6 +27,7 @@ from .faults.sizes import SIZES
 from .random_actions import Actions
 from .random_actions import Rights
 from .random_actions import assigned_automatically
+from .random_actions import assigned_unseen
 from .random_actions import now_ms
 from .random_actions import wrong_times
 from .support import ApiClient
@@ -103,6 +104,9 @@ class Watch:
                 assert event.data["reason"] == "forbidden", event
                 self._subscription.close()
                 self.gone = True
+                if self.conversation is None:  # a member who was away: the page is loaded again
+                    self.gone = False
+                    self.fetch()
             else:
                 self._apply(event)
 
@@ -262,11 +266,13 @@ def test_events_alone_give_each_agent_the_state_of_a_fresh_fetch_and_nothing_wit
                 assert outbox_drained(app)
                 readers.check()
                 assert wrong_times(app) == []
+                assert assigned_unseen(app) == []
     finally:
         readers.close()
     automatic = assigned_automatically(app)
     print(f"{automatic} automatic assignments, {actions.assigned_later} of them later")
     assert automatic > actions.assigned_later > 0
+    assert actions.left > 0
     print(sorted(actions.answers.items()), sorted(readers.counts.items()))
     for counted in ("drops", "resumed", "stream.reset", "stream.closed", "conversation.removed"):
         assert readers.counts[counted] > 0, counted
@@ -298,6 +304,15 @@ def test_a_time_in_the_lists_that_is_not_of_the_messages_is_found(app):
         db.session.get_one(Conversation, 1).last_public_at = clock.now()
         db.session.commit()
     assert [id for id, _ in wrong_times(app)] == [1, 4]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_conversation_whose_assignee_does_not_see_it_is_found(app, kevin):
+    assert assigned_unseen(app) == []
+    with app.app_context():
+        db.session.get_one(Conversation, 7).assignee_id = kevin.id
+        db.session.commit()
+    assert assigned_unseen(app) == [7]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

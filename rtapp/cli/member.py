@@ -4,6 +4,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
+from rtapp.errors import Problem
 from rtapp.extensions import db
 from rtapp.models import Membership
 from rtapp.services.change_membership import change_membership
@@ -26,4 +27,7 @@ def set_member(account_id: int, email: str, role: str, sees: str) -> None:
     )
     if membership is None:
         raise click.ClickException(f"{email} is no member of account {account_id}.")
-    change_membership(membership, role=role, sees=sees)
+    try:
+        change_membership(membership, role=role, sees=sees)
+    except Problem as problem:
+        raise click.ClickException(problem.detail) from problem

@@ -6,6 +6,7 @@ from rtapp.events import announce
 from rtapp.events import control
 from rtapp.extensions import db
 from rtapp.models import Conversation
+from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import Principal
@@ -74,6 +75,7 @@ def assignee_words(conversation: Conversation) -> str:
 
 
 def required_assignee(user_id: int, conversation: Conversation) -> User:
+    hold_membership(user_id, conversation.account_id)
     user = access.eligible_assignee(user_id, conversation)
     if user is None:
         raise Unprocessable(
@@ -81,6 +83,13 @@ def required_assignee(user_id: int, conversation: Conversation) -> User:
             errors={"assignee_id": ["is nobody who would see this conversation"]},
         )
     return user
+
+
+def hold_membership(user_id: int, account_id: int) -> None:
+    """Have the user's access stay as it is until the transaction ends: see
+    release_conversations.py. Of SQLite, the conversation's lock does that."""
+    own = (Membership.account_id == account_id, Membership.user_id == user_id)
+    db.session.execute(select(Membership.id).where(*own).with_for_update(read=True))
 
 
 def regains_notifications(user: User, conversation: Conversation) -> bool:

@@ -10,6 +10,9 @@ from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import User
 
+from .release_conversations import lock_member
+from .release_conversations import release_conversations
+
 MAX_REMOVED = 500  # conversation.removed events of one change; beyond it, stream.reset
 
 
@@ -22,15 +25,17 @@ def add_to_inbox(inbox: Inbox, user: User) -> None:
         db.session.commit()
 
 
-def remove_from_inbox(inbox: Inbox, user: User) -> None:
+def remove_from_inbox(inbox: Inbox, user: User, *, by: User | None = None) -> None:
     """Remove the user from the inbox, from their lists what they no longer see, and their streams
-    of it."""
+    of it. What of it was assigned to them is unassigned."""
+    lock_member(user.id, inbox.account_id)
     seen = seen_in(inbox, user)
     db.session.execute(
         delete(InboxMember).where(InboxMember.inbox_id == inbox.id, InboxMember.user_id == user.id)
     )
     lost = set(seen) - set(seen_in(inbox, user))
-    for conversation_id in sorted(lost)[-MAX_REMOVED:]:
+    released = release_conversations(user, inbox.account_id, by)
+    for conversation_id in sorted(lost - released)[-MAX_REMOVED:]:
         announce.conversation_removed(conversation_id, inbox.account_id, user.id)
     if len(lost) > MAX_REMOVED:
         announce.state_lost(user.id, inbox.account_id)

@@ -1,4 +1,4 @@
-"""Checks that every reader has exactly the committed messages."""
+"""Checks that every reader has exactly the committed messages, and the activity of its threads."""
 
 import contextlib
 import time
@@ -53,11 +53,13 @@ class Check:
     def verify(self) -> None:
         committed = {c: self.server.committed(c)[self._before[c] :] for c in self.conversations}
         for writer in self.writers:
-            in_database = {client: id for id, client in committed[writer.conversation]}
-            assert len(in_database) == len(committed[writer.conversation])  # no duplicates
+            written = written_of(committed[writer.conversation])
+            in_database = {client: id for id, client in written}
+            assert len(in_database) == len(written)  # no duplicates
             assert in_database.items() >= writer.answered.items()
         assert all(committed.values()), "the writers wrote nothing"
         ids = {c: [id for id, _ in rows] for c, rows in committed.items()}
+        self._listed = {c: [id for id, _ in written_of(rows)] for c, rows in committed.items()}
         for reader in self.readers:
             if reader.ended is None:
                 self._wait_for_the_last(reader, ids)
@@ -71,7 +73,10 @@ class Check:
             if len(reader.events) > had:
                 had, deadline = len(reader.events), time.monotonic() + PATIENCE
                 heard = {key: set(seen) for key, seen in heard_by(reader).items()}
-                if all(rows[-1] in heard.get(key, ()) for key, rows in wanted(reader, ids)):
+                if all(
+                    rows[-1] in heard.get(key, ())
+                    for key, rows in wanted(reader, ids, self._listed)
+                ):
                     return
             assert time.monotonic() < deadline, (
                 f"{reader.streams} never received the newest message"
@@ -89,7 +94,7 @@ class Check:
             first.setdefault(event.id, event.connection)
         assert len(reader.resets) == self.resets_expected, reader.resets
         heard = heard_by(reader)
-        for key, rows in wanted(reader, ids):
+        for key, rows in wanted(reader, ids, self._listed):
             if not self.resets_expected:
                 assert heard[key] == rows, self._difference(reader, key, heard[key], rows)
                 continue
@@ -105,7 +110,7 @@ class Check:
         """Check the messages after the reset, without each writer's `answered` before it."""
         for reader in self.readers:
             heard = heard_by(reader)
-            for key, rows in wanted(reader, self.committed):
+            for key, rows in wanted(reader, self.committed, self._listed):
                 known = set().union(*answered)
                 after = [id for id in rows if id not in known][1:]  # one was in flight
                 assert after, "nothing was written after the reset"
@@ -152,14 +157,24 @@ def heard_by(reader: Reader) -> dict[tuple[str, int], list[int]]:
         if event.event == "message.created":
             heard.setdefault(("conversation", data["conversation_id"]), []).append(data["id"])
         elif event.event == "conversation.updated":
-            heard.setdefault(("account", data["id"]), []).append(data["last_message"]["id"])
+            ids, id = heard.setdefault(("account", data["id"]), []), data["last_message"]["id"]
+            if ids[-1:] != [id]:  # else the conversation changed, and not its preview
+                ids.append(id)
     return heard
 
 
-def wanted(reader: Reader, ids: dict[int, list[int]]) -> list[tuple[tuple[str, int], list[int]]]:
-    """Return the ids that a reader's streams must have received, of these by conversation."""
+def written_of(rows: list[tuple[int, str | None]]) -> list[tuple[int, str | None]]:
+    """The messages of these rows: activity is in no list."""
+    return [(id, client) for id, client in rows if client is not None]
+
+
+def wanted(
+    reader: Reader, ids: dict[int, list[int]], listed: dict[int, list[int]]
+) -> list[tuple[tuple[str, int], list[int]]]:
+    """Return the ids that a reader's streams must have received by conversation: all of `ids` in a
+    thread, those `listed` in a list."""
     names = [name.replace("s/", ":") for name in reader.streams]
     return [
-        *((("account", c), rows) for c, rows in ids.items() if f"account:{ACCOUNT}" in names),
+        *((("account", c), rows) for c, rows in listed.items() if f"account:{ACCOUNT}" in names),
         *((("conversation", c), rows) for c, rows in ids.items() if f"conversation:{c}" in names),
     ]

@@ -197,7 +197,8 @@ class Server:
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def committed(self, conversation: int) -> list[tuple[int, str | None]]:
-        """Return (id, client_id) of every message of a conversation in the database."""
+        """Return (id, client_id) of every message of a conversation in the database; None of
+        activity."""
         found: list[tuple[int, str | None]] = []
         before = ""
         while True:
@@ -205,7 +206,13 @@ class Server:
             status, body, _ = self.ask("GET", path)
             assert status == 200, body
             page = json.loads(body)
-            found[:0] = [(m["id"], m["client_id"]) for m in page["messages"]]
+            found[:0] = [
+                (
+                    m["id"],
+                    None if m["message_type"] == "activity" else m["client_id"] or str(m["id"]),
+                )
+                for m in page["messages"]
+            ]
             if page["next_before"] is None:
                 return found
             before = f"&before={page['next_before']}"
