@@ -115,9 +115,11 @@ def wrong_times(app: Flask) -> list[tuple[int, str]]:
 def assigned_unseen(app: Flask) -> list[int]:
     """The conversations whose assignee does not see them."""
     with app.app_context():
-        assigned = select(Conversation).where(Conversation.assignee_id.is_not(None))
-        rows = db.session.scalars(assigned.where(access.UNMERGED)).all()
-        return [row.id for row in rows if not access.sees_conversation(row.assignee_id, row.id)]
+        assigned = select(Conversation.id, Conversation.assignee_id).where(
+            Conversation.assignee_id.is_not(None), access.UNMERGED
+        )
+        rows = db.session.execute(assigned).all()
+        return [id for id, user_id in rows if not access.sees_conversation(user_id, id)]
 
 
 def assigned_automatically(app: Flask) -> int:

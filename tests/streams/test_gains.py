@@ -195,6 +195,7 @@ def test_an_answer_from_before_the_change_does_not_release_a_stream_that_was_res
 @pytest.mark.parametrize("control_first", [True, False], ids=["control first", "reset first"])
 def test_a_loss_and_a_gain_at_once_are_one_reset(app, ada, kevin, engine, arrivals, control_first):
     add(app, kevin)
+    ada.post("/conversations/1/assignee", {"assignee_id": kevin.id})
     assert outbox_drained(app)
     arrivals.control()
     with opened(kevin, engine) as stream:

@@ -161,7 +161,9 @@ def test_a_new_conversation_of_a_colleague_has_nothing_unread(kevin, ada):
         his.agree()
 
 
-def test_leaving_an_inbox_zeroes_its_unread_counts_and_joining_restores_them(app, kevin, maria):
+def test_leaving_an_inbox_zeroes_its_unread_counts_and_joining_restores_them_as_unassigned(
+    app, kevin, maria
+):
     with follow_unread(kevin) as his:
         before, some = dict(his.views), dict(his.conversations)
         assert before["all"] > 0
@@ -170,7 +172,8 @@ def test_leaving_an_inbox_zeroes_its_unread_counts_and_joining_restores_them(app
         maria.send(1, "not received")
         assert outbox_drained(app)
         change(app, add_to_inbox, kevin)
-        his.become(c1=some["1"] + 1, **before)
+        returned = {"mine": 0, "unassigned": before["mine"] + before["unassigned"]}
+        his.become(c1=some["1"] + 1, **before | returned)
         his.agree()
 
 
