@@ -119,7 +119,7 @@ def assigned_unseen(app: Flask) -> list[int]:
             Conversation.assignee_id.is_not(None), access.UNMERGED
         )
         rows = db.session.execute(assigned).all()
-        return [id for id, user_id in rows if not access.sees_conversation(user_id, id)]
+        return [id for id, user_id in rows if not access.sees_conversation(user_id or 0, id)]
 
 
 def assigned_automatically(app: Flask) -> int:
