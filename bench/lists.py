@@ -250,8 +250,8 @@ def tables(count: int) -> Iterator[tuple[str, str, Iterator[Row]]]:
     yield "accounts", "id,name,created_at", iter([(1, "Large", START)])
     yield (
         "users",
-        "id,name,email,password_hash,stamp,created_at",
-        ((n, f"Agent {n}", f"agent{n}@example.com", "-", "-", START) for n in range(1, FEW + 1)),
+        "id,name,email,password_hash,created_at",
+        ((n, f"Agent {n}", f"agent{n}@example.com", "-", START) for n in range(1, FEW + 1)),
     )
     yield (
         "memberships",

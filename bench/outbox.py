@@ -28,7 +28,6 @@ from flask_migrate import upgrade
 from sqlalchemy import func
 from sqlalchemy import select
 
-from rtapp import auth
 from rtapp import create_app
 from rtapp import seed
 from rtapp.cli.find import user_with
@@ -39,6 +38,7 @@ from rtapp.events.outbox import Relay
 from rtapp.extensions import db
 from rtapp.models import OutboxEvent
 from rtapp.realtime.embedded_redis import EmbeddedRedis
+from rtapp.services.change_tokens import create_token
 
 from .databases import DATABASES
 from .lab import Lab
@@ -119,7 +119,7 @@ def prepared(folder: Path, url: str, redis_url: str) -> tuple[Flask, str]:
     with app.app_context():
         upgrade()
         seed.seed_if_empty()
-        return app, auth.create_token(user_with(seed.PEOPLE[0].email))
+        return app, create_token(user_with(seed.PEOPLE[0].email), "Benchmark").text
 
 
 def post(app: Flask, token: str, count: int) -> Samples:

@@ -12,7 +12,6 @@ import sys
 from flask_migrate import upgrade
 from sqlalchemy import select
 
-from rtapp import auth
 from rtapp import create_app
 from rtapp import seed
 from rtapp.extensions import db
@@ -22,6 +21,7 @@ from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import User
+from rtapp.services.change_tokens import create_token
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         ids = add_conversations(inbox, conversations)
         people = add_users(inbox, users)
         db.session.commit()
-        tokens = [auth.create_token(user) for user in people]
+        tokens = [create_token(user, "Benchmark").text for user in people]
         emails = [user.email for user in people]
     print(json.dumps({"tokens": tokens, "emails": emails, "conversations": ids}))
 

@@ -35,6 +35,8 @@ from .events.outbox import newest_published
 from .events.rendering import Renderer
 from .events.rendering import clock_time
 from .events.rendering import day
+from .models import Token
+from .models import UserSession
 from .poller import Poller
 from .push.sender import Sender
 from .realtime.broker import Broker
@@ -42,6 +44,7 @@ from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.engine import Engine
 from .realtime.request_target import SERVER
 from .services.assign_waiting import assign_waiting
+from .services.change_tokens import end_expired_tokens
 from .services.reopen_snoozed import reopen_snoozed
 from .text import bdi
 from .text import closed
@@ -49,6 +52,7 @@ from .text import initials
 from .text import isolated
 from .text import moments
 from .unread.notifier import UnreadNotifier
+from .uses import Uses
 from .validation import IdConverter
 from .validation import StrictJson
 from .validation import refuse_cut_body
@@ -142,6 +146,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.extensions["assigner"] = Poller(
         app, assign_waiting, "Conversations can't be assigned automatically"
+    )
+    app.extensions["token_uses"] = Uses[int](Token)
+    app.extensions["session_uses"] = Uses[str](UserSession)
+    app.extensions["use_writer"] = Poller(
+        app,
+        lambda: app.extensions["token_uses"].write() + app.extensions["session_uses"].write(),
+        "The last uses of tokens and sessions can't be written",
+    )
+    app.extensions["expirer"] = Poller(
+        app, lambda: end_expired_tokens(clock.now()), "Expired tokens can't be ended"
     )
     app.extensions["sender"] = Sender(app, settings)
     app.extensions["pusher"] = Poller(

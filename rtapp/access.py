@@ -39,6 +39,7 @@ from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import Principal
+from rtapp.models import Token
 from rtapp.models import User
 
 T = TypeVar("T")
@@ -228,6 +229,12 @@ def own_draft(user: Agent, conversation_id: int) -> Draft | None:
     administrators included."""
     draft: Draft | None = db.session.scalar(DRAFT, {"id": conversation_id, "viewer": user.id})
     return draft
+
+
+def token_for(user: Agent, token_id: int) -> Token:
+    """The user's own token. Raises NotFound for any other."""
+    token = found(db.session.get(Token, token_id))
+    return found(token if token.user_id == user.id else None)
 
 
 def label_for(user: Agent, label_id: int) -> Label:

@@ -7,7 +7,6 @@ password, say) are ignored.
 
 import logging
 import secrets
-import time
 from copy import deepcopy
 from datetime import UTC
 from datetime import datetime
@@ -15,7 +14,6 @@ from functools import cache
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import gevent
@@ -23,6 +21,7 @@ from flask import Flask
 from flask import Request
 from flask import Response
 from flask import current_app
+from flask import g
 from flask import request
 from flask import session
 from flask.sessions import SecureCookieSession
@@ -35,7 +34,6 @@ from flask_wtf.csrf import ValidationError
 from flask_wtf.csrf import generate_csrf
 from flask_wtf.csrf import validate_csrf
 from itsdangerous import BadSignature
-from itsdangerous import URLSafeSerializer
 from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import select
@@ -44,7 +42,9 @@ from werkzeug.security import generate_password_hash
 
 from rtapp import addresses
 from rtapp import clock
+from rtapp import scopes
 from rtapp import static_files
+from rtapp import tokens
 from rtapp.errors import BadRequest
 from rtapp.errors import Forbidden
 from rtapp.errors import SessionReplaced
@@ -55,24 +55,21 @@ from rtapp.extensions import db
 from rtapp.extensions import execute
 from rtapp.extensions import login_manager
 from rtapp.models import AgentIdentity
-from rtapp.models import Contact
 from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
 from rtapp.models import User
 from rtapp.models import UserSession
 from rtapp.models import oldest_session
+from rtapp.models.session import USER_AGENT_LIMIT
+from rtapp.tokens import Bearer
+from rtapp.uses import Uses
 
 SIGN_IN = "login.sign_in"  # the endpoint that needs no session
-SIGNATURE_CACHE_SIZE = 10_000  # verified tokens, a few hundred bytes each
-TOKEN_SALT = "rtapp.bearer"  # noqa: S105 (a namespace, no secret)
-CUSTOMER_SALT = "rtapp.visitor"
-HMAC_SHA_256 = {"key_derivation": "hmac", "digest_method": sha256}
+SIGNATURE_CACHE_SIZE = 10_000  # verified cookies, a few hundred bytes each
 NOT_SIGNED_IN = "Sign in first, or send a valid bearer token."
 logger = logging.getLogger(__name__)
 
-# Built once, and of columns: every request begins with one of them.
-USER = select(User.id, User.name, User.stamp).where(User.id == bindparam("id"))
-CONTACT = select(Contact.id, Contact.name).where(Contact.id == bindparam("id"))
+# Built once, and of columns: every request of a browser begins with it.
 USER_OF_SESSION = (
     select(User.id, User.name)
     .join(UserSession, UserSession.user_id == User.id)
@@ -93,8 +90,16 @@ def current_principal() -> Principal:
         customer_of_token(token) if token is not None else current_user._get_current_object()
     )
     if not isinstance(principal, Principal):
-        raise Unauthorized(NOT_SIGNED_IN)
+        raise not_signed_in()
     return principal
+
+
+def not_signed_in() -> Unauthorized:
+    """The refusal of a request without a credential, or with one that does not hold."""
+    sent = has_bearer(request) or token_in_address() is not None
+    # RFC 6750, section 3: no error code for a request without a token.
+    challenge = 'Bearer error="invalid_token"' if sent else "Bearer"
+    return Unauthorized(NOT_SIGNED_IN, headers={"WWW-Authenticate": challenge})
 
 
 def signed_in() -> User:
@@ -106,14 +111,14 @@ def signed_in() -> User:
 
 
 def credential() -> str:
-    """The session or token of this request, as text from which `principal_of` authorises again."""
-    token = token_in_address()
-    if token is None and "sid" in session:
+    """The session or token of this request, as text from which `principal_of` authorises again.
+    It is no secret: of a token, it has the digest."""
+    text = bearer_text()
+    if text is None:
         return f"session {session['sid']}"
-    if token is None:
-        assert request.authorization is not None
-        token = request.authorization.token
-    return f"token {token}"
+    claim = tokens.claimed(text)
+    assert claim is not None
+    return f"token {claim.owner} {claim.digest}"
 
 
 def claimed_subscriber() -> int:
@@ -122,16 +127,21 @@ def claimed_subscriber() -> int:
     By its signature alone, without the database: it may have ended meanwhile. Raises Unauthorized
     without a valid signature.
     """
-    token = token_in_address()
-    if token is None and "_user_id" in session:
+    text = bearer_text()
+    if text is None and "_user_id" in session:
         return int(session["_user_id"])
-    if token is None and has_bearer(request) and request.authorization is not None:
-        token = request.authorization.token
-    if token and (agent := agent_claim(token)) is not None:
-        return agent.id
-    if token and (contact_id := customer_claim(token)) is not None:
-        return -contact_id
-    raise Unauthorized(NOT_SIGNED_IN)
+    claim = tokens.claimed(text) if text is not None else None
+    if claim is None or (token_in_address() is not None and claim.owner > 0):
+        raise not_signed_in()
+    return claim.owner
+
+
+def bearer_text() -> str | None:
+    """The text of the request's token, valid or not; None for a request without one."""
+    token = token_in_address()
+    if token is not None or not has_bearer(request):
+        return token
+    return (request.authorization.token if request.authorization is not None else None) or ""
 
 
 def session_id() -> str:
@@ -146,8 +156,12 @@ def session_id() -> str:
 
 def principal_of(credential: str) -> Principal | None:
     """The principal that this credential authenticates now; None once it has expired or ended."""
-    kind, _, text = credential.partition(" ")
-    return agent_of_session(text) if kind == "session" else principal_of_token(text)
+    kind, *parts = credential.split(" ")
+    if kind == "session":
+        return agent_of_session(*parts)
+    owner, digest = parts
+    found = tokens.bearer(tokens.Claim(int(owner), digest))
+    return found.principal if found is not None else None
 
 
 def token_in_address() -> str | None:
@@ -183,11 +197,24 @@ def sign_in(user: User) -> None:
     db.session.execute(
         delete(UserSession).where(UserSession.user_id == user.id, UserSession.created_at < oldest)
     )
-    db.session.add(UserSession(id=session["sid"], user_id=user.id))
+    db.session.add(
+        UserSession(
+            id=session["sid"],
+            user_id=user.id,
+            user_agent=user_agent(),
+            address=addresses.client(),
+        )
+    )
     db.session.commit()
     login_user(user)
     logger.info("User %s signed in, from %s", user.id, addresses.client())
     generate_csrf()  # now: pages that load at the same time would each make another one
+
+
+def user_agent() -> str:
+    """What the browser calls itself, without characters that a database or a page can't have."""
+    given = request.headers.get("User-Agent", "")
+    return "".join(c for c in given if c.isascii() and c.isprintable())[:USER_AGENT_LIMIT]
 
 
 def matches(stored: str | None, password: str) -> bool:
@@ -224,31 +251,23 @@ def csrf_token() -> str | None:
     return generate_csrf() if "sid" in session else None
 
 
-def create_token(user: User, expires_in: int | None = None) -> str:
-    """A bearer token for `user`, valid for `expires_in` seconds or until the password changes."""
-    expires = int(time.time()) + expires_in if expires_in is not None else None
-    secret = current_app.config["SECRET_KEY"]
-    return serializer(TOKEN_SALT, secret).dumps([user.id, user.stamp, expires])
-
-
-def create_customer_token(contact: Contact, expires_in: int) -> str:
-    """A customer's token for `contact`, valid for `expires_in` seconds."""
-    secret = current_app.config["SECRET_KEY"]
-    return serializer(CUSTOMER_SALT, secret).dumps([contact.id, int(time.time()) + expires_in])
-
-
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def load_session_user(identity: str) -> AgentIdentity | None:
-    user = agent_of_session(session.get("sid", ""))
-    return user if user is not None and str(user.id) == identity else None
+    sid = session.get("sid", "")
+    user = agent_of_session(sid)
+    if user is None or str(user.id) != identity:
+        return None
+    uses: Uses[str] = current_app.extensions["session_uses"]
+    uses.note(sid)
+    return user
 
 
 @login_manager.request_loader  # type: ignore[untyped-decorator]
 def load_bearer(request: Request) -> Principal | None:
-    authorization = request.authorization
-    if authorization is None or authorization.type != "bearer" or not authorization.token:
+    if not has_bearer(request):
         return None
-    return principal_of_token(authorization.token)
+    g.bearer = used_bearer(bearer_text() or "")
+    return g.bearer.principal if g.bearer is not None else None
 
 
 def agent_of_session(sid: str) -> AgentIdentity | None:
@@ -257,61 +276,50 @@ def agent_of_session(sid: str) -> AgentIdentity | None:
     return AgentIdentity(*row) if row is not None else None
 
 
-def principal_of_token(token: str) -> Principal | None:
-    return agent_of_token(token) or customer_of_token(token)
+def bearer_of_token(text: str) -> Bearer | None:
+    """Whom the text of a token authenticates now. A text without our signature costs no query."""
+    claim = tokens.claimed(text)
+    return tokens.bearer(claim) if claim is not None else None
 
 
-class AgentClaim(NamedTuple):
-    """What an agent's token states: the user, and the stamp that the user had."""
-
-    id: int
-    stamp: str
-
-
-def agent_claim(token: str) -> AgentClaim | None:
-    try:
-        id, stamp, expires = signed(TOKEN_SALT, current_app.config["SECRET_KEY"], token)
-    except BadSignature:
-        return None
-    return AgentClaim(id, stamp) if expires is None or expires > time.time() else None
+def used_bearer(text: str) -> Bearer | None:
+    """Likewise for a request, which uses the token."""
+    found = bearer_of_token(text)
+    if found is not None:
+        uses: Uses[int] = current_app.extensions["token_uses"]
+        uses.note(found.token_id)
+    return found
 
 
-def customer_claim(token: str) -> int | None:
-    """The contact's id that a customer's token states."""
-    try:
-        id, expires = signed(CUSTOMER_SALT, current_app.config["SECRET_KEY"], token)
-    except BadSignature:
-        return None
-    return int(id) if expires > time.time() else None
+def principal_of_token(text: str) -> Principal | None:
+    found = bearer_of_token(text)
+    return found.principal if found is not None else None
 
 
-def agent_of_token(token: str) -> AgentIdentity | None:
-    claim = agent_claim(token)
-    if claim is None:
-        return None
-    row = execute(USER, {"id": claim.id}).one_or_none()
-    return AgentIdentity(row.id, row.name) if row is not None and row.stamp == claim.stamp else None
+def customer_of_token(text: str) -> Principal | None:
+    """The customer of a token in a stream's address; None for a user's token, too."""
+    claim = tokens.claimed(text)
+    found = used_bearer(text) if claim is not None and claim.owner < 0 else None
+    return found.principal if found is not None else None
 
 
-def customer_of_token(token: str) -> CustomerIdentity | None:
-    contact_id = customer_claim(token)
-    if contact_id is None:
-        return None
-    row = execute(CONTACT, {"id": contact_id}).one_or_none()
-    return CustomerIdentity(*row) if row is not None else None
-
-
-@lru_cache(SIGNATURE_CACHE_SIZE)
-def signed(salt: str, secret: str, token: str) -> list[Any]:
-    """The payload of a token. Cacheable, because it never changes. Raises BadSignature."""
-    payload: list[Any] = serializer(salt, secret).loads(token)
-    return payload
-
-
-def serializer(salt: str, secret: str) -> URLSafeSerializer:
-    """Signs with HMAC-SHA-256. Tokens of older versions, by the default of itsdangerous with SHA-1,
-    stay valid: most have no end."""
-    return URLSafeSerializer(secret, salt=salt, signer_kwargs=HMAC_SHA_256, fallback_signers=[{}])
+def refuse_narrow_scope() -> None:
+    """Raises Forbidden for a request with a user's token whose scope does not allow it: see
+    scopes.py. A customer's token has the customer's rights, which each view decides."""
+    if request.url_rule is None or not has_bearer(request):
+        return
+    need = scopes.needed(request.method, request.url_rule.endpoint, request.url_rule.rule)
+    if need == scopes.READ or request.endpoint == SIGN_IN:
+        return
+    principal = current_user._get_current_object()
+    if isinstance(principal, AgentIdentity) and not scopes.allows(g.bearer.scope, need):
+        raise Forbidden(
+            f"This token has the scope {g.bearer.scope}; this needs a token with the scope {need}.",
+            # RFC 6750, section 3.1
+            headers={
+                "WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{need}"',
+            },
+        )
 
 
 def has_bearer(request: Request) -> bool:
@@ -400,3 +408,4 @@ def refuse_other_site() -> None:
 def init_app(app: Flask) -> None:
     app.session_interface = CookielessForScripts()
     app.before_request(protect_from_forgery)
+    app.before_request(refuse_narrow_scope)

@@ -39,6 +39,9 @@ CANNED_REPLIES_PER_ACCOUNT = 200  # a page fetches all of them
 HUES = 8  # the colours of labels: the classes hue-0 to hue-7 of the style sheet
 PHONE_LIMIT = 40  # characters of a telephone number
 NOTES_LIMIT = 10_000  # characters of a contact's notes
+TOKENS_PER_USER = 100
+TOKEN_LIFETIME = 10 * 365 * 24 * 60 * 60  # s for which a token holds at most, if it ends
+TOKEN_NAME_LIMIT = 100  # characters
 PUSH_SUBSCRIPTIONS_PER_USER = 20  # the oldest ones end
 UNDO_DAYS = 30  # for which a merge of contacts or conversations can be undone
 # Conversations of a contact for each of which a change of the contact is an event of its own.

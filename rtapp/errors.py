@@ -144,7 +144,7 @@ def answer(problem: Problem) -> BaseResponse:
         body["current"] = problem.current
     headers = dict(problem.headers)
     if problem.status is HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
+        headers.setdefault("WWW-Authenticate", "Bearer")  # RFC 9110, section 11.6.1
     return Response(json.dumps(body), problem.status, headers, "application/problem+json")
 
 

@@ -72,6 +72,8 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     reopener: Poller = app.extensions["reopener"]
     assigner: Poller = app.extensions["assigner"]
     pusher: Poller = app.extensions["pusher"]
+    use_writer: Poller = app.extensions["use_writer"]
+    expirer: Poller = app.extensions["expirer"]
     sender: Sender = app.extensions["sender"]
     sender.load()
     raise_descriptor_limit()
@@ -94,6 +96,8 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     reopener.start()
     assigner.start()
     pusher.start()
+    use_writer.start()
+    expirer.start()
     freeze_garbage_collector()
     keeper = gevent.spawn(keep, embedded) if embedded is not None else None
     announce(settings, server)
@@ -107,6 +111,8 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     drain = gevent.spawn(engine.drain)  # beside the requests that are under way
     requests.join()
     drain.join()
+    expirer.stop()
+    use_writer.stop()
     pusher.stop()
     assigner.stop()
     reopener.stop()

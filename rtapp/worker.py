@@ -61,6 +61,8 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         reopener: Poller = self.wsgi.extensions["reopener"]
         assigner: Poller = self.wsgi.extensions["assigner"]
         pusher: Poller = self.wsgi.extensions["pusher"]
+        use_writer: Poller = self.wsgi.extensions["use_writer"]
+        expirer: Poller = self.wsgi.extensions["expirer"]
         sender: Sender = self.wsgi.extensions["sender"]
         self._check_database()
         self._check_redis()
@@ -71,6 +73,8 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         reopener.start()
         assigner.start()
         pusher.start()
+        use_writer.start()
+        expirer.start()
         freeze_garbage_collector()
         drain = gevent.spawn(self._drain, engine)
         try:
@@ -78,6 +82,8 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         finally:
             self._stopping.set()
             drain.join()
+            expirer.stop()
+            use_writer.stop()
             pusher.stop()
             assigner.stop()
             reopener.stop()

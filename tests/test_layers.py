@@ -18,6 +18,7 @@ RUNGS = (
             "rtapp.passwords",
             "rtapp.private_files",
             "rtapp.push_endpoint",
+            "rtapp.scopes",
             "rtapp.text",
             "rtapp.vapid",
         ),
@@ -45,7 +46,17 @@ RUNGS = (
         ),
     ),
     (3, ("rtapp.database", "rtapp.models")),
-    (4, ("rtapp.access", "rtapp.events", "rtapp.schema", "rtapp.search")),
+    (
+        4,
+        (
+            "rtapp.access",
+            "rtapp.events",
+            "rtapp.schema",
+            "rtapp.search",
+            "rtapp.tokens",
+            "rtapp.uses",
+        ),
+    ),
     (
         5,
         (

@@ -5,10 +5,12 @@ import logging
 
 import pytest
 
-from rtapp import auth
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Conversation
+from rtapp.models import User
+from rtapp.services.change_tokens import create_token
+from rtapp.services.change_tokens import create_visitor_token
 
 from .support import Stream
 from .support import envelope
@@ -156,8 +158,8 @@ def test_a_token_in_a_url_appears_in_no_log_header_or_page(app, maria, caplog):
 def test_an_expired_or_damaged_visitors_token_is_401(app, maria):
     with app.app_context():
         contact = db.session.get(Contact, maria.id)
-        expired = auth.create_customer_token(contact, -1)
-        users = auth.create_token(db.session.get(auth.User, 1))
+        expired = create_visitor_token(contact, -1).text
+        users = create_token(db.session.get_one(User, 1), "Test").text
     client = app.test_client()
     for token, status in (
         (expired, 401),

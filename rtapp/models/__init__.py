@@ -32,6 +32,7 @@ from .snapshots import AnyMessage
 from .snapshots import ConversationSnapshot
 from .snapshots import LabelSnapshot
 from .snapshots import MessageSnapshot
+from .token import Token
 from .user import User
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "Push",
     "PushSubscription",
     "ReadMarker",
+    "Token",
     "User",
     "UserSession",
     "oldest_session",

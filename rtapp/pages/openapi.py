@@ -15,6 +15,7 @@ from flask import current_app
 from pydantic import BaseModel
 from werkzeug.routing import Rule
 
+from rtapp import scopes
 from rtapp.config import ID_LIMIT
 from rtapp.config import MAX_WAIT
 from rtapp.events import catalogue
@@ -204,6 +205,8 @@ def operation(app: Flask, rule: Rule, method: str, schemas: dict[str, Any]) -> d
         "summary": (getdoc(view) or rule.endpoint).partition("\n")[0],
         "parameters": parameters,
         "responses": responses(rule.endpoint, method),
+        # The scope; by OpenAPI 3.1, a scheme other than OAuth's has roles there.
+        "security": [{"bearer": [scopes.needed(method.upper(), rule.endpoint, rule.rule)]}],
     }
     for model in models(view):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")

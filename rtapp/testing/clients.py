@@ -7,11 +7,13 @@ from sqlalchemy import func
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from rtapp import auth
+from rtapp import scopes
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import OutboxEvent
 from rtapp.models import User
+from rtapp.services.change_tokens import create_token
+from rtapp.services.change_tokens import create_visitor_token
 
 from .stream import Stream
 from .waiting import eventually
@@ -29,13 +31,14 @@ def outbox_drained(app: Flask) -> bool:
 
 
 class ApiClient:
-    """A client of the API with the bearer token of the user with this e-mail address.
+    """A client of the API with a bearer token of the user with this e-mail address.
 
-    With None it sends no credentials. `id` is the user's id, or 0. Keyword arguments are headers,
-    with `_` for `-` in their names. Raises NoResultFound for an unknown address.
+    The token allows whatever the user may, or has the `scope` of scopes.py. With None it sends no
+    credentials. `id` is the user's id, or 0. Keyword arguments are headers, with `_` for `-` in
+    their names. Raises NoResultFound for an unknown address.
     """
 
-    def __init__(self, app: Flask, email: str | None):
+    def __init__(self, app: Flask, email: str | None, scope: str = scopes.ADMIN):
         self.app = app
         self.id = 0
         self.headers: dict[str, str] = {}
@@ -43,7 +46,8 @@ class ApiClient:
             with app.app_context():
                 user = db.session.scalars(select(User).where(User.email == email)).one()
                 self.id = user.id
-                self.headers = {"Authorization": f"Bearer {auth.create_token(user)}"}
+                token = create_token(user, "Test", scope).text
+                self.headers = {"Authorization": f"Bearer {token}"}
 
     def get(self, path: str, **headers: str) -> TestResponse:
         return self.app.test_client().get(path, headers={**self.headers, **dashed(headers)})
@@ -74,7 +78,7 @@ class CustomerClient(ApiClient):
         with app.app_context():
             contact = db.session.scalars(select(Contact).where(Contact.email == email)).one()
             self.id = contact.id
-            self.token = auth.create_customer_token(contact, 3600)
+            self.token = create_visitor_token(contact, 3600).text
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
 

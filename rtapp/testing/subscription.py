@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 from flask import Flask
 from httpx_sse import ServerSentEvent
 
-from rtapp import auth
 from rtapp.models import Contact
 from rtapp.models import User
 from rtapp.realtime.engine import Engine
+from rtapp.services.change_tokens import create_token
+from rtapp.services.change_tokens import create_visitor_token
 
 from .clients import ApiClient
 from .stream import Stream
@@ -129,9 +130,9 @@ def client(app: Flask, user: object) -> ApiClient:
     made = ApiClient(app, None)
     with app.app_context():
         if isinstance(user, Contact):
-            made.id, token = user.id, auth.create_customer_token(user, 3600)
+            made.id, token = user.id, create_visitor_token(user, 3600).text
         else:
             assert isinstance(user, User), f"{user!r} is nobody"
-            made.id, token = user.id, auth.create_token(user)
+            made.id, token = user.id, create_token(user, "Test").text
     made.headers = {"Authorization": f"Bearer {token}"}
     return made

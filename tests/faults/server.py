@@ -37,11 +37,13 @@ AWAY = (OSError, http.client.HTTPException)  # raised by requests to a server th
 PREPARE = """
 from app import app
 import json
-from rtapp import auth, seed, server
+from rtapp import seed, server
 from rtapp.cli.find import user_with
+from rtapp.services.change_tokens import create_token
 server.prepare_database(app, app.extensions["settings"])
 with app.app_context():
-    print(json.dumps({p.name: auth.create_token(user_with(p.email)) for p in seed.PEOPLE}))
+    users = {p.name: user_with(p.email) for p in seed.PEOPLE}
+    print(json.dumps({n: create_token(u, "Test", "admin").text for n, u in users.items()}))
 """
 
 

@@ -26,9 +26,9 @@ INBOX = 1
 PREPARE = f"""
 from app import app
 import json
-from rtapp import auth
 from rtapp.extensions import db
 from rtapp.models import Contact, Conversation, Inbox, InboxMember, Membership, User
+from rtapp.services.change_tokens import create_token, create_visitor_token
 with app.app_context():
     db.session.query(InboxMember).filter_by(inbox_id={INBOX}).delete()
     db.session.get_one(Inbox, {INBOX}).auto_assign = True
@@ -44,8 +44,8 @@ with app.app_context():
     db.session.add_all(InboxMember(inbox_id={INBOX}, user_id=u.id) for u in users)
     db.session.commit()
     print(json.dumps([
-        {{u.name: auth.create_token(u) for u in users}},
-        {{t.id: auth.create_customer_token(t.contact, 3600) for t in threads}},
+        {{u.name: create_token(u, "Test", "admin").text for u in users}},
+        {{t.id: create_visitor_token(t.contact, 3600).text for t in threads}},
     ]))
 """
 

@@ -186,7 +186,9 @@ def test_a_right_that_ended_while_the_database_was_away_closes_the_late_stream(
     start, seeded, postgres
 ):
     server = start(0, seeded.demo, DATABASE_URL=url(postgres))
-    postgres.execute("UPDATE users SET stamp = 'another' WHERE name = 'Kevin'")
+    postgres.execute(
+        "DELETE FROM tokens WHERE user_id = (SELECT id FROM users WHERE name = 'Kevin')"
+    )
     postgres.stop()
     allowed = Reader(server, "conversations/1")
     ended = Reader(server, "conversations/1", who="Kevin")

@@ -30,9 +30,9 @@ ARRIVING = 60  # users that arrive on two hosts at once
 MEMBERS = f"""
 from app import app
 import json
-from rtapp import auth
 from rtapp.extensions import db
 from rtapp.models import Membership, User
+from rtapp.services.change_tokens import create_token
 with app.app_context():
     users = [User(name=f"M{{n}}", email=f"m{{n}}@example.com", password_hash="none")
              for n in range({PRESENT})]
@@ -40,7 +40,7 @@ with app.app_context():
     db.session.flush()
     db.session.add_all(Membership(account_id={ACCOUNT}, user_id=u.id) for u in users)
     db.session.commit()
-    print(json.dumps({{u.name: auth.create_token(u) for u in users}}))
+    print(json.dumps({{u.name: create_token(u, "Test", "admin").text for u in users}}))
 """
 
 

@@ -105,7 +105,7 @@ class AppProcess:
     def token(self, email: str) -> str:
         """A token of the user, made once: the command takes longer than most tests."""
         if email not in self._tokens:
-            token = self.flask("token", "create", email)
+            token = self.flask("token", "create", email, "--scope", "admin")
             assert len(token.split()) == 1, token  # the token and nothing else
             self._tokens[email] = token
         return self._tokens[email]

@@ -1,0 +1,80 @@
+"""A user's and a contact's tokens are made, and end."""
+
+from datetime import datetime
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy import delete
+from sqlalchemy import func
+from sqlalchemy import select
+
+from rtapp import clock
+from rtapp import scopes
+from rtapp import tokens
+from rtapp.config import TOKENS_PER_USER
+from rtapp.errors import Unprocessable
+from rtapp.events import control
+from rtapp.extensions import db
+from rtapp.models import Contact
+from rtapp.models import Token
+from rtapp.models import User
+
+MAX_ENDED = 200  # tokens that end in one transaction
+
+
+class NewToken(NamedTuple):
+    """A token with its text, which nothing has later."""
+
+    row: Token
+    text: str
+
+
+def create_token(
+    user: User, name: str, scope: str = scopes.WRITE, expires_in: int | None = None
+) -> NewToken:
+    """Make a token for the user, which ends after `expires_in` seconds or with the next password.
+    Raises Unprocessable if they have TOKENS_PER_USER."""
+    query = select(func.count()).select_from(Token).where(Token.user_id == user.id)
+    if (db.session.scalar(query) or 0) >= TOKENS_PER_USER:
+        wrong = f"can't be made: there are {TOKENS_PER_USER} already, so revoke one first"
+        raise Unprocessable(f"The token {wrong}.", errors={"name": [wrong]})
+    return saved(Token(user_id=user.id, name=name, scope=scope), user, expires_in)
+
+
+def create_visitor_token(contact: Contact, expires_in: int, name: str = "Visitor") -> NewToken:
+    """Make a token for the contact's own conversations, which ends after `expires_in` seconds."""
+    return saved(Token(contact_id=contact.id, name=name, scope=scopes.VISITOR), contact, expires_in)
+
+
+def saved(row: Token, owner: User | Contact, expires_in: int | None) -> NewToken:
+    text = tokens.make(owner)
+    row.digest = tokens.digest(text)
+    row.created_at = clock.now()
+    if expires_in is not None:
+        row.expires_at = row.created_at + timedelta(seconds=expires_in)
+    db.session.add(row)
+    db.session.commit()
+    return NewToken(row, text)
+
+
+def revoke_token(token: Token) -> None:
+    """End the token and the streams that were opened with it."""
+    end([token.id])
+    db.session.commit()
+
+
+def end_expired_tokens(now: datetime) -> int:
+    """Delete tokens that have expired, and end their streams. Returns how many there were."""
+    query = select(Token.id).where(Token.expires_at <= now).limit(MAX_ENDED)
+    ids = list(db.session.scalars(query))
+    if ids:
+        end(ids)
+    db.session.commit()
+    return len(ids)
+
+
+def end(ids: list[int]) -> None:
+    """Delete tokens; their owners' streams are authorised again after the commit."""
+    subscriber = func.coalesce(Token.user_id, -Token.contact_id)  # as streams have it
+    for id in db.session.scalars(delete(Token).where(Token.id.in_(ids)).returning(subscriber)):
+        control.recheck(id)
