@@ -32,14 +32,12 @@ class Uses(Generic[Key]):
     def __init__(self, model: type[Token] | type[UserSession]):
         self._noted: dict[Key, datetime] = {}
         self._written: dict[Key, datetime] = {}
-        row = model.__table__.c
+        row, before = model.__table__.c, bindparam("before", type_=UtcDateTime)
+        # Another process may have written it in the last minute.
+        not_yet = or_(row.last_used_at.is_(None), row.last_used_at <= before)
         self._update = (
             update(model.__table__)
-            .where(
-                row.id == bindparam("key"),
-                # Another process may have written it.
-                or_(row.last_used_at.is_(None), row.last_used_at <= bindparam("before", type_=UtcDateTime)),
-            )
+            .where(row.id == bindparam("key"), not_yet)
             .values(last_used_at=bindparam("used", type_=UtcDateTime))
         )
 
@@ -59,7 +57,8 @@ class Uses(Generic[Key]):
             return 0
         noted = {key: self._noted[key] for key in due}
         rows = [
-            {"key": key, "used": used, "before": used - INTERVAL} for key, used in noted.items()
+            {"key": key, "used": used, "before": min(used, now - INTERVAL)}
+            for key, used in noted.items()
         ]
         execute(self._update, rows)
         db.session.commit()

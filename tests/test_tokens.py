@@ -368,7 +368,9 @@ def test_what_a_failure_leaves_is_written_later(app, kevin, monkeypatch):
     assert last_use(kevin) is not None
 
 
-def test_streams_and_a_token_in_an_address_are_uses_and_a_refused_request_is_none(app, maria, kevin):
+def test_a_stream_by_a_token_in_its_address_is_a_use_and_a_refused_request_is_none(
+    app, maria, kevin
+):
     Stream(app.test_client().get(f"/streams/conversations/1?token={maria.token}")).close()
     with_token(app, text_of(kevin) + "x")
     assert write(app) == 1
