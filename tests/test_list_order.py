@@ -16,6 +16,7 @@ from rtapp.models import Message
 from rtapp.services.reopen_snoozed import reopen_snoozed
 
 from .state import verified
+from .support import ApiClient
 from .support import CustomerClient
 
 LIST = "/accounts/1/conversations"
@@ -406,6 +407,7 @@ def test_the_migration_takes_both_times_from_the_messages_on_both_databases(app,
         downgrade(revision="0007")
         upgrade()
         db.session.remove()
+    ada = ApiClient(app, "ada@example.com")  # the older version has no tokens
     after = {id: place(ada, id) for id in listed(ada)}
     del before[empty], after[empty]
     assert list(after.items()) == list(before.items())

@@ -11,6 +11,7 @@ from rtapp.models import Message
 from rtapp.models import MessageRevision
 
 from ..state import verified
+from ..support import ApiClient
 from ..support import envelope
 from ..world import open_stream
 
@@ -222,6 +223,7 @@ def test_of_an_edit_by_an_older_version_the_time_is_kept_on_both_databases(app, 
         downgrade(revision="0010")
         upgrade()
         db.session.remove()
+    ada = ApiClient(app, "ada@example.com")  # the older version has no tokens
     rows = {m["id"]: m for m in ada.get("/conversations/1/messages").json["messages"]}
     assert rows[reply["id"]] == {**edited, "edited_by": None}
     assert rows[other["id"]] == other
