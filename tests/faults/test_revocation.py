@@ -199,3 +199,40 @@ def test_a_new_password_closes_every_stream_of_that_user_and_no_other(redis, sta
         assert server.ask("GET", "/me", who="Kevin")[0] == 401
     assert json.loads(server.ask("GET", "/me")[1])["email"] == "ada@example.com"
     tell(f"{len(kevins)} streams closed; {check.tally()}")
+
+
+@pytest.mark.parametrize("workers", [0, 2], ids=["embedded", "gunicorn"])
+def test_a_token_that_is_revoked_closes_its_streams_within_a_second_and_no_other(
+    redis, start, tell, workers
+):
+    server = start(workers)
+    text = server.command("token", "create", "kevin@example.com", "--name", "Import").strip()
+    import_token = {"Authorization": f"Bearer {text}"}
+    visitors = server.command("token", "visitor", "maria.lindqvist@example.com").strip()
+    of_import = [Reader(server, "conversations/1", headers=import_token) for _ in range(4)]
+    of_visitor = Reader(server, "conversations/1", headers={"Authorization": f"Bearer {visitors}"})
+    kept = [Reader(server, "conversations/1"), Reader(server, "conversations/1", who="Kevin")]
+    eventually(lambda: all(r.open for r in [*of_import, of_visitor]), "the streams are open")
+    listed = [line.split("\t") for line in server.command("token", "list").splitlines()]
+    ids = {row[-1]: row[0] for row in listed}
+    with at_work(server, kept, (1,)) as check:
+        for name, readers in (("Import", of_import), ("Visitor", [of_visitor])):
+            revoked = spawn(server.command, "token", "revoke", ids[name])
+            gone = eventually(lambda n=name: revoked_at(server, n), "the revocation is committed")
+            ended(readers, "signed_out")
+            took = max(r.told("stream.closed")[0].at for r in readers) - gone
+            assert took < SWEEP / 4, "the sweep closed them"
+            tell(f"{len(readers)} streams of {name} closed {1000 * took:+.0f} ms after the commit")
+            revoked.get()
+        assert go_on(kept)
+    assert server.ask("GET", "/me", who=None, **import_token)[0] == 401
+    assert server.ask("GET", "/me", who="Kevin")[0] == 200
+    tell(check.tally())
+
+
+def revoked_at(server: Server, name: str) -> float | None:
+    """Return the time if there is no token of this name, else None."""
+    with sqlite3.connect(server.database) as database:
+        left = database.execute("SELECT 1 FROM tokens WHERE name = ?", (name,)).fetchone()
+    database.close()
+    return time.monotonic() if left is None else None
