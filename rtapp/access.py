@@ -34,16 +34,18 @@ from rtapp.models import Customer
 from rtapp.models import Draft
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
+from rtapp.models import Invitation
 from rtapp.models import Label
 from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
+from rtapp.models import PasswordLink
 from rtapp.models import Principal
 from rtapp.models import Token
 from rtapp.models import User
 
 T = TypeVar("T")
-InAccount = TypeVar("InAccount", Label, CannedReply, Inbox)
+InAccount = TypeVar("InAccount", Label, CannedReply, Inbox, Invitation)
 
 
 def sees(member: Any, inbox_id: Any, assignee_id: Any) -> ColumnElement[bool]:
@@ -68,6 +70,8 @@ class ConversationRef(NamedTuple):
     assignee_id: int | None
 
 
+INVITE = "invite members"
+RESET = "make links for new passwords"
 INBOXES_APART = 20  # with more, the account's own index serves an agent's list well enough
 
 # Statements are built once: building one costs more than running it. `:viewer` is the user's id.
@@ -140,6 +144,16 @@ CONTACT = select(Contact).where(
         ),
         exists().where(Conversation.contact_id == Contact.id, SEEN),
     ),
+)
+# The users to whom the viewer may give a link for a new password: members of accounts all of which
+# the viewer administers. With a member's password one could enter their other accounts.
+ADMINISTERED = select(Membership.account_id).where(
+    Membership.user_id == VIEWER, Membership.role == "administrator"
+)
+RESETTABLE = select(User).where(
+    User.id != VIEWER,
+    User.id.in_(select(Membership.user_id)),
+    User.id.not_in(select(Membership.user_id).where(Membership.account_id.not_in(ADMINISTERED))),
 )
 INBOXES = (
     select(InboxMember.inbox_id)
@@ -278,6 +292,39 @@ def refuse_agent(membership: Membership, what: str) -> None:
     """Raises Forbidden unless the member is an administrator, who alone may do `what`."""
     if membership.role != "administrator":
         raise Forbidden(f"Only an administrator of the account may {what}.")
+
+
+def invitation_for(user: Agent, invitation_id: int) -> Invitation:
+    """An invitation into an account that the user administers. Raises NotFound for any other."""
+    invitation = in_account(user, db.session.get(Invitation, invitation_id))
+    refuse_agent(membership_in(user, invitation.account_id), INVITE)
+    return invitation
+
+
+def password_link_for(user: Agent, link_id: int) -> PasswordLink:
+    """A password link of a user to whom this one may give one. Raises NotFound for any other."""
+    link = found(db.session.get(PasswordLink, link_id))
+    found(db.session.scalar(RESETTABLE.where(User.id == link.user_id), {"viewer": user.id}))
+    return link
+
+
+def resettable_members(user: Agent, account_id: int) -> list[User]:
+    """The account's members to whom the user may give a password link, by id."""
+    members = select(Membership.user_id).where(Membership.account_id == account_id)
+    query = RESETTABLE.where(User.id.in_(members)).order_by(User.id)
+    return list(db.session.scalars(query, {"viewer": user.id}))
+
+
+def refuse_password_link(user: Agent, other: User) -> None:
+    """Raises Forbidden if the user may give another member of an account that they administer no
+    password link."""
+    if other.id == user.id:
+        raise Forbidden("Change your own password in your settings: that needs the present one.")
+    if db.session.scalar(RESETTABLE.where(User.id == other.id), {"viewer": user.id}) is None:
+        raise Forbidden(
+            f"{other.name} is also a member of an account that you do not administer: with a new "
+            "password you could enter it. They can ask for a link themselves."
+        )
 
 
 def inbox_for(user: Agent, account_id: int, inbox_id: int) -> Inbox:

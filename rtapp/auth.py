@@ -65,6 +65,8 @@ from rtapp.tokens import Bearer
 from rtapp.uses import Uses
 
 SIGN_IN = "login.sign_in"  # the endpoint that needs no session
+# The session's field for the digest of the invitation that was opened in this browser.
+INVITATION = "invitation"
 SIGNATURE_CACHE_SIZE = 10_000  # verified cookies, a few hundred bytes each
 NOT_SIGNED_IN = "Sign in first, or send a valid bearer token."
 logger = logging.getLogger(__name__)
@@ -108,6 +110,12 @@ def signed_in() -> User:
     if isinstance(principal, CustomerIdentity):
         raise Forbidden("This is for the team; a visitor's token opens their own conversations.")
     return db.session.get_one(User, principal.id)
+
+
+def user_if_signed_in() -> User | None:
+    """The user of the request, or None: without one, and for a customer."""
+    agent = current_user._get_current_object()
+    return db.session.get_one(User, agent.id) if isinstance(agent, AgentIdentity) else None
 
 
 def credential() -> str:
@@ -187,10 +195,14 @@ def user_of(email: str, password: str) -> User | None:
 def sign_in(user: User) -> None:
     """Start a session for a user who has proved who they are.
 
-    It takes the place of the browser's present session (OWASP ASVS 5.0, 7.2.4).
+    It takes the place of the browser's present session (OWASP ASVS 5.0, 7.2.4). An
+    invitation whose link was opened before stays, to be accepted after signing in.
     """
     end_session()
+    invited = session.get(INVITATION)
     session.clear()  # against session fixation, such as a planted CSRF token
+    if invited is not None:
+        session[INVITATION] = invited
     session["sid"] = secrets.token_hex(16)
     session.permanent = True
     oldest = oldest_session(clock.now())

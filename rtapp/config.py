@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from datetime import timedelta
 from pathlib import Path
 
 from redis.connection import parse_url
@@ -58,6 +59,9 @@ SECRET_LENGTH = 32  # characters of SECRET_KEY in production: 128 bits, in hexad
 SIGNED_IN_FOR = 14 * 24 * 60 * 60  # s for which a browser stays signed in
 PASSWORD_LENGTH = 8  # characters of a password, at least
 PASSWORD_LIMIT = 1000  # characters of a password
+INVITED_FOR = timedelta(days=7)  # for which an invitation can be accepted
+PASSWORD_LINK_FOR = timedelta(hours=4)  # for which a password link can be used
+OPEN_INVITATIONS_PER_ACCOUNT = 100
 DEVELOPMENT_SUBJECT = "mailto:admin@example.com"  # of push notifications
 HTTPS_FOR = 365 * 24 * 60 * 60  # s for which a browser uses HTTPS only, with RTAPP_HSTS=on
 DATABASE_DRIVERS = ("postgresql+psycopg", "postgresql", "sqlite+pysqlite", "sqlite")
@@ -77,6 +81,8 @@ SIGN_INS_PER_EMAIL = "20 per minute"
 MESSAGES_PER_USER = "200 per 10 second"
 # A page sends one every few seconds; a client that sends fifty a second must still work.
 TYPING_PER_USER = "1000 per 10 second"
+# Each may be mailed. Enough to invite a team.
+LINKS_PER_USER = "60 per 10 minute"
 # For each other action: enough for fast clicks through a list, too few for a runaway loop.
 ACTIONS_PER_USER = "100 per 10 second"
 

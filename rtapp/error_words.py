@@ -21,6 +21,7 @@ WORDS: Mapping[int, Words] = {
     ),
     405: Words("This address is no page", "Start from the inbox."),
     409: Words("Somebody was faster", "Go back and look at it as it is now.", detail=True),
+    410: Words("This link does not work", "", detail=True),
     413: Words("That is too long", "Shorten it, or send it in parts."),
     415: Words("That could not be read", "Go back, reload the page and try again."),
     422: Words("Something is missing or not right", "Go back, mend it and send it again."),

@@ -85,6 +85,12 @@ class Conflict(Problem):
         self.current = current
 
 
+class Gone(Problem):
+    """A link that can't be used, or not any more."""
+
+    status = HTTPStatus.GONE
+
+
 class UnsupportedMediaType(Problem):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 

@@ -1,5 +1,6 @@
 """Hashes of passwords, and the password of the demo."""
 
+import gevent
 from werkzeug.security import generate_password_hash
 
 DEMO_PASSWORD = "password"  # noqa: S105 (printed at the start of a demo)
@@ -15,3 +16,9 @@ DEMO_HASH = (
 def hashed(password: str) -> str:
     """A salted hash of the password. It takes 50 ms by design."""
     return DEMO_HASH if password == DEMO_PASSWORD else generate_password_hash(password)
+
+
+def hashed_aside(password: str) -> str:
+    """The same in a thread, while other requests and streams go on."""
+    text: str = gevent.get_hub().threadpool.apply(hashed, (password,))
+    return text

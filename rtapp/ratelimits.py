@@ -25,6 +25,7 @@ from werkzeug.wrappers import Response
 from rtapp import addresses
 from rtapp import errors
 from rtapp.config import ACTIONS_PER_USER
+from rtapp.config import LINKS_PER_USER
 from rtapp.config import MESSAGES_PER_USER
 from rtapp.config import SIGN_INS_PER_ADDRESS
 from rtapp.config import SIGN_INS_PER_EMAIL
@@ -86,6 +87,7 @@ for each in (limiter, nearby):
 
 # Decorators for a view, below its route. A view without one has the limit ACTIONS_PER_USER.
 messages = limiter.limit(MESSAGES_PER_USER)
+inviting = limiter.limit(LINKS_PER_USER)
 
 
 def typing(view: Callable[P, R]) -> Callable[P, R]:

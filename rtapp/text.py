@@ -89,8 +89,8 @@ def caseless(text: str) -> str:
 
 
 def address(text: str) -> str:
-    """An e-mail address in lower case. Raises ValueError unless it has two visible parts, and
-    nothing hidden in them, by which two addresses would look alike.
+    """An e-mail address in lower case, composed (NFC). Raises ValueError unless it has two visible
+    parts, and nothing hidden in them, by which two addresses would look alike.
 
     The rest of the syntax is up to the mail server (RFC 5321, section 2.3.11).
     """
@@ -99,7 +99,7 @@ def address(text: str) -> str:
         raise ValueError("must be an address like name@example.com")
     if HIDDEN_IN_ADDRESS.search(text):
         raise ValueError("must not contain white space or invisible characters")
-    return text.lower()
+    return unicodedata.normalize("NFC", text.lower())
 
 
 def initials(name: str | None) -> str:

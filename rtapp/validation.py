@@ -26,10 +26,13 @@ from werkzeug.routing import Map
 
 from rtapp.config import FIELD_LIMIT
 from rtapp.config import ID_LIMIT
+from rtapp.config import PASSWORD_LENGTH
+from rtapp.config import PASSWORD_LIMIT
 from rtapp.errors import BadRequest
 from rtapp.errors import UnknownMethod
 from rtapp.errors import Unprocessable
 from rtapp.errors import UnsupportedMediaType
+from rtapp.passwords import DEMO_PASSWORD
 from rtapp.realtime.handoff import REPEATED_HEADERS
 from rtapp.text import address
 from rtapp.text import not_blank
@@ -54,9 +57,18 @@ def with_plain_line_ends(text: str) -> str:
     return text.replace("\r\n", "\n")  # forms send CRLF
 
 
+def not_guessable(password: str) -> str:
+    if not PASSWORD_LENGTH <= len(password) <= PASSWORD_LIMIT:
+        raise ValueError(f"must have {PASSWORD_LENGTH} to {PASSWORD_LIMIT} characters")
+    if current_app.config["PRODUCTION"] and password == DEMO_PASSWORD:
+        raise ValueError("must not be the demo's, which everybody can look up")
+    return password
+
+
 Text = Annotated[str, AfterValidator(storable)]
 Name = Annotated[Text, AfterValidator(not_blank), AfterValidator(str.strip)]
 Address = Annotated[Text, AfterValidator(address)]
+NewPassword = Annotated[Text, AfterValidator(not_guessable)]
 Notes = Annotated[
     Text, AfterValidator(not_blank_unless_empty), AfterValidator(with_plain_line_ends)
 ]

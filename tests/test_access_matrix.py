@@ -28,6 +28,8 @@ from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Notification
 from rtapp.models import User
+from rtapp.services.change_invitations import create_invitation
+from rtapp.services.change_password_links import create_password_link
 
 from .push import KEYS
 from .support import ApiClient
@@ -55,6 +57,9 @@ class World(NamedTuple):
     second: int  # another conversation of the customer of conversation 1, assigned likewise
     conversation_merge: int  # of an empty conversation into conversation 1
     foreign_conversation: int  # of the other account
+    invitation: int  # without an address
+    token: str  # of that invitation
+    password_link: int  # of the watcher
 
 
 class Row(NamedTuple):
@@ -199,6 +204,29 @@ ROWS = (
         "/notifications/{notification}/read",         "404 404 204 404 404 401 403", 303, body()),
     Row("POST /accounts/<id:account_id>/notifications/read",
         "/accounts/1/notifications/read",             "204 204 204 204 404 401 403", 303, body()),
+
+    Row("GET /accounts/<id:account_id>/settings/invitations",
+        "/accounts/1/settings/invitations",           "200 403 403 403 404 401 403"),
+    Row("POST /accounts/<id:account_id>/settings/invitations",
+        "/accounts/1/settings/invitations",           "201 403 403 403 404 401 403", 201, body()),
+    Row("POST /invitations/<id:invitation_id>/revoke",
+        "/invitations/{invitation}/revoke",           "204 403 403 403 404 401 403", 303, body()),
+    # `foreign` is the only role that is no member yet, and becomes one.
+    Row("GET /join", "/join?token={token}",           "200 200 200 200 200 200 200", 303),
+    Row("POST /join", "/join",                        "200 200 200 200 200 422 422", 303,
+        lambda world: {"token": world.token}),  # without the fields of a new user
+    Row("GET /accounts/<id:account_id>/settings/password-links",
+        "/accounts/1/settings/password-links",        "200 403 403 403 404 401 403"),
+    Row("POST /accounts/<id:account_id>/settings/password-links",
+        "/accounts/1/settings/password-links",        "201 403 403 403 404 401 403", 201,
+        lambda world: {"user_id": world.watcher.id}),
+    Row("POST /password-links/<id:link_id>/revoke",
+        "/password-links/{password_link}/revoke",     "204 404 404 404 404 401 403", 303, body()),
+    # The link alone decides.
+    Row("GET /password", "/password?token={password_token}",
+                                                      "200 200 200 200 200 200 200", 303),
+    Row("POST /password", "/password",                "200 200 200 200 200 200 200", 303,
+        lambda world: {"token": password_token(world), "password": "a long password"}),
 
     Row("GET /login", "/login",                       "200 200 200 200 200 200 200"),
     Row("POST /login", "/login",                      "200 200 200 200 200 200 200", 303,
@@ -385,10 +413,21 @@ def world(app):
         db.session.add(separable)
         db.session.commit()
         watcher = ApiClient(app, "olga@example.com")
+        invitation, token = create_invitation(
+            1, None, role="agent", sees="inbox", inbox_ids=[], by=None
+        )
+        link, _ = create_password_link(db.session.get_one(User, watcher.id), by=None)
         return World(
             app, clients, watcher, notification.id, merge.id, second.id, separable.id,
-            other.conversation,
+            other.conversation, invitation.id, token.text, link.id,
         )  # fmt: skip
+
+
+def password_token(world):
+    """The token of a new password link of the watcher."""
+    with world.app.app_context():
+        _, token = create_password_link(db.session.get_one(User, world.watcher.id), by=None)
+    return token.text
 
 
 def merged(account_id, into, by):
@@ -420,6 +459,9 @@ def ids(world: World) -> dict[str, Any]:
         "notification": world.notification,
         "merge": world.merge,
         "conversation_merge": world.conversation_merge,
+        "invitation": world.invitation,
+        "token": world.token,
+        "password_link": world.password_link,
     }
 
 
@@ -476,7 +518,10 @@ def test_a_wrong_row_of_the_access_matrix_is_found(world):
 
 def answers(world: World, row: Row, **headers: str) -> dict[str, int]:
     """Return each role's status. The HEAD of a GET has the same, and opens no stream."""
-    path = row.path.format(**ids(world))
+    values = ids(world)
+    if "{password_token}" in row.path:
+        values["password_token"] = password_token(world)
+    path = row.path.format(**values)
     found = {}
     # The administrator comes last, who may delete the row.
     for role, client in reversed(world.clients.items()):

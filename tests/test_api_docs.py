@@ -21,6 +21,8 @@ VARYING = (
     re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),  # a time
     re.compile(r"\d{16}-\d{13}-\d+"),  # a cursor
     re.compile(r"\d{16}-\d+"),  # where a list goes on
+    re.compile(r"http://localhost/join\?token=[\w-]{43}"),  # the link of an invitation
+    re.compile(r"http://localhost/password\?token=[\w-]{43}"),  # the link for a new password
 )
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -63,13 +65,19 @@ class Sender:
         self._app, self._tokens = app, tokens
         self._browser = app.test_client()
         self._csrf = ""
+        self._token = ""  # of the newest link
 
     def send(self, request: Part) -> TestResponse:
         method, path = request.words
         answer = self._client(request).open(
-            path, method=method, data=request.body or None, headers=dict(self._headers(request))
+            path.replace("<token>", self._token),
+            method=method,
+            data=request.body.replace("<token>", self._token) or None,
+            headers=dict(self._headers(request)),
         )
         self._csrf = answer.headers.get("X-CSRF-Token", self._csrf)
+        if (link := re.search(r"token=([\w-]{43})", answer.text)) is not None:
+            self._token = link[1]
         return answer
 
     def _client(self, request: Part) -> FlaskClient:

@@ -24,18 +24,24 @@ RESETTING = {
     "POST /accounts/<id:account_id>/labels",
     "POST /labels/<id:label_id>",
     "POST /labels/<id:label_id>/delete",
+    "POST /join",  # tests/test_links.py
 }
-# No event has them: tests/pages/test_canned_reply.py and test_inbox_settings.py.
+# No event has them: tests/pages/test_canned_reply.py and test_inbox_settings.py; test_links.py.
 WITHOUT_EVENT = {
     "POST /accounts/<id:account_id>/canned-replies",
     "POST /canned-replies/<id:reply_id>",
     "POST /canned-replies/<id:reply_id>/delete",
     "POST /inboxes/<id:inbox_id>",
+    "POST /accounts/<id:account_id>/settings/invitations",
+    "POST /invitations/<id:invitation_id>/revoke",
+    "POST /accounts/<id:account_id>/settings/password-links",
+    "POST /password-links/<id:link_id>/revoke",
 }
-# Of the session, and no event has them: tests/actions/test_push_subscription.py.
+# Of the session, and no event has them: tests/actions/test_push_subscription.py, test_links.py.
 SESSION_ENDPOINTS = {
     "POST /login",
     "POST /logout",
+    "POST /password",
     "POST /push_subscription",
     "POST /push_subscription/delete",
 }

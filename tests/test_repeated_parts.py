@@ -55,6 +55,12 @@ BODIES = {
     "/accounts/1/notifications/read": {"nothing": 1},
     "/push_subscription": {"endpoint": "https://push.example.net/x", **KEYS},
     "/push_subscription/delete": {"nothing": 1},
+    "/accounts/1/settings/invitations": {"email": "nora@example.com"},
+    "/invitations/1/revoke": {"nothing": 1},
+    "/join": {"token": "x"},
+    "/accounts/1/settings/password-links": {"user_id": 2},
+    "/password-links/1/revoke": {"nothing": 1},
+    "/password": {"token": "x", "password": "a long password"},
     "/login": {"email": "kevin@example.com", "password": "password"},
 }  # fmt: skip
 WITHOUT_BODY = {"/logout"}
@@ -76,6 +82,9 @@ def test_a_json_name_that_comes_twice_is_refused_by_every_endpoint(app, ada, kev
     kevin.post("/conversations/1/assignee", {"assignee_id": 1})  # so that there is a notification
     assert ada.post("/contacts/3/merge", {"into": 2}).status_code == 200
     assert ada.post("/conversations/3/merge", {"into": 2}).status_code == 200
+    assert ada.post("/accounts/1/settings/invitations", {}).status_code == 201
+    link = ada.post("/accounts/1/settings/password-links", {"user_id": 2})
+    assert link.status_code == 201
     body = BODIES[path]
     name = next(reversed(body))
     twice = f"{json.dumps(body)[:-1]}, {json.dumps(name)}: {json.dumps(body[name])}}}"

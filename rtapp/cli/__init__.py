@@ -4,6 +4,7 @@ runs."""
 from .backup import backup
 from .backup import restore
 from .inbox import inbox
+from .invitation import invitation
 from .member import member
 from .outbox import outbox
 from .password import password
@@ -14,6 +15,7 @@ COMMANDS = (
     token,
     inbox,
     member,
+    invitation,
     password,
     outbox,
     vapid,

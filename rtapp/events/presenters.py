@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import selectinload
 
+from rtapp import clock
 from rtapp.clock import rfc3339
 from rtapp.excerpts import Hit
 from rtapp.models import Agent
@@ -23,9 +24,11 @@ from rtapp.models import Conversation
 from rtapp.models import ConversationMerge
 from rtapp.models import Draft
 from rtapp.models import Inbox
+from rtapp.models import Invitation
 from rtapp.models import Message
 from rtapp.models import MessageRevision
 from rtapp.models import Notification
+from rtapp.models import PasswordLink
 from rtapp.models import Principal
 from rtapp.models import User
 
@@ -261,6 +264,34 @@ def inbox(row: Inbox) -> dict[str, Any]:
         "name": row.name,
         "auto_assign": row.auto_assign,
         "assignment_cap": row.assignment_cap,
+    }
+
+
+def invitation(row: Invitation) -> dict[str, Any]:
+    """Of answers to administrators only: no event has it."""
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "email": row.email,
+        "role": row.role,
+        "sees": row.sees,
+        "inbox_ids": row.inbox_ids,
+        "used_by": person(row.used_by) if row.used_by is not None else None,
+        **link(row),
+    }
+
+
+def password_link(row: PasswordLink) -> dict[str, Any]:
+    """Likewise."""
+    return {"id": row.id, "user": person(row.user), **link(row)}
+
+
+def link(row: Invitation | PasswordLink) -> dict[str, Any]:
+    return {
+        "state": row.state(clock.now()),
+        "created_by": person(row.created_by) if row.created_by is not None else None,
+        "created_at": rfc3339(row.created_at),
+        "expires_at": rfc3339(row.expires_at),
     }
 
 

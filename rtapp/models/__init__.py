@@ -9,13 +9,18 @@ from .conversation_merge import ConversationMerge
 from .draft import Draft
 from .inbox import Inbox
 from .inbox import InboxMember
+from .invitation import Invitation
 from .label import ConversationLabel
 from .label import Label
+from .link import Link
+from .link import State
+from .link import digest_of
 from .membership import Membership
 from .message import Message
 from .message_revision import MessageRevision
 from .notification import Notification
 from .outbox import OutboxEvent
+from .password_link import PasswordLink
 from .principal import Agent
 from .principal import AgentIdentity
 from .principal import Customer
@@ -54,20 +59,25 @@ __all__ = [
     "Draft",
     "Inbox",
     "InboxMember",
+    "Invitation",
     "Label",
     "LabelSnapshot",
+    "Link",
     "Membership",
     "Message",
     "MessageRevision",
     "MessageSnapshot",
     "Notification",
     "OutboxEvent",
+    "PasswordLink",
     "Principal",
     "Push",
     "PushSubscription",
     "ReadMarker",
+    "State",
     "Token",
     "User",
     "UserSession",
+    "digest_of",
     "oldest_session",
 ]

@@ -6,12 +6,16 @@ from . import conversation
 from . import draft
 from . import health
 from . import inbox_settings
+from . import invitation
+from . import join
 from . import label
 from . import login
 from . import me
 from . import message
+from . import new_password
 from . import notification
 from . import openapi
+from . import password_link
 from . import presence
 from . import push_subscription
 from . import revision
@@ -21,5 +25,6 @@ from . import unread
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
     revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, inbox_settings.bp, health.bp,
-    openapi.bp, push_subscription.bp, service_worker.bp,
+    openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
+    new_password.bp,
 )  # fmt: skip

@@ -33,8 +33,8 @@ bp = Blueprint("openapi", __name__)
 JSON, PROBLEM, STREAM, PAGE = (
     "application/json", "application/problem+json", "text/event-stream", "text/html",
 )  # fmt: skip
-REFUSALS = {"GET": (400, 401, 403, 404, 422, 429, 503),
-            "POST": (400, 401, 403, 404, 409, 413, 415, 422, 429)}  # fmt: skip
+REFUSALS = {"GET": (400, 401, 403, 404, 410, 422, 429, 503),
+            "POST": (400, 401, 403, 404, 409, 410, 413, 415, 422, 429)}  # fmt: skip
 CANNED_REPLY = {"id": int, "shortcut": str, "content": str}
 INBOX = {"id": int, "name": str, "auto_assign": bool, "assignment_cap": (int, None)}
 CURSOR = {"cursor": str}
@@ -71,6 +71,14 @@ CONVERSATION_MERGE = {
     "id": int, "conversation_id": int, "messages": int, "merged_by": catalogue.PERSON,
     "merged_at": str, "undo_until": str,
 }  # fmt: skip
+LINK = {
+    "state": str, "created_by": (catalogue.PERSON, None), "created_at": str, "expires_at": str,
+}  # fmt: skip
+INVITATION = {
+    "id": int, "account_id": int, "email": (str, None), "role": str, "sees": str,
+    "inbox_ids": Each(int), "used_by": (catalogue.PERSON, None), **LINK,
+}  # fmt: skip
+PASSWORD_LINK = {"id": int, "user": catalogue.PERSON, **LINK}
 STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
 # An endpoint without an entry is described as answering 2XX.
 ANSWERS = {
@@ -141,6 +149,23 @@ ANSWERS = {
     "contact.undo": Answer((200,), CONTACT),
     "inbox_settings.several": Answer(shape={"inboxes": Each(INBOX)}),
     "inbox_settings.change": Answer((200,), INBOX),
+    "invitation.several": Answer(shape={"invitations": Each(INVITATION)}),
+    "invitation.create": Answer((201,), {**INVITATION, "url": str}),
+    "invitation.revoke": DONE,
+    "join.page": Answer(
+        shape={
+            "account": {"id": int, "name": str},
+            "email": (str, None),
+            "role": str,
+            "expires_at": str,
+        }
+    ),
+    "join.join": Answer(shape=ME),
+    "password_link.several": Answer(shape={"password_links": Each(PASSWORD_LINK)}),
+    "password_link.create": Answer((201,), {**PASSWORD_LINK, "url": str}),
+    "password_link.revoke": DONE,
+    "new_password.page": Answer(shape={"email": str, "expires_at": str}),
+    "new_password.set_": Answer(shape=ME),
     "message.several": Answer(shape=page_of("messages", MESSAGE)),
     "revision.several": Answer(shape=page_of("revisions", REVISION)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),

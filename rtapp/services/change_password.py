@@ -2,15 +2,33 @@ from sqlalchemy import delete
 
 from rtapp.events import control
 from rtapp.extensions import db
+from rtapp.models import PasswordLink
 from rtapp.models import Token
 from rtapp.models import User
 from rtapp.models import UserSession
 
+from .change_password_links import revoke_password_links
+from .link import use_link
+
 
 def change_password(user: User, password: str) -> None:
-    """Set the password, and end the user's sessions, tokens and open streams."""
+    """Set the password, and end the user's sessions, tokens, open streams and password links."""
     user.set_password(password)
+    end_access(user)
+    db.session.commit()
+
+
+def use_password_link(link: PasswordLink, password_hash: str) -> None:
+    """Do so with a link, and a hash of the password. Raises Gone if it is not open any more."""
+    link.user.password_hash = password_hash
+    db.session.flush()  # locks the user's row first, as above: so that two changes do not deadlock
+    use_link(link)
+    end_access(link.user)
+    db.session.commit()
+
+
+def end_access(user: User) -> None:
+    revoke_password_links(user.id)
     db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
     db.session.execute(delete(Token).where(Token.user_id == user.id))
     control.recheck(user.id)
-    db.session.commit()
