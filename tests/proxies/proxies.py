@@ -29,6 +29,12 @@ APACHE_MODULES = (
     "mpm_event", "authz_core", "alias", "asis", "deflate", "env", "filter", "headers", "mime",
     "proxy", "proxy_http",
 )  # fmt: skip
+# Without it, the proxies are compared over plain HTTP; test_production.py has it.
+NGINX_TLS = (
+    "ssl_certificate /etc/letsencrypt/live/example.com/fullchain.pem;",
+    "ssl_certificate_key /etc/letsencrypt/live/example.com/privkey.pem;",
+    "ssl_protocols TLSv1.2 TLSv1.3;",
+)
 APACHE_DEFLATES = "AddOutputFilterByType DEFLATE text/html text/plain text/css text/javascript"
 STOP_LIMIT = 3.0  # s until a proxy that was asked to end is killed
 
@@ -61,7 +67,11 @@ def changed(text: str, changes: dict[str, str]) -> str:
 def nginx(place: Place) -> list[str]:
     site = place.deployed(
         "nginx.conf", **{
-            "listen 80;": f"listen 127.0.0.1:{place.port};",
+            "    listen [::]:80;\n": "",
+            "    listen [::]:443 ssl http2;\n": "",
+            "listen 80;": f"listen 127.0.0.1:{free_port()};",
+            "listen 443 ssl http2;": f"listen 127.0.0.1:{place.port};",
+            **{f"    {line}\n": "" for line in NGINX_TLS},
             "127.0.0.1:8000": f"127.0.0.1:{place.upstream}",
             "/var/log/nginx/rtapp.log": str(place.folder / "access.log"),
         },
@@ -103,7 +113,10 @@ def caddy_tls(place: Place) -> list[str]:
 def _caddy(place: Place, address: str) -> list[str]:
     site = place.deployed(
         "Caddyfile",
-        **{"example.com {": f"{address} {{", "127.0.0.1:8000": f"127.0.0.1:{place.upstream}"},
+        **{
+            "{$RTAPP_SITE:example.com} {": f"{address} {{",
+            "{$RTAPP_ADDRESS:127.0.0.1:8000}": f"127.0.0.1:{place.upstream}",
+        },
     )
     options = (
         "admin off\nlocal_certs\nskip_install_trust\nauto_https disable_redirects\n"
