@@ -18,6 +18,7 @@ from . import clock
 from . import database
 from . import errors
 from . import extensions
+from . import first_run
 from . import markup
 from . import pages
 from . import ratelimits
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.config.from_mapping(
         PRODUCTION=settings.production,
+        DEMO=settings.demo and not settings.production,
         HSTS=settings.hsts,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
@@ -168,6 +170,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(answer_for_the_server)
     app.before_request(refuse_cut_body)
     app.before_request(refuse_repeated_parts)
+    first_run.init_app(app)
     auth.init_app(app)
     ratelimits.init_app(app, settings, redis_url)
     app.after_request(add_security_headers)

@@ -38,6 +38,7 @@ ASSIGNMENT_CAP_LIMIT = 1000  # open conversations of a member: the most that a c
 SHORTCUT_LIMIT = 32  # characters of a canned reply's shortcut
 CANNED_REPLIES_PER_ACCOUNT = 200  # a page fetches all of them
 HUES = 8  # the colours of labels: the classes hue-0 to hue-7 of the style sheet
+NAME_LIMIT = 200  # characters of the name of a user, an account or an inbox
 PHONE_LIMIT = 40  # characters of a telephone number
 NOTES_LIMIT = 10_000  # characters of a contact's notes
 TOKENS_PER_USER = 100
@@ -100,8 +101,9 @@ class Settings:
     proxies, each of which appends to X-Forwarded-For. `metrics_token`: what a request for /metrics
     or /status must have, or None if it must come from this machine. `vapid_private_key`: as in
     vapid.py, or None without push notifications. `push_endpoint_hosts`: as in push_endpoint.py.
-    `url`: the address at which browsers reach this installation, without a slash at its end, or
-    None. `hsts`: the seconds for which a browser uses HTTPS only, 0 without that header.
+    `demo`: whether an empty database gets the demo, never in production. `url`: the address at
+    which browsers reach this installation, without a slash at its end, or None. `hsts`: the seconds
+    for which a browser uses HTTPS only, 0 without that header.
     """
 
     instance: Path
@@ -120,6 +122,7 @@ class Settings:
     vapid_private_key: str | None = field(default=None, repr=False)
     vapid_subject: str = DEVELOPMENT_SUBJECT
     push_endpoint_hosts: frozenset[str] = frozenset()
+    demo: bool = True
     url: str | None = None
     hsts: int = 0
 
@@ -178,6 +181,7 @@ class Settings:
             vapid_private_key=vapid_key(environ, instance, production=env == "production"),
             vapid_subject=vapid_subject(environ, production=env == "production"),
             push_endpoint_hosts=hosts(environ, "PUSH_ENDPOINT_HOSTS"),
+            demo=switch(environ, "RTAPP_DEMO") and env != "production",
             url=public_url(environ, production=env == "production"),
             hsts=hsts(environ),
         )

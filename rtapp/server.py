@@ -12,6 +12,7 @@ from gevent.pool import Pool
 from sqlalchemy.exc import SQLAlchemyError
 
 from rtapp import database
+from rtapp import first_run
 from rtapp import schema
 from rtapp import seed
 from rtapp import starting
@@ -100,7 +101,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     expirer.start()
     freeze_garbage_collector()
     keeper = gevent.spawn(keep, embedded) if embedded is not None else None
-    announce(settings, server)
+    announce(app, settings, server)
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopped.set)
@@ -126,9 +127,9 @@ def prepare_database(app: Flask, settings: Settings) -> None:
         with app.app_context(), database.unlimited():
             schema.refuse_newer()
             upgrade()
-            if not settings.production:
+            if app.config["DEMO"]:
                 seed.seed_if_empty()
-            else:
+            elif settings.production:
                 seed.refuse_demo_passwords()
         starting.refuse_redis_password(app)
     except (schema.NewerSchema, seed.DemoPasswords, starting.RedisPassword) as error:
@@ -152,11 +153,15 @@ def keep(embedded: EmbeddedRedis) -> None:
                 logger.exception("The embedded redis-server did not start")
 
 
-def announce(settings: Settings, server: HandOffServer) -> None:
+def announce(app: Flask, settings: Settings, server: HandOffServer) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = settings.host if is_socket(settings.host) else f"http://{host}:{server.server_port}"
     print(f"\n  rtapp is ready: {url}\n")
-    if not settings.production:
+    with app.app_context():
+        invitation = first_run.invitation(None if is_socket(settings.host) else url)
+    if invitation is not None:
+        print(f"  {invitation}\n")
+    elif app.config["DEMO"]:
         print(f"  Sign in with the password {seed.PASSWORD!r} as")
         for person in seed.PEOPLE:
             print(f"    {person.email:20} {person.about}")

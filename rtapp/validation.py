@@ -81,6 +81,12 @@ RFC3339 = re.compile(
 )
 
 
+# What pydantic begins a message with, and what it calls the characters of a text that a function
+# of ours has validated before.
+SUBJECT = re.compile(r"^(Value error, |Input |String |Value )")
+AFTER_VALIDATION = re.compile(r"^(Value should have at (?:most|least) \d+) items? after .*")
+
+
 def moment(value: object) -> datetime:
     """The time in UTC, truncated to milliseconds. Raises ValueError unless it is RFC 3339."""
     if not isinstance(value, str) or not RFC3339.fullmatch(value):
@@ -284,7 +290,8 @@ def predicate(kind: str, message: str) -> str:
         return "is missing"
     if kind == "extra_forbidden":
         return "is not known"
-    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    message = AFTER_VALIDATION.sub(r"\1 characters", message)
+    message = SUBJECT.sub("", message)
     return message[:1].lower() + message[1:]
 
 

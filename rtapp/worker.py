@@ -13,6 +13,7 @@ from gunicorn.workers.ggevent import GeventResponse
 from gunicorn.workers.ggevent import PyWSGIHandler
 from sqlalchemy.exc import SQLAlchemyError
 
+from rtapp import first_run
 from rtapp import schema
 from rtapp import seed
 from rtapp import starting
@@ -124,6 +125,14 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
             fatal = error
         if is_first and (fatal or mismatch == schema.NEWER):
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+        if is_first and mismatch is None:
+            self._invite()
+
+    def _invite(self) -> None:
+        """Log the link to the first page, once: no other worker does."""
+        with self.wsgi.app_context():
+            if (invitation := first_run.invitation()) is not None:
+                self.log.warning("rtapp: %s", invitation)
 
     def _check_redis(self) -> None:
         """End gunicorn if Redis refuses its first worker's password. Later it is waited for."""

@@ -232,6 +232,10 @@ ROWS = (
     Row("POST /login", "/login",                      "200 200 200 200 200 200 200", 303,
         body(**SIGN_IN)),
     Row("POST /logout", "/logout",                    "204 204 204 204 204 401 403", 303),
+    # Without an account: tests/test_setup.py.
+    Row("GET /setup", "/setup",                       "302 302 302 302 302 302 302"),
+    Row("POST /setup", "/setup",                      "409 409 409 409 409 409 409", 409,
+        body(account="Lamps", name="Zoe", email="zoe@lamps.example", password="long enough")),
     # For browsers that are signed in: tests/actions/test_push_subscription.py.
     Row("GET /push_subscription", "/push_subscription", "403 403 403 403 403 401 403"),
     Row("POST /push_subscription", "/push_subscription", "403 403 403 403 403 401 403", 403,

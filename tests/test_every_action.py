@@ -37,6 +37,8 @@ WITHOUT_EVENT = {
     "POST /accounts/<id:account_id>/settings/password-links",
     "POST /password-links/<id:link_id>/revoke",
 }
+# Nobody has a stream yet: tests/test_setup.py.
+FIRST = {"POST /setup"}
 # Of the session, and no event has them: tests/actions/test_push_subscription.py, test_links.py.
 SESSION_ENDPOINTS = {
     "POST /login",
@@ -144,7 +146,16 @@ def test_the_events_of_an_action_lead_to_the_fresh_state(verify_action, clients,
 
 def actions_without(app: Flask, verified: set[str]) -> set[str]:
     posts = {f"POST {r.rule}" for r in app.url_map.iter_rules() if "POST" in r.methods}
-    return posts - EPHEMERAL - PRIVATE - RESETTING - WITHOUT_EVENT - SESSION_ENDPOINTS - verified
+    return (
+        posts
+        - EPHEMERAL
+        - PRIVATE
+        - RESETTING
+        - WITHOUT_EVENT
+        - SESSION_ENDPOINTS
+        - FIRST
+        - verified
+    )
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

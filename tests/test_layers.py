@@ -64,6 +64,7 @@ RUNGS = (
             "rtapp.auth",
             "rtapp.backup",
             "rtapp.checks",
+            "rtapp.first_run",
             "rtapp.services",
             "rtapp.validation",
             "rtapp.queries",

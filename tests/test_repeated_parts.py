@@ -55,6 +55,9 @@ BODIES = {
     "/accounts/1/notifications/read": {"nothing": 1},
     "/push_subscription": {"endpoint": "https://push.example.net/x", **KEYS},
     "/push_subscription/delete": {"nothing": 1},
+    "/setup": {
+        "account": "Lamps", "name": "Zoe", "email": "zoe@lamps.example", "password": "long enough",
+    },
     "/accounts/1/settings/invitations": {"email": "nora@example.com"},
     "/invitations/1/revoke": {"nothing": 1},
     "/join": {"token": "x"},

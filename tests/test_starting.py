@@ -1,15 +1,19 @@
 """A server that can't work ends at its start, with one sentence and without a secret."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from .faults.redis_server import RedisServer
 from .harness.app_process import CLEARED
 from .harness.app_process import AppProcess
+from .harness.waiting import PATIENCE
+from .harness.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 300  # s for a process that refuses to start
@@ -75,3 +79,49 @@ def test_a_wrong_setting_ends_the_start_before_any_worker(tmp_path, server):
     assert "Booting worker" not in refused.stderr
     assert "Traceback" not in refused.stderr
     assert "secret" not in refused.stderr
+
+
+INVITATION = "Nobody can sign in yet. Set rtapp up: "
+
+
+def test_a_server_without_the_demo_prints_the_link_that_sets_it_up(tmp_path):
+    with AppProcess(tmp_path, RTAPP_DEMO="off") as server:
+        assert server.log.read_text().count(f"{INVITATION}{server.url}/setup?code=") == 1
+        assert "Sign in with the password" not in server.log.read_text()
+        link = server.flask("setup", "link")
+        assert link in server.log.read_text()
+        assert httpx.get(link, timeout=PATIENCE).headers["Location"] == "/setup"
+    with AppProcess(tmp_path, RTAPP_DEMO="on") as server:  # it makes the demo, as it was empty
+        assert INVITATION not in server.log.read_text()
+        assert "Sign in with the password" in server.log.read_text()
+
+
+def test_gunicorn_logs_the_link_once_for_all_workers(tmp_path):
+    server = AppProcess(tmp_path, RTAPP_DEMO="off", RTAPP_URL="http://inbox.example.com")
+    server.flask("db", "upgrade")
+    with (tmp_path / "gunicorn.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--workers",
+                "2",
+                "--bind",
+                f"unix:{tmp_path}/s",
+                "app:app",
+            ],
+            cwd=ROOT,
+            env=server.environ,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            path = tmp_path / "gunicorn.log"
+            link = f"{INVITATION}http://inbox.example.com/setup?code="
+            eventually(lambda: link in path.read_text(), "the link is logged")
+            eventually(lambda: path.read_text().count("Booting worker") == 2, "both start")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE)
+    assert (tmp_path / "gunicorn.log").read_text().count(INVITATION) == 1

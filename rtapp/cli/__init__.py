@@ -8,10 +8,12 @@ from .invitation import invitation
 from .member import member
 from .outbox import outbox
 from .password import password
+from .setup import setup
 from .token import token
 from .vapid import vapid
 
 COMMANDS = (
+    setup,
     token,
     inbox,
     member,

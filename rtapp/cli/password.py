@@ -1,16 +1,13 @@
 """Passwords."""
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
-from rtapp.config import PASSWORD_LENGTH
-from rtapp.config import PASSWORD_LIMIT
-from rtapp.passwords import DEMO_PASSWORD
 from rtapp.services.change_password import change_password
 from rtapp.services.change_password_links import create_password_link
 
 from .find import user_with
+from .given import valid_password
 from .invitation import print_link
 
 password = AppGroup("password", help="Passwords.")
@@ -21,13 +18,8 @@ password = AppGroup("password", help="Passwords.")
 @click.password_option()
 def set_password(email: str, password: str) -> None:
     """Change a password, and sign the user out everywhere."""
-    if not PASSWORD_LENGTH <= len(password) <= PASSWORD_LIMIT:
-        raise click.ClickException(
-            f"A password must have {PASSWORD_LENGTH} to {PASSWORD_LIMIT} characters."
-        )
-    if current_app.config["PRODUCTION"] and password == DEMO_PASSWORD:
-        raise click.ClickException("This is the demo's password, which everybody can look up.")
-    change_password(user_with(email), password)
+    change_password(user_with(email), valid_password(password))
+    click.echo(f"{email} is signed out everywhere, and signs in with the new password.")
 
 
 @password.command("link")

@@ -20,11 +20,12 @@ from . import presence
 from . import push_subscription
 from . import revision
 from . import service_worker
+from . import setup
 from . import unread
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
     revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, inbox_settings.bp, health.bp,
     openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
-    new_password.bp,
+    new_password.bp, setup.bp,
 )  # fmt: skip

@@ -69,7 +69,7 @@ def sign_out() -> Response:
 
 
 def login_page(problem: str | None = None, email: str = "", next: str = "") -> str:
-    demo = not current_app.config["PRODUCTION"]
+    demo = current_app.config["DEMO"]
     return render_template("login.html", problem=problem, email=email, next=local(next), demo=demo)
 
 

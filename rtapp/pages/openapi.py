@@ -175,6 +175,8 @@ ANSWERS = {
     "service_worker.script": Answer(type="text/javascript"),
     "me.home": Answer((302,), type=PAGE),
     "me.me": Answer(shape=ME),
+    "setup.page": Answer((200, 302, 303), type=PAGE),
+    "setup.create": Answer(shape=ME),
     "login.page": Answer(type=PAGE),
     "login.sign_in": Answer(shape=ME),
     "login.sign_out": DONE,
