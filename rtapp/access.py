@@ -168,6 +168,11 @@ def membership_in(user: Agent, account_id: int) -> Membership:
     return found(db.session.scalar(MEMBERSHIP, {"account": account_id, "viewer": user.id}))
 
 
+def member_of(account_id: int, user_id: int) -> Membership:
+    """A user's membership of the account. Raises NotFound if there is none."""
+    return found(db.session.scalar(MEMBERSHIP, {"account": account_id, "viewer": user_id}))
+
+
 def conversation_for(principal: Principal, conversation_id: int) -> Conversation:
     """The conversation; of a merged one, that which has its messages. Raises NotFound if it does
     not exist or the principal does not see it."""

@@ -33,6 +33,7 @@ FIELD_LIMIT = 50  # fields of a body, and of an object in it
 CONTENT_LIMIT = 10_000  # characters of a message
 LABEL_LIMIT = 40  # characters of a label
 LABELS_PER_ACCOUNT = 100
+INBOXES_PER_ACCOUNT = 45  # the form of a member has a box for each, within FIELD_LIMIT
 LABELS_PER_CONVERSATION = 10
 ASSIGNMENT_CAP_LIMIT = 1000  # open conversations of a member: the most that a cap allows
 SHORTCUT_LIMIT = 32  # characters of a canned reply's shortcut
@@ -78,6 +79,8 @@ SIGN_INS_PER_ADDRESS = "60 per minute"
 SIGN_INS_PER_EMAIL_AND_ADDRESS = "10 per 10 minute"
 # From all addresses. A distributed attack locks the user out for at most a minute.
 SIGN_INS_PER_EMAIL = "20 per minute"
+# Of the own password, to change it. A right one does not count.
+PASSWORDS_PER_USER = "10 per 10 minute"
 # Enough for an import by script.
 MESSAGES_PER_USER = "200 per 10 second"
 # A page sends one every few seconds; a client that sends fifty a second must still work.

@@ -18,7 +18,7 @@ from rtapp.error_words import sentences
 from rtapp.error_words import words_for
 
 RETRY_AFTER = 5  # s
-SECRETS = {"csrf_token", "password"}  # fields of a form that no page repeats
+SECRETS = {"csrf_token", "password", "present_password"}  # fields of a form that no page repeats
 
 
 class Problem(Exception):

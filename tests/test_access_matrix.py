@@ -100,6 +100,14 @@ ROWS = (
         "/contacts/1/merge?into=2",                   "200 403 403 404 404 401 403"),
     Row("GET /accounts/<id:account_id>/inboxes",
         "/accounts/1/inboxes",                        "200 403 403 403 404 401 403"),
+    Row("GET /accounts/<id:account_id>/settings",
+        "/accounts/1/settings",                       "302 302 302 302 404 401 403"),
+    Row("GET /accounts/<id:account_id>/settings/members",
+        "/accounts/1/settings/members",               "200 403 403 403 404 401 403"),
+    Row("GET /accounts/<id:account_id>/settings/account",
+        "/accounts/1/settings/account",               "200 403 403 403 404 401 403"),
+    Row("GET /settings", "/settings",                 "302 302 302 302 302 401 403"),
+    Row("GET /settings/profile", "/settings/profile", "200 200 200 200 200 401 403"),
     Row("GET /conversations/<id:conversation_id>/draft",
         "/conversations/1/draft",                     "200 200 200 404 404 401 403"),
     Row("GET /accounts/<id:account_id>/conversations",
@@ -179,6 +187,26 @@ ROWS = (
         body(into=2)),
     Row("POST /contact-merges/<id:merge_id>/undo",
         "/contact-merges/{merge}/undo",               "200 403 403 404 404 401 403", 303, body()),
+    Row("POST /accounts/<id:account_id>/inboxes",
+        "/accounts/1/inboxes",                        "201 403 403 403 404 401 403", 303,
+        lambda world: {"name": secrets.token_hex(8)}),
+    # Of grace, who stays what she is.
+    Row("POST /accounts/<id:account_id>/settings/members/<id:user_id>",
+        "/accounts/1/settings/members/3",             "200 403 403 403 404 401 403", 303,
+        body(role="agent", sees="inbox")),
+    # Nobody is removed: tests/pages/test_members.py.
+    Row("POST /accounts/<id:account_id>/settings/members/<id:user_id>/remove",
+        "/accounts/1/settings/members/999/remove",    "404 403 403 403 404 401 403", 404, body()),
+    Row("POST /accounts/<id:account_id>/settings/account",
+        "/accounts/1/settings/account",               "200 403 403 403 404 401 403", 303,
+        body(name="Changed")),
+    Row("POST /settings/profile",
+        "/settings/profile",                          "200 200 200 200 200 401 403", 303,
+        body(name="Changed")),
+    # For browsers that are signed in: tests/pages/test_account_settings.py.
+    Row("POST /settings/password",
+        "/settings/password",                         "403 403 403 403 403 401 403", 403,
+        body(present_password="x", password="long enough")),
     Row("POST /inboxes/<id:inbox_id>",
         "/inboxes/1",                                 "200 403 403 403 404 401 403", 303,
         body(auto_assign=True, assignment_cap=5)),
@@ -269,7 +297,7 @@ class Delivery(NamedTuple):
     marker: str = ""
 
 
-def posts(role: str, path: str, **body: Any) -> Callable[[World], Response]:
+def posts(role: str, path: str, /, **body: Any) -> Callable[[World], Response]:
     return lambda world: done(
         world.clients[role].post(path.format(**ids(world)), named(world, body))
     )
@@ -362,6 +390,11 @@ DELIVERIES = (
              posts("agent", "/conversations/1/messages", content="@Nora!", private=True)),
     Delivery("notification.read", "of its user",         "- - a - - - -",
              posts("assigned", "/notifications/{notification}/read")),
+    Delivery("settings.changed", "an inbox's",           "a - - - - - -",
+             posts("administrator", "/inboxes/1", auto_assign=False, assignment_cap=7)),
+    Delivery("settings.changed", "a member's",           "a - - - - - -",
+             posts("administrator", "/accounts/1/settings/members/3", role="agent",
+                   sees="assigned")),
     Delivery("typing", "an answer",                      "c c c - - - c",
              posts("agent", "/conversations/1/typing", typing=True)),
     Delivery("typing", "a private note",                 "c c c - - - -",

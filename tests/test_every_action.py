@@ -19,12 +19,20 @@ PRIVATE = {
     "POST /conversations/<id:conversation_id>/draft",
     "POST /accounts/<id:account_id>/alerts",
 }
-# They reset every member's streams: tests/pages/test_label.py.
+# They reset every member's streams: tests/pages/test_label.py, test_account_settings.py.
 RESETTING = {
+    "POST /accounts/<id:account_id>/inboxes",
+    "POST /accounts/<id:account_id>/settings/account",
+    "POST /settings/profile",
     "POST /accounts/<id:account_id>/labels",
     "POST /labels/<id:label_id>",
     "POST /labels/<id:label_id>/delete",
     "POST /join",  # tests/test_links.py
+}
+# They change who sees what: tests/services/test_leaving.py, tests/pages/test_members.py.
+OF_MEMBERS = {
+    "POST /accounts/<id:account_id>/settings/members/<id:user_id>",
+    "POST /accounts/<id:account_id>/settings/members/<id:user_id>/remove",
 }
 # No event has them: tests/pages/test_canned_reply.py and test_inbox_settings.py; test_links.py.
 WITHOUT_EVENT = {
@@ -46,6 +54,7 @@ SESSION_ENDPOINTS = {
     "POST /password",
     "POST /push_subscription",
     "POST /push_subscription/delete",
+    "POST /settings/password",
 }
 
 
@@ -146,15 +155,8 @@ def test_the_events_of_an_action_lead_to_the_fresh_state(verify_action, clients,
 
 def actions_without(app: Flask, verified: set[str]) -> set[str]:
     posts = {f"POST {r.rule}" for r in app.url_map.iter_rules() if "POST" in r.methods}
-    return (
-        posts
-        - EPHEMERAL
-        - PRIVATE
-        - RESETTING
-        - WITHOUT_EVENT
-        - SESSION_ENDPOINTS
-        - FIRST
-        - verified
+    return posts.difference(
+        EPHEMERAL, PRIVATE, RESETTING, OF_MEMBERS, WITHOUT_EVENT, SESSION_ENDPOINTS, FIRST, verified
     )
 
 

@@ -60,6 +60,7 @@ TABLE: Mapping[str, Row] = {
     "conversation.read": Row(audience.of_read, presenters.conversation_read),
     "notification.created": Row(audience.of_notification, presenters.notification),
     "notification.read": Row(audience.of_notification, presenters.notifications_read),
+    "settings.changed": Row(audience.of_settings, presenters.settings_changed),
 }
 
 
@@ -135,6 +136,11 @@ def notification_created(row: Notification) -> None:
 
 def notifications_read(user_id: int, account_id: int, ids: Sequence[int]) -> None:
     _record("notification.read", (user_id,), account_id, ids)
+
+
+def settings_changed(account_id: int, part: str) -> None:
+    """`part`: members or inboxes. What resets all members' streams needs no event beside that."""
+    _record("settings.changed", (), account_id, part)
 
 
 def state_lost(user_id: int, account_id: int) -> None:

@@ -77,6 +77,11 @@ def of_notification(user_id: int) -> list[str]:
     return [user_topic(user_id)]
 
 
+def of_settings() -> list[str]:
+    """settings.changed: administrators, who alone read these settings"""
+    return [account_topic()]
+
+
 def of_unread(user_id: int) -> str:
     """unread.changed: the user whose counts they are"""
     return user_topic(user_id)

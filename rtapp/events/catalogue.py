@@ -112,6 +112,7 @@ DURABLE: Mapping[str, Mapping[str, Any]] = {
     "conversation.read": READ,
     "notification.created": NOTIFICATION,
     "notification.read": {"account_id": int, "ids": Each(int)},
+    "settings.changed": {"account_id": int, "part": str},
 }
 
 # For a change that no event describes: the client fetches the state again.

@@ -13,6 +13,7 @@ from sqlalchemy.orm import selectinload
 from rtapp import clock
 from rtapp.clock import rfc3339
 from rtapp.excerpts import Hit
+from rtapp.models import Account
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import AnyLabel
@@ -25,6 +26,7 @@ from rtapp.models import ConversationMerge
 from rtapp.models import Draft
 from rtapp.models import Inbox
 from rtapp.models import Invitation
+from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import MessageRevision
 from rtapp.models import Notification
@@ -207,6 +209,10 @@ def notifications_read(account_id: int, ids: Sequence[int]) -> dict[str, Any]:
     return {"account_id": account_id, "ids": list(ids)}
 
 
+def settings_changed(account_id: int, part: str) -> dict[str, Any]:
+    return {"account_id": account_id, "part": part}
+
+
 def draft(row: Draft | None) -> dict[str, Any]:
     """Of answers to its own user only: no event has it. Version 0 if there never was one."""
     if row is None:
@@ -293,6 +299,24 @@ def link(row: Invitation | PasswordLink) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "expires_at": rfc3339(row.expires_at),
     }
+
+
+def member(row: User, membership: Membership, inbox_ids: Sequence[int]) -> dict[str, Any]:
+    """Of answers to administrators only: no event has it."""
+    return {
+        **profile(row),
+        "role": membership.role,
+        "sees": membership.sees,
+        "inbox_ids": list(inbox_ids),
+    }
+
+
+def account(row: Account) -> dict[str, Any]:
+    return {"id": row.id, "name": row.name}
+
+
+def profile(row: User) -> dict[str, Any]:
+    return {"id": row.id, "name": row.name, "email": row.email}
 
 
 def person(row: Principal) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The GET endpoints. Pages and JSON share their URLs; the Accept header selects the form."""
 
+from . import account
 from . import canned_reply
 from . import contact
 from . import conversation
@@ -11,15 +12,18 @@ from . import join
 from . import label
 from . import login
 from . import me
+from . import member
 from . import message
 from . import new_password
 from . import notification
 from . import openapi
 from . import password_link
 from . import presence
+from . import profile
 from . import push_subscription
 from . import revision
 from . import service_worker
+from . import settings
 from . import setup
 from . import unread
 
@@ -27,5 +31,5 @@ BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
     revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, inbox_settings.bp, health.bp,
     openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
-    new_password.bp, setup.bp,
+    new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp,
 )  # fmt: skip

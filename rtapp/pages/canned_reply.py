@@ -4,7 +4,6 @@ from typing import Annotated
 
 from flask import Blueprint
 from flask import jsonify
-from flask import render_template
 from flask import url_for
 from pydantic import AfterValidator
 from pydantic import Field
@@ -22,8 +21,8 @@ from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Account
 from rtapp.models import CannedReply
+from rtapp.models import User
 from rtapp.services.change_canned_replies import change_canned_reply
 from rtapp.services.change_canned_replies import create_canned_reply
 from rtapp.services.change_canned_replies import delete_canned_reply
@@ -35,6 +34,7 @@ from rtapp.validation import Text
 from .management import NoFields
 from .management import Refusal
 from .management import refusal
+from .management import settings_page
 
 bp = Blueprint("canned_reply", __name__)
 
@@ -57,34 +57,37 @@ class CannedReplyFields(Body):
 @bp.get("/accounts/<id:account_id>/canned-replies")
 def several(account_id: int) -> Response | str:
     """The account's canned replies, by shortcut, as a page or as JSON."""
-    access.membership_in(auth.signed_in(), account_id)
+    user = auth.signed_in()
+    access.membership_in(user, account_id)
     if wants_html():
-        return page(account_id)
+        return page(user, account_id)
     return jsonify(canned_replies=[presenters.canned_reply(row) for row in replies_of(account_id)])
 
 
 @bp.post("/accounts/<id:account_id>/canned-replies")
 def create(account_id: int) -> Response | tuple[str, int]:
     """Make a canned reply."""
-    access.membership_in(auth.signed_in(), account_id)
+    user = auth.signed_in()
+    access.membership_in(user, account_id)
     try:
         new = validation.body(CannedReplyFields)
         reply = create_canned_reply(account_id, new.shortcut, new.content)
     except Unprocessable as problem:
-        return page(account_id, refusal(problem, None)), 422
+        return page(user, account_id, refusal(problem, None)), 422
     return answer(presenters.canned_reply(reply), 201, page_of(account_id))
 
 
 @bp.post("/canned-replies/<id:reply_id>")
 def change(reply_id: int) -> Response | tuple[str, int]:
     """Change a canned reply."""
-    reply = access.canned_reply_for(auth.signed_in(), reply_id)
+    user = auth.signed_in()
+    reply = access.canned_reply_for(user, reply_id)
     account_id = reply.account_id
     try:
         new = validation.body(CannedReplyFields)
         change_canned_reply(reply, new.shortcut, new.content)
     except Unprocessable as problem:
-        return page(account_id, refusal(problem, reply_id)), 422
+        return page(user, account_id, refusal(problem, reply_id)), 422
     return answer(presenters.canned_reply(reply), 200, page_of(account_id))
 
 
@@ -102,10 +105,11 @@ def page_of(account_id: int) -> str:
     return url_for("canned_reply.several", account_id=account_id)
 
 
-def page(account_id: int, refused: Refusal | None = None) -> str:
-    return render_template(
+def page(user: User, account_id: int, refused: Refusal | None = None) -> str:
+    return settings_page(
         "manage/canned_replies.html",
-        account=db.session.get_one(Account, account_id),
+        user,
+        account_id,
         replies=replies_of(account_id),
         variables=VARIABLES,
         content_limit=CONTENT_LIMIT,

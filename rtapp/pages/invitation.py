@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from flask import Blueprint
 from flask import jsonify
-from flask import render_template
 from flask import url_for
 from pydantic import BeforeValidator
 from pydantic import Field
@@ -26,8 +25,8 @@ from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Account
 from rtapp.models import Invitation
+from rtapp.models import User
 from rtapp.services.change_invitations import create_invitation
 from rtapp.services.change_invitations import revoke_invitation
 from rtapp.validation import Address
@@ -40,6 +39,7 @@ from .links import url_for_copying
 from .management import NoFields
 from .management import Refusal
 from .management import refusal
+from .management import settings_page
 
 bp = Blueprint("invitation", __name__)
 
@@ -70,9 +70,10 @@ class Made(NamedTuple):
 @bp.get("/accounts/<id:account_id>/settings/invitations")
 def several(account_id: int) -> Response | str:
     """The account's invitations with their state, newest first, as a page or as JSON."""
-    access.refuse_agent(access.membership_in(auth.signed_in(), account_id), access.INVITE)
+    user = auth.signed_in()
+    access.refuse_agent(access.membership_in(user, account_id), access.INVITE)
     if wants_html():
-        return page(account_id)
+        return page(user, account_id)
     return jsonify(invitations=[presenters.invitation(row) for row in invitations_of(account_id)])
 
 
@@ -86,10 +87,10 @@ def create(account_id: int) -> Response | tuple[str, int]:
         new = validation.body(InvitationFields)
         row, token = create_invitation(account_id, **new.model_dump(), by=user)
     except Unprocessable as problem:
-        return page(account_id, refusal(problem, None)), 422
+        return page(user, account_id, refusal(problem, None)), 422
     made = Made(row, url_for_copying(Invitation, token))
     if wants_html():
-        return page(account_id, made=made), 201
+        return page(user, account_id, made=made), 201
     return answer_with_link(presenters.invitation(row), made.url)
 
 
@@ -108,11 +109,14 @@ def answer_with_link(body: dict[str, Any], url: str) -> Response:
     return response
 
 
-def page(account_id: int, refused: Refusal | None = None, made: Made | None = None) -> str:
+def page(
+    user: User, account_id: int, refused: Refusal | None = None, made: Made | None = None
+) -> str:
     inboxes = inboxes_of(account_id)
-    return render_template(
+    return settings_page(
         "manage/invitations.html",
-        account=db.session.get_one(Account, account_id),
+        user,
+        account_id,
         invitations=invitations_of(account_id),
         now=clock.now(),
         inboxes=inboxes,

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from flask import Blueprint
 from flask import jsonify
-from flask import render_template
 from flask import url_for
 from pydantic import AfterValidator
 from pydantic import Field
@@ -23,10 +22,9 @@ from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Account
-from rtapp.models import Agent
 from rtapp.models import ConversationLabel
 from rtapp.models import Label
+from rtapp.models import User
 from rtapp.services.change_account_labels import change_label
 from rtapp.services.change_account_labels import create_label
 from rtapp.services.change_account_labels import delete_label
@@ -37,7 +35,9 @@ from rtapp.validation import Text
 
 from .management import NoFields
 from .management import Refusal
+from .management import fresh_cursor
 from .management import refusal
+from .management import settings_page
 
 bp = Blueprint("label", __name__)
 
@@ -99,7 +99,7 @@ def remove(label_id: int) -> Response:
     return done(page_of(label.account_id))
 
 
-def changeable_label(user: Agent, label_id: int) -> Label:
+def changeable_label(user: User, label_id: int) -> Label:
     label = access.label_for(user, label_id)
     access.refuse_agent(access.membership_in(user, label.account_id), MANAGE)
     return label
@@ -109,11 +109,14 @@ def page_of(account_id: int) -> str:
     return url_for("label.several", account_id=account_id)
 
 
-def page(user: Agent, account_id: int, refused: Refusal | None = None) -> str:
+def page(user: User, account_id: int, refused: Refusal | None = None) -> str:
+    cursor = fresh_cursor(account_id)
     labels = labels_of(account_id)
-    return render_template(
+    return settings_page(
         "manage/labels.html",
-        account=db.session.get_one(Account, account_id),
+        user,
+        account_id,
+        cursor=cursor,
         may_change=access.membership_in(user, account_id).role == "administrator",
         labels=labels,
         uses=uses_of(labels),

@@ -37,6 +37,10 @@ REFUSALS = {"GET": (400, 401, 403, 404, 410, 422, 429, 503),
             "POST": (400, 401, 403, 404, 409, 410, 413, 415, 422, 429)}  # fmt: skip
 CANNED_REPLY = {"id": int, "shortcut": str, "content": str}
 INBOX = {"id": int, "name": str, "auto_assign": bool, "assignment_cap": (int, None)}
+MEMBER = {
+    "id": int, "name": str, "email": str, "role": str, "sees": str, "inbox_ids": Each(int),
+}  # fmt: skip
+PROFILE = {"id": int, "name": str, "email": str}
 CURSOR = {"cursor": str}
 
 
@@ -148,6 +152,7 @@ ANSWERS = {
     "contact.merge": Answer((200,), CONTACT),
     "contact.undo": Answer((200,), CONTACT),
     "inbox_settings.several": Answer(shape={"inboxes": Each(INBOX)}),
+    "inbox_settings.create": Answer((201,), INBOX),
     "inbox_settings.change": Answer((200,), INBOX),
     "invitation.several": Answer(shape={"invitations": Each(INVITATION)}),
     "invitation.create": Answer((201,), {**INVITATION, "url": str}),
@@ -166,6 +171,16 @@ ANSWERS = {
     "password_link.revoke": DONE,
     "new_password.page": Answer(shape={"email": str, "expires_at": str}),
     "new_password.set_": Answer(shape=ME),
+    "member.several": Answer(shape={"members": Each(MEMBER), "inboxes": Each(INBOX)}),
+    "member.change": Answer((200,), MEMBER),
+    "member.remove": DONE,
+    "account.one": Answer(shape={"id": int, "name": str}),
+    "account.change": Answer((200,), {"id": int, "name": str}),
+    "profile.own": Answer(shape=PROFILE),
+    "profile.change": Answer((200,), PROFILE),
+    "profile.change_own_password": DONE,
+    "settings.of_account": Answer((302,), type=PAGE),
+    "settings.of_user": Answer((302,), type=PAGE),
     "message.several": Answer(shape=page_of("messages", MESSAGE)),
     "revision.several": Answer(shape=page_of("revisions", REVISION)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from flask import Blueprint
 from flask import jsonify
-from flask import render_template
 from flask import url_for
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
@@ -21,8 +20,6 @@ from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Account
-from rtapp.models import Agent
 from rtapp.models import PasswordLink
 from rtapp.models import User
 from rtapp.services.change_password_links import create_password_link
@@ -35,6 +32,7 @@ from .links import url_for_copying
 from .management import NoFields
 from .management import Refusal
 from .management import refusal
+from .management import settings_page
 
 bp = Blueprint("password_link", __name__)
 
@@ -106,12 +104,13 @@ def member_with(account_id: int, user_id: int) -> User:
 
 
 def page(
-    user: Agent, account_id: int, refused: Refusal | None = None, made: Made | None = None
+    user: User, account_id: int, refused: Refusal | None = None, made: Made | None = None
 ) -> str:
     members = access.resettable_members(user, account_id)
-    return render_template(
+    return settings_page(
         "manage/password_links.html",
-        account=db.session.get_one(Account, account_id),
+        user,
+        account_id,
         members=members,
         links=links_of(members),
         now=clock.now(),

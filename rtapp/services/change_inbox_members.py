@@ -21,6 +21,7 @@ def add_to_inbox(inbox: Inbox, user: User) -> None:
     if db.session.get(InboxMember, (inbox.id, user.id)) is None:
         db.session.add(InboxMember(inbox_id=inbox.id, user_id=user.id))
         announce.state_lost(user.id, inbox.account_id)  # no event announces what they see now
+        announce.settings_changed(inbox.account_id, "members")
         control.recheck(user.id)
         db.session.commit()
 
@@ -39,6 +40,7 @@ def remove_from_inbox(inbox: Inbox, user: User, *, by: User | None = None) -> No
         announce.conversation_removed(conversation_id, inbox.account_id, user.id)
     if len(lost) > MAX_REMOVED:
         announce.state_lost(user.id, inbox.account_id)
+    announce.settings_changed(inbox.account_id, "members")
     control.recheck(user.id)
     db.session.commit()
 

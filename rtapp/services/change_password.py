@@ -1,3 +1,4 @@
+import gevent
 from sqlalchemy import delete
 
 from rtapp.events import control
@@ -6,15 +7,20 @@ from rtapp.models import PasswordLink
 from rtapp.models import Token
 from rtapp.models import User
 from rtapp.models import UserSession
+from rtapp.passwords import hashed
 
 from .change_password_links import revoke_password_links
 from .link import use_link
 
 
-def change_password(user: User, password: str) -> None:
-    """Set the password, and end the user's sessions, tokens, open streams and password links."""
-    user.set_password(password)
-    end_access(user)
+def change_password(user: User, password: str, *, keep: str | None = None) -> None:
+    """Set the password, and end the user's sessions, but for the one with the id `keep`, tokens,
+    open streams and password links."""
+    db.session.commit()  # give the connection back: the hash is slow by design
+    # In a thread: it would block every stream of this process.
+    user.password_hash = gevent.get_hub().threadpool.apply(hashed, (password,))
+    db.session.flush()
+    end_access(user, keep)
     db.session.commit()
 
 
@@ -27,8 +33,9 @@ def use_password_link(link: PasswordLink, password_hash: str) -> None:
     db.session.commit()
 
 
-def end_access(user: User) -> None:
+def end_access(user: User, keep: str | None = None) -> None:
     revoke_password_links(user.id)
-    db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+    ended = (UserSession.user_id == user.id, UserSession.id != (keep or ""))
+    db.session.execute(delete(UserSession).where(*ended))
     db.session.execute(delete(Token).where(Token.user_id == user.id))
     control.recheck(user.id)

@@ -9,6 +9,7 @@ from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import User
 
+from .account_rows import reset_members
 from .last_administrator import refuse_last_administrator
 from .release_conversations import lock_member
 from .release_conversations import release_conversations
@@ -36,5 +37,6 @@ def remove_member(membership: Membership, *, by: User | None = None) -> None:
     db.session.delete(locked)
     db.session.flush()
     release_conversations(db.session.get_one(User, user_id), account_id, by)
+    reset_members(account_id)  # their pages list their colleagues
     control.recheck(user_id)
     db.session.commit()

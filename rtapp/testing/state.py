@@ -105,6 +105,9 @@ class State:
             if id in self.notifications:
                 self.notifications[id]["read"] = True
 
+    def _settings_changed(self, data: dict[str, Any]) -> None:
+        pass  # likewise
+
     def shown(self) -> dict[str, Any]:
         """The part of the state that the client shows, as the value to compare."""
         seen = {

@@ -19,4 +19,5 @@ export const CALLBACKS = {
   "notification.created": "onNotificationCreated",
   "notification.read": "onNotificationRead",
   "unread.changed": "onUnreadChanged",
+  "settings.changed": "onSettingsChanged",
 };

@@ -123,6 +123,7 @@ export interface Callbacks {
   onNotificationCreated?(notification: Record<string, unknown>, meta: Meta): void;
   onNotificationRead?(notification: Record<string, unknown>, meta: Meta): void;
   onUnreadChanged?(unread: Record<string, unknown>, meta: Meta): void;
+  onSettingsChanged?(change: { account_id: number; part: string }, meta: Meta): void;
 }
 
 export interface Meta {
