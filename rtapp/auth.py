@@ -68,6 +68,7 @@ SIGN_IN = "login.sign_in"  # the endpoint that needs no session
 # The session's field for the digest of the invitation that was opened in this browser.
 INVITATION = "invitation"
 SIGNATURE_CACHE_SIZE = 10_000  # verified cookies, a few hundred bytes each
+CODE_WAIT = 600  # s between the password and the code of a second factor
 NOT_SIGNED_IN = "Sign in first, or send a valid bearer token."
 logger = logging.getLogger(__name__)
 
@@ -227,6 +228,36 @@ def user_agent() -> str:
     """What the browser calls itself, without characters that a database or a page can't have."""
     given = request.headers.get("User-Agent", "")
     return "".join(c for c in given if c.isascii() and c.isprintable())[:USER_AGENT_LIMIT]
+
+
+def await_code(user: User, next: str) -> None:
+    """End this browser's session, and remember for CODE_WAIT that the user's password was right:
+    the code of their second factor is missing. `next`: where they go afterwards."""
+    end_session()
+    db.session.commit()
+    session.clear()
+    session["awaited"] = [
+        user.id,
+        password_digest(user),
+        int(clock.now().timestamp()) + CODE_WAIT,
+        next,
+    ]
+    generate_csrf()
+
+
+def awaited_user() -> tuple[User, str]:
+    """The user whose code is missing, and where they go afterwards. Raises Unauthorized if there is
+    none, if it was too long ago, and if the password has changed since."""
+    id, digest, until, next = session.get("awaited") or (None, "", 0, "")
+    user = db.session.get(User, id) if id is not None and until > clock.now().timestamp() else None
+    if user is None or password_digest(user) != digest:
+        raise Unauthorized("Sign in with your password first, within the last 10 minutes.")
+    return user, next
+
+
+def password_digest(user: User) -> str:
+    """Another one after each change of the password. It gives nothing of the stored hash away."""
+    return sha256(user.password_hash.encode()).hexdigest()[:16]
 
 
 def matches(stored: str | None, password: str) -> bool:

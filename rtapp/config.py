@@ -81,6 +81,8 @@ SIGN_INS_PER_EMAIL_AND_ADDRESS = "10 per 10 minute"
 SIGN_INS_PER_EMAIL = "20 per minute"
 # Of the own password, to change it. A right one does not count.
 PASSWORDS_PER_USER = "10 per 10 minute"
+# Guesses of a code of a second factor, by somebody who has the password.
+CODES_PER_USER = "10 per hour"
 # Enough for an import by script.
 MESSAGES_PER_USER = "200 per 10 second"
 # A page sends one every few seconds; a client that sends fifty a second must still work.

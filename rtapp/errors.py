@@ -18,7 +18,8 @@ from rtapp.error_words import sentences
 from rtapp.error_words import words_for
 
 RETRY_AFTER = 5  # s
-SECRETS = {"csrf_token", "password", "present_password"}  # fields of a form that no page repeats
+# Fields of a form that no page repeats.
+SECRETS = {"csrf_token", "password", "present_password", "code"}
 
 
 class Problem(Exception):
@@ -60,6 +61,16 @@ class SessionReplaced(Unauthorized):
             f"This page is of a session that has ended; {user} is signed in now. Load it again."
         )
         self.user = user
+
+
+class SecondFactorNeeded(Unauthorized):
+    """The password is right, and the code of the second factor is missing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The password is right. Send the code of your authenticator app, or a recovery code, "
+            "with this cookie as `code` to /login/second-factor. A browser shows how to set it up."
+        )
 
 
 class Forbidden(Problem):

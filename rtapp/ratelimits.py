@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from flask import Flask
 from flask import request
+from flask import session
 from flask_limiter import Limiter
 from flask_limiter import RateLimitExceeded
 from flask_login import current_user
@@ -25,6 +26,7 @@ from werkzeug.wrappers import Response
 from rtapp import addresses
 from rtapp import errors
 from rtapp.config import ACTIONS_PER_USER
+from rtapp.config import CODES_PER_USER
 from rtapp.config import LINKS_PER_USER
 from rtapp.config import MESSAGES_PER_USER
 from rtapp.config import PASSWORDS_PER_USER
@@ -64,6 +66,11 @@ def email_and_address() -> str:
     return f"{email()} {address()}"
 
 
+def code_of() -> str:
+    awaited = session.get("awaited")
+    return f"codes of user {awaited[0]}" if awaited else f"codes of {principal()}"
+
+
 def submitted_email() -> str:
     """The e-mail address of the body, "" without one. Never raises: the view validates the body."""
     try:
@@ -101,6 +108,10 @@ def signing_in(view: Callable[P, R]) -> Callable[P, R]:
     by_email = limiter.limit(SIGN_INS_PER_EMAIL, key_func=email)
     by_both = limiter.limit(SIGN_INS_PER_EMAIL_AND_ADDRESS, key_func=email_and_address)
     return by_address(by_email(by_both(view)))
+
+
+def codes(view: Callable[P, R]) -> Callable[P, R]:
+    return limiter.limit(CODES_PER_USER, key_func=code_of)(view)
 
 
 def give_back() -> None:

@@ -259,6 +259,21 @@ ROWS = (
     Row("GET /login", "/login",                       "200 200 200 200 200 200 200"),
     Row("POST /login", "/login",                      "200 200 200 200 200 200 200", 303,
         body(**SIGN_IN)),
+    # Between the password and the session, and for browsers: tests/test_second_factor.py.
+    Row("GET /login/second-factor", "/login/second-factor",
+                                                      "401 401 401 401 401 401 401"),
+    Row("POST /login/second-factor", "/login/second-factor",
+                                                      "401 401 401 401 401 401 401", 401,
+        body(code="123456")),
+    Row("GET /settings/second-factor",
+        "/settings/second-factor",                    "403 403 403 403 403 401 403"),
+    *(Row(f"POST {path}", path,                       "403 403 403 403 403 401 403", 403,
+          body(code="123456"))
+      for path in ("/settings/second-factor", "/settings/second-factor/recovery-codes",
+                   "/settings/second-factor/delete")),
+    Row("POST /accounts/<id:account_id>/second-factor",
+        "/accounts/1/second-factor",                  "200 403 403 403 404 401 403", 303,
+        body(required=False)),
     Row("POST /logout", "/logout",                    "204 204 204 204 204 401 403", 303),
     # Without an account: tests/test_setup.py.
     Row("GET /setup", "/setup",                       "302 302 302 302 302 302 302"),

@@ -20,6 +20,7 @@ MORE = "…"  # a key for further fields, in an object of the document
 VARYING = (
     re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),  # a time
     re.compile(r"\d{16}-\d{13}-\d+"),  # a cursor
+    re.compile(r"(otpauth://totp/rtapp:\S+=)?[A-Z2-7]{32}(&issuer=rtapp)?"),  # a secret
     re.compile(r"\d{16}-\d+"),  # where a list goes on
     re.compile(r"http://localhost/join\?token=[\w-]{43}"),  # the link of an invitation
     re.compile(r"http://localhost/password\?token=[\w-]{43}"),  # the link for a new password

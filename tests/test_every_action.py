@@ -34,8 +34,10 @@ OF_MEMBERS = {
     "POST /accounts/<id:account_id>/settings/members/<id:user_id>",
     "POST /accounts/<id:account_id>/settings/members/<id:user_id>/remove",
 }
-# No event has them: tests/pages/test_canned_reply.py and test_inbox_settings.py; test_links.py.
+# No event has them: tests/pages/test_canned_reply.py, test_inbox_settings.py; test_links.py,
+# test_second_factor.py.
 WITHOUT_EVENT = {
+    "POST /accounts/<id:account_id>/second-factor",
     "POST /accounts/<id:account_id>/canned-replies",
     "POST /canned-replies/<id:reply_id>",
     "POST /canned-replies/<id:reply_id>/delete",
@@ -47,9 +49,14 @@ WITHOUT_EVENT = {
 }
 # Nobody has a stream yet: tests/test_setup.py.
 FIRST = {"POST /setup"}
-# Of the session, and no event has them: tests/actions/test_push_subscription.py, test_links.py.
+# Of the session, and no event has them: tests/actions/test_push_subscription.py, test_links.py,
+# test_second_factor.py.
 SESSION_ENDPOINTS = {
     "POST /login",
+    "POST /login/second-factor",
+    "POST /settings/second-factor",
+    "POST /settings/second-factor/recovery-codes",
+    "POST /settings/second-factor/delete",
     "POST /logout",
     "POST /password",
     "POST /push_subscription",

@@ -20,6 +20,7 @@ RUNGS = (
             "rtapp.push_endpoint",
             "rtapp.scopes",
             "rtapp.text",
+            "rtapp.totp",
             "rtapp.vapid",
         ),
     ),

@@ -70,6 +70,11 @@ BODIES = {
     "/accounts/1/settings/password-links": {"user_id": 2},
     "/password-links/1/revoke": {"nothing": 1},
     "/password": {"token": "x", "password": "a long password"},
+    "/login/second-factor": {"code": "123456"},
+    "/settings/second-factor": {"code": "123456"},
+    "/settings/second-factor/recovery-codes": {"code": "123456"},
+    "/settings/second-factor/delete": {"code": "123456"},
+    "/accounts/1/second-factor": {"required": False},
     "/login": {"email": "kevin@example.com", "password": "password"},
 }  # fmt: skip
 WITHOUT_BODY = {"/logout"}

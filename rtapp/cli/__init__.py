@@ -8,6 +8,7 @@ from .invitation import invitation
 from .member import member
 from .outbox import outbox
 from .password import password
+from .second_factor import second_factor
 from .setup import setup
 from .token import token
 from .vapid import vapid
@@ -20,6 +21,7 @@ COMMANDS = (
     invitation,
     password,
     outbox,
+    second_factor,
     vapid,
     backup,
     restore,

@@ -29,6 +29,8 @@ from .principal import Principal
 from .push import Push
 from .push_subscription import PushSubscription
 from .read_marker import ReadMarker
+from .recovery_code import RecoveryCode
+from .second_factor import SecondFactor
 from .session import UserSession
 from .session import oldest_session
 from .snapshots import AnyConversation
@@ -74,6 +76,8 @@ __all__ = [
     "Push",
     "PushSubscription",
     "ReadMarker",
+    "RecoveryCode",
+    "SecondFactor",
     "State",
     "Token",
     "User",

@@ -1,6 +1,7 @@
 from typing import Annotated
 
 from sqlalchemy import BigInteger
+from sqlalchemy import false
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
@@ -26,6 +27,7 @@ class Account(Named, Model):
     id: Mapped[Id]
     name: Mapped[Name]
     created_at: Mapped[CreatedAt]
+    requires_second_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
     published_epoch: Mapped[Count]
     published_ms: Mapped[Count]
     published_n: Mapped[Count]

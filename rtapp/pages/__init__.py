@@ -22,6 +22,7 @@ from . import presence
 from . import profile
 from . import push_subscription
 from . import revision
+from . import second_factor
 from . import service_worker
 from . import settings
 from . import setup
@@ -31,5 +32,5 @@ BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
     revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, inbox_settings.bp, health.bp,
     openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
-    new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp,
+    new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp, second_factor.bp,
 )  # fmt: skip

@@ -41,6 +41,7 @@ from .links import GivenToken
 from .links import digest_in
 from .links import given
 from .links import opened
+from .login import admit
 from .management import Refusal
 from .management import refusal
 from .me import described
@@ -113,8 +114,7 @@ def join_as_new_user() -> Response | tuple[str, int]:
             raise
         return redirect(url_for("join.page"), 303)  # which has the way to sign in
     session.pop(auth.INVITATION, None)
-    auth.sign_in(user)
-    return welcome(invitation, user)
+    return admit(user, inbox_of(invitation))
 
 
 def address_of(invitation: Invitation, email: str | None) -> str:
@@ -135,8 +135,12 @@ def address_of(invitation: Invitation, email: str | None) -> str:
 def welcome(invitation: Invitation, user: User) -> Response:
     session.pop(auth.INVITATION, None)
     if wants_html():
-        return redirect(url_for("conversation.several", account_id=invitation.account_id), 303)
+        return redirect(inbox_of(invitation), 303)
     return described(user)
+
+
+def inbox_of(invitation: Invitation) -> str:
+    return url_for("conversation.several", account_id=invitation.account_id)
 
 
 def refused_page(problem: Unprocessable, digest: str | None) -> tuple[str, int]:

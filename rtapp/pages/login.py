@@ -15,9 +15,12 @@ from rtapp import auth
 from rtapp import ratelimits
 from rtapp import validation
 from rtapp.config import PASSWORD_LIMIT
+from rtapp.errors import SecondFactorNeeded
 from rtapp.errors import Unauthorized
 from rtapp.errors import wants_html
 from rtapp.models import User
+from rtapp.services.change_second_factor import has_second_factor
+from rtapp.services.change_second_factor import requiring_account
 from rtapp.text import not_blank
 from rtapp.validation import Body
 from rtapp.validation import Text
@@ -57,7 +60,21 @@ def sign_in() -> Response | tuple[str, int]:
 
 
 def admit(user: User, next: str = "") -> Response:
-    """Sign in a user who has proved who they are, and lead a browser to `next` of this site."""
+    """Sign in a user who has proved who they are, and lead a browser to `next` of this site.
+
+    With a second factor, and in an account that requires one, that comes first: raises
+    SecondFactorNeeded for a client that wants JSON.
+    """
+    if not (has_second_factor(user.id) or requiring_account(user.id)):
+        return begin(user, next)
+    auth.await_code(user, local(next))
+    if wants_html():
+        return redirect(url_for("second_factor.ask"), 303)
+    raise SecondFactorNeeded
+
+
+def begin(user: User, next: str) -> Response:
+    """Sign in a user of whom nothing is missing."""
     auth.sign_in(user)
     return redirect(local(next) or url_for("me.home"), 303) if wants_html() else described(user)
 

@@ -30,7 +30,11 @@ def described(user: User) -> Response:
     """The user as JSON. The header X-CSRF-Token has the token of the browser's session: a page that
     is older than this session goes on with it."""
     response = jsonify(presenters.me(user))
-    token = auth.csrf_token()
-    if token is not None:
-        response.headers["X-CSRF-Token"] = token
+    response.headers.extend(csrf_header())
     return response
+
+
+def csrf_header() -> dict[str, str]:
+    """X-CSRF-Token, for a request of a browser's session."""
+    token = auth.csrf_token()
+    return {"X-CSRF-Token": token} if token is not None else {}

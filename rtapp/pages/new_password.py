@@ -2,12 +2,9 @@
 
 from flask import Blueprint
 from flask import jsonify
-from flask import redirect
 from flask import render_template
-from flask import url_for
 from werkzeug.wrappers import Response
 
-from rtapp import auth
 from rtapp import validation
 from rtapp.clock import rfc3339
 from rtapp.config import PASSWORD_LENGTH
@@ -26,9 +23,9 @@ from .links import GivenToken
 from .links import digest_in
 from .links import given
 from .links import opened
+from .login import admit
 from .management import Refusal
 from .management import refusal
-from .me import described
 
 bp = Blueprint("new_password", __name__)
 
@@ -63,8 +60,7 @@ def set_() -> Response | tuple[str, int]:
         return password_page(open_link(digest_in(OPENED, None)), refused), 422
     link = open_link(digest_in(OPENED, new.token))
     use_password_link(link, hashed_aside(new.password))
-    auth.sign_in(link.user)
-    return redirect(url_for("me.home"), 303) if wants_html() else described(link.user)
+    return admit(link.user)
 
 
 def open_link(digest: str | None) -> PasswordLink:

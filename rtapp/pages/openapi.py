@@ -84,6 +84,7 @@ INVITATION = {
 }  # fmt: skip
 PASSWORD_LINK = {"id": int, "user": catalogue.PERSON, **LINK}
 STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
+RECOVERY_CODES = Answer((200,), {"recovery_codes": Each(str)})
 # An endpoint without an entry is described as answering 2XX.
 ANSWERS = {
     "actions.create_message": Answer((201, 200), MESSAGE),
@@ -187,6 +188,21 @@ ANSWERS = {
     "presence.present": Answer(shape={**catalogue.EPHEMERAL["presence_update"][0], **CURSOR}),
     "unread.numbers": Answer(shape={"conversations": Each(int), "views": VIEWS, **CURSOR}),
     "push_subscription.own": Answer(shape={"public_key": (str, None), "endpoint": (str, None)}),
+    "second_factor.ask": Answer(type=PAGE),
+    "second_factor.sign_in": Answer(shape={**ME, "recovery_codes": Each(str)}),
+    "second_factor.own": Answer(
+        shape={
+            "since": (str, None),
+            "recovery_codes_left": int,
+            "required_by": (str, None),
+            "secret": (str, None),
+            "uri": (str, None),
+        }
+    ),
+    "second_factor.turn_on": RECOVERY_CODES,
+    "second_factor.renew": RECOVERY_CODES,
+    "second_factor.turn_off": DONE,
+    "second_factor.require": Answer(shape={"required": bool}),
     "service_worker.script": Answer(type="text/javascript"),
     "me.home": Answer((302,), type=PAGE),
     "me.me": Answer(shape=ME),

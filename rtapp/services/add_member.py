@@ -4,12 +4,14 @@ from sqlalchemy import select
 
 from rtapp.events import control
 from rtapp.extensions import db
+from rtapp.models import Account
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import User
 
 from .account_rows import reset_members
+from .require_second_factor import end_sessions_without
 
 
 def add_member(
@@ -17,7 +19,8 @@ def add_member(
 ) -> Membership:
     """Make the user a member of the account, and of those inboxes of it that there are.
 
-    The pages of all members are fetched again: they list their colleagues. Part of the caller's
+    The pages of all members are fetched again: they list their colleagues. Where the account
+    requires a second factor and the user has none, their sessions end. Part of the caller's
     transaction. Raises IntegrityError for a member.
     """
     membership = Membership(account_id=account_id, user_id=user.id, role=role, sees=sees)
@@ -28,5 +31,7 @@ def add_member(
     )
     db.session.flush()
     reset_members(account_id)
+    if db.session.get_one(Account, account_id, populate_existing=True).requires_second_factor:
+        end_sessions_without(account_id, user.id)
     control.recheck(user.id)
     return membership

@@ -172,7 +172,7 @@ def test_after_a_day_of_events_a_conversation_opens_quickly_and_the_list_is_wher
     page.locator(".list").evaluate("list => list.scrollTo(0, 1500)")
     in_sight = page.evaluate(IN_SIGHT)
     others = [id + FIRST for id in range(1_000)]
-    writer.keep_saying(others, 0, most=EVENTS // 2)
+    writer.keep_saying(others, 2 / RATE, most=EVENTS // 2)
     eventually(lambda: not writer.is_at_work, "the writer is done", 1_500)
     newest = page.locator(f"#conversation-{others[-1]}")
     expect(newest).to_contain_text(f"Number {EVENTS // 2 + 1}")
@@ -184,5 +184,5 @@ def test_after_a_day_of_events_a_conversation_opens_quickly_and_the_list_is_wher
         f"{before[1]:.0f} → {after[1]:.0f} ms by key (medians), "
         f"heap {heap_before:.1f} → {heap_after:.1f} MiB"
     )
-    assert after[0] < OPENED_WITHIN
+    assert max(after) < OPENED_WITHIN
     assert heap_after < heap_before + MORE_HEAP

@@ -8,9 +8,16 @@
 import { children } from "../dom.js";
 
 const KEPT = 100; // rows below the last one in sight, the open one, the focused one and the selected ones
+const INTERVAL = 1_000; // ms between two: each measures every row
+let next = 0; // ms
+let timer = 0;
 
 /** @type {(page: Page, list: HTMLElement, load: () => void) => void} `load` starts the loading at a new link */
 export function trim(page, list, load) {
+  clearTimeout(timer);
+  const wait = next - performance.now();
+  if (wait > 0) return void (timer = setTimeout(trim, wait, page, list, load));
+  next = performance.now() + INTERVAL;
   const scroller = /** @type {HTMLElement} */ (list.closest(".list"));
   const more = scroller.querySelector(":scope > .more");
   if (more?.ariaBusy === "true") return; // the rows that it loads follow the present last one
