@@ -43,6 +43,7 @@ from rtapp.models import PasswordLink
 from rtapp.models import Principal
 from rtapp.models import Token
 from rtapp.models import User
+from rtapp.models import UserSession
 
 T = TypeVar("T")
 InAccount = TypeVar("InAccount", Label, CannedReply, Inbox, Invitation)
@@ -254,6 +255,12 @@ def token_for(user: Agent, token_id: int) -> Token:
     """The user's own token. Raises NotFound for any other."""
     token = found(db.session.get(Token, token_id))
     return found(token if token.user_id == user.id else None)
+
+
+def session_for(user: Agent, handle: str) -> UserSession:
+    """The user's own session with this handle. Raises NotFound for any other."""
+    own = db.session.scalars(select(UserSession).where(UserSession.user_id == user.id))
+    return found(next((row for row in own if row.handle == handle), None))
 
 
 def label_for(user: Agent, label_id: int) -> Label:

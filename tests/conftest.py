@@ -7,7 +7,9 @@ import pytest
 pytest.register_assert_rewrite("rtapp.testing")  # before anything imports it
 
 import shutil
+from collections.abc import Callable
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask
@@ -17,6 +19,7 @@ from sqlalchemy import update
 from werkzeug.security import generate_password_hash
 
 from rtapp import checks
+from rtapp import clock
 from rtapp import create_app
 from rtapp import database
 from rtapp import seed
@@ -190,3 +193,15 @@ def other(app: Flask) -> Other:
 def outbox(app: Flask, broker: Broker) -> Outbox:
     """A snapshot of published and waiting events, to check that nothing was added."""
     return Outbox(app, broker)
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """`passing(seconds)`: a clock that stands still goes on by so much."""
+    start, passed = clock.now(), [0.0]
+    monkeypatch.setattr(clock, "now", lambda: start + timedelta(seconds=passed[0]))
+
+    def passing(seconds: float) -> None:
+        passed[0] += seconds
+
+    return passing

@@ -255,6 +255,19 @@ ROWS = (
                                                       "200 200 200 200 200 200 200", 303),
     Row("POST /password", "/password",                "200 200 200 200 200 200 200", 303,
         lambda world: {"token": password_token(world), "password": "a long password"}),
+    Row("GET /settings/sessions", "/settings/sessions", "200 200 200 200 200 401 403"),
+    # A token has no session: tests/pages/test_session.py.
+    Row("POST /settings/sessions/end",
+        "/settings/sessions/end",                     "404 404 404 404 404 401 403", 404,
+        body(session="none")),
+    Row("POST /settings/sessions/end_others",
+        "/settings/sessions/end_others",              "204 204 204 204 204 401 403", 303, body()),
+    Row("GET /settings/tokens", "/settings/tokens",   "200 200 200 200 200 401 403"),
+    Row("POST /settings/tokens", "/settings/tokens",  "201 201 201 201 201 401 403", 201,
+        body(name="Import")),
+    # Each user's own only: tests/pages/test_token.py.
+    Row("POST /settings/tokens/<id:token_id>/revoke",
+        "/settings/tokens/999/revoke",                "404 404 404 404 404 401 403", 404, body()),
 
     Row("GET /login", "/login",                       "200 200 200 200 200 200 200"),
     Row("POST /login", "/login",                      "200 200 200 200 200 200 200", 303,

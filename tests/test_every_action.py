@@ -49,9 +49,13 @@ WITHOUT_EVENT = {
 }
 # Nobody has a stream yet: tests/test_setup.py.
 FIRST = {"POST /setup"}
-# Of the session, and no event has them: tests/actions/test_push_subscription.py, test_links.py,
-# test_second_factor.py.
+# Of the session or a token, and no event has them: tests/actions/test_push_subscription.py,
+# tests/test_links.py, test_second_factor.py, tests/pages/test_session.py and test_token.py.
 SESSION_ENDPOINTS = {
+    "POST /settings/sessions/end",
+    "POST /settings/sessions/end_others",
+    "POST /settings/tokens",
+    "POST /settings/tokens/<id:token_id>/revoke",
     "POST /login",
     "POST /login/second-factor",
     "POST /settings/second-factor",

@@ -14,6 +14,7 @@ RUNGS = (
             "rtapp.addresses",
             "rtapp.clock",
             "rtapp.content_codings",
+            "rtapp.devices",
             "rtapp.error_words",
             "rtapp.passwords",
             "rtapp.private_files",

@@ -75,6 +75,10 @@ BODIES = {
     "/settings/second-factor/recovery-codes": {"code": "123456"},
     "/settings/second-factor/delete": {"code": "123456"},
     "/accounts/1/second-factor": {"required": False},
+    "/settings/sessions/end": {"session": "x"},
+    "/settings/sessions/end_others": {"nothing": 1},
+    "/settings/tokens": {"name": "Import", "scope": "read"},
+    "/settings/tokens/1/revoke": {"nothing": 1},
     "/login": {"email": "kevin@example.com", "password": "password"},
 }  # fmt: skip
 WITHOUT_BODY = {"/logout"}

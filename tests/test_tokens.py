@@ -297,18 +297,6 @@ def test_the_description_names_the_scope_of_each_endpoint(app, nobody):
 # The last use
 
 
-@pytest.fixture
-def passing(monkeypatch):
-    """`passing(seconds)`: the clock goes on by so much."""
-    start, passed = clock.now(), [0.0]
-    monkeypatch.setattr(clock, "now", lambda: start + timedelta(seconds=passed[0]))
-
-    def passing(seconds: float) -> None:
-        passed[0] += seconds
-
-    return passing
-
-
 def last_use(client):
     with client.app.app_context():
         return row_of(client).last_used_at

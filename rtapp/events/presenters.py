@@ -12,6 +12,7 @@ from sqlalchemy.orm import selectinload
 
 from rtapp import clock
 from rtapp.clock import rfc3339
+from rtapp.devices import device
 from rtapp.excerpts import Hit
 from rtapp.models import Account
 from rtapp.models import Agent
@@ -32,7 +33,9 @@ from rtapp.models import MessageRevision
 from rtapp.models import Notification
 from rtapp.models import PasswordLink
 from rtapp.models import Principal
+from rtapp.models import Token
 from rtapp.models import User
+from rtapp.models import UserSession
 
 PREVIEW = 120  # characters of a message shown in a list
 
@@ -317,6 +320,30 @@ def account(row: Account) -> dict[str, Any]:
 
 def profile(row: User) -> dict[str, Any]:
     return {"id": row.id, "name": row.name, "email": row.email}
+
+
+def token(row: Token) -> dict[str, Any]:
+    """Of answers to its user only: no event has it, and nothing has its text."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "scope": row.scope,
+        "created_at": rfc3339(row.created_at),
+        "last_used_at": rfc3339(row.last_used_at) if row.last_used_at else None,
+        "expires_at": rfc3339(row.expires_at) if row.expires_at else None,
+    }
+
+
+def session(row: UserSession, *, is_current: bool) -> dict[str, Any]:
+    """Of answers to its user only: no event has it."""
+    return {
+        "id": row.handle,
+        "device": device(row.user_agent),
+        "address": row.address,
+        "created_at": rfc3339(row.created_at),
+        "last_used_at": rfc3339(row.last_used_at or row.created_at),
+        "current": is_current,
+    }
 
 
 def person(row: Principal) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 from datetime import datetime
 from datetime import timedelta
+from hashlib import sha256
 
 from sqlalchemy import ForeignKey
 from sqlalchemy import String
@@ -29,6 +30,11 @@ class UserSession(Model):
     user_agent: Mapped[str] = mapped_column(String(USER_AGENT_LIMIT), default="")
     address: Mapped[str] = mapped_column(String(45), default=addresses.UNKNOWN)
     last_used_at: Mapped[Moment | None]
+
+    @property
+    def handle(self) -> str:
+        """What names the session to its user: the id itself is in the cookie."""
+        return sha256(self.id.encode()).hexdigest()[:16]
 
 
 def oldest_session(now: datetime) -> datetime:

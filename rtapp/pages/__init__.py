@@ -24,8 +24,10 @@ from . import push_subscription
 from . import revision
 from . import second_factor
 from . import service_worker
+from . import session
 from . import settings
 from . import setup
+from . import token
 from . import unread
 
 BLUEPRINTS = (
@@ -33,4 +35,5 @@ BLUEPRINTS = (
     revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, inbox_settings.bp, health.bp,
     openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
     new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp, second_factor.bp,
+    session.bp, token.bp,
 )  # fmt: skip

@@ -38,7 +38,11 @@ ACCOUNT = (
     Entry("Labels", "label.several"),
     Entry("Canned replies", "canned_reply.several"),
 )
-OWN = (Entry("Your profile", "profile.own"),)
+OWN = (
+    Entry("Your profile", "profile.own"),
+    Entry("Sessions", "session.several"),
+    Entry("Tokens", "token.several"),
+)
 
 
 class Link(NamedTuple):

@@ -41,6 +41,10 @@ MEMBER = {
     "id": int, "name": str, "email": str, "role": str, "sees": str, "inbox_ids": Each(int),
 }  # fmt: skip
 PROFILE = {"id": int, "name": str, "email": str}
+SESSION = {"id": str, "device": str, "address": str, "created_at": str, "last_used_at": str,
+           "current": bool}  # fmt: skip
+TOKEN = {"id": int, "name": str, "scope": str, "created_at": str, "last_used_at": (str, None),
+         "expires_at": (str, None)}  # fmt: skip
 CURSOR = {"cursor": str}
 
 
@@ -186,6 +190,12 @@ ANSWERS = {
     "revision.several": Answer(shape=page_of("revisions", REVISION)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),
     "presence.present": Answer(shape={**catalogue.EPHEMERAL["presence_update"][0], **CURSOR}),
+    "session.several": Answer(shape={"sessions": Each(SESSION)}),
+    "session.end": DONE,
+    "session.end_others": DONE,
+    "token.several": Answer(shape={"tokens": Each(TOKEN)}),
+    "token.create": Answer((201,), {**TOKEN, "token": str}),
+    "token.revoke": DONE,
     "unread.numbers": Answer(shape={"conversations": Each(int), "views": VIEWS, **CURSOR}),
     "push_subscription.own": Answer(shape={"public_key": (str, None), "endpoint": (str, None)}),
     "second_factor.ask": Answer(type=PAGE),
