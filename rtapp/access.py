@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import Integer
+from sqlalchemy import Select
 from sqlalchemy import and_
 from sqlalchemy import bindparam
 from sqlalchemy import exists
@@ -351,7 +352,7 @@ def inbox_for(user: Agent, account_id: int, inbox_id: int) -> Inbox:
 
 
 def users_who_see(conversation: AnyConversation) -> list[User]:
-    """The users who see the conversation, by id."""
+    """The users who see the conversation, by id, without disabled ones."""
     inbox_id, assignee_id = (
         literal(conversation.inbox_id, Integer),
         literal(conversation.assignee_id, Integer),
@@ -359,24 +360,31 @@ def users_who_see(conversation: AnyConversation) -> list[User]:
     members = select(Membership.user_id).where(
         Membership.account_id == conversation.account_id, sees(Membership, inbox_id, assignee_id)
     )
-    return list(db.session.scalars(select(User).where(User.id.in_(members)).order_by(User.id)))
+    return enabled(members)
 
 
 def members_of(account_id: int) -> list[User]:
-    """The users of the account, by id."""
-    members = select(Membership.user_id).where(Membership.account_id == account_id)
-    return list(db.session.scalars(select(User).where(User.id.in_(members)).order_by(User.id)))
+    """The users of the account, by id, without disabled ones."""
+    return enabled(select(Membership.user_id).where(Membership.account_id == account_id))
+
+
+def enabled(ids: Select[int]) -> list[User]:
+    users = select(User).where(User.id.in_(ids), User.disabled_at.is_(None)).order_by(User.id)
+    return list(db.session.scalars(users))
 
 
 def eligible_assignee(user_id: int, conversation: Conversation) -> User | None:
-    """The user, if they would see the conversation once it is assigned to them; else None."""
+    """The user, if they would see the conversation once it is assigned to them, and are not
+    disabled; else None."""
     inbox_id, assignee_id = literal(conversation.inbox_id, Integer), literal(user_id, Integer)
     member = exists().where(
         Membership.account_id == conversation.account_id,
         Membership.user_id == user_id,
         sees(Membership, inbox_id, assignee_id),
     )
-    user: User | None = db.session.scalar(select(User).where(User.id == user_id, member))
+    user: User | None = db.session.scalar(
+        select(User).where(User.id == user_id, User.disabled_at.is_(None), member)
+    )
     return user
 
 

@@ -61,6 +61,7 @@ from rtapp.models import User
 from rtapp.models import UserSession
 from rtapp.models import oldest_session
 from rtapp.models.session import USER_AGENT_LIMIT
+from rtapp.text import canonical_address
 from rtapp.tokens import Bearer
 from rtapp.uses import Uses
 
@@ -76,7 +77,11 @@ logger = logging.getLogger(__name__)
 USER_OF_SESSION = (
     select(User.id, User.name)
     .join(UserSession, UserSession.user_id == User.id)
-    .where(UserSession.id == bindparam("sid"), UserSession.created_at > bindparam("oldest"))
+    .where(
+        UserSession.id == bindparam("sid"),
+        UserSession.created_at > bindparam("oldest"),
+        User.disabled_at.is_(None),
+    )
 )
 
 
@@ -180,8 +185,10 @@ def token_in_address() -> str | None:
 
 
 def user_of(email: str, password: str) -> User | None:
-    """The user with this address and password, or None."""
-    user: User | None = db.session.scalar(select(User).where(User.email == email.strip().lower()))
+    """The user with this address and password, or None. A disabled one is none."""
+    user: User | None = db.session.scalar(
+        select(User).where(User.email == canonical_address(email), User.disabled_at.is_(None))
+    )
     stored = user.password_hash if user is not None else None
     db.session.commit()  # give the connection back: the hash is slow by design
     # In a thread: it would block every stream of this process.
@@ -198,7 +205,10 @@ def sign_in(user: User) -> None:
 
     It takes the place of the browser's present session (OWASP ASVS 5.0, 7.2.4). An
     invitation whose link was opened before stays, to be accepted after signing in.
+    Raises Forbidden for a disabled user.
     """
+    if user.disabled_at is not None:
+        raise Forbidden("This user is disabled, and can't sign in.")
     end_session()
     invited = session.get(INVITATION)
     session.clear()  # against session fixation, such as a planted CSRF token

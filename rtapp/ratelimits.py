@@ -38,6 +38,7 @@ from rtapp.config import Settings
 from rtapp.errors import TooManyRequests
 from rtapp.events import presenters
 from rtapp.models import Principal
+from rtapp.text import canonical_address
 
 PATIENCE = 0.5  # s, the timeout of Redis for a request's counter
 UNLIMITED = {"GET", "HEAD", "OPTIONS"}
@@ -78,7 +79,7 @@ def submitted_email() -> str:
         text = body.get("email") if body is not None else ""
     except (HTTPException, AttributeError, RecursionError):
         return ""
-    return text.strip().lower() if isinstance(text, str) else ""
+    return canonical_address(text) if isinstance(text, str) else ""
 
 
 limiter = Limiter(

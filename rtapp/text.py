@@ -99,7 +99,13 @@ def address(text: str) -> str:
         raise ValueError("must be an address like name@example.com")
     if HIDDEN_IN_ADDRESS.search(text):
         raise ValueError("must not contain white space or invisible characters")
-    return unicodedata.normalize("NFC", text.lower())
+    return canonical_address(text)
+
+
+def canonical_address(text: str) -> str:
+    """What an address, as somebody typed it, is compared as: in lower case, composed (NFC), without
+    white space at its ends. For an address to look up, which may be none."""
+    return unicodedata.normalize("NFC", text.strip().lower())
 
 
 def initials(name: str | None) -> str:

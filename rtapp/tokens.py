@@ -39,7 +39,7 @@ HOLDS = (
 USER = (
     select(User.id, User.name, Token.id, Token.scope)
     .join(Token, Token.user_id == User.id)
-    .where(*HOLDS)
+    .where(*HOLDS, User.disabled_at.is_(None))
 )
 CONTACT = (
     select(Contact.id, Contact.name, Token.id, Token.scope)

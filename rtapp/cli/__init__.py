@@ -11,10 +11,12 @@ from .password import password
 from .second_factor import second_factor
 from .setup import setup
 from .token import token
+from .user import user
 from .vapid import vapid
 
 COMMANDS = (
     setup,
+    user,
     token,
     inbox,
     member,

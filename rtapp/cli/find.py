@@ -7,17 +7,20 @@ from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Inbox
 from rtapp.models import User
+from rtapp.text import canonical_address
 
 
 def user_with(email: str) -> User:
-    user: User | None = db.session.scalar(select(User).where(User.email == email.strip().lower()))
+    user: User | None = db.session.scalar(
+        select(User).where(User.email == canonical_address(email))
+    )
     if user is None:
         raise click.ClickException(f"There is no user with the address {email}.")
     return user
 
 
 def contact_with(email: str, account_id: int | None) -> Contact:
-    contacts = select(Contact).where(Contact.email == email.strip().lower())
+    contacts = select(Contact).where(Contact.email == canonical_address(email))
     if account_id is not None:
         contacts = contacts.where(Contact.account_id == account_id)
     found = db.session.scalars(contacts).all()

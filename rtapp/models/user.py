@@ -11,12 +11,13 @@ from .membership import Membership
 from .types import Addressed
 from .types import CreatedAt
 from .types import Id
+from .types import Moment
 from .types import Name
 from .types import Named
 
 
 class User(Named, Addressed, UserMixin, Model):  # type: ignore[misc]
-    """An agent's login."""
+    """An agent's login. `disabled_at`: since when the user can't sign in, or None."""
 
     __tablename__ = "users"
 
@@ -25,6 +26,7 @@ class User(Named, Addressed, UserMixin, Model):  # type: ignore[misc]
     email: Mapped[str] = mapped_column(String(254), unique=True)  # lower case
     password_hash: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[CreatedAt]
+    disabled_at: Mapped[Moment | None]
 
     memberships: Mapped[list[Membership]] = relationship(order_by=Membership.account_id)
 

@@ -47,6 +47,7 @@ from rtapp.services.change_contact import change_contact
 from rtapp.services.merge_contacts import merge_contacts
 from rtapp.services.merge_contacts import refuse_one
 from rtapp.services.merge_contacts import undo_merge
+from rtapp.text import canonical_address
 from rtapp.validation import Address
 from rtapp.validation import Body
 from rtapp.validation import KnownVersion
@@ -200,7 +201,7 @@ def contact_named(user: Agent, source: Contact, name: str) -> Contact:
     if name.strip().isdecimal() and name.isascii():
         return contact_with(user, int(name))
     same = Contact.account_id == source.account_id
-    query = select(Contact.id).where(same, Contact.email == name.strip().lower())
+    query = select(Contact.id).where(same, Contact.email == canonical_address(name))
     return contact_with(user, db.session.scalar(query) or 0)
 
 

@@ -68,6 +68,7 @@ NEXT_MEMBER = (
     .where(
         Inbox.id == INBOX,
         User.id.in_(bindparam("present", expanding=True)),
+        User.disabled_at.is_(None),
         Membership.status == "online",
         access.sees(Membership, INBOX, Membership.user_id),
         or_(Inbox.assignment_cap.is_(None), Inbox.assignment_cap > HELD),

@@ -8,6 +8,7 @@ from rtapp.errors import Unprocessable
 from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Membership
+from rtapp.models import User
 
 from .row_lock import unlock
 
@@ -27,11 +28,18 @@ def lock_account(account_id: int) -> None:
 
 def refuse_last_administrator(account_id: int, user_id: int, *, field: str) -> None:
     """Raises Unprocessable, for the `field`, if the account has no other administrator than this
-    user. Part of the caller's transaction, which has locked the account and changed nothing."""
-    others = select(func.count()).where(
-        Membership.account_id == account_id,
-        Membership.role == "administrator",
-        Membership.user_id != user_id,
+    user who can sign in. Part of the caller's transaction, which has locked the account and changed
+    nothing."""
+    others = (
+        select(func.count())
+        .select_from(Membership)
+        .join(User, User.id == Membership.user_id)
+        .where(
+            Membership.account_id == account_id,
+            Membership.role == "administrator",
+            Membership.user_id != user_id,
+            User.disabled_at.is_(None),
+        )
     )
     if not db.session.scalar(others):
         unlock()

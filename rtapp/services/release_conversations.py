@@ -13,6 +13,7 @@ from sqlalchemy import case
 from sqlalchemy import insert
 from sqlalchemy import not_
 from sqlalchemy import select
+from sqlalchemy import true
 from sqlalchemy import update
 
 from rtapp import access
@@ -55,28 +56,32 @@ def lock_member(user_id: int, account_id: int) -> Membership | None:
         unlock()  # one was assigned to them meanwhile: it comes before the account
 
 
-def release_conversations(user: User, account_id: int, by: User | None) -> set[int]:
-    """Unassign the user's conversations that they do not see now. `by`: who changed their access;
-    without one (a command) the user stands for it. Returns the ids of those that are announced as
-    removed from the user's lists.
+def release_conversations(
+    user: User, account_id: int, by: User | None, *, disabled: bool = False
+) -> set[int]:
+    """Unassign the user's conversations that they do not see now, or all if they are `disabled`.
+    `by`: who changed their access; without one (a command) the user stands for it. Returns the ids
+    of those that are announced as removed from the user's lists.
 
     Part of the caller's transaction, which has called `lock_member` and then made the change. Of
     more than APART conversations, clients fetch the others again; those that are open come first.
     """
+    lost = true() if disabled else not_(access.SEEN)
     unseen = (
         select(Conversation)
-        .where(*assigned(user.id, account_id), not_(access.SEEN))
+        .where(*assigned(user.id, account_id), lost)
         .order_by(Conversation.status.in_(ENDED), Conversation.id.desc())
         .with_for_update(key_share=True, of=Conversation)
         .execution_options(populate_existing=True)
     )
-    author, text = by or user, f"{isolated(user.name)} no longer sees this, so it is unassigned"
+    why = "can't sign in any more" if disabled else "no longer sees this"
+    author, text = by or user, f"{isolated(user.name)} {why}, so it is unassigned"
     first = db.session.scalars(unseen.limit(APART), {"viewer": user.id}).all()
     for conversation in sorted(first, key=lambda row: row.id):
         set_assignee(conversation, None, author, text)
         await_assignee(conversation)
     db.session.flush()
-    release_merged(user.id, account_id)
+    release_merged(user.id, account_id, disabled=disabled)
     rest = db.session.scalars(
         unseen.with_only_columns(Conversation.id).order_by(None), {"viewer": user.id}
     ).all()
@@ -87,7 +92,7 @@ def release_conversations(user: User, account_id: int, by: User | None) -> set[i
     return {row.id for row in first}
 
 
-def release_merged(user_id: int, account_id: int) -> None:
+def release_merged(user_id: int, account_id: int, *, disabled: bool) -> None:
     """The same for merged ones, which nobody sees: they have their assignee again when the merge is
     undone."""
     db.session.execute(
@@ -96,7 +101,7 @@ def release_merged(user_id: int, account_id: int) -> None:
             Conversation.account_id == account_id,
             Conversation.assignee_id == user_id,
             Conversation.merged_into_id.is_not(None),
-            not_(access.SEEN_UNMERGED),
+            true() if disabled else not_(access.SEEN_UNMERGED),
         )
         .values(assignee_id=None, version=Conversation.version + 1)
         .execution_options(synchronize_session=False),
