@@ -39,7 +39,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("accounts") as batch:
-        batch.drop_column("requires_second_factor")
+    op.drop_column("accounts", "requires_second_factor")
     op.drop_table("recovery_codes")
     op.drop_table("second_factors")
