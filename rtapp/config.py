@@ -89,6 +89,8 @@ MESSAGES_PER_USER = "200 per 10 second"
 TYPING_PER_USER = "1000 per 10 second"
 # Each may be mailed. Enough to invite a team.
 LINKS_PER_USER = "60 per 10 minute"
+# It asks through the public address, and takes half a minute.
+EXAMINATIONS_PER_USER = "6 per minute"
 # For each other action: enough for fast clicks through a list, too few for a runaway loop.
 ACTIONS_PER_USER = "100 per 10 second"
 

@@ -27,6 +27,7 @@ from rtapp import addresses
 from rtapp import errors
 from rtapp.config import ACTIONS_PER_USER
 from rtapp.config import CODES_PER_USER
+from rtapp.config import EXAMINATIONS_PER_USER
 from rtapp.config import LINKS_PER_USER
 from rtapp.config import MESSAGES_PER_USER
 from rtapp.config import PASSWORDS_PER_USER
@@ -96,6 +97,7 @@ for each in (limiter, nearby):
 
 # Decorators for a view, below its route. A view without one has the limit ACTIONS_PER_USER.
 messages = limiter.limit(MESSAGES_PER_USER)
+examinations = limiter.limit(EXAMINATIONS_PER_USER)
 inviting = limiter.limit(LINKS_PER_USER)
 own_password = limiter.limit(PASSWORDS_PER_USER)
 

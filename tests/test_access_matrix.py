@@ -269,6 +269,14 @@ ROWS = (
     Row("POST /settings/tokens/<id:token_id>/revoke",
         "/settings/tokens/999/revoke",                "404 404 404 404 404 401 403", 404, body()),
 
+    Row("GET /accounts/<id:account_id>/settings/doctor",
+        "/accounts/1/settings/doctor",                "200 403 403 403 404 401 403"),
+    Row("POST /accounts/<id:account_id>/settings/doctor",
+        "/accounts/1/settings/doctor",                "200 403 403 403 404 401 403", 200, body()),
+    # With a ticket: tests/pages/test_doctor.py.
+    Row("GET /doctor/seen", "/doctor/seen",           "403 403 403 403 403 403 403"),
+    Row("GET /streams/doctor", "/streams/doctor",     "403 403 403 403 403 403 403"),
+
     Row("GET /login", "/login",                       "200 200 200 200 200 200 200"),
     Row("POST /login", "/login",                      "200 200 200 200 200 200 200", 303,
         body(**SIGN_IN)),

@@ -46,6 +46,7 @@ WITHOUT_EVENT = {
     "POST /invitations/<id:invitation_id>/revoke",
     "POST /accounts/<id:account_id>/settings/password-links",
     "POST /password-links/<id:link_id>/revoke",
+    "POST /accounts/<id:account_id>/settings/doctor",
 }
 # Nobody has a stream yet: tests/test_setup.py.
 FIRST = {"POST /setup"}

@@ -67,6 +67,7 @@ RUNGS = (
             "rtapp.backup",
             "rtapp.checks",
             "rtapp.first_run",
+            "rtapp.doctor",
             "rtapp.services",
             "rtapp.validation",
             "rtapp.queries",

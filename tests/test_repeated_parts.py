@@ -69,6 +69,7 @@ BODIES = {
     "/join": {"token": "x"},
     "/accounts/1/settings/password-links": {"user_id": 2},
     "/password-links/1/revoke": {"nothing": 1},
+    "/accounts/1/settings/doctor": {"nothing": 1},
     "/password": {"token": "x", "password": "a long password"},
     "/login/second-factor": {"code": "123456"},
     "/settings/second-factor": {"code": "123456"},

@@ -3,6 +3,7 @@ runs."""
 
 from .backup import backup
 from .backup import restore
+from .doctor import doctor
 from .inbox import inbox
 from .invitation import invitation
 from .member import member
@@ -27,4 +28,5 @@ COMMANDS = (
     vapid,
     backup,
     restore,
+    doctor,
 )

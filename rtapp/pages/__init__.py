@@ -4,6 +4,7 @@ from . import account
 from . import canned_reply
 from . import contact
 from . import conversation
+from . import doctor
 from . import draft
 from . import health
 from . import inbox_settings
@@ -31,7 +32,8 @@ from . import token
 from . import unread
 
 BLUEPRINTS = (
-    login.bp, me.bp, conversation.bp, draft.bp, message.bp, notification.bp, presence.bp,
+    login.bp, me.bp, conversation.bp, doctor.bp, draft.bp, message.bp, notification.bp,
+    presence.bp,
     revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, inbox_settings.bp, health.bp,
     openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
     new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp, second_factor.bp,

@@ -186,6 +186,16 @@ ANSWERS = {
     "profile.change_own_password": DONE,
     "settings.of_account": Answer((302,), type=PAGE),
     "settings.of_user": Answer((302,), type=PAGE),
+    "doctor.page": Answer(shape={"url": (str, None)}),
+    "doctor.examine": Answer(
+        shape={
+            "verdict": str,
+            "findings": Each({"check": str, "verdict": str, "sentence": str, "remedy": str}),
+        }
+    ),
+    "doctor.seen": Answer(
+        shape={"address": str, "forwarded_for": str, "scheme": str, "hand_off": bool}
+    ),
     "message.several": Answer(shape=page_of("messages", MESSAGE)),
     "revision.several": Answer(shape=page_of("revisions", REVISION)),
     "notification.several": Answer(shape=page_of("notifications", NOTIFICATION)),
