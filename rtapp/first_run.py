@@ -30,7 +30,13 @@ CODE = b"rtapp.setup"  # what the key is applied to
 ALLOWED = "may_set_up"  # in the session of a browser that has shown the code
 SEEN = "account_seen"  # in app.extensions, once there is an account: none is ever deleted
 # What answers without an account, too.
-OPEN = {static_files.ENDPOINT, "openapi.describe", "service_worker.script"}
+OPEN = {
+    static_files.ENDPOINT,
+    "openapi.describe",
+    "service_worker.script",
+    "doctor.seen",
+    "streams.doctor_stream",
+}
 OPEN_BLUEPRINTS = {"health", "setup"}
 ANY_ACCOUNT = select(Account.id).limit(1)
 

@@ -5,7 +5,6 @@ from typing import Any
 from flask import Blueprint
 from flask import current_app
 from flask import jsonify
-from flask import render_template
 from flask import request
 from werkzeug.wrappers import Response
 
@@ -21,10 +20,11 @@ from rtapp.doctor.finding import worst
 from rtapp.doctor.run import run
 from rtapp.errors import wants_html
 from rtapp.extensions import db
-from rtapp.models import Account
+from rtapp.models import User
 from rtapp.realtime.handoff import HAND_OFF
 
 from .management import NoFields
+from .management import settings_page
 
 bp = Blueprint("doctor", __name__)
 
@@ -34,21 +34,22 @@ MANAGE = "have the installation checked"
 @bp.get("/accounts/<id:account_id>/settings/doctor")
 def page(account_id: int) -> Response | str:
     """What will be asked. Nothing is checked yet."""
-    access.refuse_agent(access.membership_in(auth.signed_in(), account_id), MANAGE)
-    settings: Settings = current_app.extensions["settings"]
-    return rendered(account_id) if wants_html() else jsonify(url=settings.url)
+    user = auth.signed_in()
+    access.refuse_agent(access.membership_in(user, account_id), MANAGE)
+    return rendered(user, account_id) if wants_html() else jsonify(url=public_url())
 
 
 @bp.post("/accounts/<id:account_id>/settings/doctor")
 @ratelimits.examinations
 def examine(account_id: int) -> Response | str:
     """Check the installation, which takes half a minute at most."""
-    access.refuse_agent(access.membership_in(auth.signed_in(), account_id), MANAGE)
+    user = auth.signed_in()
+    access.refuse_agent(access.membership_in(user, account_id), MANAGE)
     validation.body(NoFields)
     db.session.rollback()  # no transaction stays open meanwhile
     findings = run()
     if wants_html():
-        return rendered(account_id, findings)
+        return rendered(user, account_id, findings)
     return jsonify(verdict=worst(findings), findings=[one._asdict() for one in findings])
 
 
@@ -64,12 +65,17 @@ def seen() -> dict[str, Any]:
     }
 
 
-def rendered(account_id: int, findings: list[Finding] | None = None) -> str:
+def public_url() -> str | None:
     settings: Settings = current_app.extensions["settings"]
-    return render_template(
+    return settings.url
+
+
+def rendered(user: User, account_id: int, findings: list[Finding] | None = None) -> str:
+    return settings_page(
         "manage/doctor.html",
-        account=db.session.get_one(Account, account_id),
-        url=settings.url,
+        user,
+        account_id,
+        url=public_url(),
         findings=findings,
         verdict=worst(findings) if findings is not None else None,
     )

@@ -37,6 +37,7 @@ ACCOUNT = (
     Entry("Account", "account.one", administrators=True),
     Entry("Labels", "label.several"),
     Entry("Canned replies", "canned_reply.several"),
+    Entry("Doctor", "doctor.page", administrators=True),
 )
 OWN = (
     Entry("Your profile", "profile.own"),

@@ -26,10 +26,11 @@ from .proxies import SYSTEM_PATH
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/production.md"
 NAME = "inbox.example.com"
+PASSWORD = "correct horse battery"
 LIMIT = 600  # s for one command: packages are installed
 ROOTS = (
+    "sudo -u rtapp /opt/rtapp/bin/manage doctor",  # there is no such name here
     "apt ", "adduser ", "git clone ", "cd ", "systemctl ", "certbot ", "nginx -t",
-    "sudo -u rtapp /opt/rtapp/bin/manage setup ",
 )  # fmt: skip
 OURS = ("RTAPP_", "REDIS_", "DATABASE_", "SECRET_", "PG", "WEB_CONCURRENCY", "HOST", "PORT")
 
@@ -56,6 +57,7 @@ class Machine:
         self.postgres = PostgresServer(folder / "postgres")
         self.certificate = folder / "fullchain.pem"
         self.running: list[subprocess.Popen[bytes]] = []
+        self.link = ""  # to the first page
         for name in ("etc/redis", "etc/nginx/sites-enabled", "etc/systemd/system", "instance"):
             (folder / name).mkdir(parents=True)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
@@ -170,11 +172,11 @@ class Machine:
         self.start("nginx", ["nginx", "-e", "stderr", "-c", str(main)])
 
     def client(self) -> httpx.Client:
-        """A browser, as far as TLS and cookies go."""
-        transport = httpx.HTTPTransport(verify=False)
+        """A browser, as far as cookies go, past DNS."""
         return httpx.Client(
-            base_url=f"https://127.0.0.1:{self.https}", headers={"Host": NAME}, timeout=60,
-            transport=transport, trust_env=False,
+            base_url=f"https://127.0.0.1:{self.https}", timeout=60, verify=False, trust_env=False,
+            headers={"Host": NAME, "Accept": "text/html", "Origin": f"https://{NAME}",
+                     "Referer": f"https://{NAME}/"},
         )  # fmt: skip
 
     def stop(self) -> None:
@@ -200,6 +202,8 @@ def machine() -> Iterator[Machine]:
                 if command.startswith("curl "):
                     eventually(lambda c=command: answers(machine, c), command,
                                observed=machine.logs)  # fmt: skip
+                elif " manage setup " in command.replace("/opt/rtapp/bin/", " "):
+                    machine.link = machine.run(command).strip()
                 else:
                     machine.run(command)
             elif command == "systemctl restart redis-server":
@@ -264,6 +268,49 @@ def test_redis_persists_and_does_not_evict(machine):
     asked = f"redis-cli -p {machine.redis} config get"
     assert machine.run(f"{asked} appendonly").split() == ["appendonly", "yes"]
     assert machine.run(f"{asked} maxmemory-policy").split()[1] == "noeviction"
+
+
+def test_the_link_leads_to_the_first_account_and_its_first_message(machine):
+    assert machine.link.startswith(f"https://{NAME}/setup?code=")
+    with machine.client() as browser:
+        assert browser.get("/", follow_redirects=False).status_code in (302, 303)
+        page = browser.get(machine.link.removeprefix(f"https://{NAME}"), follow_redirects=True)
+        first = {
+            "account": "Acme",
+            "name": "Ada",
+            "email": "ada@acme.example",
+            "password": PASSWORD,
+        }
+        answer = browser.post("/setup", data={**first, **csrf(page)})
+        assert answer.status_code == 303, answer.text
+        browser.headers["Accept"] = "application/json"
+        inbox = browser.get("/accounts/1/inboxes").json()["inboxes"][0]
+        conversation = {
+            "inbox_id": inbox["id"], "content": "The first message",
+            "contact": {"name": "Maria", "email": "maria@example.org"},
+        }  # fmt: skip
+        token = csrf(browser.get("/accounts/1/conversations", headers={"Accept": "text/html"}))
+        made = browser.post(
+            "/accounts/1/conversations", json=conversation,
+            headers={"X-CSRF-Token": token["csrf_token"]},
+        )  # fmt: skip
+        assert made.status_code == 201, made.text
+        messages = browser.get(f"/conversations/{made.json()['id']}/messages").json()["messages"]
+        assert [one["content"] for one in messages] == ["The first message"]
+    assert PASSWORD not in machine.logs()
+    assert (
+        machine.link.partition("code=")[2]
+        not in (machine.folder / "rtapp.log")
+        .read_text()
+        .partition("Set rtapp up")[2]
+        .partition("\n")[2]
+    )  # the line that prints it aside
+
+
+def csrf(page: httpx.Response) -> dict[str, str]:
+    found = re.search(r'name="csrf[_-]token"[^>]*(?:value|content)="([^"]+)"', page.text)
+    assert found, page.text
+    return {"csrf_token": found[1]}
 
 
 def test_a_backup_is_made_beside_the_service(machine):
