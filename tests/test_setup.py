@@ -25,6 +25,7 @@ from rtapp.models import Account
 from rtapp.models import User
 from rtapp.pages import setup as page
 from rtapp.services import set_up
+from rtapp.services.create_account import FIRST_INBOX
 
 HTML = {"Accept": "text/html"}
 FIRST = {
@@ -93,7 +94,7 @@ def test_the_link_leads_to_a_form_that_makes_an_account_with_an_inbox_and_signs_
     [membership] = me["memberships"]
     assert membership["role"] == "administrator"
     listed = browser.get(f"/accounts/{membership['account_id']}/inboxes").json["inboxes"]
-    assert [inbox["name"] for inbox in listed] == [set_up.FIRST_INBOX]
+    assert [inbox["name"] for inbox in listed] == [FIRST_INBOX]
     inbox = browser.get(browser.get("/").location, headers=HTML)
     assert inbox.status_code == 200
     assert "Lamps &amp; Co" in inbox.get_data(as_text=True)

@@ -1,6 +1,7 @@
 """Administration commands: `flask --app app …`, a file for each noun. Each works while the server
 runs."""
 
+from .account import account
 from .backup import backup
 from .backup import restore
 from .doctor import doctor
@@ -17,6 +18,7 @@ from .vapid import vapid
 
 COMMANDS = (
     setup,
+    account,
     user,
     token,
     inbox,

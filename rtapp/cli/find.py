@@ -3,9 +3,12 @@
 import click
 from sqlalchemy import select
 
+from rtapp.config import ID_LIMIT
 from rtapp.extensions import db
+from rtapp.models import Account
 from rtapp.models import Contact
 from rtapp.models import Inbox
+from rtapp.models import Membership
 from rtapp.models import User
 from rtapp.text import canonical_address
 
@@ -32,7 +35,25 @@ def contact_with(email: str, account_id: int | None) -> Contact:
 
 
 def inbox_with(id: int) -> Inbox:
-    found = db.session.get(Inbox, id)
+    found = db.session.get(Inbox, id) if id <= ID_LIMIT else None
     if found is None:
         raise click.ClickException(f"There is no inbox {id}.")
+    return found
+
+
+def account_with(id: int) -> Account:
+    found = db.session.get(Account, id) if id <= ID_LIMIT else None
+    if found is None:
+        raise click.ClickException(f"There is no account {id}: see account list.")
+    return found
+
+
+def membership_of(user: User, account_id: int) -> Membership:
+    found: Membership | None = db.session.scalar(
+        select(Membership).where(
+            Membership.account_id == account_with(account_id).id, Membership.user_id == user.id
+        )
+    )
+    if found is None:
+        raise click.ClickException(f"{user.email} is no member of account {account_id}.")
     return found

@@ -7,12 +7,10 @@ from rtapp.errors import Problem
 from rtapp.extensions import db
 from rtapp.extensions import execute
 from rtapp.models import Account
-from rtapp.models import Inbox
-from rtapp.models import InboxMember
-from rtapp.models import Membership
 from rtapp.models import User
 
-FIRST_INBOX = "Website"
+from .create_account import add_account
+
 # The one row that a database without accounts has. An update without a change locks it, on SQLite
 # as well as on PostgreSQL.
 LOCK = text("UPDATE alembic_version SET version_num = version_num")
@@ -40,14 +38,6 @@ def set_up(account: str, name: str, email: str, password: str) -> User:
     if db.session.scalar(select(Account.id).limit(1)) is not None:
         db.session.rollback()
         raise AlreadySetUp
-    made = Account(name=account)
-    db.session.add_all((made, user))
-    db.session.flush()
-    inbox = Inbox(account_id=made.id, name=FIRST_INBOX)
-    db.session.add_all(
-        (inbox, Membership(account_id=made.id, user_id=user.id, role="administrator"))
-    )
-    db.session.flush()
-    db.session.add(InboxMember(inbox_id=inbox.id, user_id=user.id))
+    add_account(Account(name=account), user)
     db.session.commit()
     return user
