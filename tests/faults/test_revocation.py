@@ -236,3 +236,38 @@ def revoked_at(server: Server, name: str) -> float | None:
         left = database.execute("SELECT 1 FROM tokens WHERE name = ?", (name,)).fetchone()
     database.close()
     return time.monotonic() if left is None else None
+
+
+def test_a_token_that_expires_closes_its_streams_before_the_sweep_and_no_other(redis, start, tell):
+    server = start()
+    text = server.command("token", "create", "kevin@example.com", "--name", "Short").strip()
+    short = {"Authorization": f"Bearer {text}"}
+    ending = [Reader(server, "conversations/1", headers=short) for _ in range(3)]
+    kept = [Reader(server, "conversations/1"), Reader(server, "conversations/1", who="Kevin")]
+    eventually(lambda: all(r.open for r in [*ending, *kept]), "the streams are open")
+    with sqlite3.connect(server.database) as database:
+        database.execute("UPDATE tokens SET expires_at = '2026-01-01' WHERE name = 'Short'")
+    expired = time.monotonic()
+    database.close()
+    ended(ending, "signed_out")
+    took = max(r.told("stream.closed")[0].at for r in ending) - expired
+    assert took < SWEEP / 4, "the sweep closed them"
+    assert server.ask("GET", "/me", who=None, **short)[0] == 401
+    assert go_on(kept)
+    for reader in kept:
+        reader.close()
+    tell(f"{len(ending)} streams closed {took:.2f} s after their token had expired")
+
+
+def test_the_last_use_of_a_token_is_written_by_a_server_at_work(start):
+    server = start()
+    text = server.command("token", "create", "kevin@example.com", "--name", "Used").strip()
+
+    def last_use() -> str:
+        rows = [line.split("\t") for line in server.command("token", "list").splitlines()]
+        (row,) = [row for row in rows if row[-1] == "Used"]
+        return row[4]
+
+    assert last_use() == "-"
+    assert server.ask("GET", "/me", who=None, Authorization=f"Bearer {text}")[0] == 200
+    eventually(lambda: last_use() != "-", "the last use is written")
