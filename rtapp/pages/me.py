@@ -5,7 +5,7 @@ from flask import url_for
 from werkzeug.wrappers import Response
 
 from rtapp import auth
-from rtapp.errors import NotFound
+from rtapp.errors import Forbidden
 from rtapp.events import presenters
 from rtapp.models import User
 
@@ -17,7 +17,7 @@ def home() -> Response:
     """Redirect to the inbox of the user's first account."""
     memberships = auth.signed_in().memberships
     if not memberships:
-        raise NotFound
+        raise Forbidden("You are a member of no account now; what you have written stays there.")
     return redirect(url_for("conversation.several", account_id=memberships[0].account_id))
 
 

@@ -2,6 +2,7 @@ from sqlalchemy import delete
 from sqlalchemy import select
 
 from rtapp import access
+from rtapp.errors import Unprocessable
 from rtapp.events import announce
 from rtapp.events import control
 from rtapp.extensions import db
@@ -10,14 +11,24 @@ from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import User
 
+from .assign import hold_membership
 from .release_conversations import lock_member
 from .release_conversations import release_conversations
+from .row_lock import unlock
 
 MAX_REMOVED = 500  # conversation.removed events of one change; beyond it, stream.reset
 
 
 def add_to_inbox(inbox: Inbox, user: User) -> None:
-    """Add the user to the inbox. Does nothing if they are a member already."""
+    """Add the user to the inbox. Does nothing if they are in it already. Raises Unprocessable if
+    they are no member of its account."""
+    hold_membership(user.id, inbox.account_id)
+    if user not in access.members_of(inbox.account_id):
+        unlock()
+        raise Unprocessable(
+            f"{user.name} is no member of the inbox's account. Invite them first.",
+            errors={"user_id": ["must be of a member of the account"]},
+        )
     if db.session.get(InboxMember, (inbox.id, user.id)) is None:
         db.session.add(InboxMember(inbox_id=inbox.id, user_id=user.id))
         announce.state_lost(user.id, inbox.account_id)  # no event announces what they see now

@@ -90,6 +90,37 @@ def test_removing_an_agent_from_an_inbox_closes_their_conversation_streams_befor
     tell(f"5 streams closed {1000 * took:+.0f} ms from when the commit was seen; {check.tally()}")
 
 
+@pytest.mark.parametrize("workers", [0, 2], ids=["embedded", "gunicorn"])
+def test_removing_a_member_closes_all_their_streams_before_the_sweep_and_loses_nothing_for_others(
+    redis, start, tell, workers
+):
+    server = start(workers)
+    names = ("conversations/1", f"accounts/{ACCOUNT}", f"accounts/{ACCOUNT}/presence")
+    kevins = [Reader(server, name, who="Kevin") for name in names for _ in range(2)]
+    adas = [Reader(server, "conversations/1"), Reader(server, "conversations/2")]
+    eventually(lambda: all(r.open for r in kevins), "Kevin's streams are open")
+    path = f"/accounts/{ACCOUNT}/settings/members/2/remove"
+    with at_work(server, adas, (1, 2)) as check:
+        eventually(lambda: all(r.events for r in kevins[:4]), "Kevin receives events")
+        status, body, _ = server.ask("POST", path)
+        assert status == 204, body
+        removed = time.monotonic()
+        ended(kevins, "forbidden")
+        took = max(r.told("stream.closed")[0].at for r in kevins) - removed
+        assert took < SWEEP / 4, "the sweep closed them"
+        assert server.ask("GET", "/streams/conversations/1", who="Kevin")[0] == 404
+        had = len(adas[0].events)
+        eventually(lambda: len(adas[0].events) > had + 5, "Ada receives more")
+        assert go_on(adas)
+    lines = [
+        event.data["data"]["content"]
+        for event in adas[0].events
+        if event.event == "message.created" and event.data["data"]["message_type"] == "activity"
+    ]
+    assert lines == ["Kevin no longer sees this, so it is unassigned"]
+    tell(f"{len(kevins)} streams closed {1000 * took:+.0f} ms after the answer; {check.tally()}")
+
+
 def test_an_inbox_that_is_added_resets_each_open_account_stream_once_on_two_hosts(start, tell):
     first = start()
     hosts = [first, start(DATABASE_URL=f"sqlite:///{first.database}")]

@@ -24,6 +24,7 @@ from rtapp.models import OutboxEvent
 from rtapp.models import User
 from rtapp.services import release_conversations
 from rtapp.services.assign import assign
+from rtapp.services.change_inbox_members import add_to_inbox
 from rtapp.services.change_inbox_members import remove_from_inbox
 from rtapp.services.change_membership import change_membership
 from rtapp.services.remove_member import remove_member
@@ -78,14 +79,13 @@ def activities(client: ApiClient, id: int) -> list[str]:
     return [row["content"] for row in rows if row["message_type"] == "activity"]
 
 
-@pytest.mark.parametrize("lose", [lose_inbox, leave], ids=["inbox", "account"])
 def test_what_a_member_no_longer_sees_is_unassigned_with_a_line_and_every_list_follows(
-    app, ada, kevin, grace, lose
+    app, ada, kevin, grace
 ):
     assert assigned(app, kevin) == KEVINS, "the precondition does not hold"
     before = {id: len(activities(ada, id)) for id in KEVINS}
     with verified(app, 1, ada, grace) as received:
-        lose(app, kevin)
+        lose_inbox(app, kevin)
     assert received[ada].count("conversation.assignee_changed") == len(KEVINS) + 1  # and the thread
     assert received[grace] == []
     assert assigned(app, kevin) == set()
@@ -93,6 +93,24 @@ def test_what_a_member_no_longer_sees_is_unassigned_with_a_line_and_every_list_f
         assert activities(ada, id)[before[id] :] == [LINE]
         assert conversation(ada, id)["assignee"] is None
     assert activities(ada, 2) == []
+
+
+def test_what_a_removed_member_leaves_is_unassigned_and_pages_that_list_colleagues_load_again(
+    app, ada, kevin, grace
+):
+    with (
+        closing(ada.stream("/streams/accounts/1")) as hers,
+        closing(grace.stream("/streams/accounts/1")) as colleagues,
+    ):
+        for stream in (hers, colleagues):
+            stream.named("stream.open")
+        leave(app, kevin)
+        events = [event.event for event in hers.until("stream.reset")]
+        assert events.count("conversation.assignee_changed") == len(KEVINS)
+        colleagues.named("stream.reset")
+    for id in KEVINS:
+        assert activities(ada, id)[-1] == LINE
+        assert conversation(ada, id)["assignee"] is None
 
 
 def test_a_removed_members_own_list_loses_each_conversation_once(app, ada, kevin):
@@ -200,6 +218,8 @@ def test_a_removed_member_has_no_access_and_comes_back_without_the_old_inboxes(a
     assert kevin.get("/accounts/1/conversations").status_code == 404
     assert kevin.get("/conversations/1").status_code == 404
     assert kevin.get("/me").json["memberships"] == []
+    home = kevin.page("/")
+    assert (home.status_code, "member of no account" in home.text) == (403, True)
     assert ada.post("/conversations/1/assignee", {"assignee_id": kevin.id}).status_code == 422
     with app.app_context():
         own = InboxMember.user_id == kevin.id
@@ -267,6 +287,18 @@ def outcome(way: Callable[[], None]) -> str:
     except Unprocessable:
         return "refused"
     return "done"
+
+
+def test_nobody_is_added_to_an_inbox_of_an_account_that_they_are_no_member_of(app, kevin, other):
+    leave(app, kevin)
+    for user_id in (kevin.id, other.user):
+        with app.app_context():
+            user = db.session.get_one(User, user_id)
+            with pytest.raises(Unprocessable, match="no member"):
+                add_to_inbox(db.session.get_one(Inbox, WEBSITE), user)
+    run = app.test_cli_runner().invoke
+    assert run(args=["inbox", "add", "1", "kevin@example.com"]).exit_code == 1
+    assert run(args=["inbox", "add", "1", "grace@example.com"]).exit_code == 0
 
 
 def test_two_removals_of_one_member_at_once_are_one(app, ada, kevin):
