@@ -36,7 +36,9 @@ from .support import ApiClient
 CONTACTS = 15  # of which some are merged
 MAX_CONVERSATIONS = 60  # so that a list fits on one page
 SECOND = 1000  # ms between a change of rights and the end of the streams that it ends
-SLOWER = 10  # times what the slowest change took: the streams' end has as long as that, too
+# Times what the slowest change took, before the streams that it ends are closed: as many actions
+# run first as there are between two reads.
+SLOWER = 20
 
 
 def now_ms() -> int:
