@@ -19,6 +19,7 @@ from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import User
 from rtapp.services.rename_account import rename_account
+from rtapp.services.require_second_factor import require_second_factor
 from rtapp.validation import Body
 from rtapp.validation import Name
 
@@ -34,6 +35,10 @@ MANAGE = "change the account"
 
 class AccountFields(Body):
     name: Annotated[Name, Field(max_length=200)]
+
+
+class Requirement(Body):
+    required: bool
 
 
 @bp.get("/accounts/<id:account_id>/settings/account")
@@ -55,6 +60,19 @@ def change(account_id: int) -> Response | tuple[str, int]:
         return page(user, account_id, refusal(problem, account_id)), 422
     here = url_for("account.one", account_id=account_id)
     return answer(presenters.account(account), 200, here)
+
+
+@bp.post("/accounts/<id:account_id>/second-factor")
+def require(account_id: int) -> Response | tuple[str, int]:
+    """Require a second factor of every member, or no longer."""
+    user = auth.signed_in()
+    account = changeable_account(user, account_id)
+    try:
+        require_second_factor(account, user, validation.body(Requirement).required)
+    except Unprocessable as problem:
+        return page(user, account_id, refusal(problem, None)), 422
+    here = url_for("account.one", account_id=account_id)
+    return answer({"required": account.requires_second_factor}, 200, here)
 
 
 def changeable_account(user: User, account_id: int) -> Account:

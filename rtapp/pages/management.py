@@ -41,6 +41,7 @@ ACCOUNT = (
 )
 OWN = (
     Entry("Your profile", "profile.own"),
+    Entry("Two-step sign-in", "second_factor.own"),
     Entry("Sessions", "session.several"),
     Entry("Tokens", "token.several"),
 )

@@ -222,7 +222,7 @@ ANSWERS = {
     "second_factor.turn_on": RECOVERY_CODES,
     "second_factor.renew": RECOVERY_CODES,
     "second_factor.turn_off": DONE,
-    "second_factor.require": Answer(shape={"required": bool}),
+    "account.require": Answer(shape={"required": bool}),
     "service_worker.script": Answer(type="text/javascript"),
     "me.home": Answer((302,), type=PAGE),
     "me.me": Answer(shape=ME),

@@ -13,20 +13,17 @@ from flask import url_for
 from pydantic import Field
 from werkzeug.wrappers import Response
 
-from rtapp import access
 from rtapp import auth
 from rtapp import clock
 from rtapp import ratelimits
 from rtapp import totp
 from rtapp import validation
-from rtapp.answers import answer
 from rtapp.answers import done
 from rtapp.errors import Unauthorized
 from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Account
 from rtapp.models import SecondFactor
 from rtapp.models import User
 from rtapp.services.change_second_factor import WRONG_CODE
@@ -36,7 +33,6 @@ from rtapp.services.change_second_factor import renew_recovery_codes
 from rtapp.services.change_second_factor import requiring_account
 from rtapp.services.change_second_factor import turn_off_second_factor
 from rtapp.services.change_second_factor import turn_on_second_factor
-from rtapp.services.require_second_factor import require_second_factor
 from rtapp.services.verify_code import secret_of
 from rtapp.services.verify_code import verify_code
 from rtapp.validation import Body
@@ -45,19 +41,14 @@ from rtapp.validation import Text
 from .login import begin
 from .management import Refusal
 from .management import refusal
+from .management import settings_page
 from .me import csrf_header
 
 bp = Blueprint("second_factor", __name__)
 
-REQUIRE = "require two-step sign-in"
-
 
 class Code(Body):
     code: Annotated[Text, Field(min_length=1, max_length=40)]
-
-
-class Requirement(Body):
-    required: bool
 
 
 def submitted(model: type[Code]) -> Callable[[], str]:
@@ -180,17 +171,6 @@ def turn_off() -> Response | tuple[str, int]:
     return done(url_for("second_factor.own"))
 
 
-@bp.post("/accounts/<id:account_id>/second-factor")
-def require(account_id: int) -> Response:
-    """Require a second factor of every member, or no longer."""
-    user = auth.signed_in()
-    access.refuse_agent(access.membership_in(user, account_id), REQUIRE)
-    account = db.session.get_one(Account, account_id)
-    require_second_factor(account, user, validation.body(Requirement).required)
-    shown = {"required": account.requires_second_factor}
-    return answer(shown, 200, url_for("second_factor.own"))
-
-
 def browser_user() -> User:
     auth.session_id()
     return auth.signed_in()
@@ -208,7 +188,8 @@ def recovery_page(codes: list[str], next: str) -> str:
 
 
 def page(user: User, refused: Refusal | None = None) -> str:
-    return render_template("second_factor/own.html", refused=refused, **state_of(user, page=True))
+    state = state_of(user, page=True)
+    return settings_page("manage/second_factor.html", user, None, refused=refused, **state)
 
 
 def state_of(user: User, *, page: bool = False) -> dict[str, Any]:
