@@ -29,7 +29,17 @@ __all__ = [
     "envelope",
     "eventually",
     "outbox_drained",
+    "release",
 ]  # fmt: skip
+
+
+def release(app: Flask) -> None:
+    """Close the connections of an application that a test has made besides the fixture's."""
+    app.extensions["broker"].redis.close()
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    app.extensions["probing"].dispose()
 
 
 class Outbox:

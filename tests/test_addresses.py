@@ -7,11 +7,12 @@ import pytest
 from rtapp import addresses
 from rtapp import create_app
 from rtapp import ratelimits
-from rtapp.extensions import db
 
 STREAM = "/streams/conversations/1"
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+from .support import release
 
 
 @pytest.fixture
@@ -19,9 +20,7 @@ def behind(app):
     """The application behind one proxy."""
     behind = create_app(replace(app.extensions["settings"], proxies=1))
     yield behind
-    behind.extensions["broker"].redis.close()
-    with behind.app_context():
-        db.engine.dispose()
+    release(behind)
 
 
 def counted(app, forwarded: str | None, peer: str | None = "127.0.0.1") -> str:

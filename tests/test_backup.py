@@ -30,6 +30,7 @@ from rtapp.realtime.broker import Topic
 
 from .conftest import settings
 from .harness.waiting import eventually
+from .support import release
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
@@ -55,14 +56,6 @@ def stopped(database_url: str, redis, tmp_path: Path) -> Iterator[Flask]:
 def prepared(folder: Path, database_url: str, redis_url: str) -> Flask:
     folder.mkdir()
     return create_app(settings(folder, database_url, redis_url))
-
-
-def release(app: Flask) -> None:
-    app.extensions["broker"].redis.close()
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
-        app.extensions["probing"].dispose()
 
 
 def run(app: Flask, *words: object) -> str:

@@ -13,10 +13,10 @@ from rtapp import auth
 from rtapp import create_app
 from rtapp import ratelimits
 from rtapp.config import TYPING_PER_USER
-from rtapp.extensions import db
 
 from .support import ApiClient
 from .support import CustomerClient
+from .support import release
 
 # The counters are in Redis: one database is enough.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -35,10 +35,8 @@ def limited(app, monkeypatch):
     limited = create_app(replace(app.extensions["settings"], rate_limits=True))
     ratelimits.limiter._storage_dead = False
     yield limited
-    limited.extensions["broker"].redis.close()
+    release(limited)
     ratelimits.limiter.enabled = ratelimits.nearby.enabled = False
-    with limited.app_context():
-        db.engine.dispose()
 
 
 @pytest.fixture
@@ -273,9 +271,7 @@ def test_a_forwarded_address_is_trusted_from_the_configured_proxies_only(app, pr
     forged = {"X-Forwarded-For": "203.0.113.7, 192.0.2.9"}
     behind.test_client().get("/healthz", headers=forged)
     assert addresses == [f"address {address}/32"]
-    behind.extensions["broker"].redis.close()
-    with behind.app_context():
-        db.engine.dispose()
+    release(behind)
 
 
 def test_a_customer_and_a_user_of_the_same_id_have_separate_rate_limits(limited, broker):

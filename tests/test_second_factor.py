@@ -22,6 +22,7 @@ from rtapp.models import UserSession
 from rtapp.services.change_password import change_password
 
 from .support import Stream
+from .support import release
 
 KEVIN = {"email": "kevin@example.com", "password": "password"}
 ADA = {"email": "ada@example.com", "password": "password"}
@@ -307,10 +308,8 @@ def limited(app):
     limited = create_app(replace(app.extensions["settings"], rate_limits=True))
     ratelimits.limiter._storage_dead = False
     yield limited
-    limited.extensions["broker"].redis.close()
+    release(limited)
     ratelimits.limiter.enabled = ratelimits.nearby.enabled = False
-    with limited.app_context():
-        db.engine.dispose()
 
 
 def test_guesses_of_a_code_are_limited_for_each_user_whatever_their_sign_ins(limited, server_clock):
