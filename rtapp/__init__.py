@@ -36,6 +36,7 @@ from .events.outbox import newest_published
 from .events.rendering import Renderer
 from .events.rendering import clock_time
 from .events.rendering import day
+from .mail.sender import Sender as MailSender
 from .models import Token
 from .models import UserSession
 from .poller import Poller
@@ -100,6 +101,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         STREAMS_PER_USER=settings.streams_per_user,
         STREAMS_PER_ADDRESS=settings.streams_per_address,
         VAPID_PUBLIC_KEY=vapid.public_key(key) if (key := settings.vapid_private_key) else None,
+        SENDS_MAIL=settings.mail_server is not None,
         PUSH_ENDPOINT_HOSTS=settings.push_endpoint_hosts,
     )
     app.json = StrictJson(app)
@@ -162,6 +164,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["sender"] = Sender(app, settings)
     app.extensions["pusher"] = Poller(
         app, app.extensions["sender"].send_due, "Push notifications can't be sent"
+    )
+    app.extensions["mail_sender"] = MailSender(app, settings)
+    app.extensions["mailer"] = Poller(
+        app, app.extensions["mail_sender"].send_due, "Mails can't be sent"
     )
 
     access_log.init_app(app)

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import timedelta
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.utils import parseaddr
 from pathlib import Path
 
 from redis.connection import parse_url
@@ -16,8 +19,12 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from .mail_server import EXAMPLE as MAIL_EXAMPLE
+from .mail_server import MailServer
+from .mail_server import parsed as parsed_mail_server
 from .private_files import make_file
 from .private_files import make_folder
+from .text import address
 from .vapid import make_private_key
 from .vapid import public_key
 
@@ -91,6 +98,9 @@ TYPING_PER_USER = "1000 per 10 second"
 LINKS_PER_USER = "60 per 10 minute"
 # It asks through the public address, and takes half a minute.
 EXAMINATIONS_PER_USER = "6 per minute"
+# Asking for a password link, with an address or not known: each may be mailed to somebody else.
+ASKED_LINKS_PER_ADDRESS = "20 per 10 minute"
+ASKED_LINKS_PER_EMAIL = "5 per 10 minute"
 # For each other action: enough for fast clicks through a list, too few for a runaway loop.
 ACTIONS_PER_USER = "100 per 10 second"
 
@@ -111,6 +121,7 @@ class Settings:
     `demo`: whether an empty database gets the demo, never in production. `url`: the address at
     which browsers reach this installation, without a slash at its end, or None. `hsts`: the seconds
     for which a browser uses HTTPS only, 0 without that header.
+    `mail_server`, `mail_from`: where mails go, and from whom; None if no mail is sent.
     """
 
     instance: Path
@@ -132,6 +143,8 @@ class Settings:
     demo: bool = True
     url: str | None = None
     hsts: int = 0
+    mail_server: MailServer | None = None
+    mail_from: Address | None = None
 
     @property
     def production(self) -> bool:
@@ -191,6 +204,8 @@ class Settings:
             demo=switch(environ, "RTAPP_DEMO") and env != "production",
             url=public_url(environ, production=env == "production"),
             hsts=hsts(environ),
+            mail_server=mail_server(environ),
+            mail_from=mail_from(environ),
         )
 
 
@@ -302,6 +317,49 @@ def hsts(environ: Mapping[str, str]) -> int:
     except SettingsError:
         raise SettingsError(
             f"RTAPP_HSTS is {text!r}; it must be on, off or a number of seconds."
+        ) from None
+
+
+def mail_server(environ: Mapping[str, str]) -> MailServer | None:
+    """RTAPP_MAIL_URL, or None if no mail is sent. Raises SettingsError for a text that can't be
+    read, and without what a mail needs; no error quotes the URL, which has a password."""
+    text = environ.get("RTAPP_MAIL_URL") or None
+    if text is None:
+        return None
+    try:
+        server = parsed_mail_server(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"RTAPP_MAIL_URL {error}; it must be a URL such as {MAIL_EXAMPLE}, or smtps://…"
+        ) from None
+    if server.user and server.tls == "none" and server.host not in LOCAL_HOSTS:
+        raise SettingsError(
+            "RTAPP_MAIL_URL has a password and starttls=off, so everybody in between could read "
+            "it; leave one of them out."
+        )
+    for name, example in (
+        ("RTAPP_URL", "https://inbox.example.com"),
+        ("RTAPP_MAIL_FROM", "inbox@example.com"),
+    ):
+        if not environ.get(name):
+            raise SettingsError(f"RTAPP_MAIL_URL needs {name} to be set too: {name}={example}.")
+    return server
+
+
+def mail_from(environ: Mapping[str, str]) -> Address | None:
+    """RTAPP_MAIL_FROM, an address with or without a name, or None."""
+    text = environ.get("RTAPP_MAIL_FROM") or ""
+    if not text:
+        return None
+    name, spec = parseaddr(text)
+    try:
+        if not text.isprintable() or not spec.isascii():
+            raise ValueError
+        return Address(name, addr_spec=address(spec))
+    except (ValueError, HeaderParseError):
+        raise SettingsError(
+            f"RTAPP_MAIL_FROM is {text!r}; it must be an address such as inbox@example.com, or "
+            "Acme <inbox@example.com>."
         ) from None
 
 

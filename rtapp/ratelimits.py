@@ -26,6 +26,8 @@ from werkzeug.wrappers import Response
 from rtapp import addresses
 from rtapp import errors
 from rtapp.config import ACTIONS_PER_USER
+from rtapp.config import ASKED_LINKS_PER_ADDRESS
+from rtapp.config import ASKED_LINKS_PER_EMAIL
 from rtapp.config import CODES_PER_USER
 from rtapp.config import EXAMINATIONS_PER_USER
 from rtapp.config import LINKS_PER_USER
@@ -115,6 +117,12 @@ def signing_in(view: Callable[P, R]) -> Callable[P, R]:
 
 def codes(view: Callable[P, R]) -> Callable[P, R]:
     return limiter.limit(CODES_PER_USER, key_func=code_of)(view)
+
+
+def asking(view: Callable[P, R]) -> Callable[P, R]:
+    by_address = limiter.limit(ASKED_LINKS_PER_ADDRESS, key_func=address)
+    by_email = limiter.limit(ASKED_LINKS_PER_EMAIL, key_func=email)
+    return by_address(by_email(view))
 
 
 def give_back() -> None:

@@ -73,6 +73,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     reopener: Poller = app.extensions["reopener"]
     assigner: Poller = app.extensions["assigner"]
     pusher: Poller = app.extensions["pusher"]
+    mailer: Poller = app.extensions["mailer"]
     use_writer: Poller = app.extensions["use_writer"]
     expirer: Poller = app.extensions["expirer"]
     sender: Sender = app.extensions["sender"]
@@ -97,6 +98,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     reopener.start()
     assigner.start()
     pusher.start()
+    mailer.start()
     use_writer.start()
     expirer.start()
     freeze_garbage_collector()
@@ -114,6 +116,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     drain.join()
     expirer.stop()
     use_writer.stop()
+    mailer.stop()
     pusher.stop()
     assigner.stop()
     reopener.stop()

@@ -62,6 +62,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         reopener: Poller = self.wsgi.extensions["reopener"]
         assigner: Poller = self.wsgi.extensions["assigner"]
         pusher: Poller = self.wsgi.extensions["pusher"]
+        mailer: Poller = self.wsgi.extensions["mailer"]
         use_writer: Poller = self.wsgi.extensions["use_writer"]
         expirer: Poller = self.wsgi.extensions["expirer"]
         sender: Sender = self.wsgi.extensions["sender"]
@@ -74,6 +75,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         reopener.start()
         assigner.start()
         pusher.start()
+        mailer.start()
         use_writer.start()
         expirer.start()
         freeze_garbage_collector()
@@ -85,6 +87,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
             drain.join()
             expirer.stop()
             use_writer.stop()
+            mailer.stop()
             pusher.stop()
             assigner.stop()
             reopener.stop()

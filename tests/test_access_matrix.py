@@ -277,6 +277,11 @@ ROWS = (
     Row("GET /doctor/seen", "/doctor/seen",           "403 403 403 403 403 403 403"),
     Row("GET /streams/doctor", "/streams/doctor",     "403 403 403 403 403 403 403"),
 
+    Row("GET /forgot", "/forgot",                     "200 200 200 200 200 200 200"),
+    # Without a mail server: tests/test_mail.py has the others.
+    Row("POST /forgot", "/forgot",                    "403 403 403 403 403 403 403", 403,
+        body(email="ada@example.com")),
+
     Row("GET /login", "/login",                       "200 200 200 200 200 200 200"),
     Row("POST /login", "/login",                      "200 200 200 200 200 200 200", 303,
         body(**SIGN_IN)),

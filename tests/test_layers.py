@@ -16,6 +16,7 @@ RUNGS = (
             "rtapp.content_codings",
             "rtapp.devices",
             "rtapp.error_words",
+            "rtapp.mail_server",
             "rtapp.passwords",
             "rtapp.private_files",
             "rtapp.push_endpoint",
@@ -75,7 +76,7 @@ RUNGS = (
             "rtapp.unread",
         ),
     ),
-    (6, ("rtapp.actions", "rtapp.push", "rtapp.streams", "rtapp.pages")),
+    (6, ("rtapp.actions", "rtapp.mail", "rtapp.push", "rtapp.streams", "rtapp.pages")),
     (
         7,
         (

@@ -80,6 +80,7 @@ BODIES = {
     "/settings/sessions/end_others": {"nothing": 1},
     "/settings/tokens": {"name": "Import", "scope": "read"},
     "/settings/tokens/1/revoke": {"nothing": 1},
+    "/forgot": {"email": "kevin@example.com"},
     "/login": {"email": "kevin@example.com", "password": "password"},
 }  # fmt: skip
 WITHOUT_BODY = {"/logout"}

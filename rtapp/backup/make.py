@@ -12,6 +12,7 @@ from rtapp import clock
 from rtapp import database
 from rtapp import schema
 from rtapp.extensions import db
+from rtapp.models import Mail
 from rtapp.models import OutboxEvent
 from rtapp.models import Push
 
@@ -23,7 +24,7 @@ from .archive import digest
 from .archive import folder_beside
 from .archive import write
 
-UNSENT = (OutboxEvent, Push)  # what a restored database must not send a second time
+UNSENT = (OutboxEvent, Push, Mail)  # what a restored database must not send a second time
 STEP = 10  # percents between two lines about the progress
 
 Report = Callable[[str], None]  # is given a line for the operator

@@ -68,4 +68,5 @@ def print_link(row: Invitation | PasswordLink, token: LinkToken) -> None:
     """Print the link alone; and what to know of it to the standard error, as it is not part."""
     settings: Settings = current_app.extensions["settings"]
     click.echo(url_with(settings.base_url, type(row), token.text))
-    click.echo(f"It works once, until {clock.rfc3339(row.expires_at)}.", err=True)
+    mailed = " It is mailed, too." if row.mail else ""
+    click.echo(f"It works once, until {clock.rfc3339(row.expires_at)}.{mailed}", err=True)

@@ -301,6 +301,8 @@ def link(row: Invitation | PasswordLink) -> dict[str, Any]:
         "created_by": person(row.created_by) if row.created_by is not None else None,
         "created_at": rfc3339(row.created_at),
         "expires_at": rfc3339(row.expires_at),
+        "mail": row.mail,
+        "mail_error": row.mail_error,
     }
 
 

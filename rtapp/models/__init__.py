@@ -15,6 +15,7 @@ from .label import Label
 from .link import Link
 from .link import State
 from .link import digest_of
+from .mail import Mail
 from .membership import Membership
 from .message import Message
 from .message_revision import MessageRevision
@@ -65,6 +66,7 @@ __all__ = [
     "Label",
     "LabelSnapshot",
     "Link",
+    "Mail",
     "Membership",
     "Message",
     "MessageRevision",

@@ -8,6 +8,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
+from .types import Choice
 from .types import CreatedAt
 from .types import Id
 from .types import Moment
@@ -19,7 +20,8 @@ State = Literal["open", "used", "expired", "revoked"]
 class Link:
     """The columns that every kind of link has. The token in its URL is not among them.
 
-    `digest`: the token's, by `digest_of`.
+    `digest`: the token's, by `digest_of`. `mail`: None if no mail has the link, else waiting, sent
+    or failed. `mail_error`: why it waits or failed, as a sentence that begins with the server.
     """
 
     id: Mapped[Id]
@@ -28,6 +30,8 @@ class Link:
     expires_at: Mapped[Moment]
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    mail: Mapped[Choice | None]
+    mail_error: Mapped[str | None] = mapped_column(String(300))
 
     def state(self, now: datetime) -> State:
         if self.used_at is not None:

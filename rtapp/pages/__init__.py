@@ -6,6 +6,7 @@ from . import contact
 from . import conversation
 from . import doctor
 from . import draft
+from . import forgotten_password
 from . import health
 from . import inbox_settings
 from . import invitation
@@ -38,4 +39,5 @@ BLUEPRINTS = (
     openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
     new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp, second_factor.bp,
     session.bp, token.bp,
+    forgotten_password.bp,
 )  # fmt: skip

@@ -81,6 +81,7 @@ CONVERSATION_MERGE = {
 }  # fmt: skip
 LINK = {
     "state": str, "created_by": (catalogue.PERSON, None), "created_at": str, "expires_at": str,
+    "mail": (str, None), "mail_error": (str, None),
 }  # fmt: skip
 INVITATION = {
     "id": int, "account_id": int, "email": (str, None), "role": str, "sees": str,
@@ -174,6 +175,8 @@ ANSWERS = {
     "password_link.several": Answer(shape={"password_links": Each(PASSWORD_LINK)}),
     "password_link.create": Answer((201,), {**PASSWORD_LINK, "url": str}),
     "password_link.revoke": DONE,
+    "forgotten_password.page": Answer(type=PAGE),
+    "forgotten_password.ask": Answer((202,), {"detail": str}),
     "new_password.page": Answer(shape={"email": str, "expires_at": str}),
     "new_password.set_": Answer(shape=ME),
     "member.several": Answer(shape={"members": Each(MEMBER), "inboxes": Each(INBOX)}),

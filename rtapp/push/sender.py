@@ -38,6 +38,7 @@ from rtapp.models import UserSession
 from rtapp.models import oldest_session
 from rtapp.models.conversation import SPAM
 from rtapp.realtime.backoff import CauseLimit
+from rtapp.services.claim_due import claim_due
 from rtapp.unread import counts
 
 from . import delivery
@@ -181,19 +182,7 @@ def put_off(rows: Iterable[Due], now: datetime) -> None:
 
 def claim(ids: list[int], now: datetime) -> list[int]:
     """Put these off for LEASE. Returns those that no other process has claimed meanwhile."""
-    if not ids:
-        return []
-    still = (Push.id.in_(ids), Push.due_at <= now)
-    unlocked = select(Push.id).where(*still).with_for_update(skip_locked=True)
-    claimed = db.session.scalars(
-        update(Push)
-        .where(Push.id.in_(unlocked), Push.due_at <= now)
-        .values(due_at=now + LEASE, attempts=Push.attempts + 1)
-        .returning(Push.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    db.session.commit()
-    return list(claimed)
+    return claim_due(Push, ids, now, LEASE)
 
 
 def prepared(id: int) -> Sending | None:

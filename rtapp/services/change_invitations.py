@@ -17,6 +17,7 @@ from rtapp.models import Invitation
 from rtapp.models import Membership
 from rtapp.models import User
 
+from .enqueue_mail import mail_link
 from .link import KEPT_FOR
 from .link import LinkToken
 from .link import is_open
@@ -35,8 +36,8 @@ def create_invitation(
 ) -> tuple[Invitation, LinkToken]:
     """Invite the user of this address, or, with None, the holder of the link.
 
-    It takes the place of the address's open invitation. Raises Unprocessable for a member's
-    address, for an inbox of another account, and over OPEN_INVITATIONS_PER_ACCOUNT.
+    It takes the place of the address's open invitation, and is mailed to it. Raises Unprocessable
+    for a member's address, for an inbox of another account, and over OPEN_INVITATIONS_PER_ACCOUNT.
     """
     refuse_foreign_inboxes(account_id, inbox_ids)
     if email is not None:
@@ -58,6 +59,9 @@ def create_invitation(
         expires_at=now + INVITED_FOR,
     )
     db.session.add(invitation)
+    db.session.flush()
+    if email is not None:
+        mail_link(invitation, token)
     db.session.commit()
     return invitation, token
 

@@ -10,6 +10,7 @@ from rtapp.models import Agent
 from rtapp.models import PasswordLink
 from rtapp.models import User
 
+from .enqueue_mail import mail_link
 from .link import KEPT_FOR
 from .link import LinkToken
 from .link import is_open
@@ -18,20 +19,21 @@ from .link import revoke_link
 
 
 def create_password_link(user: User, by: Agent | None) -> tuple[PasswordLink, LinkToken]:
-    """Make a link for the user, in place of their open ones."""
+    """Make a link for the user, in place of their open ones, and mail it."""
     revoke_password_links(user.id)
-    db.session.execute(
-        delete(PasswordLink)
-        .where(PasswordLink.user_id == user.id, PasswordLink.expires_at < clock.now() - KEPT_FOR)
-        .execution_options(synchronize_session=False)
-    )
-    made = add_password_link(user.id, by)
+    link, token = add_password_link(user.id, by)
+    mail_link(link, token)
     db.session.commit()
-    return made
+    return link, token
 
 
 def add_password_link(user_id: int, by: Agent | None) -> tuple[PasswordLink, LinkToken]:
-    """Part of the caller's transaction."""
+    """Part of the caller's transaction. Links that have ended KEPT_FOR ago are deleted."""
+    db.session.execute(
+        delete(PasswordLink)
+        .where(PasswordLink.user_id == user_id, PasswordLink.expires_at < clock.now() - KEPT_FOR)
+        .execution_options(synchronize_session=False)
+    )
     token, now = new_token(), clock.now()
     link = PasswordLink(
         user_id=user_id,
