@@ -154,6 +154,7 @@ ADMINISTERED = select(Membership.account_id).where(
 )
 RESETTABLE = select(User).where(
     User.id != VIEWER,
+    User.disabled_at.is_(None),
     User.id.in_(select(Membership.user_id)),
     User.id.not_in(select(Membership.user_id).where(Membership.account_id.not_in(ADMINISTERED))),
 )

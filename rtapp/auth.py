@@ -203,17 +203,13 @@ def user_of(email: str, password: str) -> User | None:
 def sign_in(user: User) -> None:
     """Start a session for a user who has proved who they are.
 
-    It takes the place of the browser's present session (OWASP ASVS 5.0, 7.2.4). An
-    invitation whose link was opened before stays, to be accepted after signing in.
-    Raises Forbidden for a disabled user.
+    It takes the place of the browser's present session (OWASP ASVS 5.0, 7.2.4). Raises Forbidden
+    for a disabled user.
     """
     if user.disabled_at is not None:
         raise Forbidden("This user is disabled, and can't sign in.")
     end_session()
-    invited = session.get(INVITATION)
-    session.clear()  # against session fixation, such as a planted CSRF token
-    if invited is not None:
-        session[INVITATION] = invited
+    clear_cookie()
     session["sid"] = secrets.token_hex(16)
     session.permanent = True
     oldest = oldest_session(clock.now())
@@ -234,6 +230,15 @@ def sign_in(user: User) -> None:
     generate_csrf()  # now: pages that load at the same time would each make another one
 
 
+def clear_cookie() -> None:
+    """Empty the browser's cookie, against session fixation, such as a planted CSRF token. The
+    invitation that was opened stays."""
+    invited = session.get(INVITATION)
+    session.clear()
+    if invited is not None:
+        session[INVITATION] = invited
+
+
 def user_agent() -> str:
     """What the browser calls itself, without characters that a database or a page can't have."""
     given = request.headers.get("User-Agent", "")
@@ -245,7 +250,7 @@ def await_code(user: User, next: str) -> None:
     the code of their second factor is missing. `next`: where they go afterwards."""
     end_session()
     db.session.commit()
-    session.clear()
+    clear_cookie()
     session["awaited"] = [
         user.id,
         password_digest(user),

@@ -139,7 +139,8 @@ def notifications_read(user_id: int, account_id: int, ids: Sequence[int]) -> Non
 
 
 def settings_changed(account_id: int, part: str) -> None:
-    """`part`: members or inboxes. What resets all members' streams needs no event beside that."""
+    """`part`: members, inboxes, invitations or password_links. What resets all members' streams
+    needs no event beside that."""
     _record("settings.changed", (), account_id, part)
 
 

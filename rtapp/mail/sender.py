@@ -32,6 +32,7 @@ from rtapp.realtime.backoff import CauseLimit
 from rtapp.services.change_password_links import add_password_link
 from rtapp.services.claim_due import claim_due
 from rtapp.services.link import is_open
+from rtapp.services.link import publish_change
 from rtapp.services.link import token_of
 from rtapp.services.link import url_with
 
@@ -152,7 +153,9 @@ def link_of(id: int) -> tuple[Invitation | PasswordLink | None, str]:
 
 def answer_request(mail: Mail, email: str) -> None:
     """Make the link that was asked for, if the address has a user, and make the mail its own."""
-    user = db.session.scalar(select(User).where(User.email == email))
+    user = db.session.scalar(
+        select(User).where(User.email == email, User.disabled_at.is_(None))
+    )
     if user is None or open_requests(user) >= ASKED_AT_ONCE:
         return
     link, token = add_password_link(user.id, by=None)
@@ -193,6 +196,7 @@ def settle(id: int, outcome: Outcome | None) -> None:
         db.session.execute(delete(Mail).where(Mail.id == id))
     if link is not None:
         note(link, result, outcome)
+        publish_change(link)
     db.session.commit()
     MAILS.labels(result).inc()
 

@@ -38,8 +38,10 @@ from .inbox_settings import inboxes_of
 from .links import url_for_copying
 from .management import NoFields
 from .management import Refusal
+from .management import fresh_cursor
 from .management import refusal
 from .management import settings_page
+from .member import ticked
 
 bp = Blueprint("invitation", __name__)
 
@@ -48,16 +50,11 @@ LISTED = 200  # the newest ones
 InboxIds = Annotated[list[RowId], Field(max_length=50)]
 
 
-def checked_boxes(value: object) -> object:
-    """The ids of a form's checkboxes, whose names are `inbox_ids.<id>`."""
-    return [*value] if isinstance(value, dict) else value
-
-
 class InvitationFields(Body):
     email: Annotated[Annotated[Address, Field(max_length=254)] | None, OrNone] = None
     role: Literal["administrator", "agent"] = "agent"
     sees: Literal["inbox", "assigned"] = "inbox"
-    inbox_ids: Annotated[InboxIds, BeforeValidator(checked_boxes)] = Field(default_factory=list)
+    inbox_ids: Annotated[InboxIds, BeforeValidator(ticked)] = Field(default_factory=list)
 
 
 class Made(NamedTuple):
@@ -112,11 +109,14 @@ def answer_with_link(body: dict[str, Any], url: str) -> Response:
 def page(
     user: User, account_id: int, refused: Refusal | None = None, made: Made | None = None
 ) -> str:
+    """The page that shows a new link does not load itself again: the link would be gone."""
+    cursor = fresh_cursor(account_id) if made is None else ""
     inboxes = inboxes_of(account_id)
     return settings_page(
         "manage/invitations.html",
         user,
         account_id,
+        cursor=cursor,
         invitations=invitations_of(account_id),
         now=clock.now(),
         inboxes=inboxes,

@@ -52,7 +52,8 @@ def page() -> Response | str:
 
 @bp.post("/password")
 def set_() -> Response | tuple[str, int]:
-    """Set a new password by a link. It ends all sessions and tokens of the user, and begins one."""
+    """Set a new password by a link. It ends all sessions and tokens of the user, who is signed in
+    then, after the code of a second factor if they have one."""
     try:
         new = validation.body(PasswordFields)
     except Unprocessable as problem:

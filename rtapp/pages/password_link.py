@@ -31,6 +31,7 @@ from .invitation import answer_with_link
 from .links import url_for_copying
 from .management import NoFields
 from .management import Refusal
+from .management import fresh_cursor
 from .management import refusal
 from .management import settings_page
 
@@ -106,11 +107,14 @@ def member_with(account_id: int, user_id: int) -> User:
 def page(
     user: User, account_id: int, refused: Refusal | None = None, made: Made | None = None
 ) -> str:
+    """As the page of invitations, it does not load itself again while it shows a new link."""
+    cursor = fresh_cursor(account_id) if made is None else ""
     members = access.resettable_members(user, account_id)
     return settings_page(
         "manage/password_links.html",
         user,
         account_id,
+        cursor=cursor,
         members=members,
         links=links_of(members),
         now=clock.now(),

@@ -1,4 +1,4 @@
-"""An account's invitations. No event has them."""
+"""An account's invitations. Events only say that they have changed."""
 
 from collections.abc import Sequence
 
@@ -22,6 +22,7 @@ from .link import KEPT_FOR
 from .link import LinkToken
 from .link import is_open
 from .link import new_token
+from .link import publish_change
 from .link import revoke_link
 
 
@@ -62,6 +63,7 @@ def create_invitation(
     db.session.flush()
     if email is not None:
         mail_link(invitation, token)
+    publish_change(invitation)
     db.session.commit()
     return invitation, token
 

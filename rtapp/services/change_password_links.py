@@ -1,4 +1,4 @@
-"""Links with which users set a new password. No event has them."""
+"""Links with which users set a new password. Events only say that they have changed."""
 
 from sqlalchemy import delete
 from sqlalchemy import update
@@ -15,6 +15,7 @@ from .link import KEPT_FOR
 from .link import LinkToken
 from .link import is_open
 from .link import new_token
+from .link import publish_change
 from .link import revoke_link
 
 
@@ -23,6 +24,7 @@ def create_password_link(user: User, by: Agent | None) -> tuple[PasswordLink, Li
     revoke_password_links(user.id)
     link, token = add_password_link(user.id, by)
     mail_link(link, token)
+    publish_change(link)
     db.session.commit()
     return link, token
 

@@ -16,8 +16,10 @@ from sqlalchemy import update
 
 from rtapp import clock
 from rtapp.errors import Gone
+from rtapp.events import announce
 from rtapp.extensions import db
 from rtapp.models import Invitation
+from rtapp.models import Membership
 from rtapp.models import PasswordLink
 from rtapp.models import digest_of
 from rtapp.vapid import encode
@@ -101,6 +103,16 @@ def revoke_link(link: Invitation | PasswordLink) -> bool:
     return change(link, now, revoked_at=now)
 
 
+def publish_change(link: Invitation | PasswordLink) -> None:
+    """Have the open pages of its account, or of all accounts of its user, list the link anew."""
+    if isinstance(link, Invitation):
+        announce.settings_changed(link.account_id, "invitations")
+        return
+    accounts = select(Membership.account_id).where(Membership.user_id == link.user_id)
+    for account_id in db.session.scalars(accounts.order_by(Membership.account_id)).all():
+        announce.settings_changed(account_id, "password_links")
+
+
 def change(link: Invitation | PasswordLink, now: datetime, **values: datetime) -> bool:
     """Change the link's row if it is open. Returns whether it was."""
     kind = type(link)
@@ -113,6 +125,8 @@ def change(link: Invitation | PasswordLink, now: datetime, **values: datetime) -
     )
     changed = db.session.scalar(statement) is not None
     db.session.refresh(link)
+    if changed:
+        publish_change(link)
     return changed
 
 
