@@ -27,6 +27,7 @@ from rtapp.models import User
 from rtapp.pages import join
 from rtapp.pages import new_password
 from rtapp.services.change_password import change_password
+from rtapp.services.disable_user import disable_user
 from rtapp.services.link import KEPT_FOR
 
 from .harness.gate import Gate
@@ -486,6 +487,16 @@ def test_a_password_link_is_made_only_by_an_administrator_of_all_accounts_of_its
         db.session.commit()
     assert asked(ada, 1, kevin.id) == 201
     assert ada.get(f"/password?token={token}").status_code == 410
+
+
+def test_a_disabled_user_gets_no_link_and_an_old_one_opens_nothing(app, ada, kevin, nobody):
+    token = password_link(ada, kevin)
+    with app.app_context():
+        assert disable_user(db.session.get_one(User, kevin.id))
+    assert nobody.post("/password", {"token": token, "password": PASSWORD}).status_code == 410
+    assert ada.post(PASSWORD_LINKS, {"user_id": kevin.id}).status_code == 422
+    ended = app.test_cli_runner().invoke(args=["password", "link", "kevin@example.com"])
+    assert (ended.exit_code, "Enable the user first" in ended.output) == (1, True)
 
 
 # As pages

@@ -3,6 +3,7 @@
 import click
 from flask.cli import AppGroup
 
+from rtapp.errors import Unprocessable
 from rtapp.services.change_password import change_password
 from rtapp.services.change_password_links import create_password_link
 
@@ -27,4 +28,7 @@ def set_password(email: str, password: str) -> None:
 def link(email: str) -> None:
     """Print a link with which the user with this EMAIL sets a new password, in place of their open
     ones."""
-    print_link(*create_password_link(user_with(email), by=None))
+    try:
+        print_link(*create_password_link(user_with(email), by=None))
+    except Unprocessable as problem:
+        raise click.ClickException(problem.detail) from problem

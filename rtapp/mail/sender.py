@@ -153,9 +153,7 @@ def link_of(id: int) -> tuple[Invitation | PasswordLink | None, str]:
 
 def answer_request(mail: Mail, email: str) -> None:
     """Make the link that was asked for, if the address has a user, and make the mail its own."""
-    user = db.session.scalar(
-        select(User).where(User.email == email, User.disabled_at.is_(None))
-    )
+    user = db.session.scalar(select(User).where(User.email == email, User.disabled_at.is_(None)))
     if user is None or open_requests(user) >= ASKED_AT_ONCE:
         return
     link, token = add_password_link(user.id, by=None)

@@ -5,6 +5,7 @@ from sqlalchemy import update
 
 from rtapp import clock
 from rtapp.config import PASSWORD_LINK_FOR
+from rtapp.errors import Unprocessable
 from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import PasswordLink
@@ -20,7 +21,13 @@ from .link import revoke_link
 
 
 def create_password_link(user: User, by: Agent | None) -> tuple[PasswordLink, LinkToken]:
-    """Make a link for the user, in place of their open ones, and mail it."""
+    """Make a link for the user, in place of their open ones, and mail it. Raises Unprocessable for
+    a disabled user."""
+    if user.disabled_at is not None:
+        raise Unprocessable(
+            f"{user.email} is disabled. Enable the user first.",
+            errors={"user_id": ["is that of a disabled user"]},
+        )
     revoke_password_links(user.id)
     link, token = add_password_link(user.id, by)
     mail_link(link, token)
