@@ -40,10 +40,7 @@ def ask_for_password_link(email: str) -> None:
     in the same time. Raises Forbidden where no mail is sent.
     """
     if not sends_mail():
-        raise Forbidden(
-            "This server sends no mail. An administrator of your team can give you a link with "
-            "which you set a new password."
-        )
+        raise Forbidden("This server sends no mail. Ask an administrator of your team for a link.")
     now = clock.now()
     db.session.add(Mail(email=email, created_at=now, due_at=now))
     db.session.commit()
