@@ -21,6 +21,7 @@ from rtapp import create_app
 from rtapp import schema
 from rtapp.backup.archive import DATABASE
 from rtapp.backup.archive import MANIFEST
+from rtapp.backup.archive import Manifest
 from rtapp.backup.make import UNSENT
 from rtapp.extensions import db
 from rtapp.models import Account
@@ -260,6 +261,30 @@ def test_no_changed_byte_goes_unseen(stopped, archive):
             assert has_the_message(stopped)
 
 
+@pytest.mark.parametrize("flip", [0x01, 0x55, 0xFF])
+def test_no_changed_byte_of_the_archives_frame_is_an_error_of_ours(tmp_path, flip):
+    """Every byte of a small archive: it is read as it was, or refused."""
+    copy, path = tmp_path / "copy", tmp_path / "small.backup"
+    copy.write_bytes(b"content")
+    size, sha256 = backup.archive.digest(copy)
+    manifest = Manifest("1", ["0001"], "sqlite", "2026-01-01T00:00:00.000Z", size, sha256)
+    backup.archive.write(path, copy, manifest, tmp_path)
+    whole = path.read_bytes()
+    refusals = []
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= flip
+        path.write_bytes(changed)
+        (tmp_path / DATABASE).unlink(missing_ok=True)
+        try:
+            _, found = backup.archive.read(path, tmp_path)
+            assert found.read_bytes() == b"content"
+        except backup.archive.BackupError as error:
+            refusals.append(str(error))
+    assert len(refusals) > len(whole) / 2
+    assert [s for s in refusals if "damaged" not in s and "newer version" not in s] == []
+
+
 @SQLITE
 @pytest.mark.parametrize(
     "manifest",
@@ -365,6 +390,35 @@ def test_the_password_stands_in_no_command(stopped, monkeypatch, tmp_path):
     _, _, words = str(found.value).partition("error: ")
     assert words.startswith("s3cret words --dbname=")
     assert words.count("s3cret") == 1
+
+
+@POSTGRES
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("pg_dump", "pg_dump: error: aborting because of server version mismatch"),
+        ("pg_restore", "pg_restore: error: unsupported version (1.16) in file header"),
+        ("psql", 'psql: ERROR:  unrecognized configuration parameter "transaction_timeout"'),
+    ],
+)
+def test_programs_of_another_version_are_named_with_the_remedy(
+    stopped, archive, monkeypatch, tmp_path, program, said
+):
+    there = tmp_path / "bin"
+    there.mkdir()
+    (there / program).write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    (there / program).chmod(0o700)
+    monkeypatch.setenv("PATH", f"{there}:{os.environ['PATH']}")
+    words = (
+        ("backup", tmp_path / "other")
+        if program == "pg_dump"
+        else ("restore", archive, "--replace")
+    )
+    sentence = refused(stopped, *words)
+    assert sentence.startswith(f"{program} has failed: {said}")
+    assert "major version" in sentence
+    assert has_the_message(stopped)
+    assert not (tmp_path / "other").exists()
 
 
 @POSTGRES

@@ -64,6 +64,13 @@ def test_wrong_passwords_for_one_account_from_one_address_are_limited(limited):
     assert "Set-Cookie" not in refused.headers
 
 
+def test_the_doctor_is_asked_six_times_a_minute_by_a_user(limited, long_window):
+    ada, other = ApiClient(limited, "ada@example.com"), ApiClient(limited, "kevin@example.com")
+    answers = [ada.post("/accounts/1/settings/doctor", {}).status_code for _ in range(7)]
+    assert answers == [200] * 6 + [429]
+    assert other.post("/accounts/1/settings/doctor", {}).status_code == 403
+
+
 def test_right_passwords_do_not_use_up_the_limits(limited, broker, long_window):
     for _ in range(3 * PER_PAIR):
         assert sign_in(limited, KEVIN).status_code == 200

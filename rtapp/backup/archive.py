@@ -1,9 +1,11 @@
 """The file of a backup: a zip archive with the copy of the database, and a manifest."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -18,6 +20,11 @@ FORMAT = 1
 MANIFEST, DATABASE = "manifest.json", "database"
 MANIFEST_LIMIT = 64 * 1024  # bytes
 CHUNK = 1024 * 1024  # bytes
+# What zipfile raises for an archive that is none any more.
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
+    OverflowError, LookupError, struct.error,
+)  # fmt: skip
 
 
 class BackupError(Exception):
@@ -86,10 +93,12 @@ def read(path: Path, folder: Path) -> tuple[Manifest, Path]:
     try:
         with path.open("rb") as file:
             return taken_out(path, file, folder)
-    except OSError as error:
-        raise BackupError(f"{path} can't be read: {error.strerror or error}.") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGE as error:
         raise damaged(path, "it is cut off, or no archive") from error
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # the archive leads to a place before its beginning
+            raise damaged(path, "it is cut off, or no archive") from error
+        raise BackupError(f"{path} can't be read: {error.strerror or error}.") from error
 
 
 def taken_out(path: Path, file: BinaryIO, folder: Path) -> tuple[Manifest, Path]:

@@ -15,6 +15,8 @@ CLIENT = (
     "Install PostgreSQL's client programs of the server's major version (Debian: "
     "postgresql-client)."
 )
+# What the programs say of another version: pg_dump, pg_restore, and psql of a setting.
+OTHER_VERSION = ("version mismatch", "unsupported version", "unrecognized configuration parameter")
 REASON_LIMIT = 300  # characters of what a program writes
 
 
@@ -70,5 +72,5 @@ def reason(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()] or lines
     text = " ".join(errors)[:REASON_LIMIT] or "it does not say why"
-    mismatch = "version mismatch" in text or "unsupported version" in text
+    mismatch = any(word in text for word in OTHER_VERSION)
     return f"{text}. {CLIENT}" if mismatch else text

@@ -65,7 +65,7 @@ def arrived(place: Place) -> dict[str, Any] | Finding:
             NAME, "problem", f"RTAPP_URL can't be reached from here ({type(error).__name__}).",
             "Correct RTAPP_URL, the name's DNS entry, or the proxy.",
         )  # fmt: skip
-    except ValueError:
+    except (ValueError, RecursionError):
         return refused(200)
 
 

@@ -1,11 +1,15 @@
 """The doctor's page, and the endpoints of its own requests."""
 
 import re
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
+from gevent.server import StreamServer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from rtapp.doctor import proxies
+from rtapp.doctor import public
 from rtapp.doctor import run
 from rtapp.doctor import stream
 from rtapp.doctor import ticket
@@ -110,6 +114,57 @@ def test_a_stream_has_its_probe_and_nothing_of_another(app, nobody, broker):
     received = opened.any()
     assert (received.event, received.data) == (stream.EVENT, f'"{name}"')
     opened.close()
+
+
+@contextmanager
+def listening(answer):
+    """The address of a server of this machine that answers every connection with these bytes."""
+    asked = []
+
+    def handle(connection, _):
+        asked.append(connection.recv(65536))
+        connection.sendall(answer)
+        connection.close()
+
+    server = StreamServer(("127.0.0.1", 0), handle)
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        (b"HTTP/1.1 302 Found\r\nLocation: http://{other}/\r\nContent-Length: 0\r\n\r\n", "(302)"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "(200)"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", "(200)"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000, "(200)"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "(404)"),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "does not reach rtapp"),
+        (b"SSH-2.0-OpenSSH\r\n", "can't be reached"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000, "can't be reached"),
+        (b"", "can't be reached"),
+    ],
+)
+def test_what_is_not_rtapp_is_a_finding_and_no_redirect_is_followed(app, answer, word):
+    with listening(b"") as (other, elsewhere):
+        answer = answer.replace(b"{other}", other.removeprefix("http://").encode())
+        with listening(answer) as (url, asked), app.app_context():
+            app.extensions["settings"] = replace(app.extensions["settings"], url=url)
+            (finding,) = public.check()
+            assert len(asked) == 1
+        assert elsewhere == []
+    assert (finding.verdict, word in finding.sentence) == ("problem", True), finding
+
+
+def test_a_certificate_that_is_refused_is_a_finding(app):
+    with listening(b"\x15\x03\x03\x00\x02\x02\x28") as (url, _), app.app_context():
+        secure = url.replace("http:", "https:")
+        app.extensions["settings"] = replace(app.extensions["settings"], url=secure)
+        (finding,) = public.check()
+    assert (finding.verdict, "certificate" in finding.sentence) == ("problem", True), finding
 
 
 @pytest.mark.parametrize(

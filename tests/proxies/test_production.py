@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -58,6 +59,7 @@ class Machine:
         self.certificate = folder / "fullchain.pem"
         self.running: list[subprocess.Popen[bytes]] = []
         self.link = ""  # to the first page
+        self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # systemd's
         for name in ("etc/redis", "etc/nginx/sites-enabled", "etc/systemd/system", "instance"):
             (folder / name).mkdir(parents=True)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
@@ -134,6 +136,9 @@ class Machine:
         (command,) = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)
         environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "RTAPP_INSTANCE":
                    self.environ["RTAPP_INSTANCE"], **self.settings()}  # fmt: skip
+        assert "Type=notify\n" in unit
+        self.notified.bind(str(self.folder / "notify"))
+        environ["NOTIFY_SOCKET"] = str(self.folder / "notify")
         return self.start("rtapp", [command], env=environ, cwd=self.folder / "instance")
 
     def make_certificate(self) -> None:
@@ -180,6 +185,7 @@ class Machine:
         )  # fmt: skip
 
     def stop(self) -> None:
+        self.notified.close()
         for process in self.running[::-1]:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -247,6 +253,27 @@ def test_the_service_runs_two_workers_as_production(machine):
     )
 
 
+def test_the_service_notifies_systemd_when_it_is_ready(machine):
+    """By its main process, as NotifyAccess=main has it: the script has become gunicorn."""
+    machine.notified.settimeout(60)
+    assert machine.notified.recv(1024).startswith(b"READY=1")
+
+
+def test_the_backup_of_the_timer_is_made_beside_the_service(machine):
+    unit = (machine.folder / "etc/systemd/system/rtapp-backup.service").read_text()
+    (command,) = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)
+    (folder := machine.folder / "backups").mkdir()
+    machine.run(f"cd {folder}; {command.replace('%%', '%')}")
+    (file,) = folder.glob("*.backup")
+    assert file.stat().st_mode & 0o777 == 0o600
+    (after,) = re.findall(r"^ExecStartPost=(.+)$", unit, re.MULTILINE)
+    old = folder / "old.backup"
+    old.touch()
+    os.utime(old, (0, 0))
+    machine.run(after.replace("/var/lib/rtapp-backups", str(folder)))
+    assert [f.name for f in folder.iterdir()] == [file.name]
+
+
 def test_the_settings_are_for_the_service_alone_and_have_a_new_secret(machine):
     file = machine.folder / "etc/rtapp.env"
     assert file.stat().st_mode & 0o777 == 0o640
@@ -311,12 +338,6 @@ def csrf(page: httpx.Response) -> dict[str, str]:
     found = re.search(r'name="csrf[_-]token"[^>]*(?:value|content)="([^"]+)"', page.text)
     assert found, page.text
     return {"csrf_token": found[1]}
-
-
-def test_a_backup_is_made_beside_the_service(machine):
-    file = machine.folder / "first.backup"
-    machine.run(f"/opt/rtapp/bin/manage backup {file}")
-    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_second_release_stands_beside_the_one_that_runs(machine):
