@@ -52,6 +52,8 @@ SILENCE = 1.0  # s after such a timeout for which no request asks Redis again
 PREFIX = "rt:{"  # of every key and channel of an account
 SCANNED = 1000  # keys looked at in one command, some ten microseconds
 CONTROL = "rt:control"  # the channel that names streams for every process to authorise again
+INSPECT = "rt:inspect"  # the channel on which every process is asked about its open streams
+ANSWERS_KEPT = 5  # s for which the answers to such a question are kept
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -292,6 +294,30 @@ class Broker:
         """Have every process authorise open streams again: those of a user id, or of a stream."""
         self.redis.publish(CONTROL, name)
 
+    def ask_processes(self, question: str, patience: float) -> tuple[int, list[bytes]]:
+        """Ask every process. Return how many were asked, and the answers within `patience` seconds,
+        which must be less than the timeout of a command.
+
+        A question is "KEY TEXT". A process appends its answer to the list `rt:inspect:KEY`.
+        """
+        key = secrets.token_hex(16)
+        asked = int(self.redis.publish(INSPECT, f"{key} {question}"))
+        until = time.monotonic() + patience
+        answers: list[bytes] = []
+        while len(answers) < asked and (left := until - time.monotonic()) > 0:
+            # A wait of 0 would have no end.
+            popped: Any = self.redis.blpop([f"{INSPECT}:{key}"], max(left, 0.01))
+            if popped is not None:
+                answers.append(popped[1])
+        return asked, answers
+
+    def answer(self, key: str, answer: str) -> None:
+        """Answer a question of `ask_processes`."""
+        with self.redis.pipeline() as pipeline:
+            pipeline.rpush(f"{INSPECT}:{key}", answer)
+            pipeline.expire(f"{INSPECT}:{key}", ANSWERS_KEPT)
+            pipeline.execute()
+
     def subscribed_processes(self) -> int:
         """Return how many processes have subscribed: those of servers, and no command."""
         ((_, count),) = self.redis.pubsub_numsub(CONTROL)
@@ -374,6 +400,10 @@ class RequestBroker(Broker):
     def recheck(self, name: int | str) -> None:
         with self._unless_silent():
             super().recheck(name)
+
+    def ask_processes(self, question: str, patience: float) -> tuple[int, list[bytes]]:
+        with self._unless_silent():
+            return super().ask_processes(question, patience)
 
     @contextmanager
     def _unless_silent(self) -> Iterator[None]:

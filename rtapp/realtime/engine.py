@@ -17,6 +17,7 @@ from . import replay
 from .announcer import Announcer
 from .backoff import redis_is_away
 from .broker import CONTROL
+from .broker import INSPECT
 from .broker import Broker
 from .catch_up_queue import CatchUpQueue
 from .diagnosis import diagnose
@@ -25,6 +26,8 @@ from .frames import Frames
 from .group import Group
 from .heartbeat import Heartbeat
 from .hub import Hub
+from .incidents import Incidents
+from .inspection import Inspection
 from .leases import Leases
 from .leases import Operation
 from .long_polling import LongPolling
@@ -72,7 +75,8 @@ class Engine:
         self.leases = Leases(broker, self.sockets.subscribers)
         ready = Event()
         queue = CatchUpQueue(ready.set)
-        self.hub = Hub(self.sockets, self.topics, self.leases, queue)
+        incidents = Incidents()
+        self.hub = Hub(self.sockets, self.topics, self.leases, queue, incidents)
         self.fan_out = FanOut(
             self.hub,
             self.topics,
@@ -81,6 +85,7 @@ class Engine:
             self.announcer,
             self.observer,
             broker.high_water_marks,
+            incidents,
         )
         self.replay = Replay(
             broker,
@@ -97,6 +102,7 @@ class Engine:
         self.heartbeat = Heartbeat(broker, self.pubsub, self.topics, self.hub)
         self.long_polling = LongPolling(self.hub)
         self.revocation = Revocation(self.hub, authorise, self._rights_changed, away)
+        self.inspection = Inspection(broker, self.hub, self.topics, incidents)
         self._greenlets: list[gevent.Greenlet[..., None]] = []
 
     def start(self) -> None:
@@ -131,6 +137,7 @@ class Engine:
         for subscriber in self.hub.subscribers():
             self.hub.close(subscriber, "shutdown")
         self.revocation.stop()
+        self.inspection.stop()
         gevent.killall(self._greenlets)
         self._greenlets = []
         self.pubsub.disconnect()
@@ -168,7 +175,7 @@ class Engine:
 
     def names(self) -> list[bytes]:
         # The markers' channel comes before the topics: once they are confirmed, it is.
-        return [CONTROL.encode(), self.markers.channel.encode(), *self.topics.channels]
+        return [CONTROL.encode(), INSPECT.encode(), self.markers.channel.encode(), *self.topics.channels]
 
     def connected(self) -> None:
         self.leases.renew()
@@ -182,6 +189,9 @@ class Engine:
         if name == CONTROL.encode():
             for payload in payloads:
                 self.revocation.recheck_named(payload.decode())
+        elif name == INSPECT.encode():
+            for payload in payloads:
+                self.inspection.asked(payload)
         elif name == self.markers.channel.encode():
             for token in payloads:
                 self.markers.arrived(token, self.topics.ephemeral_seq)

@@ -3,6 +3,7 @@ written without a queue. Blocked streams, and all after a gap or a reset, catch 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 
@@ -22,6 +23,8 @@ from .frames import Frames
 from .group import Group
 from .high_water_marks import HighWaterMarks
 from .hub import Hub
+from .incidents import Incident
+from .incidents import Incidents
 from .leases import KINDS
 from .leases import Leases
 from .observer import Observer
@@ -46,6 +49,7 @@ class FanOut:
         announcer: Announcer,
         observer: Observer,
         high_water_marks: HighWaterMarks,
+        incidents: Incidents,
     ):
         self._hub = hub
         self._topics = topics
@@ -54,6 +58,7 @@ class FanOut:
         self._announcer = announcer
         self._observer = observer
         self._high_water_marks = high_water_marks
+        self._incidents = incidents
 
     def deliver(self, channel: Channel, payloads: Iterable[bytes]) -> None:
         """Write the messages of a channel that arrived in a row: one write per socket. Yields."""
@@ -99,14 +104,22 @@ class FanOut:
 
     def _follows(self, channel: Channel, message: Message) -> bool:
         self._high_water_marks.observe(channel.topic.account_id, message.cursor)
+        before = channel.position
         advance = channel.advance(message)
         if advance is Advance.NEXT and message.event != RESET:
             return True
         if advance is Advance.GAP:
             metrics.GAPS.inc()
+            same_epoch = before is not None and before.epoch == message.cursor.epoch
+            self._note_gap(channel, "missed" if same_epoch else "other_epoch")
         if advance is not Advance.SEEN:
             self._hub.catch_up_all(channel)  # a reset, too, is for the replay
         return False
+
+    def _note_gap(self, channel: Channel, reason: str) -> None:
+        account_id, name = channel.topic
+        streams = len(channel.subscribers)
+        self._incidents.note(Incident(time.time(), "gap", account_id, (name,), reason, streams))
 
     def _write(self, channel: Channel, deliveries: list[Delivery]) -> None:
         bursts: dict[str, Burst] = {}

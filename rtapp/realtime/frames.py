@@ -41,6 +41,8 @@ CLOSINGS = {
     # EventSource does not try again after that.
     "shutdown": Closing(reconnect=True, retry_after=6_000),
     "too_slow": Closing(reconnect=True, retry_after=5_000),
+    # By an administrator. It is no loss of rights: the client comes back, and not at once.
+    "ended": Closing(reconnect=True, retry_after=10_000),
     "waited": Closing(reconnect=True, retry_after=10),  # long polling: the next request, at once
     "gone": Closing(reconnect=True),
 }

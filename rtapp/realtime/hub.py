@@ -23,6 +23,8 @@ from .burst import control
 from .catch_up_queue import CatchUpQueue
 from .channel import Channel
 from .channel import Readiness
+from .incidents import Incident
+from .incidents import Incidents
 from .leases import Leases
 from .sockets import Sockets
 from .subscriber import State
@@ -35,11 +37,19 @@ SHARES = frames.HEARTBEAT  # parts of the streams, of which the heartbeat pings 
 
 
 class Hub:
-    def __init__(self, sockets: Sockets, topics: Topics, leases: Leases, queue: CatchUpQueue):
+    def __init__(
+        self,
+        sockets: Sockets,
+        topics: Topics,
+        leases: Leases,
+        queue: CatchUpQueue,
+        incidents: Incidents,
+    ):
         self._sockets = sockets
         self._topics = topics
         self._leases = leases
         self._queue = queue
+        self._incidents = incidents
         self._shares: list[set[Subscriber]] = [set() for _ in range(SHARES)]
         self.users: Counter[int | None] = Counter()  # open streams of each user
         self.addresses: Counter[str] = Counter()  # open streams from each address
@@ -224,9 +234,16 @@ class Hub:
                 subscriber.rewind()
             else:
                 self.end_soon(subscriber)
+                self.note_reset(subscriber, "rights_changed")
                 reset = frames.reset("history_lost", subscriber.cursor)
                 self.push(subscriber, control(reset))
         self.catch_up(subscriber)
+
+    def note_reset(self, subscriber: Subscriber, reason: str) -> None:
+        """Keep a reset of the stream for administrators, for a reason of incidents.py."""
+        names = tuple(topic.name for topic in subscriber.topics)
+        account_id = subscriber.subscription.account_id
+        self._incidents.note(Incident(time.time(), "reset", account_id, names, reason, 1))
 
     def close(self, subscriber: Subscriber, reason: str) -> None:
         """End a stream for a reason of frames.CLOSINGS, and send the reason if possible."""

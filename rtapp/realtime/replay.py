@@ -158,10 +158,12 @@ class Replay:
             subscriber.open()
         if batch.lost:
             metrics.RESETS.labels(batch.lost).inc()
+            self._hub.note_reset(subscriber, batch.lost)
             controls.append(frames.reset(batch.lost, batch.start))
             subscriber.reset_to(batch.start)
             self._hub.end_soon(subscriber)
         elif batch.reset is not None:
+            self._hub.note_reset(subscriber, "published")
             controls.append(frames.reset("history_lost", batch.reset))
             subscriber.reset_to(batch.reset)
             self._hub.suspend(subscriber)

@@ -156,6 +156,7 @@ def question_of(subscriber: Subscriber) -> Subscription:
         subscriber.subscription,
         format="",
         address="",
+        user_agent="",
         wait=0,
         authorised=subscriber.state is not State.PENDING,
     )

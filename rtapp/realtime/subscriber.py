@@ -8,6 +8,7 @@ PENDING ⇄ CATCHING_UP ⇄ LIVE → CLOSED. Only this class assigns its fields.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Hashable
 from dataclasses import dataclass
 from dataclasses import replace
@@ -54,6 +55,7 @@ class Subscription:
     user_id: int | None = None
     credential: str = ""  # what signed the request in, as `auth` names it
     address: str = ""
+    user_agent: str = ""
     leases: tuple[LeaseSpec, ...] = ()  # taken while the stream is open
     wait: int = 0
     authorised: bool = True
@@ -69,6 +71,7 @@ class Subscription:
                 user_id=self.user_id,
                 credential=interned(self.credential),
                 address=interned(self.address),
+                user_agent=interned(self.user_agent),
                 leases=interned(self.leases),
                 wait=self.wait,
                 authorised=self.authorised,
@@ -101,6 +104,7 @@ class Subscriber:
         "last_seq",
         "leases_acquired",
         "opened",
+        "since",
         "state",
         "subscription",
         "unsent",
@@ -123,6 +127,7 @@ class Subscriber:
         self.opened = False  # whether stream.open has been sent
         self.leases_acquired = False
         self.last_seq = NO_SEQ  # the newest ephemeral event that it has, by event or by snapshot
+        self.since = time.time()
         self.expires = expires  # time.monotonic() at which its lifetime ends
 
     @property

@@ -12,8 +12,8 @@ ENGINE = Path(__file__).parent.parent.parent / "rtapp" / "realtime"
 # A module imports modules of earlier rows only, also where only a type checker imports them. So
 # there is no circle. docs/architecture.md has the same rows as a picture.
 RUNGS = (
-    "backoff cursor embedded_redis framing group limits markers pubsub_connection refusal "
-    "request_target scheduling sse",
+    "backoff cursor embedded_redis framing group incidents limits markers pubsub_connection "
+    "refusal request_target scheduling sse",
     "burst diagnosis presence typing viewers",
     "high_water_marks",
     "broker metrics",
@@ -21,7 +21,7 @@ RUNGS = (
     "catch_up_queue channel leases observer sockets",
     "topics",
     "hub",
-    "fan_out handoff heartbeat long_polling replay revocation",
+    "fan_out handoff heartbeat inspection long_polling replay revocation",
     "engine",
 )
 RUNG = {f"rtapp.realtime.{name}": n for n, row in enumerate(RUNGS) for name in row.split()}
