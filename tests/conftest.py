@@ -29,6 +29,7 @@ from rtapp.models import Conversation
 from rtapp.models import ReadMarker
 from rtapp.models import User
 from rtapp.realtime import heartbeat
+from rtapp.realtime import inspection
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import RequestBroker
 from rtapp.realtime.embedded_redis import EmbeddedRedis
@@ -111,6 +112,7 @@ def patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine an answer may take longer than an operator or a request waits for it."""
     monkeypatch.setattr(RequestBroker, "timeout", PATIENCE)
     monkeypatch.setattr(heartbeat, "POSITION_TIMEOUT", PATIENCE)
+    monkeypatch.setattr(inspection, "PATIENCE", PATIENCE / 2)  # less than the broker's timeout
     monkeypatch.setattr(checks, "LIMIT", PATIENCE)
     monkeypatch.setattr(database, "PROBE_LIMIT", PATIENCE)
 

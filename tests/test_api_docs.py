@@ -25,6 +25,7 @@ VARYING = (
     re.compile(r"http://localhost/join\?token=[\w-]{43}"),  # the link of an invitation
     re.compile(r"http://localhost/password\?token=[\w-]{43}"),  # the link for a new password
     re.compile(r"[0-9a-f]{16}"),  # a session
+    re.compile(r"[0-9a-f]{8}-\d+-\d{16}"),  # an open stream
     re.compile(r"rtapp_u1_.+"),  # a token of Ada
 )
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

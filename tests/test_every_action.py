@@ -35,8 +35,10 @@ OF_MEMBERS = {
     "POST /accounts/<id:account_id>/settings/members/<id:user_id>/remove",
 }
 # No event has them: tests/pages/test_canned_reply.py, test_inbox_settings.py; test_links.py,
-# test_second_factor.py.
+# test_second_factor.py; test_inspection.py.
 WITHOUT_EVENT = {
+    "POST /accounts/<id:account_id>/settings/inspect/streams/end",
+    "POST /accounts/<id:account_id>/settings/inspect/outbox/retry",
     "POST /accounts/<id:account_id>/second-factor",
     "POST /accounts/<id:account_id>/canned-replies",
     "POST /canned-replies/<id:reply_id>",

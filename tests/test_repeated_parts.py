@@ -47,6 +47,8 @@ BODIES = {
     "/accounts/1/settings/members/3": {"role": "agent", "sees": "assigned"},
     "/accounts/1/settings/members/3/remove": {"nothing": 1},
     "/accounts/1/settings/account": {"name": "Changed"},
+    "/accounts/1/settings/inspect/streams/end": {"stream": "x"},
+    "/accounts/1/settings/inspect/outbox/retry": {"nothing": 1},
     "/settings/profile": {"name": "Changed"},
     "/settings/password": {"present_password": "password", "password": "long enough"},
     "/inboxes/1": {"auto_assign": True, "assignment_cap": 5},

@@ -11,13 +11,17 @@ from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from itertools import groupby
 from typing import Any
+from typing import NamedTuple
 
 import gevent
 from flask import Flask
 from flask import has_app_context
 from gevent.event import Event
+from sqlalchemy import ColumnElement
+from sqlalchemy import and_
 from sqlalchemy import bindparam
 from sqlalchemy import case
 from sqlalchemy import delete
@@ -139,17 +143,42 @@ def measure() -> None:
     OUTBOX.labels("set_aside").set(dead)
 
 
-def dead_letters() -> list[OutboxEvent]:
-    """The dead letters, oldest first."""
-    dead = select(OutboxEvent).where(OutboxEvent.dead_lettered_at.is_not(None))
-    return list(db.session.scalars(dead.order_by(OutboxEvent.id)))
+class Waiting(NamedTuple):
+    """How many events of an account wait, since when the `oldest` does, and its dead letters."""
+
+    events: int
+    oldest: datetime | None
+    set_aside: int
 
 
-def retry() -> int:
-    """Requeue every dead letter. Returns their number."""
+def waiting_of(account_id: int) -> Waiting:
+    waits = OutboxEvent.dead_lettered_at.is_(None)
+    total, dead, oldest = db.session.execute(
+        select(
+            func.count(),
+            func.count(OutboxEvent.dead_lettered_at),
+            func.min(case((waits, OutboxEvent.created_at))),
+        ).where(OutboxEvent.account_id == account_id)
+    ).one()
+    return Waiting(total - dead, oldest, dead)
+
+
+def dead_letters(account_id: int | None = None, limit: int | None = None) -> list[OutboxEvent]:
+    """The dead letters, oldest first: those of the account, or all."""
+    dead = select(OutboxEvent).where(are_dead(account_id))
+    return list(db.session.scalars(dead.order_by(OutboxEvent.id).limit(limit)))
+
+
+def are_dead(account_id: int | None) -> ColumnElement[bool]:
+    dead = OutboxEvent.dead_lettered_at.is_not(None)
+    return dead if account_id is None else and_(dead, OutboxEvent.account_id == account_id)
+
+
+def retry(account_id: int | None = None) -> int:
+    """Requeue the dead letters of the account, or all. Returns their number."""
     tried = db.session.scalars(
         update(OutboxEvent)
-        .where(OutboxEvent.dead_lettered_at.is_not(None))
+        .where(are_dead(account_id))
         .values(dead_lettered_at=None, error=None)
         .returning(OutboxEvent.id)
     ).all()

@@ -9,6 +9,7 @@ from . import draft
 from . import forgotten_password
 from . import health
 from . import inbox_settings
+from . import inspection
 from . import invitation
 from . import join
 from . import label
@@ -34,7 +35,7 @@ from . import unread
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, doctor.bp, draft.bp, message.bp, notification.bp,
-    presence.bp,
+    presence.bp, inspection.bp,
     revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, inbox_settings.bp, health.bp,
     openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
     new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp, second_factor.bp,

@@ -88,6 +88,26 @@ INVITATION = {
     "inbox_ids": Each(int), "used_by": (catalogue.PERSON, None), **LINK,
 }  # fmt: skip
 PASSWORD_LINK = {"id": int, "user": catalogue.PERSON, **LINK}
+OPEN_STREAM = {
+    "id": str, "user": catalogue.SENDER, "streams": Each(str), "format": str, "address": str,
+    "user_agent": str, "device": str, "since": str, "state": str, "cursor": (str, None),
+    "newest": (str, None), "lag": (float, None), "unsent": int, "blocked": float,
+}  # fmt: skip
+INCIDENT = {"at": str, "kind": str, "topics": Each(str), "reason": str, "streams": int}
+DEAD_LETTER = {
+    "id": int, "event": str, "topics": Each(str), "created_at": str, "set_aside_at": str,
+    "error": str,
+}  # fmt: skip
+INSPECTED = {
+    "processes": ({"asked": int, "answered": int}, None),
+    "problem": (str, None),
+    "total": int,
+    "streams": Each(OPEN_STREAM),
+    "incidents": Each(INCIDENT),
+    "outbox": {
+        "waiting": int, "oldest": (str, None), "set_aside": int, "dead_letters": Each(DEAD_LETTER),
+    },
+}  # fmt: skip
 STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=STREAM)
 RECOVERY_CODES = Answer((200,), {"recovery_codes": Each(str)})
 # An endpoint without an entry is described as answering 2XX.
@@ -182,6 +202,9 @@ ANSWERS = {
     "member.several": Answer(shape={"members": Each(MEMBER), "inboxes": Each(INBOX)}),
     "member.change": Answer((200,), MEMBER),
     "member.remove": DONE,
+    "inspection.several": Answer(shape=INSPECTED),
+    "inspection.end": DONE,
+    "inspection.retry": Answer(shape={"retried": int}),
     "account.one": Answer(shape={"id": int, "name": str}),
     "account.change": Answer((200,), {"id": int, "name": str}),
     "profile.own": Answer(shape=PROFILE),
@@ -349,7 +372,7 @@ def json_schema(shape: Any) -> dict[str, Any]:
     return {"type": TYPES[shape]} if shape in TYPES else {}
 
 
-TYPES = {int: "integer", str: "string", bool: "boolean"}
+TYPES = {int: "integer", str: "string", bool: "boolean", float: "number"}
 # RFC 9457, and the members that errors.py adds.
 PROBLEM_SCHEMA = {
     "type": "object",

@@ -53,6 +53,7 @@ PREFIX = "rt:{"  # of every key and channel of an account
 SCANNED = 1000  # keys looked at in one command, some ten microseconds
 CONTROL = "rt:control"  # the channel that names streams for every process to authorise again
 INSPECT = "rt:inspect"  # the channel on which every process is asked about its open streams
+SUBSCRIBING = 0.05  # s until it is asked again if no process was there
 ANSWERS_KEPT = 5  # s for which the answers to such a question are kept
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -300,9 +301,11 @@ class Broker:
 
         A question is "KEY TEXT". A process appends its answer to the list `rt:inspect:KEY`.
         """
-        key = secrets.token_hex(16)
-        asked = int(self.redis.publish(INSPECT, f"{key} {question}"))
-        until = time.monotonic() + patience
+        key, until = secrets.token_hex(16), time.monotonic() + patience
+        while not (asked := int(self.redis.publish(INSPECT, f"{key} {question}"))):
+            if time.monotonic() > until:
+                return 0, []
+            time.sleep(SUBSCRIBING)  # the processes connect again
         answers: list[bytes] = []
         while len(answers) < asked and (left := until - time.monotonic()) > 0:
             # A wait of 0 would have no end.

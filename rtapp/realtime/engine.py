@@ -175,7 +175,12 @@ class Engine:
 
     def names(self) -> list[bytes]:
         # The markers' channel comes before the topics: once they are confirmed, it is.
-        return [CONTROL.encode(), INSPECT.encode(), self.markers.channel.encode(), *self.topics.channels]
+        return [
+            CONTROL.encode(),
+            INSPECT.encode(),
+            self.markers.channel.encode(),
+            *self.topics.channels,
+        ]
 
     def connected(self) -> None:
         self.leases.renew()

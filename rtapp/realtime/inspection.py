@@ -25,7 +25,9 @@ from .subscriber import State
 from .subscriber import Subscriber
 from .topics import Topics
 
-PATIENCE = 0.3  # s for the answers of all processes: less than REQUEST_TIMEOUT, by Redis's own tenth
+PATIENCE = (
+    0.3  # s for the answers of all processes: less than REQUEST_TIMEOUT, by Redis's own tenth
+)
 AT_ONCE = 4  # questions that a process answers at once; it drops more
 SHOWN = 200  # streams that a process lists
 STREAMS_PER_TURN = 1000  # looked at before others get a turn
@@ -144,7 +146,9 @@ class Inspection:
 
     def _of(self, account_id: int) -> tuple[int, list[Subscriber]]:
         """The number of the account's streams, and at most SHOWN: first those that are behind."""
-        total, behind, others = 0, [], []
+        total = 0
+        behind: list[Subscriber] = []
+        others: list[Subscriber] = []
         for number, subscriber in enumerate(self._hub.subscribers(), start=1):
             if number % STREAMS_PER_TURN == 0:
                 yield_to_loop()
@@ -195,9 +199,7 @@ class Inspection:
 
 
 def is_of(subscriber: Subscriber, account_id: int) -> bool:
-    return (
-        subscriber.state is not State.CLOSED and subscriber.subscription.account_id == account_id
-    )
+    return subscriber.state is not State.CLOSED and subscriber.subscription.account_id == account_id
 
 
 def lag(cursor: Cursor | None, newest: Cursor | None) -> float | None:

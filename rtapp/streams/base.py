@@ -115,6 +115,7 @@ def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) 
         user_id=subscriber,
         credential=auth.credential(),
         address=address,
+        user_agent=auth.user_agent(),
         wait=wait,
         authorised=False,
     )
