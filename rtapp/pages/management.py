@@ -35,9 +35,9 @@ ACCOUNT = (
     Entry("Password links", "password_link.several", administrators=True),
     Entry("Inboxes", "inbox_settings.several", administrators=True),
     Entry("Account", "account.one", administrators=True),
-    Entry("Inspect", "inspection.several", administrators=True),
     Entry("Labels", "label.several"),
     Entry("Canned replies", "canned_reply.several"),
+    Entry("Inspect", "inspection.several", administrators=True),
     Entry("Doctor", "doctor.page", administrators=True),
 )
 OWN = (
