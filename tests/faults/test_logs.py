@@ -65,6 +65,13 @@ BODIES = (
     f"0\r\n{SECRET}", f"--{SECRET}\r\nContent-Disposition: form-data; name={SECRET}\r\n\r\n",
 )  # fmt: skip
 
+# Everything that gunicorn can log of a request.
+LOGGED = (
+    "%(h)s %(u)s %(r)s %(m)s %(U)s %(q)s %(H)s %(s)s %(f)s %(a)s %({authorization}i)s "
+    "%({cookie}i)s %({host}i)s %({raw_uri}e)s %({http_cookie}e)s %({location}o)s"
+)
+EVERYTHING = f"--access-logfile - --access-logformat '{LOGGED}'"
+
 MULTIPART = f"multipart/form-data; boundary={SECRET}"
 
 PARTS = (METHODS, TARGETS, VERSIONS, HEADERS, BODIES)
@@ -124,10 +131,7 @@ def server(request, tmp_path_factory, demo: Demo) -> Iterator[Server]:
     redis = RedisServer(folder / "redis")
     redis.start()
     server = Server(folder / "instance", demo, redis, workers=request.param)
-    # Everything that gunicorn can log of a request.
-    logged = "%(h)s %(u)s %(r)s %(m)s %(U)s %(q)s %(H)s %(s)s %(f)s %(a)s %({authorization}i)s "
-    logged += "%({cookie}i)s %({host}i)s %({raw_uri}e)s %({http_cookie}e)s %({location}o)s"
-    server.environment["GUNICORN_CMD_ARGS"] = f"--access-logfile - --access-logformat '{logged}'"
+    server.environment["GUNICORN_CMD_ARGS"] = EVERYTHING
     server.start()
     yield server
     server.stop()
