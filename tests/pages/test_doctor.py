@@ -1,13 +1,16 @@
 """The doctor's page, and the endpoints of its own requests."""
 
 import re
+import time
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from gevent.server import StreamServer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from rtapp.doctor import clock
 from rtapp.doctor import proxies
 from rtapp.doctor import public
 from rtapp.doctor import run
@@ -237,6 +240,29 @@ def test_a_check_that_fails_itself_is_a_problem_and_ends_no_other(app, ada, monk
     assert found["clock"]["verdict"] == "problem"
     assert "secret text" not in found["clock"]["sentence"]
     assert found["database"]["verdict"] == "ok"
+
+
+def test_a_clock_that_is_off_is_found_by_redis_and_by_postgresql(app, ada, monkeypatch):
+    real = time.time
+    monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: real() + 300))
+    found = {one["check"]: one for one in ada.post(PAGE, {}).json["findings"]}
+    postgres = app.extensions["settings"].database_url.startswith("postgresql")
+    assert found["clock of Redis"]["verdict"] == "problem"
+    assert "5 minutes behind" in found["clock of Redis"]["sentence"]
+    expected = "problem" if postgres else "ok"  # SQLite has no clock of its own
+    assert found["clock of the database"]["verdict"] == expected
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_more_connections_than_postgresql_has_are_found(app, ada):
+    def found():
+        findings = ada.post(PAGE, {}).json["findings"]
+        return next(one for one in findings if one["check"] == "connections")
+
+    assert found()["verdict"] == "ok"
+    app.extensions["settings"] = replace(app.extensions["settings"], database_pool=1000)
+    assert found()["verdict"] == "problem"
+    assert "RTAPP_DATABASE_POOL" in found()["remedy"]
 
 
 def test_a_redis_that_is_away_is_a_finding(app, ada, monkeypatch):
