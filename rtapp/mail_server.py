@@ -1,7 +1,12 @@
 """The server that takes our mails, as a URL: `smtp://user:password@host:587`, `smtps://…`."""
 
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
+from typing import Any
 from typing import Literal
 from urllib.parse import parse_qsl
 from urllib.parse import unquote
@@ -62,3 +67,44 @@ def tls_of(scheme: str, query: str) -> Tls:
     if scheme == "smtp" and options == [("starttls", "off")]:
         return "none"
     raise ValueError("may have only ?starttls=on or ?starttls=off, and smtps:// neither")
+
+
+class Closing(smtplib.SMTP):
+    """smtplib leaves the socket open where the greeting is waited for and a limit ends that."""
+
+    def connect(self, *args: Any, **more: Any) -> tuple[int, bytes]:
+        try:
+            return super().connect(*args, **more)
+        except BaseException:
+            self.close()
+            raise
+
+
+class ClosingTls(Closing, smtplib.SMTP_SSL):
+    pass
+
+
+@contextmanager
+def session(server: MailServer, own_name: str, limit: float) -> Iterator[smtplib.SMTP]:
+    """A connection that is encrypted and signed in as `server` has it, for the block. `own_name`:
+    this host's, for EHLO. `limit`: s for each wait. Raises OSError and SMTPException."""
+    context = ssl.create_default_context()
+    connection = connected(server, own_name, limit, context)
+    try:
+        if server.tls == "starttls":
+            connection.starttls(context=context)
+        if server.user:
+            connection.login(server.user, server.password)
+        yield connection
+    finally:
+        connection.close()
+
+
+def connected(
+    server: MailServer, own_name: str, limit: float, context: ssl.SSLContext
+) -> smtplib.SMTP:
+    if server.tls == "tls":
+        return ClosingTls(
+            server.host, server.port, local_hostname=own_name, timeout=limit, context=context
+        )
+    return Closing(server.host, server.port, local_hostname=own_name, timeout=limit)

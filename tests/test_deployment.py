@@ -10,6 +10,7 @@ import prometheus_client
 import pytest
 import yaml
 
+import rtapp.mail.sender
 import rtapp.push.sender
 import rtapp.realtime.metrics  # noqa: F401
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from . import clock
 from . import database
+from . import mail
 from . import public
 from . import redis
 from .finding import Finding
@@ -16,6 +17,7 @@ CHECKS: dict[str, Check] = {
     "database": database.check,
     "redis": redis.check,
     "clock": clock.check,
+    "mail": mail.check,
     "public address": public.check,
 }
 

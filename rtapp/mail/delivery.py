@@ -13,6 +13,7 @@ from typing import NamedTuple
 import gevent
 
 from rtapp.mail_server import MailServer
+from rtapp.mail_server import session
 
 LIMIT = 10  # s for one mail, from the look-up of the host to the server's acceptance
 ANSWER_LIMIT = 160  # characters of a server's answer that are kept
@@ -67,27 +68,11 @@ def deliver(
 def hand_over(
     server: MailServer, mail: EmailMessage, sender: str, recipient: str, own_name: str
 ) -> Outcome:
-    context = ssl.create_default_context()
-    connection = connected(server, own_name, context)
-    try:
-        if server.tls == "starttls":
-            connection.starttls(context=context)
-        if server.user:
-            connection.login(server.user, server.password)
+    with session(server, own_name, LIMIT) as connection:
         connection.send_message(mail, sender, [recipient])
         with suppress(OSError, smtplib.SMTPException):  # it has the mail
             connection.quit()
-    finally:
-        connection.close()
     return Outcome("sent")
-
-
-def connected(server: MailServer, own_name: str, context: ssl.SSLContext) -> smtplib.SMTP:
-    if server.tls == "tls":
-        return smtplib.SMTP_SSL(
-            server.host, server.port, local_hostname=own_name, timeout=LIMIT, context=context
-        )
-    return smtplib.SMTP(server.host, server.port, local_hostname=own_name, timeout=LIMIT)
 
 
 def by_code(code: int, what: str, answer: bytes = b"") -> Outcome:

@@ -1,6 +1,7 @@
 """The doctor's page, and the endpoints of its own requests."""
 
 import re
+import socket
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from gevent.server import StreamServer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from rtapp.doctor import clock
+from rtapp.doctor import mail
 from rtapp.doctor import proxies
 from rtapp.doctor import public
 from rtapp.doctor import run
@@ -20,7 +22,12 @@ from rtapp.doctor import visit
 from rtapp.doctor.finding import Finding
 from rtapp.doctor.finding import worst
 from rtapp.errors import Forbidden
+from rtapp.mail_server import parsed
 from rtapp.testing.stream import Stream
+
+from ..harness.mail_server import PASSWORD
+from ..harness.mail_server import USER
+from ..harness.mail_server import mail_server
 
 PAGE = "/accounts/1/settings/doctor"
 SETTINGS_OF_TESTS = {"database", "migrations", "Redis", "eviction", "memory", "persistence"}
@@ -273,6 +280,52 @@ def test_a_redis_that_is_away_is_a_finding(app, ada, monkeypatch):
     found = {one["check"]: one for one in ada.post(PAGE, {}).json["findings"]}
     assert found["Redis"]["verdict"] == "problem"
     assert "/secret/place" not in found["Redis"]["sentence"]
+
+
+def mail_finding(app, ada, url):
+    server = parsed(url)
+    app.extensions["settings"] = replace(app.extensions["settings"], mail_server=server)
+    findings = ada.post(PAGE, {}).json["findings"]
+    return next(one for one in findings if one["check"] == "mail")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_mail_server_is_signed_in_to_and_gets_no_mail(app, ada, tmp_path, monkeypatch):
+    with mail_server(tmp_path / "mail", "auth") as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.folder / "certificate.pem"))
+        right = mail_finding(app, ada, server.url(credentials=f"{USER}:{PASSWORD}@"))
+        assert right["verdict"] == "ok", right
+        assert "takes our mails" in right["sentence"]
+        wrong = mail_finding(app, ada, server.url(credentials=f"{USER}:not-it@"))
+        assert (wrong["verdict"], "password" in wrong["sentence"]) == ("problem", True), wrong
+        assert "not-it" not in str(wrong)
+        monkeypatch.delenv("SSL_CERT_FILE")
+        unknown = mail_finding(app, ada, server.url(credentials=f"{USER}:{PASSWORD}@"))
+        assert "certificate" in unknown["sentence"]
+        assert server.received() == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_mail_server_that_hangs_or_is_none_is_a_finding(app, ada, monkeypatch):
+    monkeypatch.setattr(mail, "LIMIT", 0.2)
+    with silent() as port:
+        hangs = mail_finding(app, ada, f"smtp://127.0.0.1:{port}?starttls=off")
+    assert (hangs["verdict"], "does not answer" in hangs["sentence"]) == ("problem", True), hangs
+    monkeypatch.undo()
+    with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (url, _):
+        none = mail_finding(app, ada, f"{url.replace('http', 'smtp')}?starttls=off")
+    assert none["verdict"] == "problem", none
+    away = mail_finding(app, ada, f"{url.replace('http', 'smtp')}?starttls=off")
+    assert "can't be reached" in away["sentence"]
+
+
+@contextmanager
+def silent():
+    """The port of a server that accepts and never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
 
 
 def test_the_worst_finding_is_the_verdict():
