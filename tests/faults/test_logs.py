@@ -33,6 +33,8 @@ TARGETS = (
     f"/streams/conversations/1 ?token={SECRET}", f"/a b?token={SECRET}", f"/%zz%00?token={SECRET}",
     f"/\xff\xfe?token={SECRET}", f"//{SECRET}/", f"http://ada:{SECRET}@host/healthz",
     f"/login?next=//{SECRET}", f"?token={SECRET}", "*", "", f"/healthz#{SECRET}", f"\x00{SECRET}",
+    f"/join?token={SECRET}", f"/password?token={SECRET}", f"/join/{SECRET}",
+    f"/join&token={SECRET}",
     f"/streams?stream=conversations/{SECRET}", "/healthz?" + SECRET * 2000,
 )  # fmt: skip
 VERSIONS = (
@@ -59,7 +61,8 @@ HEADERS = (
     "\r\n".join(f"X-{n}: {SECRET}" for n in range(150)), "X: " + SECRET * 5000,
 )  # fmt: skip
 BODIES = (
-    "", f'{{"content": "{SECRET}"', f'{{"{SECRET}": 1}}', f"email=a@example.com&password={SECRET}",
+    "", f'{{"token": "{SECRET}", "password": "{SECRET}"}}',
+    f'{{"content": "{SECRET}"', f'{{"{SECRET}": 1}}', f"email=a@example.com&password={SECRET}",
     f"{SECRET}\r\n{SECRET}\r\n", f"5\r\n{SECRET}",
     f"5;{SECRET}\r\nhello\r\n0\r\n{SECRET}: x\r\n\r\n",
     f"0\r\n{SECRET}", f"--{SECRET}\r\nContent-Disposition: form-data; name={SECRET}\r\n\r\n",
