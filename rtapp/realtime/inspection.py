@@ -110,8 +110,10 @@ class Inspection:
 
     def _ask(self, question: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
         broker = self._broker.for_requests
-        asked, answers = broker.ask_processes(json.dumps(question), PATIENCE)
-        return asked, [json.loads(answer) for answer in answers]
+        asked, texts = broker.ask_processes(json.dumps(question), PATIENCE)
+        # A question whose connection was lost may have been published twice.
+        answers = {answer["process"]: answer for answer in map(json.loads, texts)}
+        return asked, list(answers.values())
 
     # Answering
 
@@ -131,7 +133,7 @@ class Inspection:
             answer = (
                 self._report(account_id) if stream_id is None else self._end(account_id, stream_id)
             )
-            self._broker.answer(key, json.dumps(answer))
+            self._broker.answer(key, json.dumps({"process": self._process, **answer}))
         except Exception as error:  # the administrator reads that a process has not answered
             logger.warning("A question about open streams is not answered: %s", error)
 

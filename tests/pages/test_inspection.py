@@ -176,6 +176,44 @@ def test_neither_answer_nor_what_passes_through_redis_has_a_credential(app, ada,
                 assert secret not in text
 
 
+@sqlite_only
+def test_without_a_question_nothing_is_done_for_the_page(ada, kevin, broker):
+    def asked_while(act):
+        with broker.redis.monitor() as monitor:
+            act()
+            assert outbox_drained(ada.app)
+            broker.redis.get("the last command")
+            passed = []
+            while not passed or "the last command" not in passed[-1]:
+                passed.append(monitor.next_command()["command"])
+        assert len(passed) > 1
+        return [command for command in passed if INSPECT in command]
+
+    def opens_and_receives():
+        with closing(live(kevin, "/streams/conversations/1")) as stream:
+            ada.send(1, "Hello")
+            stream.named("message.created")
+
+    opens_and_receives()  # the process has subscribed
+    assert asked_while(opens_and_receives) == []
+    assert asked_while(lambda: ada.get(INSPECTED)) != []
+
+
+@sqlite_only
+def test_a_question_that_arrives_twice_lists_each_stream_once(ada, kevin, engine, monkeypatch):
+    with closing(live(kevin, "/streams/conversations/1")):
+        all_live(ada, 1)
+        once = engine.inspection.asked
+        monkeypatch.setattr(engine.inspection, "asked", lambda text: (once(text), once(text)))
+        publish = engine.broker.for_requests.redis.publish
+        monkeypatch.setattr(
+            engine.broker.for_requests.redis, "publish", lambda *sent: 2 * publish(*sent)
+        )
+        found = ada.get(INSPECTED).json
+        assert (len(found["streams"]), found["total"]) == (1, 1)
+        assert found["processes"] == {"asked": 2, "answered": 1}
+
+
 # Ending one
 
 
