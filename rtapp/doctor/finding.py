@@ -15,6 +15,12 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
+ORDER: tuple[Verdict, ...] = ("ok", "warning", "problem")
+
+
 def worst(findings: list[Finding]) -> Verdict:
-    order: tuple[Verdict, ...] = ("ok", "warning", "problem")
-    return max((finding.verdict for finding in findings), key=order.index, default="ok")
+    return max((finding.verdict for finding in findings), key=ORDER.index, default="ok")
+
+
+def worst_first(findings: list[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: ORDER.index(finding.verdict), reverse=True)

@@ -17,6 +17,7 @@ from rtapp.config import Settings
 from rtapp.doctor import ticket
 from rtapp.doctor.finding import Finding
 from rtapp.doctor.finding import worst
+from rtapp.doctor.finding import worst_first
 from rtapp.doctor.run import run
 from rtapp.errors import wants_html
 from rtapp.extensions import db
@@ -76,6 +77,6 @@ def rendered(user: User, account_id: int, findings: list[Finding] | None = None)
         user,
         account_id,
         url=public_url(),
-        findings=findings,
+        findings=worst_first(findings) if findings is not None else None,
         verdict=worst(findings) if findings is not None else None,
     )

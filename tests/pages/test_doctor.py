@@ -21,6 +21,7 @@ from rtapp.doctor import ticket
 from rtapp.doctor import visit
 from rtapp.doctor.finding import Finding
 from rtapp.doctor.finding import worst
+from rtapp.doctor.finding import worst_first
 from rtapp.errors import Forbidden
 from rtapp.mail_server import parsed
 from rtapp.testing.stream import Stream
@@ -333,6 +334,7 @@ def test_the_worst_finding_is_the_verdict():
     assert worst([]) == "ok"
     assert worst([fine, warning]) == "warning"
     assert worst([warning, problem, fine]) == "problem"
+    assert worst_first([fine, warning, fine, problem]) == [problem, warning, fine, fine]
 
 
 def test_a_command_prints_the_findings_and_ends_with_1_for_a_problem(app, monkeypatch):
