@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from functools import partial
 
 from ..harness.waiting import eventually
 from .check import at_work
@@ -37,7 +38,7 @@ def of_both_workers(server: Server) -> tuple[list[Reader], dict]:
     readers: list[Reader] = []
     while len(readers) < ENOUGH:
         readers += [Reader(server, "conversations/1", who="Kevin") for _ in range(4)]
-        found = eventually(lambda n=len(readers): live(server, n), "all streams are live")
+        found = eventually(partial(live, server, len(readers)), "all streams are live")
         if len(processes(found)) == 2:
             return readers, found
     raise AssertionError("one worker has accepted all streams")
