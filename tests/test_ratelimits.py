@@ -71,6 +71,29 @@ def test_the_doctor_is_asked_six_times_a_minute_by_a_user(limited, long_window):
     assert other.post("/accounts/1/settings/doctor", {}).status_code == 403
 
 
+def test_asking_for_password_links_is_limited_by_the_email_and_by_the_client(limited, long_window):
+    """Also where no mail is sent (403), and alike for an address that nobody has."""
+
+    def asked(email, client="192.0.2.1"):
+        there = {"REMOTE_ADDR": client}
+        answer = limited.test_client().post("/forgot", json={"email": email}, environ_base=there)
+        return answer.status_code
+
+    for email in ("kevin@example.com", "nobody@example.com"):
+        assert [asked(email) for _ in range(6)] == [403] * 5 + [429]
+        assert asked(email.upper(), "192.0.2.2") == 429  # for all clients
+    statuses = [asked(f"{n}@example.com", "192.0.2.3") for n in range(21)]
+    assert statuses == [403] * 20 + [429]
+    assert asked("20@example.com", "192.0.2.4") == 403
+
+
+def test_an_administrator_makes_sixty_links_in_ten_minutes(limited, long_window):
+    ada = ApiClient(limited, "ada@example.com")
+    path = "/accounts/1/settings/invitations"
+    answers = [ada.post(path, {}).status_code for _ in range(61)]
+    assert answers == [201] * 60 + [429]
+
+
 def test_right_passwords_do_not_use_up_the_limits(limited, broker, long_window):
     for _ in range(3 * PER_PAIR):
         assert sign_in(limited, KEVIN).status_code == 200
