@@ -27,7 +27,9 @@ GivenToken = Annotated[Text, Field(max_length=TOKEN_LIMIT)]
 
 
 class LinkParameters(BaseModel):
-    token: GivenToken | None = None
+    """`token`: any text, for which the page has a sentence if it is none."""
+
+    token: str | None = None
 
 
 def url_for_copying(kind: type[Invitation] | type[PasswordLink], token: LinkToken) -> str:
