@@ -90,6 +90,21 @@ def test_compose_sets_what_production_requires_and_no_secret():
         assert re.search(r"\$\{[A-Z_]+:\?", app[name]), f"{name} has no value of its own"
 
 
+def unknown_settings(names: set[str]) -> set[str]:
+    """Those that the README's table of settings does not have; gunicorn's own is beside it."""
+    known = re.findall(r"^\| (`.+?`) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    return names - set(re.findall(r"`([A-Z_]+)`", " ".join(known))) - {"WEB_CONCURRENCY"}
+
+
+def test_every_setting_of_the_files_is_one_of_the_readmes():
+    text = (ROOT / "deploy/rtapp.env").read_text()
+    file = set(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE))
+    assert len(file) >= 8
+    assert unknown_settings(file) == set()
+    assert unknown_settings(set(compose()["services"]["app"]["environment"])) == set()
+    assert unknown_settings({"RTAPP_URLS"}) == {"RTAPP_URLS"}
+
+
 def test_the_image_is_made_by_the_scripts_that_are_there():
     dockerfile = (ROOT / "Dockerfile").read_text()
     named = set(re.findall(r"(?<![\w/])bin/[a-z]+", dockerfile))
