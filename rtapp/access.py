@@ -341,6 +341,20 @@ def refuse_password_link(user: Agent, other: User) -> None:
         )
 
 
+def has_lapsed(link: Invitation | PasswordLink) -> bool:
+    """Whether the administrator who made the link could not make it now. One of a command, or that
+    its user asked for, does not lapse."""
+    maker_id = link.created_by_id
+    if maker_id is None:
+        return False
+    maker = exists().where(User.id == maker_id, User.disabled_at.is_(None)).correlate(None)
+    if isinstance(link, Invitation):
+        made = MEMBERSHIP.where(Membership.role == "administrator", maker)
+        return db.session.scalar(made, {"account": link.account_id, "viewer": maker_id}) is None
+    made = RESETTABLE.where(User.id == link.user_id, maker)
+    return db.session.scalar(made, {"viewer": maker_id}) is None
+
+
 def inbox_for(user: Agent, account_id: int, inbox_id: int) -> Inbox:
     """An inbox in which the user may start conversations: for an administrator each of the
     account, for an agent their own. Raises NotFound for any other."""

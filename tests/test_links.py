@@ -26,6 +26,7 @@ from rtapp.models import PasswordLink
 from rtapp.models import User
 from rtapp.pages import join
 from rtapp.pages import new_password
+from rtapp.services import revoke_links
 from rtapp.services.change_password import change_password
 from rtapp.services.disable_user import disable_user
 from rtapp.services.link import KEPT_FOR
@@ -493,6 +494,103 @@ def test_a_password_link_is_made_only_by_an_administrator_of_all_accounts_of_its
         db.session.commit()
     assert asked(ada, 1, kevin.id) == 201
     assert ada.get(f"/password?token={token}").status_code == 410
+
+
+def promote(ada: ApiClient, user: ApiClient, role: str = "administrator") -> TestResponse:
+    path = f"/accounts/1/settings/members/{user.id}"
+    return ada.post(path, {"role": role, "sees": "inbox"})
+
+
+def without_revocation(monkeypatch) -> None:
+    """As for links made at the same time as the change, which it does not find."""
+    monkeypatch.setattr(revoke_links, "revoke", lambda *_: None)
+
+
+def end_administration(app: Flask, ada: ApiClient, kevin: ApiClient, how: str) -> None:
+    if how == "disabled":
+        with app.app_context():
+            assert disable_user(db.session.get_one(User, kevin.id))
+    elif how == "removed":
+        answer = ada.post(f"/accounts/1/settings/members/{kevin.id}/remove")
+        assert answer.status_code == 204
+    else:
+        assert promote(ada, kevin, "agent").status_code == 200
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("how", ["removed", "demoted", "disabled"])
+def test_links_end_with_the_rights_of_the_administrator_who_made_them(
+    app, ada, kevin, grace, nobody, monkeypatch, how, listed
+):
+    promote(ada, kevin)
+    own = [invited(ada), password_link(ada, grace)]
+    invitation, password = invited(kevin, role="administrator"), password_link(kevin, ada)
+    assert nobody.get(f"/join?token={invitation}").status_code == 200
+    assert nobody.get(f"/password?token={password}").status_code == 200
+    if not listed:
+        without_revocation(monkeypatch)
+    end_administration(app, ada, kevin, how)
+    for path, token in (("/join", invitation), ("/password", password)):
+        assert nobody.get(f"{path}?token={token}").status_code == 410
+    joining = accept(nobody, invitation, email="back@example.com", **NORA)
+    assert (joining.status_code, "was revoked" in joining.json["detail"]) == (410, True)
+    setting = nobody.post("/password", {"token": password, "password": PASSWORD})
+    assert (setting.status_code, signs_in(app, "ada@example.com", PASSWORD)) == (410, False)
+    assert accept(nobody, own[0], email="nora@example.com", **NORA).status_code == 200
+    assert nobody.post("/password", {"token": own[1], "password": PASSWORD}).status_code == 200
+    assert states(ada) == (["revoked", "used"] if listed else ["open", "used"])
+
+
+@pytest.mark.parametrize("path", ["/join", "/password"])
+def test_a_link_whose_maker_is_demoted_while_it_is_used_does_nothing(
+    app, ada, kevin, nobody, gates, monkeypatch, path
+):
+    promote(ada, kevin)
+    fields = {"token": password_link(kevin, ada), "password": PASSWORD}
+    if path == "/join":
+        fields = {"token": invited(kevin), "email": "nora@example.com", **NORA}
+    without_revocation(monkeypatch)
+    job = gevent.spawn(nobody.post, path, fields)
+    gate = gates["join" if path == "/join" else "new_password"]
+    gate.wait_reached()
+    end_administration(app, ada, kevin, "demoted")
+    gate.open()
+    assert job.get().status_code == 410
+    assert not signs_in(app, "nora@example.com", PASSWORD)
+    assert not signs_in(app, "ada@example.com", PASSWORD)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_password_link_ends_as_its_user_joins_an_account_of_others(
+    app, ada, kevin, zoe, other, nobody, monkeypatch, listed
+):
+    token = password_link(ada, kevin)
+    made = zoe.post(f"/accounts/{other.account}/settings/invitations", {"role": "administrator"})
+    if not listed:
+        without_revocation(monkeypatch)
+    assert accept(kevin, token_in(made)).status_code == 200
+    setting = nobody.post("/password", {"token": token, "password": PASSWORD})
+    assert (setting.status_code, "was revoked" in setting.json["detail"]) == (410, True)
+    assert signs_in(app, "kevin@example.com", "password")
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_password_link_of_a_removed_member_ends_but_not_one_of_a_command(
+    app, ada, kevin, nobody, monkeypatch, listed
+):
+    made = app.test_cli_runner().invoke(args=["password", "link", "kevin@example.com"])
+    token = password_link(ada, kevin)
+    with app.app_context():  # beside the command's, of which it took the place
+        db.session.execute(update(PasswordLink).values(revoked_at=None))
+        db.session.commit()
+    if not listed:
+        without_revocation(monkeypatch)
+    end_administration(app, ada, kevin, "removed")
+    setting = nobody.post("/password", {"token": token, "password": PASSWORD})
+    assert (setting.status_code, "was revoked" in setting.json["detail"]) == (410, True)
+    (command,) = re.findall(r"token=([\w-]{43})", made.output)
+    setting = nobody.post("/password", {"token": command, "password": PASSWORD})
+    assert setting.status_code == 200, setting.data
 
 
 def test_a_disabled_user_gets_no_link_and_an_old_one_opens_nothing(app, ada, kevin, nobody):

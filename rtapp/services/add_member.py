@@ -12,6 +12,7 @@ from rtapp.models import User
 
 from .account_rows import reset_members
 from .require_second_factor import end_sessions_without
+from .revoke_links import revoke_links_for
 
 
 def add_member(
@@ -19,8 +20,9 @@ def add_member(
 ) -> Membership:
     """Make the user a member of the account, and of those inboxes of it that there are.
 
-    The pages of all members are fetched again: they list their colleagues. Where the account
-    requires a second factor and the user has none, their sessions end. Part of the caller's
+    The pages of all members are fetched again: they list their colleagues. Password links that
+    administrators of other accounts have made for the user end. Where the account requires a second
+    factor and the user has none, their sessions end. Part of the caller's
     transaction. Raises IntegrityError for a member.
     """
     membership = Membership(account_id=account_id, user_id=user.id, role=role, sees=sees)
@@ -30,6 +32,7 @@ def add_member(
         InboxMember(inbox_id=id, user_id=user.id) for id in db.session.scalars(own).all()
     )
     db.session.flush()
+    revoke_links_for(user.id)
     reset_members(account_id)
     if db.session.get_one(Account, account_id, populate_existing=True).requires_second_factor:
         end_sessions_without(account_id, user.id)

@@ -16,6 +16,7 @@ from rtapp.models import User
 from .last_administrator import refuse_last_administrator
 from .release_conversations import lock_member
 from .release_conversations import release_conversations
+from .revoke_links import revoke_links_by
 from .row_lock import unlock
 
 
@@ -31,7 +32,8 @@ def change_membership(
     all their inboxes (None: as they are).
 
     The user's clients fetch the state again. Their streams of what they no longer see are closed,
-    and what of it was assigned to them is unassigned. Raises Unprocessable if it is the account's
+    and what of it was assigned to them is unassigned. Links that they have made end with the role
+    of an administrator. Raises Unprocessable if it is the account's
     last administrator, or for an inbox of another account, NotFound if they were removed meanwhile.
     """
     user_id, account_id = membership.user_id, membership.account_id
@@ -56,6 +58,8 @@ def change_membership(
     db.session.add_all(InboxMember(inbox_id=id, user_id=user_id) for id in sorted(after - before))
     db.session.flush()
     release_conversations(db.session.get_one(User, user_id), account_id, by)
+    if role != "administrator":
+        revoke_links_by(user_id, account_id)
     announce.state_lost(user_id, account_id)
     announce.settings_changed(account_id, "members")
     control.recheck(user_id)

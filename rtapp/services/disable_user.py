@@ -12,13 +12,14 @@ from .change_password import end_access
 from .last_administrator import refuse_last_administrator
 from .release_conversations import lock_member
 from .release_conversations import release_conversations
+from .revoke_links import revoke_links_by
 from .row_lock import unlock
 
 
 def disable_user(user: User, *, by: User | None = None) -> bool:
     """Have the user sign in nowhere any more: their sessions, tokens, streams and password links
-    end, and their conversations are unassigned. What they have written stays, and so do their
-    memberships, with which `enable_user` has them go on.
+    end, and so do links that they have made; their conversations are unassigned. What they have
+    written stays, and so do their memberships, with which `enable_user` has them go on.
 
     Returns whether it changed anything. Raises Unprocessable if they are the last administrator of
     an account who can sign in.
@@ -35,6 +36,7 @@ def disable_user(user: User, *, by: User | None = None) -> bool:
     end_access(user)
     for membership in accounts:
         release_conversations(user, membership.account_id, by, disabled=True)
+        revoke_links_by(user.id, membership.account_id)
     db.session.commit()
     return True
 

@@ -14,6 +14,7 @@ from sqlalchemy import and_
 from sqlalchemy import select
 from sqlalchemy import update
 
+from rtapp import access
 from rtapp import clock
 from rtapp.errors import Gone
 from rtapp.events import announce
@@ -80,17 +81,19 @@ def link_with(kind: type[Kind], digest: str | None) -> Kind:
 
 
 def refuse_ended(link: Invitation | PasswordLink) -> None:
-    """Raises Gone, with what to do, unless the link is open."""
+    """Raises Gone, with what to do, unless the link is open and has not lapsed."""
     state = link.state(clock.now())
     if state != "open":
         raise Gone(ENDED[state])
+    if access.has_lapsed(link):
+        raise Gone(ENDED["revoked"])
 
 
 def use_link(link: Invitation | PasswordLink) -> None:
-    """Mark the link as used. Raises Gone if it is not open any more: of two requests at once, one
-    uses it. It locks the row, on SQLite too."""
+    """Mark the link as used. Raises Gone if it is not open any more, or has lapsed: of two requests
+    at once, one uses it. It locks the row, on SQLite too."""
     now = clock.now()
-    if not change(link, now, used_at=now):
+    if not change(link, now, used_at=now) or access.has_lapsed(link):
         db.session.rollback()
         db.session.refresh(link)
         refuse_ended(link)
