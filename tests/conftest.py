@@ -80,6 +80,7 @@ def build(app: Flask) -> None:
         db.session.commit()
         db.session.remove()
         db.engine.dispose()
+    app.extensions["probing"].dispose()
 
 
 @pytest.fixture(scope="session")

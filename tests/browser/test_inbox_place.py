@@ -1,5 +1,6 @@
 """Opening, leaving and going back keep the place in the list."""
 
+import json
 import re
 from itertools import count
 
@@ -226,3 +227,38 @@ def test_selected_rows_are_not_trimmed(window, ada):
         expect(page.locator("#conversations > .row").first).to_contain_text(text)
     assert shown(page)[-1] == last
     expect(page.locator("#bulk [data-count]")).to_have_text("1 selected")
+
+
+MANY_ROWS = 500
+# The last row comes to the top, as the row of a conversation with a new message does.
+MOVE = """async (list) => {
+  const rows = [...document.querySelectorAll(`${list} > li`)];
+  const row = rows.at(-1);
+  for (let n = 0; n < 500; n++) {
+    const copy = row.cloneNode(true);
+    copy.removeAttribute("id");
+    row.parentElement.append(copy);
+  }
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  performance.mark("moves");
+  row.parentElement.prepend(row.parentElement.lastElementChild);
+  row.getBoundingClientRect();
+  performance.mark("moved");
+}"""
+
+
+@pytest.mark.parametrize("list", ["#conversations", "#messages"])
+def test_a_row_that_moves_has_no_other_row_styled_anew(window, list):
+    page = live(window("kevin", BLANK), "/conversations/1?status=any")
+    browser = page.context.browser
+    browser.start_tracing(page=page, categories=["devtools.timeline", "blink.user_timing"])
+    page.evaluate(MOVE, list)
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    (begin,) = [event["ts"] for event in events if event["name"] == "moves"]
+    (end,) = [event["ts"] for event in events if event["name"] == "moved"]
+    styled = [
+        event["args"]["elementCount"]
+        for event in events
+        if event["name"] == "UpdateLayoutTree" and begin <= event["ts"] <= end
+    ]
+    assert 0 < sum(styled) < MANY_ROWS / 2

@@ -21,7 +21,7 @@ export function startUnread(alerts) {
     const more = Object.keys(changed).filter((id) => changed[id] > (conversations[id] ?? 0));
     Object.assign(conversations, changed);
     Object.assign(views, JSON.parse(dataset.views ?? "{}"));
-    findAll(document, "#conversations > .row").forEach(markRow);
+    for (const id in changed) markRow(byId(`conversation-${id}`));
     for (const badge of findAll(document, ".badge[data-view]")) show(badge, views[badge.dataset.view ?? ""] ?? 0);
     alerts.counted(views, more);
   };
@@ -34,8 +34,9 @@ export function startUnread(alerts) {
   };
 }
 
-/** @param {HTMLElement} row */
+/** @param {HTMLElement | null} row  in another view, or not loaded, there is none */
 function markRow(row) {
+  if (!row) return;
   const count = conversations[row.dataset.conversation ?? ""] ?? 0;
   const badge = find(row, ".badge");
   if (badge.dataset.count !== String(count)) show(badge, count); // a change of each row costs style and layout
