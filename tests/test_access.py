@@ -228,11 +228,13 @@ def test_member_set_changes_access_on_a_running_server_and_rejects_unknown_membe
     assert kevin.get("/conversations/1").status_code == 200  # assigned to him
     with closing(kevin.stream("/streams/accounts/1")) as listed:
         listed.named("stream.open")
-        assert run(args=["member", "set", "1", "kevin@example.com"]).exit_code == 0
+        assert (
+            run(args=["member", "set", "1", "kevin@example.com", "--sees", "inbox"]).exit_code == 0
+        )
         assert listed.named("stream.reset")
     assert kevin.get("/conversations/2").status_code == 200
-    assert run(args=["member", "set", "2", "kevin@example.com"]).exit_code == 1
-    assert run(args=["member", "set", "1", "nobody@example.com"]).exit_code == 1
+    assert run(args=["member", "set", "2", "kevin@example.com", "--sees", "inbox"]).exit_code == 1
+    assert run(args=["member", "set", "1", "nobody@example.com", "--sees", "inbox"]).exit_code == 1
 
 
 def test_the_sweep_closes_a_stream_whose_revocation_message_was_lost(app, ada, kevin, engine):

@@ -26,6 +26,7 @@ from rtapp.models import User
 from rtapp.pages import setup as page
 from rtapp.services import set_up
 from rtapp.services.create_account import FIRST_INBOX
+from rtapp.services.create_user import create_user
 
 HTML = {"Accept": "text/html"}
 FIRST = {
@@ -242,9 +243,27 @@ def test_there_is_no_second_first_account(fresh, browser, link):
     assert refused.status_code == 409
     assert "has been set up already" in refused.get_data(as_text=True)
     assert late.post("/setup", json=FIRST).status_code == 409
+    bad = late.post("/setup", data={"csrf_token": token}, headers=HTML)
+    assert (bad.status_code, "is new and has no account" in bad.text) == (409, False)
     assert late.get(link, headers=HTML).location == "/"
     assert rows(fresh) == before
     assert late.get("/", headers=HTML).location.startswith("/login")
+
+
+def test_the_address_of_a_user_who_has_no_account_is_refused_with_what_to_do(fresh, browser):
+    with fresh.app_context():
+        create_user("Zoe", "zoe@lamps.example", "horse and cart")
+        before = rows(fresh)
+        refused = CliRunner().invoke(commands, CREATE, input="correct horse\n")
+        assert (refused.exit_code, type(refused.exception)) == (1, SystemExit)
+    way = "account create NAME --administrator zoe@lamps.example"
+    assert way in refused.output
+    as_json = browser.post("/setup", json=FIRST)
+    assert (as_json.status_code, way in as_json.json["errors"]["email"][0]) == (422, True)
+    shown = filled(browser)
+    assert (shown.status_code, way in shown.text) == (422, True)
+    assert rows(fresh) == before
+    assert filled(browser, email="mia@lamps.example").status_code == 303
 
 
 @contextmanager

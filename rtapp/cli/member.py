@@ -20,15 +20,15 @@ from .find import user_with
 
 member = AppGroup("member", help="Members of accounts: add, set, remove.")
 
-ROLE = click.option("--role", type=click.Choice(["administrator", "agent"]), default="agent")
-SEES = click.option("--sees", type=click.Choice(["inbox", "assigned"]), default="inbox")
+ROLES = click.Choice(["administrator", "agent"])
+VIEWS = click.Choice(["inbox", "assigned"])
 
 
 @member.command("add")
 @click.argument("account_id", type=click.IntRange(min=1))
 @click.argument("email")
-@ROLE
-@SEES
+@click.option("--role", type=ROLES, default="agent", show_default=True)
+@click.option("--sees", type=VIEWS, default="inbox", show_default=True)
 @click.option("--inbox", "inbox_ids", type=click.IntRange(min=1), multiple=True, help="Any number.")
 def add(account_id: int, email: str, role: str, sees: str, inbox_ids: tuple[int, ...]) -> None:
     """Make the user with this EMAIL a member of an account. Does nothing if they are one."""
@@ -67,16 +67,20 @@ def list_members(account_id: int) -> None:
 @member.command("set")
 @click.argument("account_id", type=click.IntRange(min=1))
 @click.argument("email")
-@ROLE
-@SEES
-def set_member(account_id: int, email: str, role: str, sees: str) -> None:
-    """Set a member's role, and which conversations they see as an agent."""
+@click.option("--role", type=ROLES)
+@click.option("--sees", type=VIEWS)
+def set_member(account_id: int, email: str, role: str | None, sees: str | None) -> None:
+    """Set a member's role, and which conversations they see as an agent: what is named alone."""
     membership = membership_of(user_with(email), account_id)
+    if role is None and sees is None:
+        raise click.ClickException("Nothing was changed: name --role, --sees or both.")
     try:
         change_membership(membership, role=role, sees=sees)
     except Problem as problem:
         raise click.ClickException(problem.detail) from problem
-    click.echo(f"{email} is {role} of account {account_id}, and sees: {sees}.")
+    click.echo(
+        f"{email} is {membership.role} of account {account_id}, and sees: {membership.sees}."
+    )
 
 
 @member.command("remove")

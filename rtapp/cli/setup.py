@@ -5,6 +5,7 @@ from flask.cli import AppGroup
 
 from rtapp import first_run
 from rtapp.config import NAME_LIMIT
+from rtapp.errors import Unprocessable
 from rtapp.services.set_up import AlreadySetUp
 from rtapp.services.set_up import set_up
 from rtapp.validation import Address
@@ -44,4 +45,6 @@ def create(account: str, name: str, email: str) -> None:
     except AlreadySetUp:
         click.echo("rtapp has been set up already; nothing was changed.")
         return
+    except Unprocessable as problem:
+        raise click.ClickException(problem.detail) from problem
     click.echo(f"{user.email} is the administrator. Sign in: {current_settings().base_url}/login")

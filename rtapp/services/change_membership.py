@@ -23,13 +23,13 @@ from .row_lock import unlock
 def change_membership(
     membership: Membership,
     *,
-    role: str,
-    sees: str,
+    role: str | None,
+    sees: str | None,
     inbox_ids: Collection[int] | None = None,
     by: User | None = None,
 ) -> None:
     """Set a member's `role` (administrator or agent), what an agent `sees` (inbox or assigned), and
-    all their inboxes (None: as they are).
+    all their inboxes. None leaves each as it is.
 
     The user's clients fetch the state again. Their streams of what they no longer see are closed,
     and what of it was assigned to them is unassigned. Links that they have made end with the role
@@ -41,6 +41,7 @@ def change_membership(
     if locked is None:
         unlock()
         raise NotFound
+    role, sees = role or locked.role, sees or locked.sees
     before = inboxes_of(user_id, account_id)
     after = before if inbox_ids is None else set(inbox_ids)
     if (locked.role, locked.sees, before) == (role, sees, after):

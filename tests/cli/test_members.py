@@ -68,7 +68,9 @@ def test_a_member_is_added_set_and_removed(app, run, zoe):
         )
         assert db.session.scalars(own.where(assigned)).all() == [2]
     first, _ = done_once(app, run, f"member set 1 {zoe} --role administrator")
-    assert "is administrator of account 1" in first
+    assert "is administrator of account 1, and sees: assigned" in first
+    first, _ = done_once(app, run, f"member set 1 {zoe} --sees inbox")
+    assert "is administrator of account 1, and sees: inbox" in first
     first, again = done_once(app, run, f"member remove 1 {zoe}")
     assert f"user disable {zoe}" in first
     assert "nothing was changed" in again
@@ -103,7 +105,8 @@ def test_an_inbox_is_made_renamed_and_joined(app, run):
      ("member add 1 zoe@x.example --inbox 9", "There is no inbox 9"),
      ("member set 1 zoe@x.example", "is no member of account 1"),
      ("member remove 1 ada@example.com", "last administrator"),
-     ("member set 1 ada@example.com", "last administrator"),
+     ("member set 1 ada@example.com --role agent", "last administrator"),
+     ("member set 1 kevin@example.com", "name --role, --sees or both"),
      ("member list 9", "There is no account 9")],
 )  # fmt: skip
 def test_what_can_not_be_done_is_refused_in_a_sentence_and_changes_nothing(
