@@ -1,7 +1,6 @@
 """Accounts: the companies or teams that use this installation."""
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import select
 
 from rtapp.config import NAME_LIMIT
@@ -15,8 +14,9 @@ from rtapp.validation import Name
 from .find import account_with
 from .find import user_with
 from .given import valid
+from .group import Group
 
-account = AppGroup("account", help="Accounts: make, rename.")
+account = Group("account", help="Accounts: make, rename.")
 
 
 @account.command("create")

@@ -1,7 +1,6 @@
 """Inboxes: their members and settings."""
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import select
 
 from rtapp.config import ASSIGNMENT_CAP_LIMIT
@@ -22,8 +21,9 @@ from .find import inbox_with
 from .find import membership_of
 from .find import user_with
 from .given import valid
+from .group import Group
 
-inbox = AppGroup("inbox", help="Inboxes: their members and settings.")
+inbox = Group("inbox", help="Inboxes: their members and settings.")
 
 
 @inbox.command("create")

@@ -2,7 +2,6 @@
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 from sqlalchemy import select
 
 from rtapp import clock
@@ -18,7 +17,9 @@ from rtapp.services.link import LinkToken
 from rtapp.services.link import url_with
 from rtapp.text import address
 
-invitation = AppGroup("invitation", help="Invitations into accounts.")
+from .group import Group
+
+invitation = Group("invitation", help="Invitations into accounts.")
 
 
 @invitation.command("create")

@@ -1,7 +1,6 @@
 """The members of accounts: their role, and what they see."""
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -17,8 +16,9 @@ from .find import account_with
 from .find import inbox_with
 from .find import membership_of
 from .find import user_with
+from .group import Group
 
-member = AppGroup("member", help="Members of accounts: add, set, remove.")
+member = Group("member", help="Members of accounts: add, set, remove.")
 
 ROLES = click.Choice(["administrator", "agent"])
 VIEWS = click.Choice(["inbox", "assigned"])

@@ -1,13 +1,14 @@
 """Events that could not be published."""
 
 import click
-from flask.cli import AppGroup
 
 from rtapp import clock
 from rtapp.events.outbox import dead_letters
 from rtapp.events.outbox import retry
 
-outbox = AppGroup("outbox", help="Events that could not be published.")
+from .group import Group
+
+outbox = Group("outbox", help="Events that could not be published.")
 
 
 @outbox.command("list")

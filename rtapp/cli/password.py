@@ -1,7 +1,6 @@
 """Passwords."""
 
 import click
-from flask.cli import AppGroup
 
 from rtapp.errors import Unprocessable
 from rtapp.services.change_password import change_password
@@ -9,9 +8,10 @@ from rtapp.services.change_password_links import create_password_link
 
 from .find import user_with
 from .given import valid_password
+from .group import Group
 from .invitation import print_link
 
-password = AppGroup("password", help="Passwords.")
+password = Group("password", help="Passwords.")
 
 
 @password.command("set")

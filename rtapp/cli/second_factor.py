@@ -1,13 +1,13 @@
 """Second factors of users."""
 
 import click
-from flask.cli import AppGroup
 
 from rtapp.services.change_second_factor import remove_second_factor
 
 from .find import user_with
+from .group import Group
 
-second_factor = AppGroup("second-factor", help="Two-step sign-in.")
+second_factor = Group("second-factor", help="Two-step sign-in.")
 
 
 @second_factor.command("remove")

@@ -1,7 +1,6 @@
 """The first account, without a browser."""
 
 import click
-from flask.cli import AppGroup
 
 from rtapp import first_run
 from rtapp.config import NAME_LIMIT
@@ -14,8 +13,9 @@ from rtapp.validation import Name
 from .given import current_settings
 from .given import new_password
 from .given import valid
+from .group import Group
 
-setup = AppGroup("setup", help="The first account of an empty database.")
+setup = Group("setup", help="The first account of an empty database.")
 
 
 @setup.command("link")

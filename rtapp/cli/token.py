@@ -1,7 +1,6 @@
 """Bearer tokens for scripts and visitors."""
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import func
 from sqlalchemy import select
 
@@ -21,11 +20,12 @@ from rtapp.services.change_tokens import revoke_token
 
 from .find import contact_with
 from .find import user_with
+from .group import Group
 
 CUSTOMER_TOKEN_LIFETIME = 24 * 60 * 60  # s, the default of --expires-in
 LIFETIME = click.IntRange(1, TOKEN_LIFETIME)
 
-token = AppGroup("token", help="Bearer tokens for scripts and visitors.")
+token = Group("token", help="Bearer tokens for scripts and visitors.")
 
 
 @token.command("create")

@@ -1,7 +1,6 @@
 """People who sign in."""
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy import select
 
 from rtapp import clock
@@ -18,8 +17,9 @@ from rtapp.validation import Name
 from .find import user_with
 from .given import new_password
 from .given import valid
+from .group import Group
 
-user = AppGroup("user", help="People who sign in: make, disable, enable.")
+user = Group("user", help="People who sign in: make, disable, enable.")
 
 
 @user.command("create")

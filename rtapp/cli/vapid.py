@@ -1,11 +1,12 @@
 """The key of push notifications."""
 
 import click
-from flask.cli import AppGroup
 
 from rtapp.vapid import make_private_key
 
-vapid = AppGroup("vapid", help="The key of push notifications.")
+from .group import Group
+
+vapid = Group("vapid", help="The key of push notifications.")
 
 
 @vapid.command("create")
