@@ -330,6 +330,14 @@ def test_a_folder_that_is_not_there_is_named(stopped, tmp_path):
 
 
 @SQLITE
+def test_a_name_that_no_file_can_have_is_refused(stopped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "File name too long" in refused(stopped, "backup", tmp_path / ("x" * 256))
+    assert f"{tmp_path} is a folder" in refused(stopped, "backup", "")
+    run(stopped, "backup", "x" * 255)
+
+
+@SQLITE
 def test_a_backup_without_tables_is_refused(redis, tmp_path, database_url):
     url = f"sqlite:///{tmp_path}/new.sqlite3"
     empty = prepared(tmp_path / "empty", url, redis.url)

@@ -36,11 +36,13 @@ def make_backup(path: Path, report: Report) -> Manifest:
     Raises BackupError; then there is no file.
     """
     path = path.resolve()
-    if path.exists():
-        raise BackupError(f"{path} is there already: name a new file.")
-    if not path.parent.is_dir():
-        raise BackupError(f"There is no folder {path.parent}: make it first.")
     try:
+        if path.is_dir():
+            raise BackupError(f"{path} is a folder: name a new file in it.")
+        if path.exists():
+            raise BackupError(f"{path} is there already: name a new file.")
+        if not path.parent.is_dir():
+            raise BackupError(f"There is no folder {path.parent}: make it first.")
         with folder_beside(path) as folder:
             return made(path, folder, report)
     except OSError as error:

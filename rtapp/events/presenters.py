@@ -313,6 +313,7 @@ def member(row: User, membership: Membership, inbox_ids: Sequence[int]) -> dict[
         "role": membership.role,
         "sees": membership.sees,
         "inbox_ids": list(inbox_ids),
+        "disabled": row.disabled_at is not None,
     }
 
 

@@ -39,6 +39,7 @@ CANNED_REPLY = {"id": int, "shortcut": str, "content": str}
 INBOX = {"id": int, "name": str, "auto_assign": bool, "assignment_cap": (int, None)}
 MEMBER = {
     "id": int, "name": str, "email": str, "role": str, "sees": str, "inbox_ids": Each(int),
+    "disabled": bool,
 }  # fmt: skip
 PROFILE = {"id": int, "name": str, "email": str}
 SESSION = {"id": str, "device": str, "address": str, "created_at": str, "last_used_at": str,

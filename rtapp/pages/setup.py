@@ -67,14 +67,16 @@ def page() -> Response | tuple[str, int]:
 @bp.post("/setup")
 def create() -> Response | tuple[str, int]:
     """Make the account, and sign its administrator in."""
-    if not first_run.is_needed():
-        raise AlreadySetUp
     try:
         new = validation.body(FirstAccount)
+        if not first_run.is_needed():
+            raise AlreadySetUp
         if not first_run.is_allowed() and not first_run.is_code(new.code):
             raise Forbidden(NO_CODE)
         user = set_up(new.account, new.name, new.email, new.password)
     except Unprocessable as problem:
+        if not first_run.is_needed():
+            raise AlreadySetUp from problem
         return form(refusal(problem, None))
     auth.sign_in(user)
     return redirect(url_for("me.home"), 303) if wants_html() else described(user)

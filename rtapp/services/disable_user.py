@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy import update
 
 from rtapp import clock
+from rtapp.events import announce
 from rtapp.extensions import db
 from rtapp.models import Membership
 from rtapp.models import User
@@ -68,3 +69,6 @@ def set_disabled(user: User, moment: datetime | None) -> None:
         .execution_options(synchronize_session=False)
     )
     db.session.refresh(user)
+    own = select(Membership.account_id).where(Membership.user_id == user.id)
+    for account_id in db.session.scalars(own.order_by(Membership.account_id)).all():
+        announce.settings_changed(account_id, "members")

@@ -88,6 +88,21 @@ def test_what_a_change_takes_away_is_gone_at_once(app, ada, kevin):
     assert ada.get("/conversations/1").json["conversation"]["assignee"] is None
 
 
+def test_the_list_says_who_is_disabled_and_is_read_again_as_that_changes(app, ada, subscribe):
+    words, run = "Disabled: signs in nowhere", app.test_cli_runner().invoke
+    hers = subscribe("account:1", ada)
+    assert words not in ada.get(MEMBERS, Accept="text/html").text
+    assert run(args=["user", "disable", "kevin@example.com"]).exit_code == 0
+    listed = {row["id"]: row["disabled"] for row in ada.get(MEMBERS).json["members"]}
+    assert listed == {ADA: False, KEVIN: True, GRACE: False}
+    assert ada.get(MEMBERS, Accept="text/html").text.count(words) == 1
+    assert run(args=["user", "enable", "kevin@example.com"]).exit_code == 0
+    assert words not in ada.get(MEMBERS, Accept="text/html").text
+    changes = 0
+    while changes < 2:
+        changes += hers.next_event().event == "settings.changed"
+
+
 def test_administrators_are_notified_of_a_change_and_of_none_that_changes_nothing(
     app, ada, kevin, subscribe
 ):
