@@ -37,11 +37,11 @@ from itsdangerous import BadSignature
 from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import select
-from werkzeug.security import check_password_hash
 from werkzeug.security import generate_password_hash
 
 from rtapp import addresses
 from rtapp import clock
+from rtapp import passwords
 from rtapp import scopes
 from rtapp import static_files
 from rtapp import tokens
@@ -277,7 +277,7 @@ def password_digest(user: User) -> str:
 
 def matches(stored: str | None, password: str) -> bool:
     """Whether `stored` is the hash of the password. Takes as long without a user (None)."""
-    return check_password_hash(stored or dummy_hash(), password)
+    return passwords.matches(stored or dummy_hash(), password)
 
 
 @cache

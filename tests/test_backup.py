@@ -7,6 +7,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from rtapp.backup.archive import DATABASE
 from rtapp.backup.archive import MANIFEST
 from rtapp.backup.archive import Manifest
 from rtapp.backup.make import UNSENT
+from rtapp.backup.restore import OTHER_KEY
 from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Message
@@ -178,6 +180,16 @@ def test_a_database_with_an_account_is_replaced_on_demand_only(stopped, archive)
     assert has_the_message(stopped)
     run(stopped, "restore", archive, "--replace")
     assert not has_the_message(stopped)
+
+
+@SQLITE
+def test_a_restore_under_another_secret_key_says_what_does_not_work(stopped, archive):
+    assert OTHER_KEY not in run(stopped, "restore", archive, "--replace")
+    earlier = rewritten(archive, {"key": ""})
+    other = create_app(replace(stopped.extensions["settings"], secret_key="another"))
+    assert OTHER_KEY in run(other, "restore", archive, "--replace")
+    assert OTHER_KEY not in run(other, "restore", earlier, "--replace")
+    release(other)
 
 
 @SQLITE

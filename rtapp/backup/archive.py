@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import hmac
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ FORMAT = 1
 MANIFEST, DATABASE = "manifest.json", "database"
 MANIFEST_LIMIT = 64 * 1024  # bytes
 CHUNK = 1024 * 1024  # bytes
+FINGERPRINT = b"rtapp.backup"  # what the key is applied to
 # What zipfile raises for an archive that is none any more.
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
@@ -35,7 +37,7 @@ class BackupError(Exception):
 class Manifest:
     """What a backup has. `database`: SQLAlchemy's name of its kind. `migrations`: the revisions of
     its tables. `made_at`: what was committed by then is in it, RFC 3339. `size`, `sha256`: of the
-    copy."""
+    copy. `key`: the fingerprint of SECRET_KEY; empty if an earlier version made the backup."""
 
     version: str
     migrations: list[str]
@@ -43,6 +45,12 @@ class Manifest:
     made_at: str
     size: int
     sha256: str
+    key: str = ""
+
+
+def key_fingerprint(secret_key: str) -> str:
+    """By it two keys are compared; it gives nothing of a key away."""
+    return hmac.new(secret_key.encode(), FINGERPRINT, hashlib.sha256).hexdigest()[:16]
 
 
 def digest(path: Path) -> tuple[int, str]:

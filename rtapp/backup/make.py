@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version
 from pathlib import Path
 
+from flask import current_app
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,6 +23,7 @@ from .archive import BackupError
 from .archive import Manifest
 from .archive import digest
 from .archive import folder_beside
+from .archive import key_fingerprint
 from .archive import write
 
 UNSENT = (OutboxEvent, Push, Mail)  # what a restored database must not send a second time
@@ -62,6 +64,7 @@ def made(path: Path, folder: Path, report: Report) -> Manifest:
     manifest = Manifest(
         version=installed_version(), migrations=migrations, database=db.engine.dialect.name,
         made_at=clock.rfc3339(when), size=size, sha256=sha256,
+        key=key_fingerprint(current_app.config["SECRET_KEY"]),
     )  # fmt: skip
     report(f"Writing {path} …")
     write(path, copy, manifest, folder)

@@ -28,12 +28,19 @@ from . import sqlite
 from .archive import BackupError
 from .archive import Manifest
 from .archive import folder_beside
+from .archive import key_fingerprint
 from .archive import read
 from .make import Report
 from .make import our_tables
 from .make import percents
 from .make import present_tables
 from .make import unreadable
+
+OTHER_KEY = (
+    "The backup was made with another SECRET_KEY: without that one, nobody's authenticator code, "
+    "session or token works. Set it before you start the servers, or remove each second "
+    "factor: flask --app app second-factor remove EMAIL"
+)
 
 
 def restore_backup(path: Path, report: Report, *, replace: bool = False) -> Manifest:
@@ -60,6 +67,8 @@ def restore_backup(path: Path, report: Report, *, replace: bool = False) -> Mani
             else:
                 postgresql.replace(db.engine.url, copy, our_tables(), epoch, folder)
             begin_epochs(broker, report)
+    if manifest.key not in ("", key_fingerprint(settings.secret_key)):
+        report(OTHER_KEY)
     return manifest
 
 

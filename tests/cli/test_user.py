@@ -4,7 +4,9 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func
 from sqlalchemy import select
+from werkzeug.security import generate_password_hash
 
+from rtapp import passwords
 from rtapp.cli.user import user as commands
 from rtapp.extensions import db
 from rtapp.models import User
@@ -50,6 +52,26 @@ def test_an_address_in_another_unicode_form_is_the_same_user(app, run):
         fields = {"email": email, "password": "correct horse"}
         assert app.test_client().post("/login", json=fields).status_code == 200
     assert run("disable", decomposed).exit_code == 0
+
+
+def test_a_password_in_another_unicode_form_is_the_same(app, run):
+    composed, decomposed = "na\u00efve horse", "nai\u0308ve horse"
+    sign_in = app.test_client().post
+    for n, (first, second) in enumerate([(composed, decomposed), (decomposed, composed)]):
+        email = f"zoe{n}@x.example"
+        assert run("create", email, "--name", "Zoe", input=f"{first}\n").exit_code == 0
+        for password in (first, second):
+            fields = {"email": email, "password": password}
+            assert sign_in("/login", json=fields).status_code == 200
+        fields = {"email": email, "password": "naive horse"}
+        assert sign_in("/login", json=fields).status_code == 401
+
+
+def test_a_hash_of_the_decomposed_form_by_an_earlier_version_still_matches(database_url):
+    decomposed = "nai\u0308ve horse"
+    earlier = generate_password_hash(decomposed)
+    assert passwords.matches(earlier, decomposed)
+    assert not passwords.matches(earlier, "naive horse")
 
 
 @pytest.mark.parametrize(
