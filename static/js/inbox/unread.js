@@ -21,7 +21,7 @@ export function startUnread(alerts) {
     const more = Object.keys(changed).filter((id) => changed[id] > (conversations[id] ?? 0));
     Object.assign(conversations, changed);
     Object.assign(views, JSON.parse(dataset.views ?? "{}"));
-    for (const id in changed) markRow(byId(`conversation-${id}`));
+    for (const id in changed) markRow(document.getElementById(`conversation-${id}`));
     for (const badge of findAll(document, ".badge[data-view]")) show(badge, views[badge.dataset.view ?? ""] ?? 0);
     alerts.counted(views, more);
   };
