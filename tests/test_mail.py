@@ -23,6 +23,8 @@ from rtapp.config import SettingsError
 from rtapp.extensions import db
 from rtapp.mail import delivery
 from rtapp.mail import sender as sending
+from rtapp.mail.delivery import Outcome
+from rtapp.mail.sender import ASKED_AT_ONCE
 from rtapp.mail.sender import ATTEMPTS
 from rtapp.mail.sender import LEASE
 from rtapp.mail.sender import MAILS
@@ -257,6 +259,32 @@ def test_somebody_elses_requests_are_three_mails_at_most_and_end_no_link(
         process.run()
     assert len(server.received()) == 1 + 3
     assert nobody.get(f"/password?token={link}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("result", "becomes"), [("refused", ["failed"]), ("later", ["failed", "waiting"])]
+)
+def test_who_asks_again_after_mails_that_the_server_did_not_take_gets_one(
+    app, ada, nobody, process, server, time, monkeypatch, result, becomes
+):
+    def not_taken(*_: Any) -> Outcome:
+        return Outcome(result, "does not take it")
+
+    with monkeypatch.context() as away:
+        away.setattr(sending, "deliver", not_taken)
+        for _ in range(ASKED_AT_ONCE + 1):
+            nobody.post("/forgot", {"email": "kevin@example.com"})
+            assert process.run() == 1
+    rows = ada.get(PASSWORD_LINKS).json["password_links"]
+    assert len(rows) == ASKED_AT_ONCE + 1
+    assert sorted({row["mail"] for row in rows}) == becomes
+    nobody.post("/forgot", {"email": "kevin@example.com"})
+    process.run()
+    time.pass_(timedelta(hours=2))
+    process.run()
+    (received,) = server.received()
+    new = {"token": token_in(received), "password": "a long password"}
+    assert nobody.post("/password", new).status_code == 200
 
 
 @sqlite

@@ -16,9 +16,13 @@ from urllib.parse import urlsplit
 from flask import Flask
 from gevent.pool import Pool
 from prometheus_client import Counter
+from sqlalchemy import ColumnElement
+from sqlalchemy import and_
 from sqlalchemy import delete
 from sqlalchemy import func
+from sqlalchemy import not_
 from sqlalchemy import select
+from sqlalchemy import update
 
 from rtapp import clock
 from rtapp.config import Settings
@@ -46,7 +50,10 @@ LEASE = timedelta(seconds=60)  # longer than a delivery takes
 CONCURRENCY = 5  # connections of a process at once
 ATTEMPTS = 6  # over 2 h 50 min: a password link lives for 4 hours
 RETRY_DELAY = timedelta(seconds=30)  # before the second attempt, and four times as long each time
-ASKED_AT_ONCE = 3  # open links of a user that nobody but they asked for: the mail is there already
+ASKED_AT_ONCE = 3  # mailed open links of a user that no administrator made: they are there already
+
+# The condition on `PasswordLink` under which its mail was tried, and will be again.
+DELAYED = and_(PasswordLink.mail == "waiting", PasswordLink.mail_error.is_not(None))
 
 MAILS = Counter("rtapp_mails", "Mails, by what became of them.", ["result"])
 
@@ -156,6 +163,7 @@ def answer_request(mail: Mail, email: str) -> None:
     user = db.session.scalar(select(User).where(User.email == email, User.disabled_at.is_(None)))
     if user is None or open_requests(user) >= ASKED_AT_ONCE:
         return
+    give_up_delayed(user)
     link, token = add_password_link(user.id, by=None)
     link.mail = "waiting"
     mail.email, mail.password_link, mail.nonce = None, link, token.nonce
@@ -163,12 +171,31 @@ def answer_request(mail: Mail, email: str) -> None:
 
 
 def open_requests(user: User) -> int:
-    count = select(func.count()).where(
+    """The number of open links that are mailed, or about to be: not of those that can't be."""
+    mailed = and_(PasswordLink.mail.in_(["sent", "waiting"]), not_(DELAYED))
+    return db.session.scalar(select(func.count()).where(asked_for(user), mailed)) or 0
+
+
+def give_up_delayed(user: User) -> None:
+    """Delete the mails that the server has not taken yet: the new one takes their place, so that
+    they do not all come once it does."""
+    delayed = select(PasswordLink.id).where(asked_for(user), DELAYED)
+    ids = db.session.scalars(delayed).all()
+    db.session.execute(delete(Mail).where(Mail.password_link_id.in_(ids)))
+    db.session.execute(
+        update(PasswordLink)
+        .where(PasswordLink.id.in_(ids))
+        .values(mail="failed")
+        .execution_options(synchronize_session=False)
+    )
+
+
+def asked_for(user: User) -> ColumnElement[bool]:
+    return and_(
         PasswordLink.user_id == user.id,
         PasswordLink.created_by_id.is_(None),
         is_open(PasswordLink, clock.now()),
     )
-    return db.session.scalar(count) or 0
 
 
 def settle(id: int, outcome: Outcome | None) -> None:
