@@ -26,6 +26,7 @@ from rtapp.models import PasswordLink
 from rtapp.models import User
 from rtapp.pages import join
 from rtapp.pages import new_password
+from rtapp.pages.links import REPEATED_WITHIN
 from rtapp.services import revoke_links
 from rtapp.services.change_password import change_password
 from rtapp.services.disable_user import disable_user
@@ -671,6 +672,51 @@ def test_a_browser_sets_a_new_password_from_the_link(app, ada, kevin, browser):
     done = browser.post("/password", data={**form, "password": PASSWORD}, headers=HTML)
     assert (done.status_code, done.location) == (303, "/")
     assert browser.get("/me").json["email"] == "kevin@example.com"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("path", ["/join", "/password"])
+def test_a_double_click_leads_to_the_inbox_and_does_it_once(
+    app, ada, kevin, browser, gates, monkeypatch, path, at_once
+):
+    fields = {"password": PASSWORD}
+    if path == "/join":
+        fields = {"email": "nora@example.com", **NORA}
+    token = invited(ada) if path == "/join" else password_link(ada, kevin)
+    browser.get(f"{path}?token={token}", headers=HTML)
+    form = {**fields, "csrf_token": csrf(browser.get(path, headers=HTML))}
+    cookie = browser.get_cookie("session")
+    assert cookie is not None
+
+    def click() -> TestResponse:
+        """As from the page before the answer to another click."""
+        client = app.test_client()
+        client.set_cookie("session", cookie.value)
+        return client.post(path, data=form, headers=HTML)
+
+    if not at_once:
+        for gate in gates.values():
+            gate.open()
+    jobs = [gevent.spawn(click)]
+    if not at_once:
+        gevent.joinall(jobs)
+    jobs.append(gevent.spawn(click))
+    if at_once:
+        gate = gates["join" if path == "/join" else "new_password"]
+        gate.wait_reached()
+        gate.open()
+    answers = [job.get() for job in jobs]
+    assert [answer.status_code for answer in answers] == [303, 303], answers[1].data
+    to = "/accounts/1/conversations" if path == "/join" else "/"
+    assert [answer.location for answer in answers] == [to, to]
+    assert ["Set-Cookie" in answer.headers for answer in answers].count(True) == 1
+    assert states(ada, INVITATIONS if path == "/join" else PASSWORD_LINKS) == ["used"]
+    script = app.test_client().post(path, json={"token": token, **fields})
+    assert script.status_code == 410
+    now = clock.now
+    monkeypatch.setattr(clock, "now", lambda: now() + REPEATED_WITHIN)
+    late = click()
+    assert (late.status_code, "was used already" in alert(late)) == (410, True)
 
 
 @sqlite

@@ -17,6 +17,7 @@ from rtapp import validation
 from rtapp.clock import rfc3339
 from rtapp.config import PASSWORD_LENGTH
 from rtapp.config import PASSWORD_LIMIT
+from rtapp.errors import Gone
 from rtapp.errors import Unauthorized
 from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
@@ -41,6 +42,7 @@ from .links import GivenToken
 from .links import digest_in
 from .links import given
 from .links import opened
+from .links import used_just_now
 from .login import admit
 from .management import Refusal
 from .management import refusal
@@ -86,6 +88,15 @@ def page() -> Response | str:
 @bp.post("/join")
 def join() -> Response | tuple[str, int]:
     """Accept an invitation: as the user who is signed in, else as a new one, and sign in."""
+    try:
+        return accept()
+    except Gone:
+        if (repeated := used_just_now(Invitation, auth.INVITATION)) is None:
+            raise
+        return redirect(inbox_of(repeated), 303)
+
+
+def accept() -> Response | tuple[str, int]:
     user = auth.user_if_signed_in()
     if user is None:
         return join_as_new_user()

@@ -2,13 +2,16 @@
 
 from flask import Blueprint
 from flask import jsonify
+from flask import redirect
 from flask import render_template
+from flask import url_for
 from werkzeug.wrappers import Response
 
 from rtapp import validation
 from rtapp.clock import rfc3339
 from rtapp.config import PASSWORD_LENGTH
 from rtapp.config import PASSWORD_LIMIT
+from rtapp.errors import Gone
 from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
 from rtapp.models import PasswordLink
@@ -23,6 +26,7 @@ from .links import GivenToken
 from .links import digest_in
 from .links import given
 from .links import opened
+from .links import used_just_now
 from .login import admit
 from .management import Refusal
 from .management import refusal
@@ -54,6 +58,15 @@ def page() -> Response | str:
 def set_() -> Response | tuple[str, int]:
     """Set a new password by a link. It ends all sessions and tokens of the user, who is signed in
     then, after the code of a second factor if they have one."""
+    try:
+        return changed()
+    except Gone:
+        if used_just_now(PasswordLink, OPENED) is None:
+            raise
+        return redirect(url_for("me.home"), 303)
+
+
+def changed() -> Response | tuple[str, int]:
     try:
         new = validation.body(PasswordFields)
     except Unprocessable as problem:

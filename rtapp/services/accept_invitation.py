@@ -43,7 +43,6 @@ def accept_as_new_user(invitation: Invitation, email: str, name: str, password_h
     Raises Unauthorized if the invited address has a user, who must sign in; Unprocessable if
     another one has; Gone if the invitation is not open any more.
     """
-    refuse_known_address(invitation, email)
     use_link(invitation)
     user = User(name=name, email=email, password_hash=password_hash)
     db.session.add(user)
@@ -52,7 +51,7 @@ def accept_as_new_user(invitation: Invitation, email: str, name: str, password_h
         invitation.used_by_id = user.id
         join(invitation, user)
         db.session.commit()
-    except IntegrityError:  # another invitation has made a user of this address at the same time
+    except IntegrityError:  # the address has a user
         db.session.rollback()
         refuse_known_address(invitation, email)
         raise
