@@ -303,6 +303,9 @@ def ended(app: Flask, ada: ApiClient, kevin: ApiClient, why: str) -> str:
     match why:
         case "used":
             assert accept(ApiClient(app, None), token, **NORA).status_code == 200
+            with app.app_context():
+                db.session.execute(update(Invitation).values(used_at=clock.now() - REPEATED_WITHIN))
+                db.session.commit()
         case "expired":
             put_back(app, Invitation, timedelta(seconds=1))
         case "revoked":

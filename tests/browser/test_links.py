@@ -224,3 +224,23 @@ def test_the_pages_of_links_fit_a_phone_and_axe_finds_nothing(window, stranger, 
         check(other)
     ada.goto(url)  # for another address than hers
     check(ada)
+
+
+def test_the_longest_address_and_account_name_fit_a_phone(window, stranger):
+    ada = window("ada", viewport=PHONE, java_script_enabled=False)
+
+    def name_account(name: str) -> None:
+        ada.goto("/accounts/1/settings/account")
+        ada.get_by_label("Name of the account").fill(name)
+        ada.get_by_role("region", name="Name").get_by_role("button", name="Save").click()
+
+    def width(page: Page) -> int:
+        return int(page.evaluate("document.documentElement.scrollWidth"))
+
+    name_account("W" * 200)
+    url = invite(ada, f"{'w' * 64}@{'.'.join(['w' * 60] * 3)}.com")
+    assert width(ada) == PHONE["width"]
+    for page in (stranger(url), stranger(invite(ada, "ines@example.com"))):
+        expect(page.get_by_role("heading", name="Join")).to_be_visible()
+        assert width(page) == PHONE["width"]
+    name_account("Acme")
