@@ -59,6 +59,7 @@ from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
 from rtapp.models import User
 from rtapp.models import UserSession
+from rtapp.models import lock_user
 from rtapp.models import oldest_session
 from rtapp.models.session import USER_AGENT_LIMIT
 from rtapp.text import canonical_address
@@ -185,19 +186,36 @@ def token_in_address() -> str | None:
 
 
 def user_of(email: str, password: str) -> User | None:
-    """The user with this address and password, or None. A disabled one is none."""
+    """The user with this address and password, or None. A disabled one is none.
+
+    Their row is locked, so that the password is still right when the transaction ends.
+    """
     user: User | None = db.session.scalar(
         select(User).where(User.email == canonical_address(email), User.disabled_at.is_(None))
     )
-    stored = user.password_hash if user is not None else None
+    id, stored = (user.id, user.password_hash) if user is not None else (0, None)
     db.session.commit()  # give the connection back: the hash is slow by design
     # In a thread: it would block every stream of this process.
-    if not gevent.get_hub().threadpool.apply(matches, (stored, password)) or user is None:
+    right = gevent.get_hub().threadpool.apply(matches, (stored, password))
+    user = proven_user(id, digest_of(stored), lock=True) if right and stored else None
+    if user is None:
         # Without the address that was entered: it may be a password in the wrong field.
-        who = "an unknown user" if user is None else f"user {user.id}"
+        who = "an unknown user" if stored is None else f"user {id}"
         logger.warning("A sign-in of %s was refused, from %s", who, addresses.client())
-        return None
     return user
+
+
+def proven_user(id: int, digest: str, *, lock: bool) -> User | None:
+    """The user who has proved that they know the password of this digest; None if it has changed
+    since, and for a disabled user. `lock`: the row, until the transaction ends."""
+    if lock:
+        lock_user(id)
+    user: User | None = db.session.scalar(
+        select(User)
+        .where(User.id == id, User.disabled_at.is_(None))
+        .execution_options(populate_existing=True)
+    )
+    return user if user is not None and digest_of(user.password_hash) == digest else None
 
 
 def sign_in(user: User) -> None:
@@ -253,26 +271,27 @@ def await_code(user: User, next: str) -> None:
     clear_cookie()
     session["awaited"] = [
         user.id,
-        password_digest(user),
+        digest_of(user.password_hash),
         int(clock.now().timestamp()) + CODE_WAIT,
         next,
     ]
     generate_csrf()
 
 
-def awaited_user() -> tuple[User, str]:
+def awaited_user(*, lock: bool = False) -> tuple[User, str]:
     """The user whose code is missing, and where they go afterwards. Raises Unauthorized if there is
-    none, if it was too long ago, and if the password has changed since."""
-    id, digest, until, next = session.get("awaited") or (None, "", 0, "")
-    user = db.session.get(User, id) if id is not None and until > clock.now().timestamp() else None
-    if user is None or password_digest(user) != digest:
+    none, if it was too long ago, if the password has changed since, and for a disabled user.
+    `lock`: the row, until the transaction ends."""
+    id, digest, until, next = session.get("awaited") or (0, "", 0, "")
+    user = proven_user(id, digest, lock=lock) if until > clock.now().timestamp() else None
+    if user is None:
         raise Unauthorized("Sign in with your password first, within the last 10 minutes.")
     return user, next
 
 
-def password_digest(user: User) -> str:
+def digest_of(password_hash: str) -> str:
     """Another one after each change of the password. It gives nothing of the stored hash away."""
-    return sha256(user.password_hash.encode()).hexdigest()[:16]
+    return sha256(password_hash.encode()).hexdigest()[:16]
 
 
 def matches(stored: str | None, password: str) -> bool:

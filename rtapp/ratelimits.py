@@ -71,8 +71,12 @@ def email_and_address() -> str:
 
 
 def code_of() -> str:
+    """Of the password too: a new one ends the limit that guesses with a stolen one have reached."""
     awaited = session.get("awaited")
-    return f"codes of user {awaited[0]}" if awaited else f"codes of {principal()}"
+    if not awaited:
+        return f"codes of {principal()}"
+    user_id, password_digest = awaited[:2]
+    return f"codes of user {user_id} {password_digest}"
 
 
 def submitted_email() -> str:

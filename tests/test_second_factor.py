@@ -15,11 +15,16 @@ from rtapp import clock
 from rtapp import create_app
 from rtapp import ratelimits
 from rtapp.extensions import db
+from rtapp.models import Account
 from rtapp.models import RecoveryCode
 from rtapp.models import SecondFactor
 from rtapp.models import User
 from rtapp.models import UserSession
 from rtapp.services.change_password import change_password
+from rtapp.services.change_second_factor import remove_second_factor
+from rtapp.services.change_tokens import create_token
+from rtapp.services.disable_user import disable_user
+from rtapp.services.require_second_factor import require_second_factor
 
 from .support import Stream
 from .support import release
@@ -230,6 +235,91 @@ def test_a_password_that_is_changed_before_the_code_comes_signs_nobody_in(
     assert another.post(CODE, code=server_clock.next_code(secret)).status_code == 401
 
 
+def user_with(email: str) -> User:
+    return db.session.query(User).filter_by(email=email).one()
+
+
+def test_a_user_who_is_disabled_before_the_code_comes_is_not_signed_in(
+    app, browser, another, server_clock
+):
+    secret, _ = browser.turn_on(server_clock)
+    another.sign_in()
+    with app.app_context():
+        disable_user(user_with(KEVIN["email"]))
+    assert another.post(CODE, code=server_clock.next_code(secret)).status_code == 401
+    assert another.client.get(CODE).status_code == 401
+
+
+def change_to_other_words():
+    change_password(user_with(KEVIN["email"]), "other words")
+
+
+def disable_kevin():
+    disable_user(user_with(KEVIN["email"]))
+
+
+@pytest.mark.parametrize("meanwhile", [change_to_other_words, disable_kevin])
+def test_what_changes_while_a_password_is_checked_signs_nobody_in(
+    app, another, monkeypatch, meanwhile
+):
+    proven_user = auth.proven_user
+
+    def proven_later(*given, **more):
+        with app.app_context():
+            meanwhile()
+        return proven_user(*given, **more)
+
+    monkeypatch.setattr(auth, "proven_user", proven_later)
+    answer = another.sign_in()
+    assert (answer.status_code, another.is_signed_in) == (401, False)
+    assert answer.json["detail"] == "The email address or the password is wrong."
+
+
+def require_it():
+    ada = user_with(ADA["email"])
+    db.session.add(SecondFactor(user_id=ada.id, salt="x", last_step=1))
+    db.session.flush()
+    require_second_factor(db.session.get_one(Account, 1), ada, True)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite waits in C
+@pytest.mark.parametrize("meanwhile", [change_to_other_words, disable_kevin, require_it])
+def test_a_session_that_begins_at_the_same_time_ends_too(app, another, monkeypatch, meanwhile):
+    sign_in, jobs = auth.sign_in, []
+
+    def at_once():
+        with app.app_context():
+            meanwhile()
+
+    def sign_in_later(user):
+        jobs.append(gevent.spawn(at_once))
+        jobs[0].join(timeout=0.5)  # it waits for this transaction
+        assert not jobs[0].ready()
+        sign_in(user)
+
+    monkeypatch.setattr(auth, "sign_in", sign_in_later)
+    assert another.sign_in().status_code == 200
+    gevent.joinall(jobs, raise_error=True)
+    assert not another.is_signed_in
+
+
+def test_a_late_code_is_explained_on_the_login_page_and_no_sign_in_leads_back_to_it(
+    browser, another, server_clock, monkeypatch
+):
+    secret, _ = browser.turn_on(server_clock)
+    monkeypatch.setattr(auth, "CODE_WAIT", -1)
+    another.sign_in()
+    page = another.client.get("/login", headers=HTML).get_data(as_text=True)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    data = {"csrf_token": token, "code": server_clock.next_code(secret)}
+    late = another.client.post(CODE, data=data, headers=HTML)
+    assert (late.status_code, "10 minutes" in late.get_data(as_text=True)) == (401, True)
+    reloaded = another.client.get(CODE, headers=HTML)
+    assert (reloaded.status_code, reloaded.location) == (302, "/login")
+    home = browser.client.get(CODE, headers=HTML)
+    assert (home.status_code, home.location) == (302, "/")
+
+
 def test_a_script_with_a_token_has_no_second_factor(kevin):
     for path in ("", "/recovery-codes", "/delete"):
         assert kevin.post(f"{OWN}{path}", {"code": "1"}).status_code == 403
@@ -281,6 +371,42 @@ def test_a_command_removes_the_second_factor_of_who_lost_the_app(
     assert (again.exit_code, "Nothing was changed" in again.output) == (0, True)
 
 
+def token_of(app, email: str) -> str:
+    with app.app_context():
+        return create_token(user_with(email), "Script").text
+
+
+def works(app, token: str) -> bool:
+    answer = app.test_client().get("/me", headers={"Authorization": f"Bearer {token}"})
+    return answer.status_code == 200
+
+
+def test_tokens_end_with_the_sessions_where_an_account_requires_it(
+    app, browser, another, server_clock
+):
+    ada = Browser(app, ADA)
+    ada.sign_in()
+    ada.turn_on(server_clock)
+    kevins, adas = token_of(app, KEVIN["email"]), token_of(app, ADA["email"])
+    assert ada.post("/accounts/1/second-factor", required=False).status_code == 200
+    assert works(app, kevins)
+    assert ada.post("/accounts/1/second-factor", required=True).status_code == 200
+    assert (works(app, kevins), works(app, adas), ada.is_signed_in) == (False, True, True)
+    with app.app_context():
+        remove_second_factor(user_with(ADA["email"]))
+    assert (works(app, adas), ada.is_signed_in) == (False, False)
+
+
+def test_a_second_factor_that_is_removed_ends_sessions_and_keeps_tokens_where_none_is_required(
+    app, browser, server_clock
+):
+    browser.turn_on(server_clock)
+    token = token_of(app, KEVIN["email"])
+    with app.app_context():
+        remove_second_factor(user_with(KEVIN["email"]))
+    assert (browser.is_signed_in, works(app, token)) == (False, True)
+
+
 def test_the_database_has_neither_the_secret_nor_a_recovery_code(app, browser, server_clock):
     secret, codes = browser.turn_on(server_clock)
     with app.app_context():
@@ -324,6 +450,22 @@ def test_guesses_of_a_code_are_limited_for_each_user_whatever_their_sign_ins(lim
     assert statuses == [401] * 10 + [429] * 2
     other.sign_in()
     assert other.post(CODE, code=server_clock.next_code(secret)).status_code == 429
+
+
+def test_a_new_password_ends_the_limit_that_guesses_with_the_old_one_have_reached(
+    limited, server_clock
+):
+    browser = Browser(limited, KEVIN)
+    browser.sign_in()
+    secret, _ = browser.turn_on(server_clock)
+    guesser = Browser(limited, KEVIN)
+    guesser.sign_in()
+    assert [guesser.post(CODE, code="000000").status_code for _ in range(11)][-1] == 429
+    with limited.app_context():
+        change_to_other_words()
+    owner = Browser(limited, {**KEVIN, "password": "other words"})
+    owner.sign_in()
+    assert owner.post(CODE, code=server_clock.next_code(secret)).status_code == 200
 
 
 def test_the_pages_work_without_json_and_say_what_is_wrong(app, browser, server_clock):

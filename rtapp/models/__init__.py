@@ -42,6 +42,7 @@ from .snapshots import LabelSnapshot
 from .snapshots import MessageSnapshot
 from .token import Token
 from .user import User
+from .user import lock_user
 
 __all__ = [
     "Account",
@@ -85,5 +86,6 @@ __all__ = [
     "User",
     "UserSession",
     "digest_of",
+    "lock_user",
     "oldest_session",
 ]

@@ -23,6 +23,7 @@ from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
 from rtapp.models import Invitation
 from rtapp.models import User
+from rtapp.models import lock_user
 from rtapp.passwords import hashed_aside
 from rtapp.services.accept_invitation import accept_as_new_user
 from rtapp.services.accept_invitation import accept_invitation
@@ -125,6 +126,7 @@ def join_as_new_user() -> Response | tuple[str, int]:
             raise
         return redirect(url_for("join.page"), 303)  # which has the way to sign in
     session.pop(auth.INVITATION, None)
+    lock_user(user.id)
     return admit(user, inbox_of(invitation))
 
 

@@ -55,12 +55,15 @@ def sign_in() -> Response | tuple[str, int]:
         return login_page(WRONG, credentials.email, credentials.next), 401
     if user is None:
         raise Unauthorized(WRONG)
-    ratelimits.give_back()
-    return admit(user, credentials.next)
+    try:
+        return admit(user, credentials.next)
+    finally:
+        ratelimits.give_back()  # last: meanwhile the user's row is locked
 
 
 def admit(user: User, next: str = "") -> Response:
-    """Sign in a user who has proved who they are, and lead a browser to `next` of this site.
+    """Sign in a user who has proved who they are, and lead a browser to `next` of this site. The
+    caller has locked the user's row.
 
     With a second factor, and in an account that requires one, that comes first: raises
     SecondFactorNeeded for a client that wants JSON.

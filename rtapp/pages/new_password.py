@@ -15,6 +15,7 @@ from rtapp.errors import Gone
 from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
 from rtapp.models import PasswordLink
+from rtapp.models import lock_user
 from rtapp.passwords import hashed_aside
 from rtapp.services.change_password import use_password_link
 from rtapp.services.link import link_with
@@ -74,6 +75,7 @@ def changed() -> Response | tuple[str, int]:
         return password_page(open_link(digest_in(OPENED, None)), refused), 422
     link = open_link(digest_in(OPENED, new.token))
     use_password_link(link, hashed_aside(new.password))
+    lock_user(link.user_id)
     return admit(link.user)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint
 from flask import current_app
 from flask import jsonify
+from flask import redirect
 from flask import render_template
 from flask import session
 from flask import url_for
@@ -39,6 +40,7 @@ from rtapp.validation import Body
 from rtapp.validation import Text
 
 from .login import begin
+from .login import login_page
 from .management import Refusal
 from .management import refusal
 from .management import settings_page
@@ -72,7 +74,9 @@ def submitted(model: type[Code]) -> Callable[[], str]:
 @bp.get("/login/second-factor")
 def ask() -> Response | str:
     """The page that asks for the code; where the account requires a second factor and the user has
-    none, the page that sets it up."""
+    none, the page that sets it up. A user who is signed in goes home."""
+    if wants_html() and auth.user_if_signed_in() is not None:
+        return redirect(url_for("me.home"))
     user, _ = auth.awaited_user()
     return sign_in_page(user)
 
@@ -82,7 +86,12 @@ def ask() -> Response | str:
 def sign_in() -> Response | str | tuple[str, int]:
     """Sign in with the code. The code that sets the second factor up signs in too."""
     given = submitted(Code)
-    user, next = auth.awaited_user()
+    try:
+        user, next = auth.awaited_user()
+    except Unauthorized as problem:
+        if not wants_html():
+            raise
+        return login_page(problem.detail), problem.status
     codes: list[str] = []
     try:
         code = given()
@@ -96,6 +105,7 @@ def sign_in() -> Response | str | tuple[str, int]:
     except (Unauthorized, Unprocessable) as problem:
         return sign_in_page(user, refusal(problem, None)), problem.status
     ratelimits.give_back()
+    user, next = auth.awaited_user(lock=True)
     started = begin(user, next)
     if wants_html():
         return recovery_page(codes, next or url_for("me.home")) if codes else started

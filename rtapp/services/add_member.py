@@ -4,14 +4,14 @@ from sqlalchemy import select
 
 from rtapp.events import control
 from rtapp.extensions import db
-from rtapp.models import Account
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import User
+from rtapp.models import lock_user
 
 from .account_rows import reset_members
-from .require_second_factor import end_sessions_without
+from .end_access import end_access_without_second_factor
 from .revoke_links import revoke_links_for
 
 
@@ -22,8 +22,8 @@ def add_member(
 
     The pages of all members are fetched again: they list their colleagues. Password links that
     administrators of other accounts have made for the user end. Where the account requires a second
-    factor and the user has none, their sessions end. Part of the caller's
-    transaction. Raises IntegrityError for a member.
+    factor and the user has none, their sessions and tokens end. Part of the caller's transaction.
+    Raises IntegrityError for a member.
     """
     membership = Membership(account_id=account_id, user_id=user.id, role=role, sees=sees)
     db.session.add(membership)
@@ -32,9 +32,9 @@ def add_member(
         InboxMember(inbox_id=id, user_id=user.id) for id in db.session.scalars(own).all()
     )
     db.session.flush()
+    lock_user(user.id)  # before their links, as a new password does
     revoke_links_for(user.id)
     reset_members(account_id)
-    if db.session.get_one(Account, account_id, populate_existing=True).requires_second_factor:
-        end_sessions_without(account_id, user.id)
+    end_access_without_second_factor(account_id=account_id, user_id=user.id)
     control.recheck(user.id)
     return membership

@@ -1,15 +1,12 @@
 import gevent
-from sqlalchemy import delete
 
-from rtapp.events import control
 from rtapp.extensions import db
 from rtapp.models import PasswordLink
-from rtapp.models import Token
 from rtapp.models import User
-from rtapp.models import UserSession
 from rtapp.passwords import hashed
 
 from .change_password_links import revoke_password_links
+from .end_access import end_access
 from .link import use_link
 
 
@@ -20,7 +17,8 @@ def change_password(user: User, password: str, *, keep: str | None = None) -> No
     # In a thread: it would block every stream of this process.
     user.password_hash = gevent.get_hub().threadpool.apply(hashed, (password,))
     db.session.flush()
-    end_access(user, keep)
+    revoke_password_links(user.id)
+    end_access(user.id, keep)
     db.session.commit()
 
 
@@ -29,13 +27,6 @@ def use_password_link(link: PasswordLink, password_hash: str) -> None:
     link.user.password_hash = password_hash
     db.session.flush()  # locks the user's row first, as above: so that two changes do not deadlock
     use_link(link)
-    end_access(link.user)
+    revoke_password_links(link.user_id)
+    end_access(link.user_id)
     db.session.commit()
-
-
-def end_access(user: User, keep: str | None = None) -> None:
-    revoke_password_links(user.id)
-    ended = (UserSession.user_id == user.id, UserSession.id != (keep or ""))
-    db.session.execute(delete(UserSession).where(*ended))
-    db.session.execute(delete(Token).where(Token.user_id == user.id))
-    control.recheck(user.id)

@@ -14,7 +14,10 @@ from rtapp.models import Membership
 from rtapp.models import RecoveryCode
 from rtapp.models import SecondFactor
 from rtapp.models import User
+from rtapp.models import lock_user
 
+from .end_access import end_access_without_second_factor
+from .end_access import end_sessions
 from .verify_code import hash_of
 from .verify_code import make_recovery_code
 from .verify_code import plain
@@ -60,18 +63,27 @@ def turn_off_second_factor(user: User, code: str) -> None:
     if requiring := requiring_account(user.id):
         raise refused(f"can't turn it off: {requiring} requires two-step sign-in")
     use(user, code)
-    remove_second_factor(user)
+    delete_second_factor(user)
+    db.session.commit()
 
 
 def remove_second_factor(user: User) -> bool:
-    """Have the user sign in with the password alone. Returns whether they had a second factor."""
+    """Have a user who lost the app sign in with the password alone, or set it up anew where an
+    account requires it: there their tokens end too. Returns whether they had a second factor."""
+    lock_user(user.id)
     had = has_second_factor(user.id)
+    if had:
+        delete_second_factor(user)
+        end_sessions(user.id)
+        end_access_without_second_factor(user_id=user.id)
+    db.session.commit()
+    return had
+
+
+def delete_second_factor(user: User) -> None:
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
     db.session.execute(delete(SecondFactor).where(SecondFactor.user_id == user.id))
-    db.session.commit()
-    if had:
-        logger.warning("Two-step sign-in of user %s was turned off", user.id)
-    return had
+    logger.warning("Two-step sign-in of user %s was turned off", user.id)
 
 
 def has_second_factor(user_id: int) -> bool:

@@ -9,7 +9,8 @@ from rtapp.extensions import db
 from rtapp.models import Membership
 from rtapp.models import User
 
-from .change_password import end_access
+from .change_password_links import revoke_password_links
+from .end_access import end_access
 from .last_administrator import refuse_last_administrator
 from .release_conversations import lock_member
 from .release_conversations import release_conversations
@@ -34,7 +35,8 @@ def disable_user(user: User, *, by: User | None = None) -> bool:
         if membership.role == "administrator":
             refuse_last_administrator(membership.account_id, user.id, field="user")
     set_disabled(user, clock.now())
-    end_access(user)
+    revoke_password_links(user.id)
+    end_access(user.id)
     for membership in accounts:
         release_conversations(user, membership.account_id, by, disabled=True)
         revoke_links_by(user.id, membership.account_id)
