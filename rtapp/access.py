@@ -355,6 +355,18 @@ def has_lapsed(link: Invitation | PasswordLink) -> bool:
     return db.session.scalar(made, {"viewer": maker_id}) is None
 
 
+def refuse_second_factor(user: Agent, other: User) -> None:
+    """Raises Forbidden if the user may not turn off the second factor of another member of an
+    account that they administer: if they may give them no password link either."""
+    if other.id == user.id:
+        raise Forbidden("Turn off your own two-step sign-in in your settings: that needs a code.")
+    if db.session.scalar(RESETTABLE.where(User.id == other.id), {"viewer": user.id}) is None:
+        raise Forbidden(
+            f"{other.name} is disabled, or also a member of an account that you do not administer: "
+            "an administrator of all their accounts may do this."
+        )
+
+
 def inbox_for(user: Agent, account_id: int, inbox_id: int) -> Inbox:
     """An inbox in which the user may start conversations: for an administrator each of the
     account, for an agent their own. Raises NotFound for any other."""

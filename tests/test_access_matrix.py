@@ -199,6 +199,9 @@ ROWS = (
     # Nobody is removed: tests/pages/test_members.py.
     Row("POST /accounts/<id:account_id>/settings/members/<id:user_id>/remove",
         "/accounts/1/settings/members/999/remove",    "404 403 403 403 404 401 403", 404, body()),
+    Row("POST /accounts/<id:account_id>/settings/members/<id:user_id>/second-factor/delete",
+        "/accounts/1/settings/members/3/second-factor/delete",
+                                                      "204 403 403 403 404 401 403", 303, body()),
     Row("POST /accounts/<id:account_id>/settings/account",
         "/accounts/1/settings/account",               "200 403 403 403 404 401 403", 303,
         body(name="Changed")),
@@ -271,7 +274,8 @@ ROWS = (
     Row("POST /settings/sessions/end_others",
         "/settings/sessions/end_others",              "204 204 204 204 204 401 403", 303, body()),
     Row("GET /settings/tokens", "/settings/tokens",   "200 200 200 200 200 401 403"),
-    Row("POST /settings/tokens", "/settings/tokens",  "201 201 201 201 201 401 403", 201,
+    # For browsers: tests/pages/test_token.py.
+    Row("POST /settings/tokens", "/settings/tokens",  "403 403 403 403 403 401 403", 403,
         body(name="Import")),
     # Each user's own only: tests/pages/test_token.py.
     Row("POST /settings/tokens/<id:token_id>/revoke",

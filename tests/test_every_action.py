@@ -47,6 +47,7 @@ WITHOUT_EVENT = {
     "POST /accounts/<id:account_id>/settings/inspect/streams/end",
     "POST /accounts/<id:account_id>/settings/inspect/outbox/retry",
     "POST /accounts/<id:account_id>/second-factor",
+    "POST /accounts/<id:account_id>/settings/members/<id:user_id>/second-factor/delete",
     "POST /accounts/<id:account_id>/canned-replies",
     "POST /canned-replies/<id:reply_id>",
     "POST /canned-replies/<id:reply_id>/delete",

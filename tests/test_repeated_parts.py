@@ -46,6 +46,7 @@ BODIES = {
     "/accounts/1/inboxes": {"name": "New"},
     "/accounts/1/settings/members/3": {"role": "agent", "sees": "assigned"},
     "/accounts/1/settings/members/3/remove": {"nothing": 1},
+    "/accounts/1/settings/members/3/second-factor/delete": {"nothing": 1},
     "/accounts/1/settings/account": {"name": "Changed"},
     "/accounts/1/settings/inspect/streams/end": {"stream": "x"},
     "/accounts/1/settings/inspect/outbox/retry": {"nothing": 1},

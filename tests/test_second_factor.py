@@ -20,6 +20,7 @@ from rtapp.models import RecoveryCode
 from rtapp.models import SecondFactor
 from rtapp.models import User
 from rtapp.models import UserSession
+from rtapp.services.add_member import add_member
 from rtapp.services.change_password import change_password
 from rtapp.services.change_second_factor import remove_second_factor
 from rtapp.services.change_tokens import create_token
@@ -395,6 +396,51 @@ def test_tokens_end_with_the_sessions_where_an_account_requires_it(
     with app.app_context():
         remove_second_factor(user_with(ADA["email"]))
     assert (works(app, adas), ada.is_signed_in) == (False, False)
+
+
+RESET = "/accounts/1/settings/members/2/second-factor/delete"
+
+
+def test_an_administrator_turns_it_off_for_a_member_who_lost_the_app(
+    app, browser, another, server_clock
+):
+    ada = Browser(app, ADA)
+    ada.sign_in()
+    members = "/accounts/1/settings/members"
+    assert RESET not in ada.client.get(members, headers=HTML).get_data(as_text=True)
+    browser.turn_on(server_clock)
+    assert browser.post(RESET).status_code == 403
+    page = ada.client.get(members, headers=HTML).get_data(as_text=True)
+    assert RESET in page
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    answer = ada.client.post(RESET, data={"csrf_token": token}, headers=HTML)
+    assert (answer.status_code, answer.location) == (303, members)
+    assert not browser.is_signed_in
+    assert another.sign_in().status_code == 200
+    assert ada.post(RESET).status_code == 204  # again: there is nothing to do
+    assert another.is_signed_in
+
+
+def test_an_administrator_turns_it_off_neither_for_themselves_nor_for_members_of_other_accounts(
+    app, browser, server_clock
+):
+    ada = Browser(app, ADA)
+    ada.sign_in()
+    browser.turn_on(server_clock)
+    with app.app_context():
+        other = Account(name="Lamps")
+        db.session.add(other)
+        db.session.flush()
+        add_member(other.id, user_with(KEVIN["email"]), role="agent", sees="inbox", inbox_ids=[])
+        db.session.commit()
+    assert ada.post(RESET).status_code == 403
+    assert RESET not in ada.client.get("/accounts/1/settings/members", headers=HTML).get_data(
+        as_text=True
+    )
+    assert ada.post(RESET.replace("/2/", "/1/")).status_code == 403
+    assert ada.post(RESET.replace("/2/", "/999/")).status_code == 404
+    assert browser.is_signed_in
+    assert browser.get(OWN).json["since"] is not None
 
 
 def test_a_second_factor_that_is_removed_ends_sessions_and_keeps_tokens_where_none_is_required(

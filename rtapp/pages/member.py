@@ -27,8 +27,10 @@ from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import InboxMember
 from rtapp.models import Membership
+from rtapp.models import SecondFactor
 from rtapp.models import User
 from rtapp.services.change_membership import change_membership
+from rtapp.services.change_second_factor import remove_second_factor
 from rtapp.services.remove_member import remove_member
 from rtapp.validation import Body
 from rtapp.validation import RowId
@@ -104,6 +106,17 @@ def remove(account_id: int, user_id: int) -> Response | tuple[str, int]:
     return done(page_of(user, account_id))
 
 
+@bp.post("/accounts/<id:account_id>/settings/members/<id:user_id>/second-factor/delete")
+def turn_off_second_factor(account_id: int, user_id: int) -> Response:
+    """Turn off the second factor of a member who has lost it, and end their sessions."""
+    user = auth.signed_in()
+    member = db.session.get_one(User, changeable_member(user, account_id, user_id).user_id)
+    access.refuse_second_factor(user, member)
+    validation.body(NoFields)
+    remove_second_factor(member, by=user)
+    return done(page_of(user, account_id))
+
+
 def changeable_member(user: User, account_id: int, user_id: int) -> Membership:
     access.refuse_agent(access.membership_in(user, account_id), MANAGE)
     return access.member_of(account_id, user_id)
@@ -130,6 +143,7 @@ def page(user: User, account_id: int, refused: Refusal | None = None) -> str:
         members=members_of(account_id),
         inboxes=inboxes_of(account_id),
         assigned=assigned_in(account_id),
+        second_factors=second_factors_of(access.resettable_members(user, account_id)),
         refused=refused,
     )
 
@@ -151,6 +165,14 @@ def members_of(account_id: int) -> list[dict[str, Any]]:
         presenters.member(user, membership, inboxes.get(user.id, []))
         for user, membership in db.session.execute(query)
     ]
+
+
+def second_factors_of(members: list[User]) -> set[int]:
+    """The ids of those who sign in with a second factor."""
+    ids = [member.id for member in members]
+    return set(
+        db.session.scalars(select(SecondFactor.user_id).where(SecondFactor.user_id.in_(ids)))
+    )
 
 
 def assigned_in(account_id: int) -> dict[int, int]:

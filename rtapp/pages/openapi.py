@@ -203,6 +203,7 @@ ANSWERS = {
     "member.several": Answer(shape={"members": Each(MEMBER), "inboxes": Each(INBOX)}),
     "member.change": Answer((200,), MEMBER),
     "member.remove": DONE,
+    "member.turn_off_second_factor": DONE,
     "inspection.several": Answer(shape=INSPECTED),
     "inspection.end": DONE,
     "inspection.retry": Answer(shape={"retried": int}),

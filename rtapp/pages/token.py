@@ -70,10 +70,12 @@ def several() -> Response | str:
 
 @bp.post("/settings/tokens")
 def create() -> Response | tuple[str, int]:
-    """Make a token. The answer alone has its text, in `token`."""
+    """Make a token. The answer alone has its text, in `token`. From a browser only: a token whose
+    expiry is near would make one without."""
     user = auth.signed_in()
     try:
         new = validation.body(TokenFields)
+        auth.session_id()
         made = create_token(user, new.name, new.scope, new.expires_in)
     except Unprocessable as problem:
         return page(user, refused=refusal(problem, None)), 422

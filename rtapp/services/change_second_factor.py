@@ -65,9 +65,10 @@ def turn_off_second_factor(user: User, code: str) -> None:
     use(user, code)
     delete_second_factor(user)
     db.session.commit()
+    logger.warning("User %s turned two-step sign-in off", user.id)
 
 
-def remove_second_factor(user: User) -> bool:
+def remove_second_factor(user: User, by: User | None = None) -> bool:
     """Have a user who lost the app sign in with the password alone, or set it up anew where an
     account requires it: there their tokens end too. Returns whether they had a second factor."""
     lock_user(user.id)
@@ -76,6 +77,8 @@ def remove_second_factor(user: User) -> bool:
         delete_second_factor(user)
         end_sessions(user.id)
         end_access_without_second_factor(user_id=user.id)
+        who = f"user {by.id}" if by is not None else "a command"
+        logger.warning("Two-step sign-in of user %s was turned off by %s", user.id, who)
     db.session.commit()
     return had
 
@@ -83,7 +86,6 @@ def remove_second_factor(user: User) -> bool:
 def delete_second_factor(user: User) -> None:
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
     db.session.execute(delete(SecondFactor).where(SecondFactor.user_id == user.id))
-    logger.warning("Two-step sign-in of user %s was turned off", user.id)
 
 
 def has_second_factor(user_id: int) -> bool:

@@ -30,6 +30,12 @@ def client_with(app, text):
     return client
 
 
+@pytest.fixture
+def at_home(app, ada):
+    """The browser in which Ada is signed in."""
+    return Browser(app, "ada")
+
+
 def names(client):
     return [token["name"] for token in client.get(TOKENS).json["tokens"]]
 
@@ -39,8 +45,8 @@ def rows(app):
         return list(map(tuple, db.session.execute(select(Token.__table__).order_by(Token.id))))
 
 
-def test_a_token_is_made_with_a_name_a_scope_and_an_expiry(app, ada):
-    answer = ada.post(TOKENS, IMPORT)
+def test_a_token_is_made_with_a_name_a_scope_and_an_expiry(app, ada, at_home):
+    answer = at_home.post(TOKENS, IMPORT)
     assert answer.status_code == 201
     made = answer.json
     text = made.pop("token")
@@ -55,8 +61,8 @@ def test_a_token_is_made_with_a_name_a_scope_and_an_expiry(app, ada):
     assert text not in ada.get(TOKENS).get_data(as_text=True)
 
 
-def test_a_token_without_more_than_a_name_writes_and_does_not_end(ada):
-    made = ada.post(TOKENS, {"name": "  Two \n words "}).json
+def test_a_token_without_more_than_a_name_writes_and_does_not_end(at_home):
+    made = at_home.post(TOKENS, {"name": "  Two \n words "}).json
     assert (made["name"], made["scope"], made["expires_at"]) == ("Two words", "write", None)
 
 
@@ -81,22 +87,22 @@ def test_a_token_without_more_than_a_name_writes_and_does_not_end(ada):
     ],
     ids=repr,
 )
-def test_a_token_with_bad_input_is_not_made(app, ada, body, field):
+def test_a_token_with_bad_input_is_not_made(app, at_home, body, field):
     before = rows(app)
-    answer = ada.post(TOKENS, body)
+    answer = at_home.post(TOKENS, body)
     assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
     assert list(answer.json["errors"]) == [field]
     assert rows(app) == before
 
 
-def test_more_tokens_than_a_user_may_have_are_refused(app, ada, kevin):
+def test_more_tokens_than_a_user_may_have_are_refused(app, ada, at_home):
     with app.app_context():
         user = db.session.get_one(User, ada.id)
         for _ in range(TOKENS_PER_USER - 1):
             create_token(user, "Many")
-    answer = ada.post(TOKENS, IMPORT)
+    answer = at_home.post(TOKENS, IMPORT)
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["name"])
-    assert kevin.post(TOKENS, IMPORT).status_code == 201
+    assert Browser(app, "kevin").post(TOKENS, IMPORT).status_code == 201
 
 
 def test_a_user_sees_and_revokes_their_own_tokens_only(app, ada, kevin, maria):
@@ -111,8 +117,8 @@ def test_a_user_sees_and_revokes_their_own_tokens_only(app, ada, kevin, maria):
         assert client.get(path).status_code == 200
 
 
-def test_revoking_a_token_ends_it_and_its_streams(app, ada):
-    made = ada.post(TOKENS, {"name": "Import"}).json
+def test_revoking_a_token_ends_it_and_its_streams(app, ada, at_home):
+    made = at_home.post(TOKENS, {"name": "Import"}).json
     script = client_with(app, made["token"])
     stream = script.stream("/streams/accounts/1")
     stream.named("stream.open")
@@ -124,8 +130,8 @@ def test_revoking_a_token_ends_it_and_its_streams(app, ada):
     assert ada.post(f"{TOKENS}/{made['id']}/revoke").status_code == 404
 
 
-def test_a_token_may_revoke_itself(app, ada):
-    made = ada.post(TOKENS, {"name": "Itself", "scope": "admin"}).json
+def test_a_token_may_revoke_itself(app, at_home):
+    made = at_home.post(TOKENS, {"name": "Itself", "scope": "admin"}).json
     itself = client_with(app, made["token"])
     assert itself.post(f"{TOKENS}/{made['id']}/revoke").status_code == 204
     assert itself.get("/me").status_code == 401
@@ -148,6 +154,15 @@ def test_a_token_without_the_scope_admin_manages_no_tokens_and_no_sessions(app, 
         assert 'error="insufficient_scope", scope="admin"' in answer.headers["WWW-Authenticate"]
     assert rows(app) == before
     assert ada.get(TOKENS).status_code == 200
+
+
+def test_a_token_makes_no_token(app, ada, at_home):
+    """Or one that ends soon would make one that does not."""
+    before = rows(app)
+    answer = ada.post(TOKENS, IMPORT)
+    assert (answer.status_code, answer.content_type) == (403, "application/problem+json")
+    assert rows(app) == before
+    assert at_home.post(TOKENS, IMPORT).status_code == 201
 
 
 def test_the_page_shows_the_text_once_and_revokes_without_javascript(app):

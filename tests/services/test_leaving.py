@@ -220,6 +220,7 @@ def test_a_removed_member_has_no_access_and_comes_back_without_the_old_inboxes(a
     assert kevin.get("/me").json["memberships"] == []
     home = kevin.page("/")
     assert (home.status_code, "member of no account" in home.text) == (403, True)
+    assert all(f'"{way_out}"' in home.text for way_out in ("/logout", "/settings/profile"))
     assert ada.post("/conversations/1/assignee", {"assignee_id": kevin.id}).status_code == 422
     with app.app_context():
         own = InboxMember.user_id == kevin.id
