@@ -20,7 +20,6 @@ from rtapp.error_words import words_for
 RETRY_AFTER = 5  # s
 # Fields of a form that no page repeats.
 SECRETS = {"csrf_token", "password", "present_password", "code"}
-SECOND_STEP = "second_factor.ask"  # of a sign-in: it is no page to come back to
 
 
 class Problem(Exception):
@@ -170,7 +169,7 @@ def answer_unauthorized(problem: Problem) -> BaseResponse:
     """A redirect to the login. A form is answered with what it held, to be sent again: the login
     would replace the only copy of a text."""
     if request.method in ("GET", "HEAD"):
-        may_return = "token" not in request.args and request.endpoint != SECOND_STEP
+        may_return = "token" not in request.args
         here = request.full_path.rstrip("?") if may_return else None
         return redirect(url_for("login.page", next=here))
     user = problem.user if isinstance(problem, SessionReplaced) else None

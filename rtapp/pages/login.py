@@ -33,6 +33,7 @@ bp = Blueprint("login", __name__)
 LOCAL_PATH = re.compile(r"/([^/\\\x00-\x1f][^\\\x00-\x1f]*)?")
 
 WRONG = "The email address or the password is wrong."
+LATE = "Sign in with your password, then enter the code within 10 minutes."
 
 
 class Credentials(Body):
@@ -43,7 +44,8 @@ class Credentials(Body):
 
 @bp.get("/login")
 def page() -> str:
-    return login_page(next=request.args.get("next", ""))
+    late = LATE if "late" in request.args else None
+    return login_page(late, next=request.args.get("next", ""))
 
 
 @bp.post("/login")

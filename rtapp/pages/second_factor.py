@@ -40,7 +40,6 @@ from rtapp.validation import Body
 from rtapp.validation import Text
 
 from .login import begin
-from .login import login_page
 from .management import Refusal
 from .management import refusal
 from .management import settings_page
@@ -77,7 +76,10 @@ def ask() -> Response | str:
     none, the page that sets it up. A user who is signed in goes home."""
     if wants_html() and auth.user_if_signed_in() is not None:
         return redirect(url_for("me.home"))
-    user, _ = auth.awaited_user()
+    try:
+        user, _ = auth.awaited_user()
+    except Unauthorized:
+        return password_first()
     return sign_in_page(user)
 
 
@@ -88,10 +90,8 @@ def sign_in() -> Response | str | tuple[str, int]:
     given = submitted(Code)
     try:
         user, next = auth.awaited_user()
-    except Unauthorized as problem:
-        if not wants_html():
-            raise
-        return login_page(problem.detail), problem.status
+    except Unauthorized:
+        return password_first()
     codes: list[str] = []
     try:
         code = given()
@@ -112,6 +112,13 @@ def sign_in() -> Response | str | tuple[str, int]:
     response: Response = jsonify(**presenters.me(user), recovery_codes=codes)
     response.headers.extend(csrf_header())
     return response
+
+
+def password_first() -> Response:
+    """To the login page, which says why. Raises the present Unauthorized again for JSON."""
+    if not wants_html():
+        raise
+    return redirect(url_for("login.page", late="1"))
 
 
 def wrong(user: User) -> Unauthorized:
