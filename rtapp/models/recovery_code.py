@@ -12,4 +12,4 @@ class RecoveryCode(Model):
     __tablename__ = "recovery_codes"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
-    hash: Mapped[str] = mapped_column(String(64), primary_key=True)  # SHA-256 of 80 random bits
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)  # SHA-256 of 120 random bits
