@@ -86,3 +86,20 @@ def test_axe_finds_no_serious_violation_in_setting_it_up(window, axe, options):
     page.get_by_label("Code", exact=True).fill("000000")
     page.get_by_role("button", name="Turn on two-step sign-in").click()
     assert complaints(page, axe) == []
+
+
+def test_an_administrator_turns_it_off_for_who_lost_the_app_without_javascript_on_a_phone(window):
+    kevin = window("kevin", OWN, java_script_enabled=False, **NARROW)
+    kevin.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret_in(kevin)).now())
+    kevin.get_by_role("button", name="Turn on two-step sign-in").click()
+    expect(kevin.locator(".recovery-codes li")).to_have_count(10)
+    ada = window("ada", "/accounts/1/settings/members", java_script_enabled=False, **NARROW)
+    row = ada.locator("li", has_text="kevin@example.com")
+    row.get_by_text("Change", exact=False).first.click()
+    row.get_by_text("Turn off two-step sign-in", exact=False).first.click()
+    assert ada.evaluate("document.documentElement.scrollWidth") == 390
+    row.get_by_role("button", name="Turn it off for Kevin").click()
+    expect(ada.locator("li", has_text="kevin@example.com")).not_to_contain_text("two-step")
+    kevin.goto(OWN)
+    expect(kevin).to_have_url(re.compile("/login"))  # his sessions have ended
+    live(window("kevin", BLANK), "/accounts/1/conversations")  # the password alone
