@@ -111,3 +111,15 @@ def test_without_the_server_commands_are_still_found_and_the_rest_is_said(kevin)
     kevin.keyboard.type("reso")
     expect(options(kevin).first).to_have_text("Status: Resolved")
     expect(kevin.locator("#palette [role=status]")).to_contain_text("no answer from the server")
+
+
+def test_on_a_phone_the_palette_is_opened_from_the_menu_by_a_finger(window):
+    page = window("kevin", BLANK, viewport={"width": 390, "height": 844}, has_touch=True)
+    live(page, "/accounts/1/conversations?status=any")
+    page.locator("#me-menu summary").tap()
+    page.get_by_role("button", name="Find anything").tap()
+    expect(page.locator("#palette input")).to_be_focused()
+    page.keyboard.type("tanaka")
+    options(page).first.tap()
+    expect(page.locator("#thread h1")).to_have_text("Yuki Tanaka")
+    expect(page.locator("#me-menu .panel")).to_be_hidden()

@@ -56,7 +56,7 @@ function start() {
   if (!("command" in HTMLButtonElement.prototype)) import("./on_demand/dialogs.js").then(({ startDialogs }) => startDialogs());
   const whenOpened = async () => {
     (await import("./on_demand/menus.js")).startMenus();
-    (await import("./on_demand/settings_panel.js")).startSettings(notifications);
+    (await import("./on_demand/settings_panel.js")).startSettings(notifications, page);
   };
   document.addEventListener("toggle", () => whenOpened().catch(() => {}), { capture: true, once: true });
   streams = new Streams(page.connector);

@@ -226,6 +226,7 @@ export interface ElementsById {
   "composer-problem": HTMLElement;
   conversations: HTMLElement;
   "edit-message": HTMLTemplateElement;
+  "find-anything": HTMLButtonElement;
   keys: HTMLElement;
   "keys-help": HTMLDialogElement;
   left: HTMLElement;
@@ -245,6 +246,7 @@ export interface ElementsById {
   news: HTMLAnchorElement;
   notifications: HTMLElement;
   people: HTMLElement;
+  "me-menu": HTMLDetailsElement;
   palette: HTMLDialogElement;
   present: HTMLElement;
   push: HTMLInputElement;

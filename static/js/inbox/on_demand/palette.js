@@ -11,7 +11,7 @@ const PAUSE = 150; // ms after the last key, before the server is asked
 const PLACES = [
   ["#toast:not([hidden]) button", ""], [".list[data-selecting] #bulk .choices button"],
   [".thread-head .panel button:not([hidden])"], [".thread-head .to-contact", ""], [".topbar > button[commandfor]", ""], [".views a", "Show"],
-  [".statuses a", "Show"], ["#own-status button"], ["#alerts button"], [".links a", "Manage"], [".settings button", ""],
+  [".statuses a", "Show"], ["#own-status button"], ["#alerts button"], [".links a", "Manage"], [".settings [commandfor]", ""],
 ]; // prettier-ignore
 
 /** @typedef {{words: string, note?: string, href?: string, run?: () => void}} Entry  `href` or `run` */

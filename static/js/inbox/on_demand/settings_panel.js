@@ -1,14 +1,14 @@
 /** The user's settings, in their menu: some of the browser, and of which messages they are alerted. */
 
-/** @import { Alerts } from "../types" */
+/** @import { Alerts, Page } from "../types" */
 /** @import { Setting } from "../settings.js" */
 
-import { byId } from "../dom.js";
+import { byId, find } from "../dom.js";
 import { setSetting, setting } from "../settings.js";
 import { startPush } from "./push.js";
 
-/** @param {Alerts} notifications */
-export function startSettings(notifications) {
+/** @type {(notifications: Alerts, page: Page) => void} */
+export function startSettings(notifications, page) {
   const place = byId("settings");
   place.hidden = false;
   /** @type {NodeListOf<HTMLInputElement>} */
@@ -22,11 +22,21 @@ export function startSettings(notifications) {
     });
   }
   startPush();
+  byId("find-anything").addEventListener("click", () => findAnything(page));
   byId("alerts").addEventListener("posted", (event) => {
     const { alerts } = /** @type {CustomEvent} */ (event).detail;
     for (const button of byId("alerts").querySelectorAll("button")) button.ariaPressed = String(button.value === alerts);
     notifications.choose(alerts);
   });
+}
+
+/** The palette, for fingers: it closes the menu, to which the focus returns. @param {Page} page */
+async function findAnything(page) {
+  const menu = byId("me-menu");
+  menu.open = false;
+  find(menu, "summary").focus();
+  byId("palette").showModal();
+  (await import("./palette.js")).fillPalette(page);
 }
 
 async function mayNotify() {
