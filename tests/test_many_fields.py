@@ -20,8 +20,10 @@ TOO_MANY = {f"x{n}": "1" for n in range(FIELD_LIMIT + 1)}
 AS_MANY = dict(list(TOO_MANY.items())[1:])
 
 
-# They answer before the body is looked at: the row is not there, or a browser's session is missing.
+# They answer before the body is looked at: the row is not there, a browser's session is missing, or
+# there is an account.
 BEFORE = {
+    "/setup": 409,
     "/invitations/1/revoke": 404,
     "/password-links/1/revoke": 404,
     "/login/second-factor": 401,

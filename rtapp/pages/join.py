@@ -90,18 +90,18 @@ def page() -> Response | str:
 def join() -> Response | tuple[str, int]:
     """Accept an invitation: as the user who is signed in, else as a new one, and sign in."""
     try:
-        return accept()
+        return accept(Acceptance)
     except Gone:
         if (repeated := used_just_now(Invitation, auth.INVITATION)) is None:
             raise
         return redirect(inbox_of(repeated), 303)
 
 
-def accept() -> Response | tuple[str, int]:
+def accept(model: type[Acceptance]) -> Response | tuple[str, int]:
     user = auth.user_if_signed_in()
     if user is None:
         return join_as_new_user()
-    token = validation.body(Acceptance).token
+    token = validation.body(model).token
     invitation = link_with(Invitation, digest_in(auth.INVITATION, token))
     accept_invitation(invitation, user)
     return welcome(invitation, user)

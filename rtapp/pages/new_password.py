@@ -60,16 +60,16 @@ def set_() -> Response | tuple[str, int]:
     """Set a new password by a link. It ends all sessions and tokens of the user, who is signed in
     then, after the code of a second factor if they have one."""
     try:
-        return changed()
+        return changed(PasswordFields)
     except Gone:
         if used_just_now(PasswordLink, OPENED) is None:
             raise
         return redirect(url_for("me.home"), 303)
 
 
-def changed() -> Response | tuple[str, int]:
+def changed(model: type[PasswordFields]) -> Response | tuple[str, int]:
     try:
-        new = validation.body(PasswordFields)
+        new = validation.body(model)
     except Unprocessable as problem:
         refused = refusal(problem, None)
         return password_page(open_link(digest_in(OPENED, None)), refused), 422
