@@ -19,21 +19,14 @@ from playwright.sync_api import expect
 from ..harness.chromium import QUIET
 from ..harness.chromium import chromium_path
 from ..harness.machine import NAME
-from ..harness.machine import NEEDED
 from ..harness.machine import ROOT
 from ..harness.machine import Machine
+from ..harness.machine import needs_programs
 from ..harness.waiting import PATIENCE
 from ..harness.waiting import eventually
-from ..proxies.proxies import SYSTEM_PATH
 
 PASSWORDS = ["correct horse battery", "staple of the first day", "another one since then"]
-pytestmark = [
-    pytest.mark.skipif(
-        not all(shutil.which(command, path=SYSTEM_PATH) for command in NEEDED),
-        reason="SKIPPED: there is no nginx, curl, openssl or redis-server on this machine",
-    ),
-    pytest.mark.timeout(900),
-]
+pytestmark = [needs_programs, pytest.mark.timeout(900)]
 # When the page says that it is no longer live.
 WATCH = """() => {
   const live = document.getElementById("live");

@@ -11,10 +11,10 @@ import pyotp
 import pytest
 
 from ..harness.waiting import PATIENCE
-from .redis_server import RedisServer
-from .server import Demo
 from .server import Server
-from .test_logs import EVERYTHING
+from .test_logs import server
+
+__all__ = ["server"]
 
 ADA, KEVIN = 1, 2
 PASSWORD = "a password that nobody reads"
@@ -85,22 +85,6 @@ class Everything:
 
     def found_in(self, text: str) -> list[str]:
         return [name for name, secret in self.secrets.items() if secret in text]
-
-
-@pytest.fixture(scope="module", params=[0, 2], ids=["embedded", "gunicorn"])
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, demo: Demo
-) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("secrets")
-    (folder / "redis").mkdir()
-    redis = RedisServer(folder / "redis")
-    redis.start()
-    server = Server(folder / "instance", demo, redis, workers=request.param)
-    server.environment["GUNICORN_CMD_ARGS"] = EVERYTHING
-    server.start()
-    yield server
-    server.stop()
-    redis.stop()
 
 
 @pytest.fixture(scope="module")

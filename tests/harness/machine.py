@@ -4,12 +4,14 @@ service, all real, in a folder and on free ports."""
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
 
 import httpx
+import pytest
 from pgserver._commands import POSTGRES_BIN_PATH
 
 from ..proxies.proxies import SYSTEM_PATH
@@ -20,6 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 NAME = "inbox.example.com"
 LIMIT = 600  # s for one command: packages are installed
 NEEDED = ("nginx", "curl", "openssl", "redis-server")
+needs_programs = pytest.mark.skipif(
+    not all(shutil.which(command, path=SYSTEM_PATH) for command in NEEDED),
+    reason="SKIPPED: there is no nginx, curl, openssl or redis-server on this machine",
+)
 OURS = ("RTAPP_", "REDIS_", "DATABASE_", "SECRET_", "PG", "WEB_CONCURRENCY", "HOST", "PORT")
 
 

@@ -17,11 +17,10 @@ import pytest
 
 from ..harness.machine import LIMIT
 from ..harness.machine import NAME
-from ..harness.machine import NEEDED
 from ..harness.machine import ROOT
 from ..harness.machine import Machine
+from ..harness.machine import needs_programs
 from ..harness.waiting import eventually
-from .proxies import SYSTEM_PATH
 
 PAGE = ROOT / "docs/production.md"
 PASSWORD = "correct horse battery"
@@ -30,10 +29,7 @@ ROOTS = (
     "apt ", "adduser ", "git clone ", "cd ", "systemctl ", "certbot ", "nginx -t",
 )  # fmt: skip
 
-pytestmark = pytest.mark.skipif(
-    not all(shutil.which(command, path=SYSTEM_PATH) for command in NEEDED),
-    reason="SKIPPED: there is no nginx, curl, openssl or redis-server on this machine",
-)
+pytestmark = needs_programs
 
 
 def commands() -> list[str]:
