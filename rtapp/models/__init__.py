@@ -7,6 +7,7 @@ from .contact_merge import ContactMerge
 from .conversation import Conversation
 from .conversation_merge import ConversationMerge
 from .draft import Draft
+from .identity import Identity
 from .inbox import Inbox
 from .inbox import InboxMember
 from .invitation import Invitation
@@ -43,6 +44,7 @@ from .snapshots import MessageSnapshot
 from .token import Token
 from .user import User
 from .user import lock_user
+from .website import Website
 
 __all__ = [
     "Account",
@@ -61,6 +63,7 @@ __all__ = [
     "Customer",
     "CustomerIdentity",
     "Draft",
+    "Identity",
     "Inbox",
     "InboxMember",
     "Invitation",
@@ -85,6 +88,7 @@ __all__ = [
     "Token",
     "User",
     "UserSession",
+    "Website",
     "digest_of",
     "lock_user",
     "oldest_session",

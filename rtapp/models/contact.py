@@ -25,6 +25,9 @@ class Contact(Named, Addressed, Searched, Model):
     contact is not merged itself. A merged contact is not changed, and keeps its address: see
     services/merge_contacts.py. `aliases` are the names and addresses of those merged into this one,
     by which a search finds its conversations.
+
+    `given_email` is an address that a visitor of a website typed: nobody has proved that it is
+    theirs, so it identifies no contact. `page_url` is the page from which they last wrote.
     """
 
     SEARCHED = ("name", "email", "aliases")
@@ -36,6 +39,8 @@ class Contact(Named, Addressed, Searched, Model):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     name: Mapped[Name]
     email: Mapped[str | None] = mapped_column(String(254))  # lower case
+    given_email: Mapped[str | None] = mapped_column(String(254), default=None)
+    page_url: Mapped[str | None] = mapped_column(Text, default=None)
     phone: Mapped[str | None] = mapped_column(String(PHONE_LIMIT))
     notes: Mapped[str] = mapped_column(Text, default="")
     blocked: Mapped[bool] = mapped_column(default=False)

@@ -19,7 +19,8 @@ class Token(Named, Model):
     column, only `digest`, the text's SHA-256 in hexadecimal. Revoking it deletes the row.
 
     `scope` is one of scopes.SCOPES, or VISITOR for a contact's. `last_used_at` is at most a minute
-    late: see uses.py.
+    late: see uses.py. `inbox_id` is set for a visitor of its website: only the contact's
+    conversations there are theirs.
     """
 
     __tablename__ = "tokens"
@@ -34,6 +35,7 @@ class Token(Named, Model):
     scope: Mapped[Choice]
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
     contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"), index=True)
+    inbox_id: Mapped[int | None] = mapped_column(ForeignKey("inboxes.id"), index=True, default=None)
     created_at: Mapped[CreatedAt]
     last_used_at: Mapped[Moment | None]
     expires_at: Mapped[Moment | None] = mapped_column(index=True)
