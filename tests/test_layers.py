@@ -40,6 +40,7 @@ RUNGS = (
         2,
         (
             "rtapp.access_log",
+            "rtapp.claims",
             "rtapp.extensions",
             "rtapp.errors",
             "rtapp.excerpts",
@@ -58,6 +59,7 @@ RUNGS = (
             "rtapp.search",
             "rtapp.tokens",
             "rtapp.uses",
+            "rtapp.website_secrets",
         ),
     ),
     (

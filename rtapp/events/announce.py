@@ -111,7 +111,7 @@ def labels_changed(conversation: Conversation, by: Agent) -> None:
     _record("conversation.labels_changed", (conversation,), conversation, by)
 
 
-def contact_changed(conversation: Conversation, by: Agent) -> None:
+def contact_changed(conversation: Conversation, by: Principal) -> None:
     _record("conversation.contact_changed", (conversation,), conversation, by)
 
 

@@ -169,7 +169,7 @@ def labels_changed(row: Conversation, by: Agent) -> dict[str, Any]:
     }
 
 
-def contact_changed(row: Conversation, by: Agent) -> dict[str, Any]:
+def contact_changed(row: Conversation, by: Principal) -> dict[str, Any]:
     contact = row.contact
     shown = {"email": contact.email, "phone": contact.phone, "blocked": contact.blocked}
     return {
@@ -243,7 +243,7 @@ def contact_merge(row: ContactMerge) -> dict[str, Any]:
         "id": row.id,
         "contact": contact(row.source),
         "conversation_ids": row.conversation_ids,
-        "merged_by": person(row.merged_by),
+        "merged_by": person(row.merged_by) if row.merged_by is not None else None,
         "merged_at": rfc3339(row.merged_at),
         "undo_until": rfc3339(row.undo_until),
     }

@@ -2,10 +2,12 @@ from sqlalchemy import JSON
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import relationship
 
 from rtapp.extensions import Model
 
 from .merge import Merge
+from .user import User
 
 
 class ConversationMerge(Merge, Model):
@@ -23,3 +25,6 @@ class ConversationMerge(Merge, Model):
     message_ids: Mapped[list[int]] = mapped_column(JSON)
     label_ids: Mapped[list[int]] = mapped_column(JSON)
     conversation_ids: Mapped[list[int]] = mapped_column(JSON)
+    merged_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+    merged_by: Mapped[User] = relationship(foreign_keys=[merged_by_id])

@@ -3,33 +3,24 @@ from datetime import timedelta
 
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import declared_attr
 from sqlalchemy.orm import mapped_column
-from sqlalchemy.orm import relationship
 
 from rtapp.config import UNDO_DAYS
 
 from .types import Id
 from .types import Moment
 from .types import UtcDateTime
-from .user import User
 
 
 class Merge:
-    """What the merges of contacts and those of conversations have in common: who has merged, and
-    who has undone it."""
+    """What the merges of contacts and those of conversations have in common: when, and who has
+    undone it."""
 
     id: Mapped[Id]
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
-    merged_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     merged_at: Mapped[Moment]
     undone_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
     undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
-
-    @declared_attr
-    @classmethod
-    def merged_by(cls) -> Mapped[User]:
-        return relationship(foreign_keys=[cls.merged_by_id])
 
     @property
     def undo_until(self) -> datetime:

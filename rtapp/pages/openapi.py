@@ -73,8 +73,8 @@ CONTACT = {
     "notes": str, "blocked": bool, "version": int,
 }  # fmt: skip
 CONTACT_MERGE = {
-    "id": int, "contact": CONTACT, "conversation_ids": Each(int), "merged_by": catalogue.PERSON,
-    "merged_at": str, "undo_until": str,
+    "id": int, "contact": CONTACT, "conversation_ids": Each(int),
+    "merged_by": (catalogue.PERSON, None), "merged_at": str, "undo_until": str,
 }  # fmt: skip
 CONVERSATION_MERGE = {
     "id": int, "conversation_id": int, "messages": int, "merged_by": catalogue.PERSON,

@@ -22,6 +22,7 @@ from rtapp.models import Agent
 from rtapp.models import Contact
 from rtapp.models import ContactMerge
 from rtapp.models import Conversation
+from rtapp.models import Principal
 
 from .change_contact import refuse_merged
 from .publish_contact import publish_contact
@@ -38,13 +39,24 @@ def merge_contacts(user: Agent, source: Contact, target: Contact) -> None:
     merged into another contact meanwhile.
     """
     refuse_one(source, target)
-    for contact in sorted((source, target), key=lambda each: each.id):
-        lock(contact)
+    lock_both(source, target)
     if source.merged_into_id == target.id:
         unlock()
         return
     refuse_merged(source)
     refuse_merged(target)
+    move_into(source, target, by=user)
+    db.session.commit()
+
+
+def lock_both(source: Contact, target: Contact) -> None:
+    for contact in sorted((source, target), key=lambda each: each.id):
+        lock(contact)
+
+
+def move_into(source: Contact, target: Contact, *, by: Principal) -> None:
+    """Merge the source into the target, on behalf of a user, or of the customer who is both. Part
+    of the caller's transaction, which has locked both; neither is merged."""
     conversation_ids = move_conversations(Conversation.contact_id == source.id, target)
     contact_ids = point(Contact.merged_into_id == source.id, target)
     source.merged_into_id = target.id
@@ -56,13 +68,12 @@ def merge_contacts(user: Agent, source: Contact, target: Contact) -> None:
         target_id=target.id,
         conversation_ids=sorted(conversation_ids),
         contact_ids=sorted(contact_ids),
-        merged_by_id=user.id,
+        merged_by_id=by.id if isinstance(by, Agent) else None,
         merged_at=clock.now(),
     )
     db.session.add(merge)
     db.session.flush()
-    publish_contact(user, source.account_id, conversation_ids)
-    db.session.commit()
+    publish_contact(by, source.account_id, conversation_ids)
 
 
 def undo_merge(user: Agent, merge: ContactMerge) -> None:

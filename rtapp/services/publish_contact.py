@@ -6,13 +6,13 @@ from rtapp.config import CONTACT_EVENTS
 from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Agent
 from rtapp.models import Conversation
+from rtapp.models import Principal
 
 from .account_rows import reset_members
 
 
-def publish_contact(by: Agent, account_id: int, conversation_ids: Sequence[int]) -> None:
+def publish_contact(by: Principal, account_id: int, conversation_ids: Sequence[int]) -> None:
     """Announce the contact that these conversations have now, in each of them that is not merged.
 
     Part of the caller's transaction, which has changed, and so locked, the conversations. Of more
