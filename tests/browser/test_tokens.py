@@ -11,7 +11,7 @@ from ..harness.waiting import eventually
 
 PAGE = """<!doctype html><link rel="icon" href="data:,"><p id="state">connecting</p>
 <script type="module">
-  import { connect } from "/static/js/connector/connector.js";
+  import { connect } from "/static/js/connector/visitor/visitor.js";
   const tab = (window.tab = { contents: [], resets: 0, rejected: [], asked: 0 });
   const show = (state) => (document.getElementById("state").textContent = state);
   tab.connector = connect({ token: async () => (tab.asked++, await nextToken()), firstDelay: 100 });

@@ -48,7 +48,18 @@ def node() -> Iterator[readers.Process]:
     reader.stop()
 
 
-CLIENTS = ["httpx_sse", "chromium", "node"]
+@pytest.fixture(scope="session")
+def chromium_fetch(chromium: readers.Process) -> readers.OverFetch:
+    return readers.OverFetch(chromium)
+
+
+@pytest.fixture(scope="session")
+def node_fetch(node: readers.Process) -> readers.OverFetch:
+    return readers.OverFetch(node)
+
+
+RECONNECTING = ["chromium", "node", "chromium_fetch", "node_fetch"]
+CLIENTS = ["httpx_sse", *RECONNECTING]
 
 
 @pytest.fixture(scope="session", params=CLIENTS)
@@ -56,7 +67,7 @@ def reader(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="session", params=["chromium", "node"])
+@pytest.fixture(scope="session", params=RECONNECTING)
 def event_source(request: pytest.FixtureRequest) -> Any:
     """The clients with the standard EventSource interface, which reconnect."""
     return request.getfixturevalue(request.param)

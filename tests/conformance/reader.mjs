@@ -1,7 +1,10 @@
-// The npm package `eventsource`: JSON lines on stdin open sources, JSON lines on stdout are events.
+// The npm package `eventsource`, or our source over fetch: JSON lines on stdin open sources, JSON lines on stdout are
+// events.
 import {createInterface} from 'node:readline'
 import {createRequire} from 'node:module'
 import {pathToFileURL} from 'node:url'
+
+import {FetchSource} from '../../static/js/connector/visitor/fetch_source.js'
 
 const require = createRequire(pathToFileURL(process.cwd() + '/'))
 const {EventSource} = require('eventsource')
@@ -10,14 +13,14 @@ const report = (message) => process.stdout.write(JSON.stringify(message) + '\n')
 
 createInterface({input: process.stdin})
   .on('line', (line) => {
-    const {key, url, names, headers} = JSON.parse(line)
+    const {key, url, names, headers, over} = JSON.parse(line)
     if (!url) {
       open.get(key)?.close()
       return
     }
-    const source = new EventSource(url, {
-      fetch: (input, init) => fetch(input, {...init, headers: {...init.headers, ...headers}}),
-    })
+    const withHeaders = (input, init) => fetch(input, {...init, headers: {...init.headers, ...headers}})
+    const source =
+      over === 'fetch' ? new FetchSource(url, {headers: () => headers}) : new EventSource(url, {fetch: withHeaders})
     open.set(key, source)
     const fired = (event) =>
       report({key, type: event.type, data: event.data, id: event.lastEventId})

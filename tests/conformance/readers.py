@@ -1,4 +1,5 @@
-"""Three independent clients: httpx-sse, Chromium, and npm's `eventsource`."""
+"""Three independent clients: httpx-sse, Chromium, and npm's `eventsource`; and our own source over
+fetch, in Chromium and in node."""
 
 import itertools
 import json
@@ -141,14 +142,25 @@ class Process:
         self._input.flush()
 
     def open(
-        self, url: str, names: Sequence[str] = (), headers: dict[str, str] | None = None
+        self,
+        url: str,
+        names: Sequence[str] = (),
+        headers: dict[str, str] | None = None,
+        over: str = "EventSource",
     ) -> Source:
         """Open `url`, with listeners for `message` and `names`: EventSource has no wildcard."""
         key = next(self._keys)
         source = self._sources[key] = ProcessSource(self, key)
         page = urljoin(url, "/healthz")
         self.send(
-            {"key": key, "url": url, "names": list(names), "headers": headers or {}, "page": page}
+            {
+                "key": key,
+                "url": url,
+                "names": list(names),
+                "headers": headers or {},
+                "page": page,
+                "over": over,
+            }
         )
         return source
 
@@ -157,6 +169,18 @@ class Process:
         self._process.wait(PATIENCE)
         self._greenlet.join(PATIENCE)
         self._output.close()
+
+
+class OverFetch:
+    """Our own source over fetch, in a client's process."""
+
+    def __init__(self, process: Process):
+        self._process = process
+
+    def open(
+        self, url: str, names: Sequence[str] = (), headers: dict[str, str] | None = None
+    ) -> Source:
+        return self._process.open(url, names, headers, over="fetch")
 
 
 def chromium(path: str) -> Process:

@@ -1,4 +1,4 @@
-"""A running server's streams, byte by byte and through the three clients."""
+"""A running server's streams, byte by byte and through the clients."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""The frames against the event stream's grammar, and as three independent clients read them.
+"""The frames against the event stream's grammar, and as the clients read them.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
@@ -121,11 +121,12 @@ def test_a_lone_surrogate_in_data_is_refused():
         sse.frame("\ud83d")
 
 
-def test_a_frame_of_an_id_alone_advances_chromiums_last_event_id_and_fires_nothing(
-    chromium, raw_server
+@pytest.mark.parametrize("client", ["chromium", "chromium_fetch", "node_fetch"])
+def test_a_frame_of_an_id_alone_advances_the_last_event_id_and_fires_nothing(
+    request, client, raw_server
 ):
     url = raw_server.stream(sse.frame("x", None, "e-1-0") + sse.frame(None, None, "e-1-1") + END)
-    source = chromium.open(url, ["end"])
+    source = request.getfixturevalue(client).open(url, ["end"])
     assert source.next() == ("message", "x", "e-1-0")
     assert source.next() == ("end", "", "e-1-1")
     source.close()

@@ -3,6 +3,7 @@ import test from "node:test";
 
 import { Credentials } from "../../static/js/connector/credentials.js";
 import { ActionError, actionUrl, post } from "../../static/js/connector/perform.js";
+import { TokenCredentials } from "../../static/js/connector/visitor/token_credentials.js";
 
 const json = (status, body, headers) => new Response(JSON.stringify(body), { status, headers });
 
@@ -167,7 +168,7 @@ test("actions that are refused together renew the session once", async () => {
 test("post() with a visitor's token asks for it first, and again after a 401; no CSRF token is sent", async () => {
   const { fetch, requests } = server(json(201, {}), refusal(), json(201, {}));
   const tokens = ["one", "two"];
-  const credentials = new Credentials({ token: async () => tokens.shift(), fetch });
+  const credentials = new TokenCredentials(async () => tokens.shift());
 
   await post("/x", {}, { credentials, fetch });
   await post("/x", {}, { credentials, fetch });
@@ -179,7 +180,7 @@ test("post() with a visitor's token asks for it first, and again after a 401; no
 test("post() whose first token is refused, an old one of the page's, asks for another", async () => {
   const { fetch, requests } = server(refusal(), json(201, { id: 5 }));
   const tokens = ["old", "new"];
-  const credentials = new Credentials({ token: () => tokens.shift(), fetch });
+  const credentials = new TokenCredentials(() => tokens.shift());
 
   assert.deepEqual(await post("/x", {}, { credentials, fetch }), { id: 5 });
   assert.deepEqual(requests.map(({ headers }) => headers.Authorization), ["Bearer old", "Bearer new"]);
@@ -193,7 +194,7 @@ for (const [what, token] of [
   test(`a token() that returns ${what} after a 401 is final`, async () => {
     const { fetch, requests } = server(json(201, {}), refusal(), json(201, {}));
     let calls = 0;
-    const credentials = new Credentials({ token: () => (calls++ === 0 ? "one" : token()), fetch });
+    const credentials = new TokenCredentials(() => (calls++ === 0 ? "one" : token()));
     await post("/x", {}, { credentials, fetch });
 
     await assert.rejects(post("/x", {}, { credentials, fetch }), { status: 401 });

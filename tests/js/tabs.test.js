@@ -483,16 +483,27 @@ for (const [how, refuse] of [
 
 /** Credentials whose renew() gives the answers in turn; an Error is thrown. */
 function credentialsThat(...answers) {
-  const credentials = { token: "one", secret: "one", isMissing: false, asked: 0 };
+  const credentials = { secret: "one", isMissing: false, asked: 0 };
   credentials.renew = async () => {
     const answer = answers[credentials.asked++] ?? false;
     if (answer instanceof Error) throw answer;
-    if (answer) Object.assign(credentials, { token: answer, secret: answer, isMissing: false });
+    if (answer) Object.assign(credentials, { secret: answer, isMissing: false });
     return Boolean(answer);
   };
   return credentials;
 }
-const tokenIn = (source) => new URL(source.url, "http://x").searchParams.get("token");
+
+/** Sources that note with which secret they were opened. */
+function noting(credentials) {
+  const secrets = [];
+  class NotingSource extends FakeEventSource {
+    constructor(url) {
+      super(url);
+      secrets.push(credentials.secret);
+    }
+  }
+  return { secrets, EventSource: NotingSource };
+}
 const signedOut = (source) => source.emit("stream.closed", { reason: "signed_out", reconnect: false });
 
 for (const [how, refuse] of [
@@ -501,21 +512,22 @@ for (const [how, refuse] of [
 ]) {
   test(`a token that ends by ${how} is renewed: every tab goes on from its cursor, and none is rejected`, async () => {
     const credentials = credentialsThat("two");
-    const { tab, settle, timers, sources, source } = setUp({ probe: async () => ({ status: 401 }), credentials });
+    const { secrets, EventSource } = noting(credentials);
+    const { tab, settle, timers, sources, source } = setUp({ probe: async () => ({ status: 401 }), credentials, EventSource });
     const [one, two] = [tab("one"), tab("two")];
     one.subscribe("conversation:1");
     two.subscribe("conversation:2");
     await settle();
     open(source());
     emitMessage(source(), "conversation:1", "e-5-0");
-    assert.equal(tokenIn(source()), "one");
+    assert.deepEqual(secrets, ["one"]);
 
     refuse(source());
     await settle();
     timers.pass(1_000);
 
     assert.equal(sources.length, 2);
-    assert.equal(tokenIn(source()), "two");
+    assert.deepEqual(secrets, ["one", "two"]);
     assert.equal(cursorIn(source()), "e-5-0");
     open(source());
     for (const { names } of [one, two]) {
@@ -569,7 +581,8 @@ test("credentials that can't be asked for now are asked for again, with a growin
 
 test("tokens that are refused one after another end the streams after two renewals", async () => {
   const credentials = credentialsThat("two", "three", "four", "five");
-  const { tab, settle, timers, sources, source } = setUp({ probe: async () => ({ status: 401 }), credentials });
+  const { secrets, EventSource } = noting(credentials);
+  const { tab, settle, timers, source } = setUp({ probe: async () => ({ status: 401 }), credentials, EventSource });
   const one = tab("one");
   one.subscribe("conversation:1");
   await settle();
@@ -579,14 +592,15 @@ test("tokens that are refused one after another end the streams after two renewa
     timers.pass(30_000);
   }
 
-  assert.deepEqual(sources.map(tokenIn), ["one", "two", "three"]);
+  assert.deepEqual(secrets, ["one", "two", "three"]);
   assert.equal(credentials.asked, 2);
   assert.deepEqual(one.names().slice(-2), ["Rejected", "Closed"]);
 });
 
 test("a token is renewed again and again, as long as the streams open in between", async () => {
   const credentials = credentialsThat("two", "three", "four", "five");
-  const { tab, settle, timers, sources, source } = setUp({ credentials });
+  const { secrets, EventSource } = noting(credentials);
+  const { tab, settle, timers, source } = setUp({ credentials, EventSource });
   const one = tab("one");
   one.subscribe("conversation:1");
   await settle();
@@ -598,7 +612,7 @@ test("a token is renewed again and again, as long as the streams open in between
     timers.pass(1_000);
   }
 
-  assert.deepEqual(sources.map(tokenIn), ["one", "two", "three", "four", "five"]);
+  assert.deepEqual(secrets, ["one", "two", "three", "four", "five"]);
   assert.ok(!one.names().includes("Rejected"));
 });
 
@@ -610,7 +624,7 @@ test("credentials that an action has renewed meanwhile are compared with those o
   tab("one").subscribe("conversation:1");
   await settle();
   open(source());
-  Object.assign(credentials, { token: "two", secret: "two" }); // an action has renewed them
+  credentials.secret = "two"; // an action has renewed them
 
   signedOut(source());
   await settle();
@@ -639,14 +653,15 @@ test("a connection that is opened for another stream goes on with the back-off o
 });
 
 test("a visitor's first stream waits for the token", async () => {
-  const credentials = Object.assign(credentialsThat("one"), { token: undefined, secret: "", isMissing: true });
-  const { tab, settle, sources, source } = setUp({ credentials });
+  const credentials = Object.assign(credentialsThat("one"), { secret: "", isMissing: true });
+  const { secrets, EventSource } = noting(credentials);
+  const { tab, settle, source } = setUp({ credentials, EventSource });
   const one = tab("one");
   one.subscribe("conversation:1");
   await settle();
   await settle();
 
-  assert.deepEqual(sources.map(tokenIn), ["one"]);
+  assert.deepEqual(secrets, ["one"]);
   open(source());
   assert.deepEqual(one.names(), ["Connected"]);
 });

@@ -15,6 +15,7 @@ from .. import npm
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "static/js"
 CONNECTOR = SCRIPTS / "connector/connector.js"
+VISITOR = SCRIPTS / "connector/visitor/visitor.js"
 DOCS = ROOT / "docs/connector.md"
 
 USES = """
@@ -39,13 +40,20 @@ thread.unsubscribe();
 connector.disconnect();
 """
 
-IMPORT = 'import { connect } from "/static/js/connector/connector.js";'
+IMPORT = (
+    'import { connect } from "/static/js/connector/connector.js";'
+    'import { connect as connectVisitor } from "/static/js/connector/visitor/visitor.js";'
+)
 MISUSES = """
 connect({ format: "xml" });
 connect({ patient: 1 });
 connect({}).subscribe("account:1", { onMessage: () => {} });
 connect({}).subscribe("account:1", { onMessageCreated: (message) => message.text });
 connect({}).subscribe("account:1", {}).cursor = "e-1-0";
+connect({ token: async () => "one" });
+connectVisitor({ user: 7 });
+connectVisitor({ token: () => 7 });
+connectVisitor({ token: () => "one", csrf: "two" });
 """.strip().splitlines()
 
 # What stands in a module, and a mistake in its place.
@@ -131,14 +139,24 @@ def test_planted_type_errors_are_found(tsc, tmp_path):
 
 def test_the_connector_imports_nothing_from_the_inbox():
     imports = re.compile(r'(?:from |import\()"(.+?)"')
-    files = [*(SCRIPTS / "connector").glob("*.js"), *(SCRIPTS / "connector").glob("*.ts")]
-    imported = {(file.name, name) for file in files for name in imports.findall(file.read_text())}
-    assert imported
-    assert {(file, name) for file, name in imported if not re.match(r"\./[\w.]+$", name)} == set()
+    folder = SCRIPTS / "connector"
+    files = [*folder.rglob("*.js"), *folder.rglob("*.ts")]
+    imported = {
+        (file.parent / name).resolve()
+        for file in files
+        for name in imports.findall(file.read_text())
+    }
+    assert folder / "visitor/fetch_source.js" in imported
+    assert {path for path in imported if not path.is_relative_to(folder)} == set()
 
 
 def test_the_declared_interface_can_be_used(compiled):
     assert compiled(USES) == ""
+
+
+def test_the_interface_for_visitors_is_the_same_with_a_token(compiled):
+    uses = USES.replace("connector/connector.js", "connector/visitor/visitor.js")
+    assert compiled(uses.replace('cursor: "e-1-0"', "token: async () => null")) == ""
 
 
 def test_the_former_address_of_the_connector_has_the_same_interface(compiled):
@@ -158,7 +176,7 @@ def test_the_examples_in_the_documentation_compile(compiled):
         assert compiled(example) == ""
 
 
-@pytest.mark.parametrize("module", [CONNECTOR, SCRIPTS / "rtapp/connector.js"])
+@pytest.mark.parametrize("module", [CONNECTOR, SCRIPTS / "rtapp/connector.js", VISITOR])
 def test_the_connector_exports_what_its_declarations_declare(module):
     node = shutil.which("node")
     if node is None:

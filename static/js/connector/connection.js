@@ -3,7 +3,7 @@
  * link, sleep and a drain. It resumes from the last cursor.
  */
 
-/** @import { Closed, ConnectionMessage, ConnectionOptions, Timers } from "./types" */
+/** @import { Closed, ConnectionMessage, ConnectionOptions, Source, Timers } from "./types" */
 
 import { Backoff } from "./backoff.js";
 import { CALLBACKS } from "./catalogue.js";
@@ -22,7 +22,7 @@ export class Connection {
   #backoff;
   #delivery;
   #cursor;
-  /** @type {EventSource | null} */
+  /** @type {Source | null} */
   #source = null;
   /** @type {{at: number, run: () => void, isBackoff: boolean, timer: any} | null} */
   #deadline = null;
@@ -141,7 +141,7 @@ export class Connection {
   /**
    * If the server answers another request, something holds the stream back.
    *
-   * @type {(source: EventSource, url: string) => Promise<void>}
+   * @type {(source: Source, url: string) => Promise<void>}
    */
   async #unopened(source, url) {
     this.#watch(this.#delivery.opening);
@@ -151,7 +151,7 @@ export class Connection {
     this.#continue();
   }
 
-  /** @type {(source: EventSource, url: string) => void} */
+  /** @type {(source: Source, url: string) => void} */
   #listen(source, url) {
     // A released source may have queued events, which come again from the cursor.
     /** @type {(name: string, handle: (event: MessageEvent) => void) => void} */
@@ -212,7 +212,7 @@ export class Connection {
    * "If the readyState is not CLOSED", the browser reconnects by itself (WHATWG HTML, 9.2.3): at the server's `retry`, and
    * promptly even in a hidden page. But it never slows down, so that is for streams that have lasted.
    *
-   * @type {(source: EventSource, url: string) => void}
+   * @type {(source: Source, url: string) => void}
    */
   #failed(source, url) {
     const hasLasted = this.#backoff.ended();
@@ -225,7 +225,7 @@ export class Connection {
     else if (!hasLasted) this.#reopenIn(this.#backoff.next(), "network");
   }
 
-  /** @type {(source: EventSource, url: string) => Promise<void>} */
+  /** @type {(source: Source, url: string) => Promise<void>} */
   async #probe(source, url) {
     this.#clearDeadline();
     this.#notify({ type: "wait", reason: this.#interruption });

@@ -1,4 +1,4 @@
-/** The public interface of connector.js. docs/connector.md shows its use. */
+/** The public interface of connector.js; visitor/ has that for visitors. docs/connector.md shows its use. */
 
 export interface ConnectOptions {
   /** The user that the page was rendered for. Without it (or `account`) the page has a connection of its own. */
@@ -15,11 +15,6 @@ export interface ConnectOptions {
   share?: boolean;
   /** Default: `<meta name="csrf-token">`, read with each action. */
   csrf?: string;
-  /**
-   * Returns a visitor's token, in place of a session: called before the first request, and again once the server has refused
-   * the last one. null, or the same token, is final; an exception is not, and the function is called again later.
-   */
-  token?: () => string | null | Promise<string | null>;
   /**
    * Called once the server has refused the page's session, before the subscriptions end: whether the page has a session
    * again, with a new CSRF token in its `<meta>`. False is final, an exception is not. Default: asks the server whether the

@@ -1,6 +1,6 @@
 /** Live streams for a page. connector.d.ts documents the interface, docs/connector.md shows its use. */
 
-/** @import { ConnectOptions, Connector as PublicConnector } from "./connector" */
+/** @import { Connector as PublicConnector } from "./connector" */
 /** @import { ConnectorOptions, Transport } from "./types" */
 
 import { Credentials } from "./credentials.js";
@@ -11,7 +11,7 @@ import { DirectTransport, SharedTransport, canShare } from "./transport.js";
 
 export { ActionError };
 
-/** @type {(options: ConnectOptions) => PublicConnector} */
+/** @type {(options: ConnectorOptions) => PublicConnector} */
 export function connect(options) {
   return new Connector(options);
 }
@@ -27,8 +27,10 @@ class Connector {
 
   /** @param {ConnectorOptions} options */
   constructor(options) {
+    if ("token" in options) throw new TypeError("connect() of visitor.js takes a token.");
     const credentials = new Credentials(options);
-    this.#options = { url: "/streams", format: /** @type {const} */ ("json"), cursor: "", credentials, ...options };
+    const defaults = { url: "/streams", kind: "user", format: /** @type {const} */ ("json"), cursor: "", credentials };
+    this.#options = { ...defaults, ...options };
     this.#follower = new Follower((message) => this.#transport?.send(message));
     this.#listen(options.page ?? globalThis.window);
   }
@@ -64,9 +66,8 @@ class Connector {
 
   #join() {
     if (this.#isShared()) {
-      const { url, user, account, format, token } = this.#options;
+      const { url, kind, user, account, format } = this.#options;
       const options = { ...this.#options, onFull: () => this.#joinDirectly() };
-      const kind = token ? "visitor" : "user"; // they may have the same id
       this.#transport = new SharedTransport(`${url} ${kind} ${user} ${account} ${format}`, options, this.#follower);
       this.#transport.join();
     } else {

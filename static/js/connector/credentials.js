@@ -1,15 +1,18 @@
-/** @import { CredentialsOptions } from "./types" */
+/** @import { AnyCredentials, CredentialsOptions } from "./types" */
 
 import { readSession } from "./session.js";
 
-/** What authorises the requests of a tab: the session with its CSRF token, or a visitor's token. */
+/**
+ * What authorises the requests of a tab: the session, with its CSRF token. visitor/token_credentials.js has a visitor's.
+ *
+ * @implements {AnyCredentials}
+ */
 export class Credentials {
   #options;
-  /** @type {string | undefined} */
-  #token;
   #csrf;
   /** @type {Promise<boolean> | null} */
   #renewal = null;
+  isMissing = false; // it is in a cookie
 
   /** @param {CredentialsOptions} [options] */
   constructor(options = {}) {
@@ -17,24 +20,14 @@ export class Credentials {
     this.#csrf = options.csrf;
   }
 
-  /** A visitor's token, for the address of a stream. */
-  get token() {
-    return this.#token;
-  }
-
-  /** Whether the page has not been asked for the token yet. */
-  get isMissing() {
-    return this.#options.token !== undefined && this.#token === undefined;
-  }
-
   /** What an action sends. Another one later was renewed. */
   get secret() {
-    return this.#options.token ? (this.#token ?? "") : (this.#csrf ?? metaOf()?.content ?? "");
+    return this.#csrf ?? metaOf()?.content ?? "";
   }
 
   /** @returns {Record<string, string>} */
   get headers() {
-    return this.#options.token ? { Authorization: `Bearer ${this.secret}` } : { "X-CSRF-Token": this.secret };
+    return { "X-CSRF-Token": this.secret };
   }
 
   /**
@@ -48,17 +41,9 @@ export class Credentials {
   }
 
   async #renew() {
-    const { token, renew } = this.#options;
-    if (token) return this.#take(await token());
+    const { renew } = this.#options;
     if (renew) return (await renew()) === true;
     return this.#renewSession();
-  }
-
-  /** @param {unknown} token */
-  #take(token) {
-    const isNew = typeof token === "string" && token !== "" && token !== this.#token;
-    if (isNew) this.#token = /** @type {string} */ (token);
-    return isNew;
   }
 
   /** A page does not go on as another user than it was rendered for. */

@@ -174,9 +174,8 @@ export class Leader {
     this.#cursor = cursor;
     if (this.#streams.length === 0) return;
     if (this.#options.credentials.isMissing) return this.#renew();
-    const { token, secret } = this.#options.credentials;
-    this.#secret = secret;
-    const options = { ...this.#options, token, backoff: this.#backoff, delivery: this.#delivery, streams: this.#streams, cursor };
+    this.#secret = this.#options.credentials.secret;
+    const options = { ...this.#options, backoff: this.#backoff, delivery: this.#delivery, streams: this.#streams, cursor };
     this.#connection = new Connection(options, (message) => this.#relay(message));
   }
 
@@ -241,8 +240,7 @@ export class Leader {
     const statuses = new Map();
     for (const stream of this.#streams) {
       this.#post({ type: "wait", reason });
-      const { token } = this.#options.credentials;
-      statuses.set(stream, (await this.#options.probe(streamUrl({ ...this.#options, token, streams: [stream] }))).status);
+      statuses.set(stream, (await this.#options.probe(streamUrl({ ...this.#options, streams: [stream] }))).status);
       if (this.#ended || this.#connection !== null) return;
     }
     const refused = [...statuses].filter(([, answer]) => isRefusal(answer));

@@ -1,5 +1,5 @@
 /** @import { Problem } from "./connector" */
-/** @import { Timers } from "./types" */
+/** @import { AnyCredentials, Timers } from "./types" */
 
 import { Credentials } from "./credentials.js";
 import { retryAfter } from "./request.js";
@@ -44,7 +44,7 @@ export function actionUrl(name, action) {
  * `client_id`, by which the server recognises a repetition, is sent up to two more times. Refused with 401, which changes
  * nothing, it is sent once more if the credentials can be renewed.
  *
- * @typedef {{credentials?: Credentials, fetch?: typeof globalThis.fetch, timers?: Pick<Timers, "setTimeout">, delays?: number[]}} PostOptions
+ * @typedef {{credentials?: AnyCredentials, fetch?: typeof globalThis.fetch, timers?: Pick<Timers, "setTimeout">, delays?: number[]}} PostOptions
  * @param {string} url
  * @param {{client_id?: string}} data
  * @param {PostOptions} options
@@ -71,7 +71,7 @@ export async function post(url, data, { credentials = new Credentials(), fetch =
   }
 }
 
-/** @type {(credentials: Credentials, secret?: string) => Promise<boolean>} */
+/** @type {(credentials: AnyCredentials, secret?: string) => Promise<boolean>} */
 async function isRenewed(credentials, secret) {
   return credentials.renew(secret).catch(() => false);
 }

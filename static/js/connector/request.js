@@ -5,11 +5,10 @@ const REACH_TIMEOUT = 5_000;
 const RETRYABLE = new Set([408, 425, 429]);
 
 /** @param {StreamAddress} address */
-export function streamUrl({ url = "/streams", streams, format = "json", user, token, cursor = "", wait = 0 }) {
+export function streamUrl({ url = "/streams", streams, format = "json", user, cursor = "", wait = 0 }) {
   const query = new URLSearchParams(streams.map((stream) => ["stream", stream]));
   query.set("format", format);
   if (user !== undefined) query.set("user", String(user));
-  if (token) query.set("token", token); // EventSource can't send a header
   if (cursor) query.set("last_event_id", cursor);
   if (wait) query.set("wait", String(wait));
   return `${url}?${query}`;
@@ -19,15 +18,17 @@ export function streamUrl({ url = "/streams", streams, format = "json", user, to
  * The status with which the server refuses `url`, which EventSource does not reveal.
  *
  * @param {string} url
+ * @param {typeof globalThis.fetch} [fetch]
+ * @param {Record<string, string>} [headers]
  * @returns {Promise<ProbeResult>}
  */
-export async function probe(url, fetch = globalThis.fetch) {
+export async function probe(url, fetch = globalThis.fetch, headers = {}) {
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), PROBE_TIMEOUT);
   try {
     const answer = await fetch(url, {
       method: "HEAD", // authorised like a GET, but opens no stream
-      headers: { Accept: "text/event-stream" },
+      headers: { Accept: "text/event-stream", ...headers },
       cache: "no-store",
       credentials: "same-origin",
       redirect: "manual",

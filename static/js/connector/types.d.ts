@@ -2,8 +2,8 @@
 
 import type { Backoff } from "./backoff.js";
 import type { Delivery } from "./delivery.js";
-import type { Credentials } from "./credentials.js";
 import type { Callbacks, ConnectOptions } from "./connector";
+import type { VisitorOptions } from "./visitor/visitor";
 
 /** `globalThis`, or a clock that a test advances. Delays are in milliseconds. */
 export interface Timers {
@@ -26,12 +26,30 @@ export interface StreamAddress {
   format?: "json" | "html" | "turbo";
   /** The user that the page was rendered for. The server answers 401 if another user has signed in since. */
   user?: number | string;
-  /** A visitor's. */
-  token?: string;
   /** Where to resume; "" to begin with the next event. */
   cursor?: string;
   /** s of long polling; 0 to stream. */
   wait?: number;
+}
+
+/** What a connection uses of an EventSource. */
+export interface Source {
+  readonly readyState: number;
+  addEventListener(name: string, handle: (event: any) => void): void;
+  close(): void;
+}
+
+export interface FetchSourceOptions {
+  /** Of each request. */
+  headers?: () => Record<string, string>;
+  fetch?: typeof globalThis.fetch;
+  timers?: Pick<Timers, "setTimeout" | "clearTimeout">;
+}
+
+export interface ParsedEvent {
+  type: string;
+  data: string;
+  lastEventId: string;
 }
 
 export interface DeliveryOptions {
@@ -60,7 +78,7 @@ export interface ConnectionOptions extends StreamAddress {
   /** Default: one of its own. */
   delivery?: Delivery;
   storage?: DeliveryOptions["storage"];
-  EventSource?: typeof globalThis.EventSource;
+  EventSource?: new (url: string) => Source;
   timers?: Timers;
   /** ms, of a clock that goes on while the machine sleeps. */
   now?: () => number;
@@ -72,14 +90,28 @@ export interface ConnectionOptions extends StreamAddress {
   reach?: (url: string) => Promise<boolean>;
 }
 
+/** What authorises the requests of a tab. */
+export interface AnyCredentials {
+  /** Whether the page has not been asked for them yet. */
+  readonly isMissing: boolean;
+  /** What an action sends. Another one later was renewed. */
+  readonly secret: string;
+  readonly headers: Record<string, string>;
+  /**
+   * Called when the server has refused `secret`. Whether another attempt makes sense: false is final. Throws if that could
+   * not be found out now.
+   */
+  renew(secret?: string): Promise<boolean>;
+}
+
 /** Of connect(): see connector.d.ts. */
-export interface CredentialsOptions extends Pick<ConnectOptions, "user" | "csrf" | "token" | "renew"> {
+export interface CredentialsOptions extends Pick<ConnectOptions, "user" | "csrf" | "renew"> {
   fetch?: typeof globalThis.fetch;
 }
 
 /** The options of the leader, which sets `streams` and `cursor` of its connections itself. */
-export interface LeaderOptions extends Omit<ConnectionOptions, "streams" | "token"> {
-  credentials?: Credentials;
+export interface LeaderOptions extends Omit<ConnectionOptions, "streams"> {
+  credentials?: AnyCredentials;
   settle?: number;
   linger?: number;
 }
@@ -92,7 +124,10 @@ export interface TransportOptions extends LeaderOptions {
 
 /** What connector.js holds: the application's options, and those that tests replace. */
 export type ConnectorOptions = ConnectOptions &
-  LeaderOptions & { fetch?: typeof globalThis.fetch; page?: Window };
+  LeaderOptions & { kind?: "user" | "visitor"; fetch?: typeof globalThis.fetch; page?: Window };
+
+/** Likewise of visitor.js. */
+export type VisitorConnectorOptions = VisitorOptions & Omit<ConnectorOptions, "token" | "credentials">;
 
 /** Everything after `from` follows. If `resumed`, there is no event between `from` and `id`. `delayed`: by long polling. */
 export type Open = { type: "open"; from: string; resumed: boolean; id: string; delayed: boolean };
