@@ -1,6 +1,7 @@
 """Rows of the list are selected, and changed together."""
 
 import pytest
+from playwright.sync_api import APIResponse
 from playwright.sync_api import Page
 from playwright.sync_api import Route
 from playwright.sync_api import expect
@@ -103,6 +104,17 @@ def test_a_selected_row_stays_selected_while_it_changes_and_leaves_with_its_row(
     expect(kevin.locator(BAR)).to_have_text("1 selected")
 
 
+def test_a_rows_box_keeps_the_focus_as_the_row_changes_and_its_link_does_too(kevin, ada):
+    pick(kevin, 3)
+    ada.say(3, "While its box has the focus")
+    expect(kevin.locator("#conversation-3")).to_contain_text("While its box has the focus")
+    expect(kevin.locator("#conversation-3 .pick input")).to_be_focused()
+    kevin.locator("#conversation-3 > a").focus()
+    ada.say(3, "While its link has it")
+    expect(kevin.locator("#conversation-3")).to_contain_text("While its link has it")
+    expect(kevin.locator("#conversation-3 > a")).to_be_focused()
+
+
 def test_rows_are_selected_by_keyboard_alone_and_escape_ends_it(kevin):
     kevin.locator("#conversation-3 > a").focus()
     kevin.keyboard.press("x")
@@ -190,3 +202,24 @@ def test_selected_rows_are_changed_from_the_palette_and_undone_by_a_key(kevin, a
     expect(kevin.locator("#conversation-1")).to_be_visible()
     expect(kevin.locator("#conversation-3")).to_be_visible()
     assert statuses(ada, 1, 3) == ["open"] * 2
+
+
+@pytest.mark.parametrize("hovers", [2, 3])
+def test_the_focus_stays_at_the_mode_if_the_rows_have_changed_before_the_answer_came(
+    kevin, ada, hovers
+):
+    """The row under the pointer stays; the one that had the focus stays or has gone."""
+    pick(kevin, 1, 3)
+    answers: list[tuple[Route, APIResponse]] = []
+    kevin.route("**/bulk", lambda route: answers.append((route, route.fetch())))
+    kevin.locator(f"#conversation-{hovers}").hover()
+    kevin.keyboard.press("Control+k")
+    kevin.keyboard.type("selected resolved")
+    expect(kevin.locator("#palette [role=option]").first).to_contain_text("selected: Resolved")
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#conversation-1")).to_have_count(0)
+    expect(kevin.locator("#conversation-3[data-status=open]")).to_have_count(0)
+    [(route, answer)] = answers
+    route.fulfill(response=answer)
+    expect(kevin.locator("#toast")).to_contain_text("2 resolved.")
+    expect(kevin.get_by_label("Select", exact=True)).to_be_focused()

@@ -86,6 +86,22 @@ def test_what_was_chosen_stays_chosen_when_the_search_is_answered(kevin):
     expect(chosen).to_have_text(text)
 
 
+def test_the_answer_for_an_earlier_text_does_not_bring_back_what_matched_that(kevin, ada):
+    ada.post("/conversations/2/status", status="open")
+    expect(kevin.locator("#thread-status")).to_have_text("Open")
+    kevin.route("**/conversations?q=*", lambda route: None)  # its answer is under way
+    with kevin.expect_request("**/conversations?q=*"):
+        kevin.keyboard.type("status")
+    expect(options(kevin).first).to_have_text("Status: Open")
+    kevin.clock.install(time=0)
+    kevin.clock.pause_at(30_000)  # before the pause after the last key is over
+    with kevin.expect_event("requestfailed", lambda request: "?q=status" in request.url):
+        kevin.keyboard.type(" pend")
+    expect(options(kevin).first).to_have_text("Status: Pending")
+    kevin.keyboard.press("Enter")
+    expect(kevin.locator("#thread-status")).to_have_text("Pending")
+
+
 def test_a_command_whose_button_was_replaced_meanwhile_is_done(kevin, ada):
     ada.post("/conversations/2/status", status="open")
     expect(kevin.locator("#thread-status")).to_have_text("Open")

@@ -8,6 +8,7 @@ import { wakeTime } from "./snooze.js";
 import { askUndo, WORDS } from "./undo.js";
 
 const AT_ONCE = 25; // conversations of one request
+const HIDDEN = "body, #bulk *, .pick *"; // what has the focus, when the mode ends
 
 /** The state of a conversation before a change. @typedef {{status: string, snoozed_until: string | null, assignee_id: number | null, labels: number[]}} State */
 /** @typedef {{id: number, version: number, before: State}} Changed */
@@ -80,13 +81,15 @@ function startBulk() {
     if (chosen.length === 0) return page.alert("Select at least one conversation first.");
     const change = changeOf(button);
     form.ariaBusy = "true";
+    const from = document.activeElement;
     const { changed, refused, problem } = await changeAll(page, change, chosen.map(({ name, value }) => [name, value]), (done) => {
       count.textContent = `${done} of ${chosen.length} …`;
     });
     form.ariaBusy = null;
     for (const { id } of changed) selected.delete(`conversations.${id}`);
     if (changed.length > 0 && selected.size === 0) mode.checked = false;
-    const isHidden = document.activeElement?.matches("body, #bulk *, .pick *"); // what has the focus, when the mode ends
+    // The event may come before the answer, and give the focus of a row that it replaced or took away to another element.
+    const isHidden = document.activeElement?.matches(HIDDEN) || (from?.matches(HIDDEN) && !from.isConnected);
     restore();
     if (isHidden && !mode.checked) mode.focus();
     const words = wordsFor(button, changed.length, refused, problem);

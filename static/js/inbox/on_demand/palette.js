@@ -69,6 +69,7 @@ function startPalette() {
   };
 
   input.addEventListener("input", () => {
+    asked.abort(); // the answer would bring back what matched the text before
     show(commands.filter(({ words }) => matches(words, input.value)).slice(0, SHOWN));
     clearTimeout(timer);
     timer = setTimeout(look, PAUSE);
