@@ -59,8 +59,9 @@ def test_it_is_set_up_and_asked_for_without_javascript_on_a_narrow_screen(window
     expect(page.get_by_role("alert")).to_contain_text("The code is wrong")
     page.get_by_label("Code", exact=True).fill(totp.now())
     page.get_by_role("button", name="Turn on two-step sign-in").click()
-    codes = page.locator(".recovery-codes li").all_inner_texts()
-    assert len(codes) == 10
+    shown = page.locator(".recovery-codes li")
+    expect(shown).to_have_count(10)
+    codes = shown.all_inner_texts()
     page.get_by_role("link", name="I have kept them").click()
     expect(page.locator("main")).to_contain_text("10 left")
     other = page.context.browser.new_context(base_url=server, java_script_enabled=False, **NARROW)

@@ -25,6 +25,7 @@ from rtapp.text import is_blank
 
 from ..harness.chunks import ChunkDecoder
 from ..harness.waiting import PATIENCE
+from ..harness.waiting import eventually
 from .cases import CASES
 from .cases import UNNAMED
 
@@ -374,6 +375,9 @@ class Cable:
             except OSError:
                 pass
 
+    def requests(self, path: str) -> int:
+        return sum(path.encode() in head for head in self.heads)
+
     def cut(self) -> None:
         self.broken = True
         for end in self._open:
@@ -441,14 +445,15 @@ def test_long_polling_that_is_cut_at_random_misses_and_repeats_no_message(
 ):
     source = event_source.open(f"{cable.url}{CONVERSATION}?wait=60", NAMES, app_server.headers)
     source.named("stream.open")
-    sent = []
+    sent, requests = [], 0  # before the last cut
     for n in range(40):
         sent.append(send(app_server, f"number {n}")["id"])
         if n % 10 == 5:
+            eventually(lambda before=requests: cable.requests(CONVERSATION) > before)
             gevent.sleep(random.uniform(0, 0.2))  # anywhere within a response, or between two
+            requests = cable.requests(CONVERSATION)
             cable.cut()
             cable.mend()
     assert [message["id"] for message in messages(source, len(sent))] == sent
-    requests = [head for head in cable.heads if CONVERSATION.encode() in head]
-    assert len(requests) > 5, "it was no long polling"
+    assert json.loads(source.named("stream.closed").data)["reason"] == "waited"
     source.close()
