@@ -2,9 +2,11 @@
 
 An administrator sees every conversation of the account. An agent with `sees: inbox` sees those of
 their inboxes, an agent with `sees: assigned` those assigned to them. No agent sees another account.
-A customer sees the public messages of their own conversations.
+A customer sees the public messages of their own conversations; a visitor of an inbox's website, of
+those in that inbox.
 """
 
+import re
 from typing import Any
 from typing import NamedTuple
 from typing import TypeVar
@@ -32,7 +34,9 @@ from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 from rtapp.models import ConversationMerge
 from rtapp.models import Customer
+from rtapp.models import CustomerIdentity
 from rtapp.models import Draft
+from rtapp.models import Identity
 from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Invitation
@@ -45,6 +49,7 @@ from rtapp.models import Principal
 from rtapp.models import Token
 from rtapp.models import User
 from rtapp.models import UserSession
+from rtapp.models import Website
 
 T = TypeVar("T")
 InAccount = TypeVar("InAccount", Label, CannedReply, Inbox, Invitation)
@@ -74,6 +79,7 @@ class ConversationRef(NamedTuple):
 
 INVITE = "invite members"
 RESET = "make links for new passwords"
+KEY = re.compile(r"[A-Za-z0-9_-]{1,32}")  # of a website
 INBOXES_APART = 20  # with more, the account's own index serves an agent's list well enough
 
 # Statements are built once: building one costs more than running it. `:viewer` is the user's id.
@@ -106,9 +112,14 @@ OWN_CONTACT = (
     .where(Contact.id == VIEWER)
     .scalar_subquery()
 )
-CUSTOMER_CONVERSATION = select(Conversation).where(
-    Conversation.id == bindparam("id"), Conversation.contact_id == OWN_CONTACT, UNMERGED
+VISITED = bindparam("inbox", type_=Integer)  # the inbox of a visitor's token, None for all
+# The condition on `Conversation` that selects a customer's own.
+OWN = and_(
+    Conversation.contact_id == OWN_CONTACT,
+    UNMERGED,
+    or_(VISITED.is_(None), Conversation.inbox_id == VISITED),
 )
+CUSTOMER_CONVERSATION = select(Conversation).where(Conversation.id == bindparam("id"), OWN)
 CUSTOMER_CONVERSATION_REF = CUSTOMER_CONVERSATION.with_only_columns(*REF_COLUMNS)
 BLOCKED = (
     select(Contact.blocked)
@@ -180,9 +191,9 @@ def conversation_for(principal: Principal, conversation_id: int) -> Conversation
     """The conversation; of a merged one, that which has its messages. Raises NotFound if it does
     not exist or the principal does not see it."""
     statement = CUSTOMER_CONVERSATION if isinstance(principal, Customer) else CONVERSATION
-    row = db.session.scalar(statement, {"id": conversation_id, "viewer": principal.id})
+    row = db.session.scalar(statement, {"id": conversation_id, **viewer(principal)})
     if row is None:
-        asked = {"id": kept_for(conversation_id), "viewer": principal.id}
+        asked = {"id": kept_for(conversation_id), **viewer(principal)}
         row = db.session.scalar(statement, asked)
     return found(row)
 
@@ -190,11 +201,49 @@ def conversation_for(principal: Principal, conversation_id: int) -> Conversation
 def conversation_ref(principal: Principal, conversation_id: int) -> ConversationRef:
     """The ref of a conversation, found as by `conversation_for`."""
     statement = CUSTOMER_CONVERSATION_REF if isinstance(principal, Customer) else CONVERSATION_REF
-    row = execute(statement, {"id": conversation_id, "viewer": principal.id}).one_or_none()
+    row = execute(statement, {"id": conversation_id, **viewer(principal)}).one_or_none()
     if row is None:
-        asked = {"id": kept_for(conversation_id), "viewer": principal.id}
+        asked = {"id": kept_for(conversation_id), **viewer(principal)}
         row = execute(statement, asked).one_or_none()
     return ConversationRef(*found(row))
+
+
+def viewer(principal: Principal) -> dict[str, int | None]:
+    """The principal's parameters of a statement: for a customer, VISITED too."""
+    if isinstance(principal, CustomerIdentity):
+        return {"viewer": principal.id, "inbox": principal.inbox_id}
+    if isinstance(principal, Contact):
+        return {"viewer": principal.id, "inbox": None}
+    return {"viewer": principal.id}
+
+
+def website_with(key: str) -> Website:
+    """The website with this key. Raises NotFound if there is none."""
+    if not KEY.fullmatch(key):
+        raise NotFound
+    return found(db.session.scalar(select(Website).where(Website.key == key)))
+
+
+def visitor_of(principal: Principal, website: Website) -> CustomerIdentity:
+    """The principal, if they are a visitor of the website. Raises Forbidden for any other."""
+    if isinstance(principal, CustomerIdentity) and principal.inbox_id == website.inbox_id:
+        return principal
+    raise Forbidden(
+        "This is for visitors of this website, and the token is not one of theirs; start a session."
+    )
+
+
+def own_contact(visitor: Customer) -> Contact:
+    """The contact that has the customer's conversations: of a merged one, that which has them."""
+    contact = db.session.get_one(Contact, visitor.id)
+    kept = contact.merged_into_id
+    return contact if kept is None else db.session.get_one(Contact, kept)
+
+
+def has_proved(visitor: Customer) -> bool:
+    """Whether the website has proved who the visitor is."""
+    proofs = exists().where(Identity.contact_id == visitor.id)
+    return bool(db.session.scalar(select(proofs)))
 
 
 def kept_for(conversation_id: int) -> int:

@@ -39,6 +39,7 @@ from sqlalchemy import delete
 from sqlalchemy import select
 from werkzeug.security import generate_password_hash
 
+from rtapp import access
 from rtapp import addresses
 from rtapp import clock
 from rtapp import passwords
@@ -59,6 +60,7 @@ from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
 from rtapp.models import User
 from rtapp.models import UserSession
+from rtapp.models import Website
 from rtapp.models import lock_user
 from rtapp.models import oldest_session
 from rtapp.models.session import USER_AGENT_LIMIT
@@ -66,6 +68,13 @@ from rtapp.text import canonical_address
 from rtapp.tokens import Bearer
 from rtapp.uses import Uses
 
+# The endpoints of visitors of websites read no cookie, so that no other site can abuse one.
+WITHOUT_COOKIE = {
+    "actions.start_visitor_session",
+    "actions.end_visitor_session",
+    "actions.start_own_conversation",
+    "actions.give_contact",
+}
 SIGN_IN = "login.sign_in"  # the endpoint that needs no session
 # The session's field for the digest of the invitation that was opened in this browser.
 INVITATION = "invitation"
@@ -101,6 +110,25 @@ def current_principal() -> Principal:
     if not isinstance(principal, Principal):
         raise not_signed_in()
     return principal
+
+
+def bearer() -> Bearer | None:
+    """The bearer of the request's token; None for a request without one, whose cookies do not
+    count. Raises Unauthorized for a token that does not hold."""
+    if not has_bearer(request):
+        return None
+    current_principal()
+    found: Bearer = g.bearer
+    return found
+
+
+def visitor_of(website: Website) -> CustomerIdentity:
+    """The visitor of the website whose token the request has. Raises Unauthorized without a token,
+    Forbidden for any other one."""
+    found = bearer()
+    if found is None:
+        raise not_signed_in()
+    return access.visitor_of(found.principal, website)
 
 
 def not_signed_in() -> Unauthorized:
@@ -449,6 +477,8 @@ def protect_from_forgery() -> None:
     needs no session. Raises BadRequest, SessionReplaced.
     """
     if request.method in ("GET", "HEAD", "OPTIONS") or has_bearer(request):
+        return
+    if request.endpoint in WITHOUT_COOKIE:
         return
     given = request.form.get("csrf_token") or request.headers.get("X-CSRF-Token")
     if is_of_session(given):

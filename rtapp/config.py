@@ -50,6 +50,10 @@ NAME_LIMIT = 200  # characters of the name of a user, an account or an inbox
 PHONE_LIMIT = 40  # characters of a telephone number
 SUBJECT_LIMIT = 200  # characters of a website's name for its user
 PAGE_URL_LIMIT = 2000  # characters of the address of a website's page
+VISITOR_FOR = timedelta(days=30)  # for which a visitor who has written may be absent
+NEW_VISITOR_FOR = timedelta(days=1)  # and one who has not: then nothing of them is left
+VISITORS_CONVERSATIONS = 50  # the newest ones are in a visitor's list
+NEW_CONVERSATIONS_PER_VISITOR = 20  # a day
 NOTES_LIMIT = 10_000  # characters of a contact's notes
 TOKENS_PER_USER = 100
 TOKEN_LIFETIME = 10 * 365 * 24 * 60 * 60  # s for which a token holds at most, if it ends

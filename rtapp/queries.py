@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement
 from sqlalchemy import Subquery
 from sqlalchemy import false
+from sqlalchemy import func
 from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import tuple_
@@ -32,6 +33,7 @@ from rtapp.models import Agent
 from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import ConversationLabel
+from rtapp.models import CustomerIdentity
 from rtapp.models import Draft
 from rtapp.models import Membership
 from rtapp.models import Message
@@ -83,6 +85,15 @@ class ConversationPage(NamedTuple):
     conversations: list[Conversation]
     next_before: str | None
     hits: Mapping[int, Hit] = MappingProxyType({})
+
+
+class OwnConversation(NamedTuple):
+    """A conversation as its customer sees it: with the newest public message, and the number of
+    those of the team that they have not read."""
+
+    conversation: Conversation
+    last: Message | None
+    unread: int
 
 
 class MessagePage(NamedTuple):
@@ -265,6 +276,41 @@ def conversations_of(
     last = rows[limit - 1] if len(rows) > limit else None
     end = page_end(order, last.last_public_at, last.id) if last is not None else None
     return ConversationPage(rows[:limit], end)
+
+
+def conversations_of_visitor(visitor: CustomerIdentity, limit: int) -> list[OwnConversation]:
+    """The newest of the visitor's conversations."""
+    order = ORDERS["newest"]
+    own = db.session.scalars(
+        select(Conversation)
+        .where(access.OWN)
+        .order_by(*order.sorted(order.at, Conversation.id))
+        .options(*presenters.PRESENTED)
+        .limit(limit),
+        access.viewer(visitor),
+    ).all()
+    there = Message.conversation_id.in_([row.id for row in own])
+    newest = select(func.max(Message.id)).where(there, access.PUBLIC)
+    last = db.session.scalars(
+        select(Message)
+        .where(Message.id.in_(newest.group_by(Message.conversation_id)))
+        .options(selectinload(Message.user), selectinload(Message.contact))
+    )
+    last_of = {message.conversation_id: message for message in last}
+    unread = db.session.execute(
+        select(Message.conversation_id, func.count())
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(
+            there,
+            access.PUBLIC,
+            Message.message_type == "outgoing",
+            Message.deleted.is_(False),
+            Message.id > func.coalesce(Conversation.contact_read_id, 0),
+        )
+        .group_by(Message.conversation_id)
+    )
+    count_of = {row[0]: row[1] for row in unread}
+    return [OwnConversation(row, last_of.get(row.id), count_of.get(row.id, 0)) for row in own]
 
 
 def messages(

@@ -42,7 +42,7 @@ USER = (
     .where(*HOLDS, User.disabled_at.is_(None))
 )
 CONTACT = (
-    select(Contact.id, Contact.name, Token.id, Token.scope)
+    select(Contact.id, Contact.name, Token.id, Token.scope, Token.inbox_id)
     .join(Token, Token.contact_id == Contact.id)
     .where(*HOLDS)
 )
@@ -95,8 +95,8 @@ def bearer(claim: Claim) -> Bearer | None:
     row = execute(USER if claim.owner > 0 else CONTACT, given).one_or_none()
     if row is None:
         return None
-    id, name, token_id, scope = row
-    identity = AgentIdentity(id, name) if claim.owner > 0 else CustomerIdentity(id, name)
+    id, name, token_id, scope, *inbox = row
+    identity = AgentIdentity(id, name) if claim.owner > 0 else CustomerIdentity(id, name, *inbox)
     return Bearer(identity, token_id, scope)
 
 

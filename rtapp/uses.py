@@ -1,4 +1,4 @@
-"""When tokens and sessions were used last.
+"""When tokens and sessions were used last. Use prolongs the token of a visitor who has written.
 
 Requests note it in memory, and a poller writes it, so that no request waits for it. It costs a
 token or session one write a minute at most, whatever the number of requests and processes.
@@ -6,16 +6,22 @@ token or session one write a minute at most, whatever the number of requests and
 
 from datetime import datetime
 from datetime import timedelta
+from typing import Any
 from typing import Generic
 from typing import TypeVar
 
+from sqlalchemy import and_
 from sqlalchemy import bindparam
+from sqlalchemy import case
+from sqlalchemy import exists
 from sqlalchemy import or_
 from sqlalchemy import update
 
 from rtapp import clock
+from rtapp.config import VISITOR_FOR
 from rtapp.extensions import db
 from rtapp.extensions import execute
+from rtapp.models import Message
 from rtapp.models import Token
 from rtapp.models import UserSession
 from rtapp.models.types import UtcDateTime
@@ -24,6 +30,14 @@ Key = TypeVar("Key", int, str)
 
 INTERVAL = timedelta(minutes=1)  # between two writes of one row
 BATCH = 200  # rows of a transaction, which holds up other writers of SQLite
+# Of a token: that of a visitor who has written lasts for VISITOR_FOR from now on.
+EXPIRY = case(
+    (
+        and_(Token.inbox_id.is_not(None), exists().where(Message.contact_id == Token.contact_id)),
+        bindparam("until", type_=UtcDateTime),
+    ),
+    else_=Token.expires_at,
+)
 
 
 class Uses(Generic[Key]):
@@ -33,12 +47,13 @@ class Uses(Generic[Key]):
         self._noted: dict[Key, datetime] = {}
         self._written: dict[Key, datetime] = {}
         row, before = model.__table__.c, bindparam("before", type_=UtcDateTime)
+        self._prolonged = {"expires_at": EXPIRY} if model is Token else {}
         # Another process may have written it in the last minute.
         not_yet = or_(row.last_used_at.is_(None), row.last_used_at <= before)
         self._update = (
             update(model.__table__)
             .where(row.id == bindparam("key"), not_yet)
-            .values(last_used_at=bindparam("used", type_=UtcDateTime))
+            .values(last_used_at=bindparam("used", type_=UtcDateTime), **self._prolonged)
         )
 
     def note(self, key: Key) -> None:
@@ -56,10 +71,12 @@ class Uses(Generic[Key]):
         if not due:
             return 0
         noted = {key: self._noted[key] for key in due}
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"key": key, "used": used, "before": min(used, now - INTERVAL)}
             for key, used in noted.items()
         ]
+        if self._prolonged:
+            rows = [{**row, "until": row["used"] + VISITOR_FOR} for row in rows]
         execute(self._update, rows)
         db.session.commit()
         for key, used in noted.items():

@@ -57,6 +57,12 @@ def with_plain_line_ends(text: str) -> str:
     return text.replace("\r\n", "\n")  # forms send CRLF
 
 
+def page_address(text: str) -> str:
+    if not (text.isprintable() and " " not in text and PAGE_ADDRESS.match(text)):
+        raise ValueError("must be the address of a page, such as https://example.com/prices")
+    return text
+
+
 def not_guessable(password: str) -> str:
     if not PASSWORD_LENGTH <= len(password) <= PASSWORD_LIMIT:
         raise ValueError(f"must have {PASSWORD_LENGTH} to {PASSWORD_LIMIT} characters")
@@ -65,6 +71,7 @@ def not_guessable(password: str) -> str:
     return password
 
 
+PAGE_ADDRESS = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 Text = Annotated[str, AfterValidator(storable)]
 Name = Annotated[Text, AfterValidator(not_blank), AfterValidator(str.strip)]
 Address = Annotated[Text, AfterValidator(address)]

@@ -17,6 +17,7 @@ from rtapp.testing import PATIENCE
 from rtapp.testing import ApiClient
 from rtapp.testing import CustomerClient
 from rtapp.testing import Stream
+from rtapp.testing import VisitorClient
 from rtapp.testing import eventually
 from rtapp.testing import outbox_drained
 
@@ -26,6 +27,7 @@ __all__ = [
     "CustomerClient",
     "Outbox",
     "Stream",
+    "VisitorClient",
     "envelope",
     "eventually",
     "outbox_drained",

@@ -37,6 +37,7 @@ from .support import CustomerClient
 from .support import Stream
 from .support import eventually
 from .support import outbox_drained
+from .world import add_website
 from .world import other_account
 
 # Other tests cover both databases.
@@ -261,6 +262,18 @@ ROWS = (
         lambda world: {"user_id": world.watcher.id}),
     Row("POST /password-links/<id:link_id>/revoke",
         "/password-links/{password_link}/revoke",     "204 404 404 404 404 401 403", 303, body()),
+    # Of a website's visitors: tests/test_visitor_access.py. A token of somebody else is refused.
+    Row("POST /chat/<string:key>/session",
+        "/chat/website1/session",                     "403 403 403 403 403 201 403", 201, body()),
+    Row("POST /chat/<string:key>/session/delete",
+        "/chat/website1/session/delete",              "403 403 403 403 403 401 403", 204, body()),
+    Row("GET /chat/<string:key>/conversations",
+        "/chat/website1/conversations",               "403 403 403 403 403 401 403"),
+    Row("POST /chat/<string:key>/conversations",
+        "/chat/website1/conversations",               "403 403 403 403 403 401 403", 201,
+        body(content="Hello")),
+    Row("POST /chat/<string:key>/contact",
+        "/chat/website1/contact",                     "403 403 403 403 403 401 403", 200, body()),
     # The link alone decides.
     Row("GET /password", "/password?token={password_token}",
                                                       "200 200 200 200 200 200 200", 303),
@@ -469,6 +482,7 @@ DELIVERIES = (
 @pytest.fixture
 def world(app):
     other = other_account(app)
+    add_website(app)
     add_member(app, "Nora", role="agent", sees="assigned", inbox=1)
     add_member(app, "Olga", role="administrator", sees="inbox")
     clients = {

@@ -9,6 +9,9 @@ from flask import Flask
 
 from rtapp import clock
 
+from .support import VisitorClient
+from .world import add_website
+
 # Their events change no stored state.
 EPHEMERAL = {
     "POST /conversations/<id:conversation_id>/typing",
@@ -58,7 +61,8 @@ WITHOUT_EVENT = {
 # Nobody has a stream yet: tests/test_setup.py.
 FIRST = {"POST /setup"}
 # Of the session or a token, and no event has them: tests/actions/test_push_subscription.py,
-# tests/test_links.py, test_second_factor.py, tests/pages/test_session.py and test_token.py.
+# tests/test_links.py, test_second_factor.py, tests/pages/test_session.py, test_token.py and
+# tests/actions/test_visitor.py.
 SESSION_ENDPOINTS = {
     "POST /settings/sessions/end",
     "POST /settings/sessions/end_others",
@@ -70,6 +74,8 @@ SESSION_ENDPOINTS = {
     "POST /settings/second-factor/recovery-codes",
     "POST /settings/second-factor/delete",
     "POST /logout",
+    "POST /chat/<string:key>/session",
+    "POST /chat/<string:key>/session/delete",
     "POST /password",
     "POST /push_subscription",
     "POST /push_subscription/delete",
@@ -140,6 +146,10 @@ ACTIONS = (
     Case(READ, "maria", "/conversations/1/read", {"message_id": 2}, "conversation.read"),
     Case("POST /accounts/<id:account_id>/conversations", "kevin", "/accounts/1/conversations", NEW,
          "conversation.created"),
+    Case("POST /chat/<string:key>/conversations", "visitor", "/chat/website1/conversations",
+         {"content": "Hello"}, "conversation.created"),
+    Case("POST /chat/<string:key>/contact", "visitor", "/chat/website1/contact",
+         {"name": "Vera", "email": "vera@example.com"}, "conversation.contact_changed"),
     Case("POST /notifications/<id:notification_id>/read", "kevin", "/notifications/1/read", {},
          None),
     Case("POST /accounts/<id:account_id>/notifications/read", "kevin",
@@ -155,7 +165,9 @@ def clients(app, ada, kevin, grace, maria):
     assert [kevin.post(STARTED, NORA).json["id"] for _ in range(3)] == [13, 14, 15]
     assert kevin.post("/conversations/15/merge", {"into": 13}).status_code == 200
     assert ada.send(1, "@Kevin look", private=True).status_code == 201
-    return {"ada": ada, "kevin": kevin, "grace": grace, "maria": maria}
+    visitor = VisitorClient(app, add_website(app))
+    assert visitor.start("Is anybody there?").status_code == 201
+    return {"ada": ada, "kevin": kevin, "grace": grace, "maria": maria, "visitor": visitor}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

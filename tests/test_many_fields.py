@@ -11,6 +11,7 @@ from rtapp.config import FIELD_LIMIT
 from .test_repeated_parts import BODIES
 from .test_repeated_parts import JSON
 from .test_repeated_parts import post
+from .test_repeated_parts import sender
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -52,10 +53,11 @@ def test_too_many_fields_are_one_error_of_every_endpoint(ada, kevin, path):
     kevin.post("/conversations/1/assignee", {"assignee_id": 1})  # so that there is a notification
     assert ada.post("/contacts/3/merge", {"into": 2}).status_code == 200
     assert ada.post("/conversations/3/merge", {"into": 2}).status_code == 200
+    client = sender(ada, path)
     for data, type in ((json.dumps(TOO_MANY), JSON), (urlencode(TOO_MANY), FORM)):
-        assert refused(post(ada, path, data, type)) == ["body"]
+        assert refused(post(client, path, data, type)) == ["body"]
     for data, type in ((json.dumps(AS_MANY), JSON), (urlencode(AS_MANY), FORM)):
-        assert set(refused(post(ada, path, data, type))) >= set(AS_MANY)
+        assert set(refused(post(client, path, data, type))) >= set(AS_MANY)
 
 
 def test_too_many_fields_of_an_object_in_the_body_are_one_error(ada):

@@ -11,10 +11,12 @@ from rtapp.extensions import db
 from rtapp.models import Message
 
 from .push import KEYS
+from .support import VisitorClient
 from .support import outbox_drained
 from .test_abuse import answer
 from .test_abuse import connected
 from .test_abuse import served
+from .world import add_website
 from .world import all_rows
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -83,6 +85,10 @@ BODIES = {
     "/settings/sessions/end_others": {"nothing": 1},
     "/settings/tokens": {"name": "Import", "scope": "read"},
     "/settings/tokens/1/revoke": {"nothing": 1},
+    "/chat/website1/session": {"nothing": 1},
+    "/chat/website1/session/delete": {"nothing": 1},
+    "/chat/website1/conversations": {"content": "x"},
+    "/chat/website1/contact": {"name": "x"},
     "/forgot": {"email": "kevin@example.com"},
     "/login": {"email": "kevin@example.com", "password": "password"},
 }  # fmt: skip
@@ -91,6 +97,11 @@ WITHOUT_BODY = {"/logout"}
 
 def post(client, path, data, type=JSON):
     return client.app.test_client().post(path, data=data, content_type=type, headers=client.headers)
+
+
+def sender(ada, path):
+    """Ada, or a visitor of the website whose path it is."""
+    return VisitorClient(ada.app, add_website(ada.app)) if path.startswith("/chat/") else ada
 
 
 def test_every_post_endpoint_is_among_these(app):
@@ -108,12 +119,13 @@ def test_a_json_name_that_comes_twice_is_refused_by_every_endpoint(app, ada, kev
     assert ada.post("/accounts/1/settings/invitations", {}).status_code == 201
     link = ada.post("/accounts/1/settings/password-links", {"user_id": 2})
     assert link.status_code == 201
+    client = sender(ada, path)
     body = BODIES[path]
     name = next(reversed(body))
     twice = f"{json.dumps(body)[:-1]}, {json.dumps(name)}: {json.dumps(body[name])}}}"
     assert outbox_drained(app)
     before = all_rows(app)
-    refused = post(ada, path, twice)
+    refused = post(client, path, twice)
     assert (refused.status_code, refused.content_type) == (400, PROBLEM)
     assert f'"{name}" comes twice' in refused.json["detail"]
     assert "Set-Cookie" not in refused.headers

@@ -17,6 +17,7 @@ from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import Notification
 from rtapp.models import User
+from rtapp.models import Website
 
 from .support import ApiClient
 from .support import Stream
@@ -62,6 +63,17 @@ def other_account(app: Flask) -> Other:
         db.session.add(notification)
         db.session.commit()
         return Other(account.id, inbox.id, user.id, conversation.id, message.id, notification.id)
+
+
+KEY, SHOP = "website1", "https://shop.example"
+
+
+def add_website(app: Flask, inbox_id: int = 1, key: str = KEY, origins: str = SHOP) -> str:
+    """Give an inbox a website. Returns its key."""
+    with app.app_context():
+        db.session.add(Website(inbox_id=inbox_id, key=key, origins=origins))
+        db.session.commit()
+    return key
 
 
 def restrict_to_assigned(app: Flask, agent: ApiClient) -> None:

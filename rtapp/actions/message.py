@@ -12,9 +12,11 @@ from rtapp import ratelimits
 from rtapp import validation
 from rtapp.config import CLIENT_ID_LIMIT
 from rtapp.config import CONTENT_LIMIT
+from rtapp.config import PAGE_URL_LIMIT
 from rtapp.errors import Forbidden
 from rtapp.events import customer_presenters
 from rtapp.events import presenters
+from rtapp.models import Agent
 from rtapp.models import AnyMessage
 from rtapp.models import Customer
 from rtapp.models import Principal
@@ -25,8 +27,10 @@ from rtapp.services.typing import submit_typing
 from rtapp.validation import Body
 from rtapp.validation import Content
 from rtapp.validation import KnownVersion
+from rtapp.validation import OrNone
 from rtapp.validation import Text
 from rtapp.validation import not_blank_unless_empty
+from rtapp.validation import page_address
 
 from .base import answer
 from .base import bp
@@ -39,12 +43,17 @@ MessageContent = Annotated[Content, Field(max_length=CONTENT_LIMIT)]
 ClientId = Annotated[
     Text, Field(max_length=CLIENT_ID_LIMIT), AfterValidator(not_blank_unless_empty)
 ]
+# The address of the page from which a visitor of a website writes.
+PageUrl = Annotated[
+    Annotated[Text, Field(max_length=PAGE_URL_LIMIT), AfterValidator(page_address)] | None, OrNone
+]
 
 
 class NewMessage(Body):
     content: MessageContent
     private: bool = False
     client_id: ClientId | None = None
+    page: PageUrl = None
 
 
 class Edit(Body):
@@ -63,12 +72,14 @@ def create_message(conversation_id: int) -> Response:
     ref = access.conversation_ref(principal, conversation_id)
     new = validation.body(NewMessage)
     refuse_private(principal, new.private)
+    refuse_page(principal, new.page)
     message, created = send_message(
         principal,
         ref,
         new.content,
         private=new.private,
         client_id=new.client_id or None,
+        page=new.page,
         asked=conversation_id,
     )
     submit_typing(principal, message.account_id, message.conversation_id, is_typing=False)
@@ -99,6 +110,12 @@ def remove_message(message_id: int) -> Response:
     deletion = validation.body(Deletion)
     delete_message(message, version=deletion.version)
     return done(thread_page(message.conversation_id))
+
+
+def refuse_page(principal: Principal, page: str | None) -> None:
+    """Raises Forbidden for an agent who sends a `page`, which a visitor writes from."""
+    if page is not None and isinstance(principal, Agent):
+        raise Forbidden("A page is what a visitor writes from; send the message without it.")
 
 
 def presented(message: AnyMessage, principal: Principal) -> Mapping[str, Any]:

@@ -122,6 +122,16 @@ def customer_topic(conversation_id: int) -> str:
     return f"visitor:{conversation_id}"
 
 
+def contact_topic(contact_id: int) -> str:
+    """The customer's events of all conversations of a contact. Everything on it is public."""
+    return f"contact:{contact_id}"
+
+
+def website_topic(inbox_id: int) -> str:
+    """Whether a member of an inbox is there, for the visitors of its website."""
+    return f"website:{inbox_id}"
+
+
 def account_topic() -> str:
     """The list events of the account, for administrators."""
     return "account"

@@ -9,6 +9,7 @@ from typing import Any
 
 from rtapp.clock import rfc3339
 from rtapp.models import AnyMessage
+from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Customer
 from rtapp.models import Message
@@ -72,6 +73,25 @@ def conversation(row: Conversation, last: Message | None) -> dict[str, Any]:
         "waiting_since": None,
         "version": row.version,
     }
+
+
+def own_conversation(row: Conversation, last: Message | None, unread: int) -> dict[str, Any]:
+    """Of answers only: no event has the number of `unread` messages."""
+    return {**conversation(row, last), "unread": unread}
+
+
+def visitor(row: Customer, *, verified: bool) -> dict[str, Any]:
+    """Of answers to the visitor only, as is `contact`. `verified`: the website has proved who they
+    are."""
+    return {**presenters.person(row), "verified": verified}
+
+
+def contact(row: Contact, own: Contact, *, verified: bool) -> dict[str, Any]:
+    """`row` is the contact that has the visitor's conversations, `own` the one of their token. The
+    address is the one that they gave or that is proved: of a contact into which an agent has merged
+    theirs, it may be somebody else's."""
+    email = own.email if verified else None
+    return {**visitor(row, verified=verified), "email": email or own.given_email}
 
 
 def status_changed(row: Conversation, previous: str, by: Principal) -> dict[str, Any] | None:

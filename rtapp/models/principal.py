@@ -19,10 +19,12 @@ class AgentIdentity:
 
 @dataclass(frozen=True, slots=True)
 class CustomerIdentity:
-    """A customer with a token: the columns of a contact that a request needs."""
+    """A customer with a token: the columns of a contact that a request needs. `inbox_id`: of a
+    visitor of its website, who has the contact's conversations there; None for all of them."""
 
     id: int
     name: str
+    inbox_id: int | None = None
 
 
 # Rows act as principals too: a service takes either.

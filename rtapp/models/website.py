@@ -3,9 +3,11 @@ from sqlalchemy import String
 from sqlalchemy import Text
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import relationship
 
 from rtapp.extensions import Model
 
+from .inbox import Inbox
 from .types import CreatedAt
 
 
@@ -32,3 +34,5 @@ class Website(Model):
     first_salt: Mapped[str | None] = mapped_column(String(32), default=None)
     second_salt: Mapped[str | None] = mapped_column(String(32), default=None)
     created_at: Mapped[CreatedAt]
+
+    inbox: Mapped[Inbox] = relationship(lazy="joined", innerjoin=True)

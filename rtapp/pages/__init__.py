@@ -32,6 +32,7 @@ from . import settings
 from . import setup
 from . import token
 from . import unread
+from . import visitor
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, doctor.bp, draft.bp, message.bp, notification.bp,
@@ -40,5 +41,5 @@ BLUEPRINTS = (
     openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
     new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp, second_factor.bp,
     session.bp, token.bp,
-    forgotten_password.bp,
+    forgotten_password.bp, visitor.bp,
 )  # fmt: skip

@@ -15,6 +15,7 @@ from flask import current_app
 from pydantic import BaseModel
 from werkzeug.routing import Rule
 
+from rtapp import access
 from rtapp import scopes
 from rtapp.config import ID_LIMIT
 from rtapp.config import MAX_WAIT
@@ -64,6 +65,7 @@ def page_of(name: str, shape: Any) -> dict[str, Any]:
 REVISION = {"version": int, "content": str, "edited_at": str, "edited_by": catalogue.PERSON}
 ME = {"id": int, "name": str, "email": str, "memberships": Each(
     {"account_id": int, "role": str, "sees": str, "status": str, "alerts": str})}  # fmt: skip
+VISITOR = {**catalogue.PERSON, "verified": bool}
 HIT = {
     "field": str, "message_id": (int, None), "sender_name": (str, None),
     "excerpt": Each({"text": str, "marked": bool}), "cut_before": bool, "cut_after": bool,
@@ -264,7 +266,33 @@ ANSWERS = {
     "health.status": Answer(shape={"status": str, "faults": Each(str)}),
     "health.metrics": Answer(type="text/plain"),
     "openapi.describe": Answer(),
+    "actions.start_visitor_session": Answer(
+        (201,),
+        {
+            "token": str,
+            "expires_at": str,
+            "contact": VISITOR,
+            "account_id": int,
+            "inbox_id": int,
+        },
+    ),
+    "actions.end_visitor_session": DONE,
+    "actions.start_own_conversation": Answer(
+        (201, 200), {"conversation": CONVERSATION, "message": MESSAGE}
+    ),
+    "actions.give_contact": Answer((200,), {"contact": {**VISITOR, "email": (str, None)}}),
+    "visitor.conversations": Answer(
+        shape={
+            "conversations": Each({**CONVERSATION, "unread": int}),
+            "contact": {**VISITOR, "email": (str, None)},
+            "present": bool,
+            **CURSOR,
+        }
+    ),
 }
+# The schemas of the parts of a path.
+ID = {"type": "integer", "minimum": 1, "maximum": ID_LIMIT}
+KEY = {"type": "string", "pattern": f"^{access.KEY.pattern}$"}
 NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 32}
 # The query parameters of streams/base.py.
 STREAM_PARAMETERS: dict[str, Any] = {
@@ -288,7 +316,7 @@ def description(app: Flask) -> dict[str, Any]:
     for rule in app.url_map.iter_rules():
         for method in sorted((rule.methods or set()) & {"GET", "POST"}):
             if rule.endpoint != "static":
-                path = re.sub(r"<[^:>]+:([^>]+)>", r"{\1}", rule.rule)
+                path = re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule)
                 paths.setdefault(path, {})[method.lower()] = operation(app, rule, method, schemas)
     return {
         "openapi": "3.1.0",
@@ -304,8 +332,9 @@ def description(app: Flask) -> dict[str, Any]:
 
 def operation(app: Flask, rule: Rule, method: str, schemas: dict[str, Any]) -> dict[str, Any]:
     view = unwrap(app.view_functions[rule.endpoint])
-    id = {"type": "integer", "minimum": 1, "maximum": ID_LIMIT}
-    parameters = [parameter(name, id, "path") for name in sorted(rule.arguments)]
+    parameters = [
+        parameter(name, KEY if name == "key" else ID, "path") for name in sorted(rule.arguments)
+    ]
     described: dict[str, Any] = {
         "operationId": rule.endpoint,
         "summary": (getdoc(view) or rule.endpoint).partition("\n")[0],

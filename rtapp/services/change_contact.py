@@ -8,10 +8,10 @@ from rtapp.errors import Conflict
 from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
-from rtapp.models import Agent
 from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Message
+from rtapp.models import Principal
 
 from .account_rows import reset_members
 from .account_rows import unique
@@ -24,7 +24,7 @@ SHOWN = ("name", "email", "phone", "blocked")  # by a thread. Notes are on the c
 
 
 def change_contact(
-    user: Agent,
+    by: Principal,
     contact: Contact,
     values: Mapping[str, str | bool | None],
     *,
@@ -49,7 +49,7 @@ def change_contact(
             setattr(contact, name, values[name])
         contact.version += 1
         db.session.flush()
-    publish_contact(user, contact.account_id, conversation_ids)
+    publish_contact(by, contact.account_id, conversation_ids)
     if "name" in changed:
         reset_elsewhere(contact)
     db.session.commit()

@@ -5,17 +5,23 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import delete
+from sqlalchemy import exists
 from sqlalchemy import func
 from sqlalchemy import select
+from sqlalchemy import update
 
 from rtapp import clock
 from rtapp import scopes
 from rtapp import tokens
+from rtapp.config import NEW_VISITOR_FOR
 from rtapp.config import TOKENS_PER_USER
+from rtapp.config import VISITOR_FOR
 from rtapp.errors import Unprocessable
 from rtapp.events import control
 from rtapp.extensions import db
 from rtapp.models import Contact
+from rtapp.models import CustomerIdentity
+from rtapp.models import Message
 from rtapp.models import Token
 from rtapp.models import User
 
@@ -46,20 +52,51 @@ def create_visitor_token(contact: Contact, expires_in: int, name: str = "Visitor
     return saved(Token(contact_id=contact.id, name=name, scope=scopes.VISITOR), contact, expires_in)
 
 
+def add_website_token(contact: Contact, inbox_id: int) -> NewToken:
+    """Make a token for the contact's own conversations in the inbox, which ends VISITOR_FOR after
+    its last use, or NEW_VISITOR_FOR if they never write. Part of the caller's transaction."""
+    row = Token(contact_id=contact.id, inbox_id=inbox_id, name="Website", scope=scopes.VISITOR)
+    lasts = VISITOR_FOR if has_written(contact.id) else NEW_VISITOR_FOR
+    return added(row, contact, lasts)
+
+
+def has_written(contact_id: int) -> bool:
+    return bool(db.session.scalar(select(exists().where(Message.contact_id == contact_id))))
+
+
+def prolong(visitor: CustomerIdentity) -> None:
+    """Have the tokens of a visitor who writes last for VISITOR_FOR. Part of the caller's
+    transaction."""
+    own = (Token.contact_id == visitor.id, Token.inbox_id == visitor.inbox_id)
+    expiry = {"expires_at": clock.now() + VISITOR_FOR}
+    db.session.execute(update(Token).where(*own).values(**expiry))
+
+
 def saved(row: Token, owner: User | Contact, expires_in: int | None) -> NewToken:
+    token = added(row, owner, timedelta(seconds=expires_in) if expires_in is not None else None)
+    db.session.commit()
+    return token
+
+
+def added(row: Token, owner: User | Contact, lasts: timedelta | None) -> NewToken:
     text = tokens.make(owner)
     row.digest = tokens.digest(text)
     row.created_at = clock.now()
-    if expires_in is not None:
-        row.expires_at = row.created_at + timedelta(seconds=expires_in)
+    if lasts is not None:
+        row.expires_at = row.created_at + lasts
     db.session.add(row)
-    db.session.commit()
     return NewToken(row, text)
 
 
 def revoke_token(token: Token) -> None:
     """End the token and the streams that were opened with it."""
     end([token.id])
+    db.session.commit()
+
+
+def revoke(token_id: int) -> None:
+    """Likewise, by its id."""
+    end([token_id])
     db.session.commit()
 
 

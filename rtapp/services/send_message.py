@@ -56,6 +56,11 @@ NOTE, REPLY, QUESTION = (
     .values(version=NEXT, last_activity_at=waiting.NOW, **columns)
     for columns in (waiting.NOTED, waiting.REPLIED, {**waiting.ASKED, "asked_version": NEXT})
 )
+NOTE_PAGE = (
+    update(Contact.__table__)
+    .where(Contact.id == bindparam("contact"))
+    .values(page_url=bindparam("page"))
+)
 INSERT = insert(Message.__table__).returning(Message.id)
 SHOW_LAST = update(Conversation.__table__).where(ROW).values(last_message_id=bindparam("message"))
 SNAPSHOT = (
@@ -97,6 +102,7 @@ def send_message(
     private: bool = False,
     client_id: str | None = None,
     asked: int | None = None,
+    page: str | None = None,
 ) -> tuple[AnyMessage, bool]:
     """Write a message of `sender` into the conversation, and its events into the outbox.
 
@@ -107,7 +113,8 @@ def send_message(
     automatically.
 
     `asked` is the id of the conversation that was asked for, if `ref` may be the one that it was
-    merged into: an agent is refused with Conflict then, a customer's message goes there.
+    merged into: an agent is refused with Conflict then, a customer's message goes there. `page` is
+    the address of the page from which a customer writes.
     """
     conversation_id = ref.id
     digest = digest_of("message", content, private) if client_id is not None else None
@@ -118,12 +125,14 @@ def send_message(
         raise merged(db.session.get_one(Conversation, conversation_id))
     present = present_for(ref) if isinstance(sender, Customer) else NOBODY
     now = clock.now()
-    # First, because it locks the row: changes of one conversation are serialised.
+    if page is not None and isinstance(sender, Customer):
+        execute(NOTE_PAGE, {"contact": access.own_contact(sender).id, "page": page})
+    # First but for a contact, because it locks the row: changes of one conversation are serialised.
     touch = QUESTION if isinstance(sender, Customer) else NOTE if private else REPLY
     if execute(touch, {"conversation": conversation_id, "now": now}).rowcount == 0:
         db.session.rollback()  # it was merged in this moment
         kept = access.conversation_ref(sender, conversation_id)
-        more: dict[str, Any] = {"private": private, "client_id": client_id}
+        more: dict[str, Any] = {"private": private, "client_id": client_id, "page": page}
         return send_message(sender, kept, content, **more, asked=conversation_id)
     access.refuse_blocked(sender, conversation_id)  # under the lock: blocking waits for it too
     columns: dict[str, Any] = {

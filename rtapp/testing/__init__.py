@@ -27,6 +27,7 @@ from .broadcasts import broadcasts_to as _broadcasts_to
 from .broadcasts import no_broadcasts as _no_broadcasts
 from .clients import ApiClient
 from .clients import CustomerClient
+from .clients import VisitorClient
 from .clients import outbox_drained
 from .state import State
 from .state import events_since
@@ -49,6 +50,7 @@ __all__ = [
     "State",
     "Stream",
     "Subscription",
+    "VisitorClient",
     "broadcasts_to",
     "events_since",
     "eventually",

@@ -82,5 +82,22 @@ class CustomerClient(ApiClient):
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
 
+class VisitorClient(ApiClient):
+    """A client of the API that has started a session of its own on the website with this key."""
+
+    def __init__(self, app: Flask, key: str):
+        super().__init__(app, None)
+        self.key = key
+        session = self.post(f"/chat/{key}/session")
+        assert session.status_code == 201, session.data
+        self.id = session.json["contact"]["id"]
+        self.token = session.json["token"]
+        self.headers = {"Authorization": f"Bearer {self.token}"}
+
+    def start(self, content: str, **more: Any) -> TestResponse:
+        """Start a conversation."""
+        return self.post(f"/chat/{self.key}/conversations", {"content": content, **more})
+
+
 def dashed(headers: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
