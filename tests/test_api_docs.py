@@ -13,6 +13,8 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from .world import add_website
+
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "api.md").read_text()
 BLOCK = re.compile(r"^```http\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MORE = "…"  # a key for further fields, in an object of the document
@@ -27,6 +29,7 @@ VARYING = (
     re.compile(r"[0-9a-f]{16}"),  # a session
     re.compile(r"[0-9a-f]{8}-\d+-\d{16}"),  # an open stream
     re.compile(r"rtapp_u1_.+"),  # a token of Ada
+    re.compile(r"rtapp_c\d+_.+"),  # a token of a visitor
 )
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -63,7 +66,8 @@ def examples(document: str) -> list[Example]:
 
 
 class Sender:
-    """Sends the requests of the document. Its cookies and its CSRF token are those of /login."""
+    """Sends the requests of the document. Its cookies and its CSRF token are those of /login, the
+    visitor's token is that of their newest session."""
 
     def __init__(self, app: Flask, tokens: dict[str, str]):
         self._app, self._tokens = app, tokens
@@ -80,6 +84,8 @@ class Sender:
             headers=dict(self._headers(request)),
         )
         self._csrf = answer.headers.get("X-CSRF-Token", self._csrf)
+        if (token := re.search(r"rtapp_c[^\"]+", answer.text)) is not None:
+            self._tokens["Bearer <Visitor>"] = f"Bearer {token[0]}"
         if (link := re.search(r"token=([\w-]{43})", answer.text)) is not None:
             self._token = link[1]
         return answer
@@ -158,6 +164,7 @@ def not_documented(app: Flask, document: str) -> set[str]:
 
 @pytest.fixture
 def sender(app, ada, kevin, maria) -> Sender:
+    add_website(app)
     clients = {"Ada": ada, "Kevin": kevin, "Maria": maria}
     tokens = {
         f"Bearer <{name}>": client.headers["Authorization"] for name, client in clients.items()
