@@ -5,7 +5,6 @@ from typing import NamedTuple
 from flask import current_app
 from redis.exceptions import RedisError
 
-from rtapp.events import audience
 from rtapp.realtime import inbox_presence
 from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
@@ -34,7 +33,7 @@ def of_inbox(account_id: int, inbox_id: int) -> InboxPresence:
     """The presence of an inbox's members. While Redis is away nobody is there, and the cursor is
     one from which no stream resumes."""
     broker: Broker = current_app.extensions["broker"]
-    group = inbox_presence.group(audience.website_topic(inbox_id))
+    group = inbox_presence.group(inbox_id)
     try:
         reading = broker.for_requests.read(account_id, (), NOWHERE, [group])
     except (RedisError, OSError):

@@ -127,11 +127,6 @@ def contact_topic(contact_id: int) -> str:
     return f"contact:{contact_id}"
 
 
-def website_topic(inbox_id: int) -> str:
-    """Whether a member of an inbox is there, for the visitors of its website."""
-    return f"website:{inbox_id}"
-
-
 def account_topic() -> str:
     """The list events of the account, for administrators."""
     return "account"

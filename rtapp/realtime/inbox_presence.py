@@ -3,6 +3,8 @@
 The holder is a user's id. A visitor receives no more than whether the group has a member.
 """
 
+from collections.abc import Iterable
+
 from .group import Group
 from .group import Kind
 from .group import LeaseSpec
@@ -11,10 +13,15 @@ from .group import LeaseSpec
 INBOX_PRESENCE = Kind("inbox_presence", lasts=45, grace=10, renewed=True)
 
 
-def group(topic: str) -> Group:
-    return Group(INBOX_PRESENCE, topic)
+def topic(inbox_id: int) -> str:
+    """The topic of an inbox's website."""
+    return f"website:{inbox_id}"
 
 
-def lease(topics: tuple[str, ...], user_id: int) -> LeaseSpec:
-    """Return the lease of a user's presence stream on the topics of their websites."""
-    return LeaseSpec(INBOX_PRESENCE, topics, str(user_id), "online")
+def group(inbox_id: int) -> Group:
+    return Group(INBOX_PRESENCE, topic(inbox_id))
+
+
+def lease(inbox_ids: Iterable[int], user_id: int) -> LeaseSpec:
+    """Return the lease of a user's presence stream in these inboxes."""
+    return LeaseSpec(INBOX_PRESENCE, tuple(map(topic, inbox_ids)), str(user_id), "online")
