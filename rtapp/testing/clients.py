@@ -88,10 +88,11 @@ class VisitorClient(ApiClient):
     def __init__(self, app: Flask, key: str):
         super().__init__(app, None)
         self.key = key
-        session = self.post(f"/chat/{key}/session")
-        assert session.status_code == 201, session.data
-        self.id = session.json["contact"]["id"]
-        self.token = session.json["token"]
+        answer = self.post(f"/chat/{key}/session")
+        session: Any = answer.json
+        assert answer.status_code == 201, session
+        self.id = session["contact"]["id"]
+        self.token = session["token"]
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
     def start(self, content: str, **more: Any) -> TestResponse:
