@@ -1,8 +1,7 @@
 """Authentication: the session cookie of a browser, or the bearer token of a script or a customer.
 
-The cookies of a request with a bearer token are ignored. So are those of a stream with a customer's
-token in its URL; that URL must not be logged. Other schemes of Authorization (a proxy's user and
-password, say) are ignored.
+The cookies of a request with a bearer token are ignored. Other schemes of Authorization (a proxy's
+user and password, say) are ignored. A token in a URL authenticates nobody.
 """
 
 import logging
@@ -103,10 +102,7 @@ def cookie_name(production: bool) -> str:
 
 def current_principal() -> Principal:
     """The principal of the request, an agent or a customer. Raises Unauthorized without one."""
-    token = token_in_address()
-    principal = (
-        customer_of_token(token) if token is not None else current_user._get_current_object()
-    )
+    principal = current_user._get_current_object()
     if not isinstance(principal, Principal):
         raise not_signed_in()
     return principal
@@ -133,9 +129,8 @@ def visitor_of(website: Website) -> CustomerIdentity:
 
 def not_signed_in() -> Unauthorized:
     """The refusal of a request without a credential, or with one that does not hold."""
-    sent = has_bearer(request) or token_in_address() is not None
     # RFC 6750, section 3: no error code for a request without a token.
-    challenge = 'Bearer error="invalid_token"' if sent else "Bearer"
+    challenge = 'Bearer error="invalid_token"' if has_bearer(request) else "Bearer"
     return Unauthorized(NOT_SIGNED_IN, headers={"WWW-Authenticate": challenge})
 
 
@@ -174,16 +169,15 @@ def claimed_subscriber() -> int:
     if text is None and "_user_id" in session:
         return int(session["_user_id"])
     claim = tokens.claimed(text) if text is not None else None
-    if claim is None or (token_in_address() is not None and claim.owner > 0):
+    if claim is None:
         raise not_signed_in()
     return claim.owner
 
 
 def bearer_text() -> str | None:
     """The text of the request's token, valid or not; None for a request without one."""
-    token = token_in_address()
-    if token is not None or not has_bearer(request):
-        return token
+    if not has_bearer(request):
+        return None
     return (request.authorization.token if request.authorization is not None else None) or ""
 
 
@@ -205,12 +199,6 @@ def principal_of(credential: str) -> Principal | None:
     owner, digest = parts
     found = tokens.bearer(tokens.Claim(int(owner), digest))
     return found.principal if found is not None else None
-
-
-def token_in_address() -> str | None:
-    """A customer's token in the URL of a stream, because EventSource can't send a header."""
-    token = request.args.get("token")
-    return token if token is not None and request.blueprint == "streams" else None
 
 
 def user_of(email: str, password: str) -> User | None:
@@ -398,13 +386,6 @@ def used_bearer(text: str) -> Bearer | None:
 
 def principal_of_token(text: str) -> Principal | None:
     found = bearer_of_token(text)
-    return found.principal if found is not None else None
-
-
-def customer_of_token(text: str) -> Principal | None:
-    """The customer of a token in a stream's address; None for a user's token, too."""
-    claim = tokens.claimed(text)
-    found = used_bearer(text) if claim is not None and claim.owner < 0 else None
     return found.principal if found is not None else None
 
 

@@ -155,12 +155,11 @@ def test_the_refusal_names_an_invalid_token_only_if_there_was_one(app, nobody, m
     assert nobody.get("/me").headers["WWW-Authenticate"] == "Bearer"
     stream = "/streams/conversations/1"
     assert nobody.get(stream).headers["WWW-Authenticate"] == "Bearer"
-    invalid = 'Bearer error="invalid_token"'
-    for answer in (with_token(app, "rtapp_x"), nobody.get(f"{stream}?token=rtapp_x")):
-        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, invalid)
     revoke(maria)
-    answer = nobody.get(f"{stream}?token={maria.token}")
-    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, invalid)
+    for answer in (with_token(app, "rtapp_x"), with_token(app, "rtapp_x", stream),
+                   with_token(app, maria.token, stream)):  # fmt: skip
+        challenge = answer.headers["WWW-Authenticate"]
+        assert (answer.status_code, challenge) == (401, 'Bearer error="invalid_token"')
 
 
 def test_a_token_expires_and_is_deleted_then(app, kevin):
@@ -197,12 +196,10 @@ def test_revoking_a_visitors_token_ends_its_streams_and_no_others(app, maria):
     with app.app_context():
         second = create_visitor_token(db.session.get_one(Contact, maria.id), 3600).text
     stream = opened(maria, "/streams/conversations/1")
-    in_address = Stream(app.test_client().get(f"/streams/conversations/1?token={maria.token}"))
-    in_address.named("stream.open")
-    kept = Stream(app.test_client().get(f"/streams/conversations/1?token={second}"))
+    kept = Stream(with_token(app, second, "/streams/conversations/1"))
     kept.named("stream.open")
     revoke(maria)
-    assert [closed(each) for each in (stream, in_address)] == ["signed_out"] * 2
+    assert closed(stream) == "signed_out"
     assert maria.get("/conversations/1").status_code == 401
     assert with_token(app, second, "/conversations/1").status_code == 200
     kept.close()
@@ -356,10 +353,8 @@ def test_what_a_failure_leaves_is_written_later(app, kevin, monkeypatch):
     assert last_use(kevin) is not None
 
 
-def test_a_stream_by_a_token_in_its_address_is_a_use_and_a_refused_request_is_none(
-    app, maria, kevin
-):
-    Stream(app.test_client().get(f"/streams/conversations/1?token={maria.token}")).close()
+def test_a_stream_is_a_use_and_a_refused_request_is_none(app, maria, kevin):
+    opened(maria, "/streams/conversations/1").close()
     with_token(app, text_of(kevin) + "x")
     assert write(app) == 1
     assert last_use(maria) is not None

@@ -38,6 +38,16 @@ bp = Blueprint("streams", __name__, url_prefix="/streams")
 RETRY_AFTER = 30  # s, the Retry-After for a client with too many streams
 
 
+@bp.before_request
+def refuse_token_in_address() -> None:
+    """Raises Unauthorized for a stream with a token in its URL alone. To ignore it would open the
+    stream to the user of the browser's cookie, in a page that is another one's."""
+    if "token" in request.args and not auth.has_bearer(request):
+        raise Unauthorized(
+            "A token is sent in the header Authorization (Bearer), not in the address of a stream."
+        )
+
+
 class ChangesWait(OSError):
     """A stream can't be authorised yet: a change of rights, which resets it, is not published."""
 

@@ -159,7 +159,7 @@ def test_neither_answer_nor_what_passes_through_redis_has_a_credential(app, ada,
     tokens = [c.headers["Authorization"].removeprefix("Bearer ") for c in (ada, kevin, maria)]
     with (
         closing(live(kevin, "/streams/accounts/1")),
-        closing(live(maria, f"/streams/conversations/1?token={maria.token}")),
+        closing(live(maria, "/streams/conversations/1")),
         closing(browser.get("/streams/accounts/1")) as opened,
         app.extensions["broker"].redis.monitor() as monitor,
     ):
