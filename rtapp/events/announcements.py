@@ -1,4 +1,4 @@
-"""Ephemeral events: presence, typing and viewers, made from the changes of groups."""
+"""Ephemeral events: presence, typing, viewers and visitors, made from the changes of groups."""
 
 import json
 import math
@@ -10,6 +10,8 @@ from rtapp import clock
 from rtapp.realtime.announcer import Announcer
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.burst import Ephemeral
+from rtapp.realtime.contact_presence import CONTACT_PRESENCE
+from rtapp.realtime.contact_presence import HOLDER
 from rtapp.realtime.group import GroupDiff
 from rtapp.realtime.group import Kind
 from rtapp.realtime.group import Snapshot
@@ -34,6 +36,8 @@ class Announcements(Announcer):
             return [ephemeral(topic, "presence_update", data)] if data else []
         if kind is TYPING:
             return [typing(topic, change) for change in diff.transitions]
+        if kind is CONTACT_PRESENCE:
+            return [contact(topic, change.before, change.after) for change in diff.transitions]
         return viewers(topic, [change.holder for change in diff.transitions], diff.siblings)
 
     def snapshot(self, topic: Topic, kind: Kind, snapshot: Snapshot) -> list[Ephemeral]:
@@ -49,6 +53,9 @@ class Announcements(Announcer):
                 *(typing(topic, change) for change in stopped),
                 *(typing(topic, change, ends_in[change.holder] / 1000) for change in started),
             ]
+        if kind is CONTACT_PRESENCE:
+            # An absence too: a client that was away for long may have the presence of before.
+            return [contact(topic, gone.get(HOLDER, ""), present.get(HOLDER, ""))]
         return viewers(topic, (*gone, *present), present)
 
 
@@ -75,6 +82,17 @@ def typing(topic: Topic, change: Transition, expires_in: float = TYPING.lasts) -
         expires_in=math.ceil(expires_in),
     )
     return ephemeral(topic, "typing", data)
+
+
+def contact(topic: Topic, before: str, after: str) -> Ephemeral:
+    """The event of a thread's customer: the contact's id, or "" while they are away."""
+    data = presenters.contact_present(
+        topic.account_id,
+        audience.conversation_of(topic.name),
+        int(after or before or 0),
+        is_present=bool(after),
+    )
+    return ephemeral(topic, "contact.presence", data)
 
 
 def viewers(topic: Topic, holders: Iterable[str], present: Mapping[str, str]) -> list[Ephemeral]:

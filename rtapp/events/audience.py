@@ -5,12 +5,14 @@ account, inbox or assignee (see streams/account.py). A list event is published t
 kind. So each user who sees the conversation receives it once, and no other user does.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from rtapp.models import Agent
 from rtapp.models import Conversation
 from rtapp.models import Principal
 from rtapp.realtime import presence
+from rtapp.realtime.contact_presence import CONTACT_PRESENCE
 from rtapp.realtime.group import Kind
 from rtapp.realtime.presence import PRESENCE
 from rtapp.realtime.typing import TYPING
@@ -18,7 +20,7 @@ from rtapp.realtime.viewers import VIEWERS
 
 # The kinds of ephemeral state that a topic has, by the first part of its name.
 KINDS = {
-    "conversation": (TYPING, VIEWERS),
+    "conversation": (TYPING, VIEWERS, CONTACT_PRESENCE),
     "visitor": (TYPING,),
     "account": (VIEWERS,),
     "inbox": (VIEWERS,),
@@ -111,6 +113,11 @@ def of_typing(conversation_id: int, private: bool) -> tuple[str, ...]:
 def of_viewers(ref: ConversationAudience) -> tuple[str, ...]:
     """conversation.viewers: the thread, and the lists that contain it"""
     return (conversation_topic(ref.id), *of_conversation(ref))
+
+
+def of_contact_presence(conversation_ids: Iterable[int]) -> tuple[str, ...]:
+    """contact.presence: the threads of a visitor, for their agents"""
+    return tuple(conversation_topic(id) for id in conversation_ids)
 
 
 def conversation_topic(conversation_id: int) -> str:

@@ -132,6 +132,14 @@ VIEWS = {"mine": int, "unassigned": int, "all": int}
 EPHEMERAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "typing": ({**TYPING, "user_id": int}, {**TYPING, "contact_id": int}),
     "conversation.viewers": ({"conversation_id": int, "viewers": Each(PERSON)},),
+    "contact.presence": (
+        {
+            "account_id": int,
+            "conversation_id": int,
+            "contact_id": (int, None),
+            "present": bool,
+        },
+    ),
     "unread.changed": (
         {
             "account_id": int,

@@ -402,6 +402,18 @@ def viewers(conversation_id: int, names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def contact_present(
+    account_id: int, conversation_id: int, contact_id: int, *, is_present: bool
+) -> dict[str, Any]:
+    """`contact_id`: 0 if nobody was there lately."""
+    return {
+        "account_id": account_id,
+        "conversation_id": conversation_id,
+        "contact_id": contact_id or None,
+        "present": is_present,
+    }
+
+
 def unread(conversations: Mapping[int, int], views: Mapping[str, int]) -> dict[str, Any]:
     """A user's unread counts: messages by conversation, conversations by view."""
     by_id = {str(id): number for id, number in conversations.items()}

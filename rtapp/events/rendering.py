@@ -100,6 +100,11 @@ def viewers(data: Data) -> Iterator[Change]:
         yield Change("remove", f"viewing-{data['conversation_id']}")
 
 
+def contact_presence(data: Data) -> Iterator[Change]:
+    """Whether the thread's customer is on the website now."""
+    yield Change("replace", "contact-presence", "contact_presence", data)
+
+
 def presence(data: Data) -> Iterator[Change]:
     """Entries of the presence list, from which the page sets the dots beside names."""
     if "online_users" in data:
@@ -137,6 +142,7 @@ CHANGES: Mapping[tuple[str, str], Callable[[Data], Iterator[Change]]] = {
     ("conversation", "conversation.read"): contact_read,
     ("conversation", "conversation.viewers"): viewers,
     ("conversation", "typing"): typing,
+    ("conversation", "contact.presence"): contact_presence,
     ("account", "conversation.created"): conversation_listed,
     ("account", "conversation.updated"): conversation_listed,
     ("account", "conversation.removed"): conversation_removed,

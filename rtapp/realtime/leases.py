@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 from .backoff import Backoff
 from .broker import Broker
 from .broker import GroupChanges
+from .contact_presence import CONTACT_PRESENCE
 from .frames import HEARTBEAT
 from .group import Group
 from .group import LeaseSpec
@@ -33,7 +34,7 @@ from .subscriber import Subscriber
 from .typing import TYPING
 from .viewers import VIEWERS
 
-KINDS = {kind.name: kind for kind in (PRESENCE, VIEWERS, TYPING)}
+KINDS = {kind.name: kind for kind in (PRESENCE, VIEWERS, TYPING, CONTACT_PRESENCE)}
 RENEWAL = 15.0  # s between two renewals of all leases
 MAX_CHANGES = 500  # changes of a group in one script: a few milliseconds of Redis
 MAX_SCRIPTS = 100  # scripts in one pipeline: a few milliseconds of ours to write it

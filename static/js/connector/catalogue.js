@@ -1,23 +1,28 @@
-/** The callback for each event, as rtapp/events/catalogue.py has them. */
+/** The events, as rtapp/events/catalogue.py has them, and the callback of each: `onMessageCreated` of `message.created`. */
+
+const EVENTS = [
+  "message.created",
+  "message.updated",
+  "message.deleted",
+  "conversation.created",
+  "conversation.updated",
+  "conversation.status_changed",
+  "conversation.assignee_changed",
+  "conversation.labels_changed",
+  "conversation.contact_changed",
+  "conversation.removed",
+  "conversation.read",
+  "conversation.viewers",
+  "typing",
+  "contact.presence",
+  "presence_update",
+  "notification.created",
+  "notification.read",
+  "unread.changed",
+  "settings.changed",
+];
 
 /** @type {Record<string, string>} */
-export const CALLBACKS = {
-  "message.created": "onMessageCreated",
-  "message.updated": "onMessageUpdated",
-  "message.deleted": "onMessageDeleted",
-  "conversation.created": "onConversationCreated",
-  "conversation.updated": "onConversationUpdated",
-  "conversation.status_changed": "onConversationStatusChanged",
-  "conversation.assignee_changed": "onConversationAssigneeChanged",
-  "conversation.labels_changed": "onConversationLabelsChanged",
-  "conversation.contact_changed": "onConversationContactChanged",
-  "conversation.removed": "onConversationRemoved",
-  "conversation.read": "onConversationRead",
-  "conversation.viewers": "onConversationViewers",
-  "typing": "onTyping",
-  "presence_update": "onPresenceUpdate",
-  "notification.created": "onNotificationCreated",
-  "notification.read": "onNotificationRead",
-  "unread.changed": "onUnreadChanged",
-  "settings.changed": "onSettingsChanged",
-};
+export const CALLBACKS = Object.fromEntries(
+  EVENTS.map((event) => [event, `on.${event}`.replace(/[._]./g, ([, letter]) => letter.toUpperCase())]),
+);

@@ -114,11 +114,20 @@ export interface Callbacks {
   onConversationRead?(read: ConversationRead, meta: Meta): void;
   onConversationViewers?(viewers: { conversation_id: number; viewers: Person[] }, meta: Meta): void;
   onTyping?(typing: Typing, meta: Meta): void;
+  /** Whether the conversation's customer is on the website now. */
+  onContactPresence?(presence: ContactPresence, meta: Meta): void;
   onPresenceUpdate?(presence: PresenceSnapshot | PresenceChange, meta: Meta): void;
   onNotificationCreated?(notification: Record<string, unknown>, meta: Meta): void;
   onNotificationRead?(notification: Record<string, unknown>, meta: Meta): void;
   onUnreadChanged?(unread: Record<string, unknown>, meta: Meta): void;
   onSettingsChanged?(change: { account_id: number; part: string }, meta: Meta): void;
+}
+
+export interface ContactPresence {
+  account_id: number;
+  conversation_id: number;
+  contact_id: number | null;
+  present: boolean;
 }
 
 export interface Meta {
