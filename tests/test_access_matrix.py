@@ -28,6 +28,10 @@ from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Notification
 from rtapp.models import User
+from rtapp.realtime.broker import GroupChanges
+from rtapp.realtime.contact_presence import CONTACT_PRESENCE
+from rtapp.realtime.contact_presence import HOLDER
+from rtapp.realtime.group import Group
 from rtapp.services.change_invitations import create_invitation
 from rtapp.services.change_password_links import create_password_link
 
@@ -384,6 +388,15 @@ def watches(world: World) -> Any:
     return world.watcher.stream("/streams/conversations/1").response
 
 
+def visits(world: World) -> Any:
+    """The customer of conversation 1 opens the website."""
+    group = Group(CONTACT_PRESENCE, "conversation:1")
+    hold = ("hold", HOLDER, "a stream", "1")
+    broker = world.app.extensions["broker"]
+    broker.change_groups([GroupChanges(1, group, [hold])])
+    return Response()
+
+
 def hides(world: World) -> Any:
     return done(world.watcher.post("/accounts/1/presence", {"status": "offline"}))
 
@@ -474,6 +487,7 @@ DELIVERIES = (
     Delivery("unread.changed", "the customer writes",    "a a a - - - -",
              posts("visitor", "/conversations/1/messages", content="Hello?"), '"1":'),
     Delivery("conversation.viewers", "a stream opens",   "ac ac ac - - - -", watches, "Olga"),
+    Delivery("contact.presence", "the website is open",  "c c c - - - -", visits),
     Delivery("presence_update", "an agent goes offline", "p p p p - - -", hides,
              '"changed":{},"left":['),
 )  # fmt: skip

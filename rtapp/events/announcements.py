@@ -54,8 +54,14 @@ class Announcements(Announcer):
                 *(typing(topic, change, ends_in[change.holder] / 1000) for change in started),
             ]
         if kind is CONTACT_PRESENCE:
-            # An absence too: a client that was away for long may have the presence of before.
-            return [contact(topic, gone.get(HOLDER, ""), present.get(HOLDER, ""))]
+            # An absence too: the client may have received only the presence.
+            return (
+                [
+                    contact(topic, gone.get(HOLDER, ""), present.get(HOLDER, "")),
+                ]
+                if present or gone
+                else []
+            )
         return viewers(topic, (*gone, *present), present)
 
 
@@ -85,11 +91,11 @@ def typing(topic: Topic, change: Transition, expires_in: float = TYPING.lasts) -
 
 
 def contact(topic: Topic, before: str, after: str) -> Ephemeral:
-    """The event of a thread's customer: the contact's id, or "" while they are away."""
+    """The event of a thread's customer. `before` and `after`: the contact's id, or "" for away."""
     data = presenters.contact_present(
         topic.account_id,
         audience.conversation_of(topic.name),
-        int(after or before or 0),
+        int(after or before),
         is_present=bool(after),
     )
     return ephemeral(topic, "contact.presence", data)

@@ -81,7 +81,15 @@ LABELS_CHANGED = {
 CONTACT_CHANGED = {
     "id": int,
     "account_id": int,
-    "contact": {**PERSON, "email": (str, None), "phone": (str, None), "blocked": bool},
+    "contact": {
+        **PERSON,
+        "email": (str, None),
+        "phone": (str, None),
+        "blocked": bool,
+        "verified": bool,
+        "given_email": (str, None),
+        "page_url": (str, None),
+    },
     "changed_by": PERSON,
     "version": int,
 }
@@ -136,7 +144,7 @@ EPHEMERAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {
             "account_id": int,
             "conversation_id": int,
-            "contact_id": (int, None),
+            "contact_id": int,
             "present": bool,
         },
     ),

@@ -18,7 +18,14 @@ from rtapp.models import Principal
 from . import presenters
 
 # Of a contact, for itself: an answer to what it writes has it that it is blocked, and no event.
-PRIVATE_FIELDS = {"email": None, "phone": None, "blocked": False}
+PRIVATE_FIELDS = {
+    "email": None,
+    "phone": None,
+    "blocked": False,
+    "verified": False,
+    "given_email": None,
+    "page_url": None,
+}
 TEAM = {"id": 0, "name": "Support"}  # `changed_by`, in place of the agent
 
 

@@ -170,12 +170,16 @@ def labels_changed(row: Conversation, by: Agent) -> dict[str, Any]:
 
 
 def contact_changed(row: Conversation, by: Principal) -> dict[str, Any]:
-    contact = row.contact
-    shown = {"email": contact.email, "phone": contact.phone, "blocked": contact.blocked}
     return {
         "id": row.id,
         "account_id": row.account_id,
-        "contact": {**person(contact), **shown},
+        "contact": {
+            **person(row.contact),
+            "email": row.contact.email,
+            "phone": row.contact.phone,
+            "blocked": row.contact.blocked,
+            **visitor(row.contact),
+        },
         "changed_by": changed_by(by),
         "version": row.version,
     }
@@ -233,7 +237,17 @@ def contact(row: Contact) -> dict[str, Any]:
         "phone": row.phone,
         "notes": row.notes,
         "blocked": row.blocked,
+        **visitor(row),
         "version": row.version,
+    }
+
+
+def visitor(row: Contact) -> dict[str, Any]:
+    """What is known of a contact as the visitor of a website."""
+    return {
+        "verified": row.verified,
+        "given_email": row.given_email,
+        "page_url": row.page_url,
     }
 
 
@@ -405,11 +419,10 @@ def viewers(conversation_id: int, names: Mapping[str, str]) -> dict[str, Any]:
 def contact_present(
     account_id: int, conversation_id: int, contact_id: int, *, is_present: bool
 ) -> dict[str, Any]:
-    """`contact_id`: 0 if nobody was there lately."""
     return {
         "account_id": account_id,
         "conversation_id": conversation_id,
-        "contact_id": contact_id or None,
+        "contact_id": contact_id,
         "present": is_present,
     }
 

@@ -2,12 +2,18 @@ from sqlalchemy import ForeignKey
 from sqlalchemy import Index
 from sqlalchemy import String
 from sqlalchemy import Text
+from sqlalchemy import bindparam
+from sqlalchemy import exists
+from sqlalchemy import or_
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import object_session
 
 from rtapp.config import PHONE_LIMIT
 from rtapp.extensions import Model
 
+from .identity import Identity
 from .searched import Searched
 from .types import Addressed
 from .types import CreatedAt
@@ -50,3 +56,16 @@ class Contact(Named, Addressed, Searched, Model):
     merged_into_id: Mapped[int | None] = mapped_column(
         ForeignKey("contacts.id"), index=True, default=None
     )
+
+    @property
+    def verified(self) -> bool:
+        """Whether a website has proved who this is, or who a contact is that was merged into it."""
+        session = object_session(self)
+        return session is not None and bool(session.scalar(VERIFIED, {"id": self.id}))
+
+
+VERIFIED = select(
+    exists()
+    .where(Identity.contact_id == Contact.id)
+    .where(or_(Contact.id == bindparam("id"), Contact.merged_into_id == bindparam("id")))
+)

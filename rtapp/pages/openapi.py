@@ -72,7 +72,8 @@ HIT = {
 }  # fmt: skip
 CONTACT = {
     "id": int, "account_id": int, "name": str, "email": (str, None), "phone": (str, None),
-    "notes": str, "blocked": bool, "version": int,
+    "notes": str, "blocked": bool, "verified": bool, "given_email": (str, None),
+    "page_url": (str, None), "version": int,
 }  # fmt: skip
 CONTACT_MERGE = {
     "id": int, "contact": CONTACT, "conversation_ids": Each(int),

@@ -56,7 +56,7 @@ def identify_visitor(website: Website, token: str, own: Contact | None) -> Conta
         if own is not None:
             unite(own, contact)
     refuse_blocked(contact)
-    describe(contact, claims)
+    describe(contact, claims, is_new=identity is None)
     return contact
 
 
@@ -127,18 +127,22 @@ def created(website: Website, claims: Claims) -> Contact:
     return contact
 
 
-def describe(contact: Contact, claims: Claims) -> None:
+def describe(contact: Contact, claims: Claims, *, is_new: bool) -> None:
     """Give the contact the name and the address that the website states now: it knows its user.
 
     A contact that was merged into another one keeps what agents decided. An address that another
-    contact of the account has is only noted: agents see it, and decide.
+    contact of the account has is only noted: agents see it, and decide. `is_new`: it is proved for
+    the first time, which agents see too.
     """
     lock(contact)
     if contact.merged_into_id is not None:
+        if is_new:
+            kept = current(contact)
+            publish_contact(contact, contact.account_id, touch_conversations(kept))
         return
     name, email = claims.name or contact.name, claims.email or contact.email
     refused = email == contact.given_email and not is_free(contact, email)
-    if name == contact.name and (email == contact.email or refused):
+    if name == contact.name and (email == contact.email or refused) and not is_new:
         return
     conversation_ids = touch_conversations(contact)
     contact.name = name

@@ -80,7 +80,8 @@ def test_a_change_is_stored_and_a_field_that_is_not_sent_stays(ada, kevin):
     before = contact(kevin)
     assert before == {
         "id": 1, "account_id": 1, "name": "Maria Lindqvist", "phone": None, "notes": "",
-        "email": "maria.lindqvist@example.com", "blocked": False, "version": 1,
+        "email": "maria.lindqvist@example.com", "blocked": False, "verified": False,
+        "given_email": None, "page_url": None, "version": 1,
     }  # fmt: skip
     changed = kevin.post(MARIA, {"notes": "Line 1\r\nLine 2", "phone": " 030  123 "})
     assert changed.status_code == 200
@@ -140,7 +141,7 @@ def test_the_event_has_the_contact_for_agents_and_only_the_name_for_the_customer
     data = agents.next_event().data
     assert data["contact"] == {
         "id": 1, "name": "Maria L.", "email": "maria.lindqvist@example.com", "phone": "030 1",
-        "blocked": False,
+        "blocked": False, "verified": False, "given_email": None, "page_url": None,
     }  # fmt: skip
     assert data["changed_by"] == {"id": kevin.id, "name": "Kevin"}
     public = customers.next_event()
@@ -153,6 +154,9 @@ def test_the_event_has_the_contact_for_agents_and_only_the_name_for_the_customer
             "email": None,
             "phone": None,
             "blocked": False,
+            "verified": False,
+            "given_email": None,
+            "page_url": None,
         },
         "changed_by": {"id": 0, "name": "Support"},
     }

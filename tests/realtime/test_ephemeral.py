@@ -21,6 +21,8 @@ from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import GroupChanges
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.channel import MAX_RECENT
+from rtapp.realtime.contact_presence import CONTACT_PRESENCE
+from rtapp.realtime.contact_presence import HOLDER
 from rtapp.realtime.cursor import NOWHERE
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.group import Group
@@ -34,7 +36,10 @@ from ..support import eventually
 
 ACCOUNT = 1
 THREAD = "conversation:1"
-GROUPS = (presence.GROUP, Group(TYPING, THREAD), Group(VIEWERS, THREAD))
+GROUPS = (
+    presence.GROUP,
+    *(Group(kind, THREAD) for kind in (TYPING, VIEWERS, CONTACT_PRESENCE)),
+)
 STEPS = 120
 
 
@@ -52,6 +57,7 @@ class Reader:
         self.online: dict[str, str] = {}
         self.typing: set[int] = set()
         self.viewers: list[int] = []
+        self.contact: int | None = None
         self.snapshots = self.events = 0
         self._lines, self._decoder = SSELineDecoder(), SSEDecoder()
 
@@ -88,6 +94,8 @@ class Reader:
             change(data["user_id"])
         elif name == "conversation.viewers":
             self.viewers = [viewer["id"] for viewer in data["viewers"]]
+        elif name == "contact.presence":
+            self.contact = data["contact_id"] if data["present"] else None
         elif name == "message.created":
             self.events += 1
 
@@ -111,6 +119,7 @@ def change(broker: Broker, chance: random.Random) -> None:
         PRESENCE: (str(user), chance.choice(("online", "busy", "offline"))),
         TYPING: (f"user:{user}", json.dumps({"name": "x" * 200, "private": False})),
         VIEWERS: (f"1/{user}", "x" * 100),
+        CONTACT_PRESENCE: (HOLDER, str(1 + user % 2)),
     }[group.kind]
     action = chance.choice((("hold", value), ("release", "0")))
     change = (action[0], holder, chance.choice("ab"), action[1])
@@ -118,11 +127,12 @@ def change(broker: Broker, chance: random.Random) -> None:
 
 
 def is_current(reader: Reader, broker: Broker) -> bool:
-    there, typing, viewing = broker.read(ACCOUNT, (), NOWHERE, GROUPS).snapshots
+    there, typing, viewing, visiting = broker.read(ACCOUNT, (), NOWHERE, GROUPS).snapshots
     return (
         reader.online == {u: s for u, s in there.present.items() if s != "offline"}
         and reader.typing == {int(holder[5:]) for holder in typing.present}
         and reader.viewers == sorted(int(holder[2:]) for holder in viewing.present)
+        and [reader.contact] == [*map(int, visiting.present.values()), None][:1]
     )
 
 

@@ -14,7 +14,7 @@ ENGINE = Path(__file__).parent.parent.parent / "rtapp" / "realtime"
 RUNGS = (
     "backoff cursor embedded_redis framing group incidents limits markers pubsub_connection "
     "refusal request_target scheduling sse",
-    "burst diagnosis presence inbox_presence typing viewers",
+    "burst contact_presence diagnosis inbox_presence presence typing viewers",
     "high_water_marks",
     "broker metrics",
     "announcer frames pubsub subscriber",

@@ -15,6 +15,7 @@ from rtapp.claims import VALID_FOR
 from rtapp.errors import Forbidden
 from rtapp.errors import NotFound
 from rtapp.errors import Unauthorized
+from rtapp.events.customer_presenters import PRIVATE_FIELDS
 from rtapp.events.customer_presenters import TEAM
 from rtapp.extensions import db
 from rtapp.models import Contact
@@ -213,14 +214,30 @@ def test_a_new_name_is_announced_and_to_customers_without_the_address(website, b
     own = visitor(website)
     [id] = conversations(own)
     name, changed = {"id": own.id, "name": "Maria"}, "conversation.contact_changed"
-    shown = {**name, "email": "m@example.com", "phone": None, "blocked": False}
+    shown = {
+        **name, "email": "m@example.com", "phone": None, "blocked": False, "verified": True,
+        "given_email": None, "page_url": None,
+    }  # fmt: skip
     with broadcasts_to(
         f"conversation:{id}", changed, contact=shown, changed_by={"id": 0, "name": "Maria"}
     ) as received:
         identified(website, signed(website, name="Maria", email="m@example.com"), own)
     own_events = [each.data for each in received if each.data.get("changed_by") == TEAM]
     assert own_events
-    assert all(event["contact"] == {**shown, "email": None} for event in own_events)
+    assert all(event["contact"] == {**name, **PRIVATE_FIELDS} for event in own_events)
+
+
+def test_agents_see_at_once_that_a_visitor_is_verified(website, ada, broadcasts_to):
+    own = visitor(website)
+    assert ada.get(f"/contacts/{own.id}").json["contact"]["verified"] is False
+    [id] = conversations(own)
+    with broadcasts_to(f"conversation:{id}", "conversation.contact_changed") as received:
+        identified(website, own=own)
+    assert any(each.data["contact"]["verified"] for each in received if "contact" in each.data)
+    assert ada.get(f"/contacts/{own.id}").json["contact"]["verified"] is True
+    version = own.version
+    identified(website)
+    assert own.version == version
 
 
 def test_an_address_of_another_contact_is_noted_and_merges_nothing(website):

@@ -24,5 +24,5 @@ const EVENTS = [
 
 /** @type {Record<string, string>} */
 export const CALLBACKS = Object.fromEntries(
-  EVENTS.map((event) => [event, `on.${event}`.replace(/[._]./g, ([, letter]) => letter.toUpperCase())]),
+  EVENTS.map((event) => [event, `on.${event}`.replace(/[._]./g, (part) => part[1].toUpperCase())]),
 );

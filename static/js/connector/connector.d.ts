@@ -126,7 +126,7 @@ export interface Callbacks {
 export interface ContactPresence {
   account_id: number;
   conversation_id: number;
-  contact_id: number | null;
+  contact_id: number;
   present: boolean;
 }
 
@@ -227,7 +227,14 @@ export interface LabelsChanged {
 export interface ContactChanged {
   id: number;
   account_id: number;
-  contact: Person & { email: string | null; phone: string | null; blocked: boolean };
+  contact: Person & {
+    email: string | null;
+    phone: string | null;
+    blocked: boolean;
+    verified: boolean;
+    given_email: string | null;
+    page_url: string | null;
+  };
   changed_by: Person;
   version: number;
 }

@@ -1,4 +1,6 @@
-/** Lookups of elements that the templates always have. */
+/** Lookups of elements that the templates always have, and what is done to any element. */
+
+const HIGHLIGHTED = 2_000; // ms, longer than the animations
 
 /** @type {import("./types").ById} */
 export const byId = (id) => /** @type {any} */ (document.getElementById(id));
@@ -24,4 +26,10 @@ export const field = (form, name) => form.elements.namedItem(name);
 /** @param {Element | null} [element] */
 export function focus(element) {
   /** @type {HTMLElement | null | undefined} */ (element)?.focus({ preventScroll: true });
+}
+
+/** @param {HTMLElement[]} elements */
+export function highlight(elements) {
+  elements.forEach((element) => element.classList.add("just-arrived"));
+  setTimeout(() => elements.forEach((element) => element.classList.remove("just-arrived")), HIGHLIGHTED);
 }

@@ -1,8 +1,7 @@
 /** @import { OpenConversation, Part } from "./types" */
 
 import { arrange, insertNewDivider } from "./arrangement.js";
-import { byId, find, findAll, focus } from "./dom.js";
-import { highlight } from "./highlight.js";
+import { byId, find, findAll, focus, highlight } from "./dom.js";
 import { messageId, messagesIn, newestId, nextMessage } from "./messages.js";
 import { loadMore, loadPage } from "./paging.js";
 

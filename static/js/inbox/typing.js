@@ -36,7 +36,12 @@ export function startTyping({ user, closed }) {
   };
   new MutationObserver(read).observe(registry, { childList: true });
   closed.addEventListener("abort", () => clearTimeout(timer));
-  return { disconnected: () => registry.replaceChildren() };
+  return {
+    disconnected: () => {
+      registry.replaceChildren();
+      byId("contact-presence").hidden = true;
+    },
+  };
 }
 
 /** Sends changes of `{typing, private}`, and repeats it while the user types. */
