@@ -221,6 +221,7 @@ export interface UnsentMessage {
 export interface ElementsById {
   announcement: HTMLElement;
   bulk: HTMLFormElement;
+  "contact-presence": HTMLElement;
   "contact-read": HTMLDataElement;
   completions: HTMLElement;
   "composer-problem": HTMLElement;
