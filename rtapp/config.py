@@ -54,6 +54,9 @@ VISITOR_FOR = timedelta(days=30)  # for which a visitor who has written may be a
 NEW_VISITOR_FOR = timedelta(days=1)  # and one who has not: then nothing of them is left
 VISITORS_CONVERSATIONS = 50  # the newest ones are in a visitor's list
 NEW_CONVERSATIONS_PER_VISITOR = 20  # a day
+ORIGINS_PER_WEBSITE = 20
+GREETING_LIMIT = 500  # characters of a website's greeting, and of its text while nobody is there
+LANGUAGES = {"en": "English", "de": "Deutsch"}  # of a website's chat: code, own name
 NOTES_LIMIT = 10_000  # characters of a contact's notes
 TOKENS_PER_USER = 100
 TOKEN_LIFETIME = 10 * 365 * 24 * 60 * 60  # s for which a token holds at most, if it ends

@@ -21,6 +21,7 @@ from rtapp.models import Membership
 from rtapp.models import Message
 from rtapp.models import ReadMarker
 from rtapp.models import User
+from rtapp.models import Website
 
 PASSWORD = passwords.DEMO_PASSWORD
 
@@ -38,6 +39,8 @@ class Person(NamedTuple):
 
 
 WEBSITE, EMAIL = "Website chat", "Orders by email"
+KEY = "demo"  # of the chat of WEBSITE
+ORIGINS = ("http://localhost:8080", "http://127.0.0.1:8080")  # python3 -m http.server 8080
 
 PEOPLE = (
     Person("Ada", "ada@example.com", "administrator", (WEBSITE, EMAIL), "administrator, sees all"),
@@ -146,6 +149,8 @@ def seed_if_empty() -> bool:
     inboxes = {name: Inbox(account_id=account.id, name=name) for name in (WEBSITE, EMAIL)}
     db.session.add_all(inboxes.values())
     db.session.flush()
+    website = Website(inbox_id=inboxes[WEBSITE].id, key=KEY, origins=" ".join(ORIGINS))
+    db.session.add(website)
     users = {person.name: add_person(person, account, inboxes) for person in PEOPLE}
     labels = {title: Label(account_id=account.id, title=title, colour=n) for title, n in LABELS}
     db.session.add_all(labels.values())

@@ -168,5 +168,7 @@ def announce(app: Flask, settings: Settings, server: HandOffServer) -> None:
         print(f"  Sign in with the password {seed.PASSWORD!r} as")
         for person in seed.PEOPLE:
             print(f"    {person.email:20} {person.about}")
+        if not is_socket(settings.host):
+            print(f"  and write as a visitor: {url}/chat/{seed.KEY}")
         print()
     sys.stdout.flush()

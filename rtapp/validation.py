@@ -26,12 +26,14 @@ from werkzeug.routing import Map
 
 from rtapp.config import FIELD_LIMIT
 from rtapp.config import ID_LIMIT
+from rtapp.config import ORIGINS_PER_WEBSITE
 from rtapp.config import PASSWORD_LENGTH
 from rtapp.config import PASSWORD_LIMIT
 from rtapp.errors import BadRequest
 from rtapp.errors import UnknownMethod
 from rtapp.errors import Unprocessable
 from rtapp.errors import UnsupportedMediaType
+from rtapp.origins import origin
 from rtapp.passwords import DEMO_PASSWORD
 from rtapp.realtime.handoff import REPEATED_HEADERS
 from rtapp.text import address
@@ -72,6 +74,34 @@ def not_guessable(password: str) -> str:
 
 
 PAGE_ADDRESS = re.compile(r"https?://[^/?#]", re.IGNORECASE)
+
+
+def one_a_line(value: object) -> object:
+    """The lines of a form's field that are not empty."""
+    if isinstance(value, str):
+        return [line for line in value.splitlines() if line.strip()]
+    return value
+
+
+def distinct_origins(texts: list[str]) -> list[str]:
+    """The origins in their one form, each once."""
+    found: dict[str, None] = {}
+    for text in texts:
+        try:
+            found[origin(text)] = None
+        except ValueError as error:
+            raise ValueError(f"has {shown(text)}, which {error}") from error
+        if len(found) > ORIGINS_PER_WEBSITE:
+            raise ValueError(f"must not have more than {ORIGINS_PER_WEBSITE} origins")
+    return list(found)
+
+
+def colour(text: str) -> str:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise ValueError("must be a colour like #1d4ed8")
+    return text.lower()
+
+
 Text = Annotated[str, AfterValidator(storable)]
 Name = Annotated[Text, AfterValidator(not_blank), AfterValidator(str.strip)]
 Address = Annotated[Text, AfterValidator(address)]
@@ -79,6 +109,8 @@ NewPassword = Annotated[Text, AfterValidator(not_guessable)]
 Notes = Annotated[
     Text, AfterValidator(not_blank_unless_empty), AfterValidator(with_plain_line_ends)
 ]
+Origins = Annotated[list[str], BeforeValidator(one_a_line), AfterValidator(distinct_origins)]
+Colour = Annotated[str, AfterValidator(colour)]
 Content = Annotated[Text, AfterValidator(not_blank), AfterValidator(with_plain_line_ends)]
 
 

@@ -12,8 +12,6 @@ from flask import current_app
 
 from rtapp.models import Website
 
-HANDLE = 8  # characters of the salt that name a secret; nothing can be derived from them
-
 
 def make_salt() -> str:
     return secrets.token_hex(16)
@@ -26,15 +24,6 @@ def secret_of(website: Website, salt: str) -> str:
     return hmac.digest(current_app.config["SECRET_KEY"].encode(), text.encode(), sha256).hex()
 
 
-def salts_of(website: Website) -> list[str]:
-    return [salt for salt in (website.first_salt, website.second_salt) if salt is not None]
-
-
 def secrets_of(website: Website) -> list[str]:
     """The secrets that hold now: none, one, or two while one replaces the other."""
-    return [secret_of(website, salt) for salt in salts_of(website)]
-
-
-def handle_of(salt: str) -> str:
-    """What names the secret where it is not shown."""
-    return salt[:HANDLE]
+    return [secret_of(website, salt) for salt in website.salts]

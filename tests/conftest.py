@@ -28,6 +28,7 @@ from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import ReadMarker
 from rtapp.models import User
+from rtapp.models import Website
 from rtapp.realtime import heartbeat
 from rtapp.realtime import inspection
 from rtapp.realtime.broker import Broker
@@ -69,11 +70,13 @@ def settings(folder: Path, database_url: str, redis_url: str) -> Settings:
 
 
 def build(app: Flask) -> None:
-    """Makes the demo, with nothing read, and passwords that are quick to check."""
+    """Makes the demo, with nothing read, without a website, and passwords that are quick to
+    check."""
     with app.app_context():
         upgrade()
         seed.seed_if_empty()
         db.session.execute(delete(ReadMarker))
+        db.session.execute(delete(Website))
         db.session.execute(update(Conversation).values(contact_read_id=None))
         quick = generate_password_hash(seed.PASSWORD, "pbkdf2:sha256:1")
         db.session.execute(update(User).values(password_hash=quick))

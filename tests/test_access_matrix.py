@@ -24,6 +24,7 @@ from rtapp.models import Contact
 from rtapp.models import ContactMerge
 from rtapp.models import Conversation
 from rtapp.models import ConversationMerge
+from rtapp.models import Inbox
 from rtapp.models import InboxMember
 from rtapp.models import Membership
 from rtapp.models import Notification
@@ -34,6 +35,7 @@ from rtapp.realtime.contact_presence import HOLDER
 from rtapp.realtime.group import Group
 from rtapp.services.change_invitations import create_invitation
 from rtapp.services.change_password_links import create_password_link
+from rtapp.services.change_website import make_secret
 
 from .push import KEYS
 from .support import ApiClient
@@ -65,6 +67,7 @@ class World(NamedTuple):
     invitation: int  # without an address
     token: str  # of that invitation
     password_link: int  # of the watcher
+    secret: str  # of the website of inbox 1
 
 
 class Row(NamedTuple):
@@ -105,6 +108,8 @@ ROWS = (
         "/contacts/1/merge?into=2",                   "200 403 403 404 404 401 403"),
     Row("GET /accounts/<id:account_id>/inboxes",
         "/accounts/1/inboxes",                        "200 403 403 403 404 401 403"),
+    Row("GET /inboxes/<id:inbox_id>/website",
+        "/inboxes/1/website",                         "200 403 403 403 404 401 403"),
     Row("GET /accounts/<id:account_id>/settings",
         "/accounts/1/settings",                       "302 302 302 302 404 401 403"),
     Row("GET /accounts/<id:account_id>/settings/members",
@@ -226,6 +231,17 @@ ROWS = (
     Row("POST /inboxes/<id:inbox_id>",
         "/inboxes/1",                                 "200 403 403 403 404 401 403", 303,
         body(auto_assign=True, assignment_cap=5)),
+    Row("POST /inboxes/<id:inbox_id>/website",
+        "/inboxes/2/website",                         "201 403 403 403 404 401 403", 303, body()),
+    Row("POST /inboxes/<id:inbox_id>/website/settings",
+        "/inboxes/1/website/settings",                "200 403 403 403 404 401 403", 303,
+        body(greeting="Hello")),
+    Row("POST /inboxes/<id:inbox_id>/website/secrets",
+        "/inboxes/1/website/secrets",                 "201 403 403 403 404 401 403", 201, body()),
+    Row("POST /inboxes/<id:inbox_id>/website/secrets/<handle>/delete",
+        "/inboxes/1/website/secrets/{secret}/delete", "204 403 403 403 404 401 403", 303, body()),
+    Row("POST /inboxes/<id:inbox_id>/website/delete",
+        "/inboxes/1/website/delete",                  "204 403 403 403 404 401 403", 303, body()),
     Row("POST /conversations/<id:conversation_id>/read",
         "/conversations/1/read",                      "204 204 204 404 404 401 204", 303,
         body(message_id=1)),
@@ -471,6 +487,8 @@ DELIVERIES = (
              posts("assigned", "/notifications/{notification}/read")),
     Delivery("settings.changed", "an inbox's",           "a - - - - - -",
              posts("administrator", "/inboxes/1", auto_assign=False, assignment_cap=7)),
+    Delivery("settings.changed", "a website's",          "a - - - - - -",
+             posts("administrator", "/inboxes/1/website/settings", greeting="Hello")),
     Delivery("settings.changed", "a member's",           "a - - - - - -",
              posts("administrator", "/accounts/1/settings/members/3", role="agent",
                    sees="assigned")),
@@ -542,6 +560,7 @@ def world(app):
         return World(
             app, clients, watcher, notification.id, merge.id, second.id, separable.id,
             other.conversation, invitation.id, token.text, link.id,
+            make_secret(db.session.get_one(Inbox, 1)).handle,
         )  # fmt: skip
 
 
@@ -584,6 +603,7 @@ def ids(world: World) -> dict[str, Any]:
         "invitation": world.invitation,
         "token": world.token,
         "password_link": world.password_link,
+        "secret": world.secret,
     }
 
 

@@ -26,7 +26,9 @@ VARYING = (
     re.compile(r"\d{16}-\d+"),  # where a list goes on
     re.compile(r"http://localhost/join\?token=[\w-]{43}"),  # the link of an invitation
     re.compile(r"http://localhost/password\?token=[\w-]{43}"),  # the link for a new password
-    re.compile(r"[0-9a-f]{16}"),  # a session
+    re.compile(r"[0-9a-f]{16}"),  # a session, the key of a website
+    re.compile(r"[0-9a-f]{8}"),  # what names a secret of a website
+    re.compile(r"[0-9a-f]{64}"),  # such a secret
     re.compile(r"[0-9a-f]{8}-\d+-\d{16}"),  # an open stream
     re.compile(r"rtapp_u1_.+"),  # a token of Ada
     re.compile(r"rtapp_c\d+_.+"),  # a token of a visitor
@@ -74,11 +76,12 @@ class Sender:
         self._browser = app.test_client()
         self._csrf = ""
         self._token = ""  # of the newest link
+        self._secret = ""  # the id of a website's
 
     def send(self, request: Part) -> TestResponse:
         method, path = request.words
         answer = self._client(request).open(
-            path.replace("<token>", self._token),
+            path.replace("<token>", self._token).replace("<secret>", self._secret),
             method=method,
             data=request.body.replace("<token>", self._token) or None,
             headers=dict(self._headers(request)),
@@ -88,6 +91,8 @@ class Sender:
             self._tokens["Bearer <Visitor>"] = f"Bearer {token[0]}"
         if (link := re.search(r"token=([\w-]{43})", answer.text)) is not None:
             self._token = link[1]
+        if answer.is_json and "secret" in request.words[1] and "id" in (answer.json or {}):
+            self._secret = answer.json["id"]
         return answer
 
     def _client(self, request: Part) -> FlaskClient:

@@ -44,8 +44,8 @@ OF_LINKS = {
     "POST /accounts/<id:account_id>/settings/password-links",
     "POST /password-links/<id:link_id>/revoke",
 }
-# No event has them: tests/pages/test_canned_reply.py, test_inbox_settings.py; test_links.py,
-# test_second_factor.py; test_inspection.py.
+# No event has them: tests/pages/test_canned_reply.py, test_inbox_settings.py, test_website.py;
+# test_links.py, test_second_factor.py; test_inspection.py.
 WITHOUT_EVENT = {
     "POST /accounts/<id:account_id>/settings/inspect/streams/end",
     "POST /accounts/<id:account_id>/settings/inspect/outbox/retry",
@@ -55,6 +55,11 @@ WITHOUT_EVENT = {
     "POST /canned-replies/<id:reply_id>",
     "POST /canned-replies/<id:reply_id>/delete",
     "POST /inboxes/<id:inbox_id>",
+    "POST /inboxes/<id:inbox_id>/website",
+    "POST /inboxes/<id:inbox_id>/website/settings",
+    "POST /inboxes/<id:inbox_id>/website/secrets",
+    "POST /inboxes/<id:inbox_id>/website/secrets/<handle>/delete",
+    "POST /inboxes/<id:inbox_id>/website/delete",
     "POST /accounts/<id:account_id>/settings/doctor",
     "POST /forgot",
 }

@@ -15,6 +15,7 @@ from .setup import setup
 from .token import token
 from .user import user
 from .vapid import vapid
+from .website import website
 
 COMMANDS = (
     setup,
@@ -22,6 +23,7 @@ COMMANDS = (
     user,
     token,
     inbox,
+    website,
     member,
     invitation,
     password,

@@ -36,6 +36,8 @@ from rtapp.models import Principal
 from rtapp.models import Token
 from rtapp.models import User
 from rtapp.models import UserSession
+from rtapp.models import Website
+from rtapp.models import handle_of
 
 PREVIEW = 120  # characters of a message shown in a list
 
@@ -287,6 +289,20 @@ def inbox(row: Inbox) -> dict[str, Any]:
         "name": row.name,
         "auto_assign": row.auto_assign,
         "assignment_cap": row.assignment_cap,
+    }
+
+
+def website(row: Website) -> dict[str, Any]:
+    """Of answers to administrators only: no event has it, and nothing here has a secret."""
+    return {
+        "inbox_id": row.inbox_id,
+        "key": row.key,
+        "origins": row.origins.split(),
+        "greeting": row.greeting,
+        "away": row.away,
+        "accent": row.accent,
+        "language": row.language,
+        "secrets": [handle_of(salt) for salt in row.salts],
     }
 
 

@@ -45,6 +45,7 @@ from .token import Token
 from .user import User
 from .user import lock_user
 from .website import Website
+from .website import handle_of
 
 __all__ = [
     "Account",
@@ -90,6 +91,7 @@ __all__ = [
     "UserSession",
     "Website",
     "digest_of",
+    "handle_of",
     "lock_user",
     "oldest_session",
 ]

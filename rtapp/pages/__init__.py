@@ -33,6 +33,7 @@ from . import setup
 from . import token
 from . import unread
 from . import visitor
+from . import website
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, doctor.bp, draft.bp, message.bp, notification.bp,
@@ -41,5 +42,5 @@ BLUEPRINTS = (
     openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
     new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp, second_factor.bp,
     session.bp, token.bp,
-    forgotten_password.bp, visitor.bp,
+    forgotten_password.bp, visitor.bp, website.bp,
 )  # fmt: skip

@@ -38,6 +38,11 @@ REFUSALS = {"GET": (400, 401, 403, 404, 410, 422, 429, 503),
             "POST": (400, 401, 403, 404, 409, 410, 413, 415, 422, 429)}  # fmt: skip
 CANNED_REPLY = {"id": int, "shortcut": str, "content": str}
 INBOX = {"id": int, "name": str, "auto_assign": bool, "assignment_cap": (int, None)}
+WEBSITE = {
+    "inbox_id": int, "key": str, "origins": Each(str), "greeting": str, "away": str, "accent": str,
+    "language": str, "secrets": Each(str), "text_on_accent": str, "contrast": float, "url": str,
+    "snippet": str,
+}  # fmt: skip
 MEMBER = {
     "id": int, "name": str, "email": str, "role": str, "sees": str, "inbox_ids": Each(int),
     "disabled": bool,
@@ -184,6 +189,12 @@ ANSWERS = {
     "inbox_settings.several": Answer(shape={"inboxes": Each(INBOX)}),
     "inbox_settings.create": Answer((201,), INBOX),
     "inbox_settings.change": Answer((200,), INBOX),
+    "website.one": Answer(shape={"website": (WEBSITE, None)}),
+    "website.create": Answer((201,), WEBSITE),
+    "website.change": Answer((200,), WEBSITE),
+    "website.create_secret": Answer((201,), {"id": str, "secret": str}),
+    "website.delete_secret": DONE,
+    "website.remove": DONE,
     "invitation.several": Answer(shape={"invitations": Each(INVITATION)}),
     "invitation.create": Answer((201,), {**INVITATION, "url": str}),
     "invitation.revoke": DONE,
