@@ -200,7 +200,7 @@ def add_security_headers(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
     if "no-store" in response.headers["Cache-Control"]:
         keep_from_shared_caches(response)
-    response.headers["Content-Security-Policy"] = policy_of(response)
+    response.headers.setdefault("Content-Security-Policy", policy_of(response))
     response.headers["Referrer-Policy"] = "same-origin"
     hsts = current_app.config["HSTS"]
     if hsts and current_app.config["PRODUCTION"] and request.is_secure:  # RFC 6797, section 7.2

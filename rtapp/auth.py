@@ -67,8 +67,10 @@ from rtapp.text import canonical_address
 from rtapp.tokens import Bearer
 from rtapp.uses import Uses
 
-# The endpoints of visitors of websites read no cookie, so that no other site can abuse one.
+# The endpoints of visitors of websites read no cookie, so that no other site can abuse one. The
+# form of the chat's page has one of its own, and refuses other sites by itself.
 WITHOUT_COOKIE = {
+    "chat_page.write",
     "actions.start_visitor_session",
     "actions.end_visitor_session",
     "actions.start_own_conversation",

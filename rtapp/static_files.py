@@ -2,7 +2,8 @@
 
 The version stands in the path, before the file's name, so a module that imports another one by a
 relative path gets that one at the same version. Such an address is cached for ever (RFC 8246).
-Nothing is built: files are read and minified together, and compressed as they are first asked for.
+Nothing is built: files are read, minified and bundled together, and compressed as they are first
+asked for.
 """
 
 import hashlib
@@ -24,9 +25,12 @@ from flask import request
 from werkzeug.routing import BaseConverter
 
 from . import content_codings
+from .bundle import bundled
 
 CACHED_FOR = 365 * 24 * 60 * 60  # s
 ENDPOINT = "static"
+# The scripts of several modules, beside the module with which they begin. See bundle.py.
+BUNDLES = {"js/chat/bundle.js": "js/chat/chat.js"}
 COMPRESSIBLE = re.compile(r"text/|application/(javascript|json)$|image/svg\+xml$")
 
 
@@ -127,12 +131,17 @@ def release_in(folder: str) -> Release:
 def read(folder: str, listed: tuple[File, ...]) -> Release:
     """The version is of the content, not of the times of change: hosts with the same files have
     one version. It is of the content as it is served, so another minifier makes another one."""
+    contents = {}
+    for file in listed:
+        with open(file.path, "rb") as content:
+            contents[os.path.relpath(file.path, folder)] = content.read()
+    for name, entry in BUNDLES.items():
+        if entry in contents:
+            contents[name] = bundled(entry, lambda each: contents[each].decode()).encode()
     hashed = hashlib.sha256()
     bodies = {}
-    for file in listed:
-        name = os.path.relpath(file.path, folder)
-        with open(file.path, "rb") as content:
-            body = minified(name, content.read())
+    for name, content in contents.items():
+        body = minified(name, content)
         hashed.update(f"{name}\0{len(body)}\0".encode())
         hashed.update(body)
         bodies[name] = body

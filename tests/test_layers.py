@@ -12,6 +12,7 @@ RUNGS = (
         0,
         (
             "rtapp.addresses",
+            "rtapp.bundle",
             "rtapp.clock",
             "rtapp.content_codings",
             "rtapp.contrast",
@@ -31,6 +32,7 @@ RUNGS = (
     (
         1,
         (
+            "rtapp.accent",
             "rtapp.config",
             "rtapp.folding",
             "rtapp.markup",

@@ -2,6 +2,7 @@
 
 from . import account
 from . import canned_reply
+from . import chat_page
 from . import contact
 from . import conversation
 from . import doctor
@@ -43,4 +44,5 @@ BLUEPRINTS = (
     new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp, second_factor.bp,
     session.bp, token.bp,
     forgotten_password.bp, visitor.bp, website.bp,
+    chat_page.bp,
 )  # fmt: skip
