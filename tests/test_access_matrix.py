@@ -283,6 +283,9 @@ ROWS = (
     Row("POST /password-links/<id:link_id>/revoke",
         "/password-links/{password_link}/revoke",     "204 404 404 404 404 401 403", 303, body()),
     # Of a website's visitors: tests/test_visitor_access.py. A token of somebody else is refused.
+    Row("GET /chat/<string:key>", "/chat/website1",   "200 200 200 200 200 200 200"),
+    Row("POST /chat/<string:key>", "/chat/website1",  "303 303 303 303 303 303 303", 303,
+        body(content="Hello")),
     Row("POST /chat/<string:key>/session",
         "/chat/website1/session",                     "403 403 403 403 403 201 403", 201, body()),
     Row("POST /chat/<string:key>/session/delete",

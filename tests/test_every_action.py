@@ -67,7 +67,7 @@ WITHOUT_EVENT = {
 FIRST = {"POST /setup"}
 # Of the session or a token, and no event has them: tests/actions/test_push_subscription.py,
 # tests/test_links.py, test_second_factor.py, tests/pages/test_session.py, test_token.py and
-# tests/actions/test_visitor.py.
+# tests/actions/test_visitor.py; tests/pages/test_chat_page.py.
 SESSION_ENDPOINTS = {
     "POST /settings/sessions/end",
     "POST /settings/sessions/end_others",
@@ -79,6 +79,7 @@ SESSION_ENDPOINTS = {
     "POST /settings/second-factor/recovery-codes",
     "POST /settings/second-factor/delete",
     "POST /logout",
+    "POST /chat/<string:key>",
     "POST /chat/<string:key>/session",
     "POST /chat/<string:key>/session/delete",
     "POST /password",

@@ -90,6 +90,7 @@ BODIES = {
     "/settings/sessions/end_others": {"nothing": 1},
     "/settings/tokens": {"name": "Import", "scope": "read"},
     "/settings/tokens/1/revoke": {"nothing": 1},
+    "/chat/website1": {"content": "x"},
     "/chat/website1/session": {"nothing": 1},
     "/chat/website1/session/delete": {"nothing": 1},
     "/chat/website1/conversations": {"content": "x"},

@@ -34,6 +34,7 @@ from rtapp.config import VISITOR_FOR
 from rtapp.errors import NotFound
 from rtapp.errors import Problem
 from rtapp.errors import Unprocessable
+from rtapp.errors import wants_html
 from rtapp.events import customer_presenters
 from rtapp.extensions import db
 from rtapp.models import Account
@@ -75,7 +76,7 @@ class Written(Body):
     """`name` and `email` are of a visitor who has not written yet."""
 
     content: Annotated[Content, Field(max_length=CONTENT_LIMIT)]
-    client_id: Annotated[Text, Field(min_length=1, max_length=CLIENT_ID_LIMIT)]
+    client_id: Annotated[Text, Field(max_length=CLIENT_ID_LIMIT)] = ""
     name: Annotated[Annotated[Name, Field(max_length=NAME_LIMIT)] | None, OrNone] = None
     email: Annotated[Annotated[Address, Field(max_length=254)] | None, OrNone] = None
     website: Annotated[Text, AfterValidator(empty)] = ""
@@ -111,6 +112,8 @@ def write(key: str) -> BaseResponse:
             change_own_contact(visitor, given)
         send(website, visitor, written)
     except Problem as problem:
+        if not wants_html():
+            raise
         return with_cookie(website, token, refused(website, visitor, problem))
     here = url_for("chat_page.page", key=key, lang=request.args.get("lang"), sent=1)
     return with_cookie(website, token, redirect(here, 303))
@@ -118,7 +121,7 @@ def write(key: str) -> BaseResponse:
 
 def send(website: Website, visitor: CustomerIdentity, written: Written) -> None:
     newest = queries.conversations_of_visitor(visitor, 1)
-    content, client_id = written.content, written.client_id
+    content, client_id = written.content, written.client_id or None
     if newest and customer_presenters.status(newest[0].conversation.status) == "open":
         send_message(visitor, newest[0].conversation, content, client_id=client_id)
     else:
@@ -206,6 +209,9 @@ def shown(
 
 
 def gone() -> Response:
+    """The answer for an unknown key. Raises NotFound for a script."""
+    if not wants_html():
+        raise NotFound
     return make_response(render_template("chat/gone.html"), 404)
 
 

@@ -293,6 +293,8 @@ ANSWERS = {
         (201, 200), {"conversation": CONVERSATION, "message": MESSAGE}
     ),
     "actions.give_contact": Answer((200,), {"contact": {**VISITOR, "email": (str, None)}}),
+    "chat_page.page": Answer(type=PAGE),
+    "chat_page.write": Answer((303,), type=PAGE),
     "visitor.conversations": Answer(
         shape={
             "conversations": Each({**CONVERSATION, "unread": int}),
