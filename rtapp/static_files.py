@@ -133,8 +133,8 @@ def read(folder: str, listed: tuple[File, ...]) -> Release:
     one version. It is of the content as it is served, so another minifier makes another one."""
     contents = {}
     for file in listed:
-        with open(file.path, "rb") as content:
-            contents[os.path.relpath(file.path, folder)] = content.read()
+        with open(file.path, "rb") as opened:
+            contents[os.path.relpath(file.path, folder)] = opened.read()
     for name, entry in BUNDLES.items():
         if entry in contents:
             contents[name] = bundled(entry, lambda each: contents[each].decode()).encode()

@@ -616,7 +616,8 @@ export class Chat {
     if (unread === this.#unread) return;
     this.#unread = unread;
     this.host.post({ type: "unread", count: unread });
-    document.title = `${unread ? `(${unread}) ` : ""}${this.settings.name}`;
+    const { name } = this.settings;
+    document.title = unread ? `(${unread}) ${name}` : name;
   }
 }
 
