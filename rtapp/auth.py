@@ -50,6 +50,7 @@ from rtapp.errors import Forbidden
 from rtapp.errors import SessionReplaced
 from rtapp.errors import Unauthorized
 from rtapp.events import control
+from rtapp.events.own_settings import own_settings_changed
 from rtapp.extensions import csrf
 from rtapp.extensions import db
 from rtapp.extensions import execute
@@ -252,6 +253,7 @@ def sign_in(user: User) -> None:
     db.session.execute(
         delete(UserSession).where(UserSession.user_id == user.id, UserSession.created_at < oldest)
     )
+    own_settings_changed(user.id, "sessions")  # of those before this one
     db.session.add(
         UserSession(
             id=session["sid"],
@@ -339,6 +341,7 @@ def end_session() -> None:
     if user_id is not None:
         db.session.execute(delete(UserSession).where(row))  # another request may do so as well
         control.recheck(user_id)
+        own_settings_changed(user_id, "sessions")
 
 
 def csrf_token() -> str | None:

@@ -17,6 +17,7 @@ from rtapp.testing import PATIENCE
 from rtapp.testing import ApiClient
 from rtapp.testing import CustomerClient
 from rtapp.testing import Stream
+from rtapp.testing import Subscription
 from rtapp.testing import VisitorClient
 from rtapp.testing import eventually
 from rtapp.testing import outbox_drained
@@ -30,6 +31,7 @@ __all__ = [
     "VisitorClient",
     "envelope",
     "eventually",
+    "next_settings",
     "outbox_drained",
     "release",
 ]  # fmt: skip
@@ -61,6 +63,13 @@ class Outbox:
 
     def unchanged(self) -> bool:
         return self.state() == self.before
+
+
+def next_settings(stream: Subscription) -> Any:
+    """The data of the stream's next settings.changed."""
+    while (event := stream.next_event()).event != "settings.changed":
+        pass
+    return event.data
 
 
 def envelope(event: ServerSentEvent) -> dict[str, Any]:

@@ -430,6 +430,14 @@ def opens_to_the_next_member(world: World) -> Any:
     return opened
 
 
+def signs_in_twice(world: World) -> Any:
+    """What is the user's own goes to them while they are signed in in a browser."""
+    credentials = {"email": "kevin@example.com", "password": "password"}
+    for _ in range(2):
+        answer = done(world.app.test_client().post("/login", json=credentials))
+    return answer
+
+
 # Message 2 is public, 5 a private note; both are of `agent`. Conversation 2 is unassigned.
 DELIVERIES = (
     #                                 administrator agent assigned elsewhere foreign nobody visitor
@@ -499,6 +507,10 @@ DELIVERIES = (
              posts("administrator", "/accounts/1/settings/invitations")),
     Delivery("settings.changed", "a password link",      "a - - - - - -",
              posts("administrator", "/accounts/1/settings/password-links", user_id=2)),
+    Delivery("settings.changed", "a canned reply",       "a a a a - - -",
+             posts("agent", "/accounts/1/canned-replies", shortcut="brb", content="Soon.")),
+    Delivery("settings.changed", "one's own sessions",   "- a - - - - -",
+             signs_in_twice),
     Delivery("typing", "an answer",                      "c c c - - - c",
              posts("agent", "/conversations/1/typing", typing=True)),
     Delivery("typing", "a private note",                 "c c c - - - -",

@@ -46,7 +46,7 @@ def create(email: str, name: str, scope: str, expires_in: int | None) -> None:
     if not name.strip() or len(name) > TOKEN_NAME_LIMIT or not name.isprintable():
         raise click.ClickException(f"A name has 1 to {TOKEN_NAME_LIMIT} characters on one line.")
     try:
-        made = create_token(user, name.strip(), scope, expires_in)
+        made = create_token(user, name.strip(), scope, expires_in, published=True)
     except Unprocessable as problem:
         raise click.ClickException(problem.detail) from problem
     click.echo(made.text)

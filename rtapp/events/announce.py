@@ -138,10 +138,11 @@ def notifications_read(user_id: int, account_id: int, ids: Sequence[int]) -> Non
     _record("notification.read", (user_id,), account_id, ids)
 
 
-def settings_changed(account_id: int, part: str) -> None:
-    """`part`: members, inboxes, invitations or password_links. What resets all members' streams
-    needs no event beside that."""
-    _record("settings.changed", (), account_id, part)
+def settings_changed(account_id: int, part: str, user_ids: Iterable[int] | None = None) -> None:
+    """To administrators, `part`: members, inboxes, invitations or password_links; or to these
+    users: canned_replies, or of their own sessions, tokens or second_factor. What resets all
+    members' streams needs no event beside that."""
+    _record("settings.changed", (user_ids,), account_id, part)
 
 
 def state_lost(user_id: int, account_id: int) -> None:

@@ -79,9 +79,9 @@ def of_notification(user_id: int) -> list[str]:
     return [user_topic(user_id)]
 
 
-def of_settings() -> list[str]:
-    """settings.changed: administrators, who alone read these settings"""
-    return [account_topic()]
+def of_settings(user_ids: Iterable[int] | None) -> list[str]:
+    """settings.changed: administrators, who alone read most settings, or these users"""
+    return [account_topic()] if user_ids is None else [user_topic(id) for id in user_ids]
 
 
 def of_unread(user_id: int) -> str:

@@ -33,6 +33,7 @@ from rtapp.validation import Text
 
 from .management import NoFields
 from .management import Refusal
+from .management import fresh_cursor
 from .management import refusal
 from .management import settings_page
 
@@ -106,10 +107,12 @@ def page_of(account_id: int) -> str:
 
 
 def page(user: User, account_id: int, refused: Refusal | None = None) -> str:
+    cursor = fresh_cursor(account_id)
     return settings_page(
         "manage/canned_replies.html",
         user,
         account_id,
+        cursor=cursor,
         replies=replies_of(account_id),
         variables=VARIABLES,
         content_limit=CONTENT_LIMIT,

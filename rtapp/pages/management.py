@@ -84,6 +84,13 @@ def fresh_cursor(account_id: int) -> str:
     return cursor
 
 
+def own_cursor(user: User) -> str:
+    """Likewise, of a page of the user's own; empty for a member of no account, who has no stream
+    of one."""
+    account_id = first_account(user)
+    return fresh_cursor(account_id) if account_id is not None else ""
+
+
 def settings_page(
     template: str, user: User, account_id: int | None, *, cursor: str = "", **context: Any
 ) -> str:

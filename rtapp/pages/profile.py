@@ -27,6 +27,7 @@ from rtapp.validation import Name
 from rtapp.validation import NewPassword
 
 from .management import Refusal
+from .management import own_cursor
 from .management import refusal
 from .management import settings_page
 
@@ -94,6 +95,7 @@ def page(
         "manage/profile.html",
         user,
         None,
+        cursor=own_cursor(user),
         changed=request.args.get("changed") == "password",
         password_length=PASSWORD_LENGTH,
         password_limit=PASSWORD_LIMIT,

@@ -41,6 +41,7 @@ from rtapp.validation import Text
 
 from .login import begin
 from .management import Refusal
+from .management import own_cursor
 from .management import refusal
 from .management import settings_page
 from .me import csrf_header
@@ -205,8 +206,11 @@ def recovery_page(codes: list[str], next: str) -> str:
 
 
 def page(user: User, refused: Refusal | None = None) -> str:
+    cursor = own_cursor(user)
     state = state_of(user, page=True)
-    return settings_page("manage/second_factor.html", user, None, refused=refused, **state)
+    return settings_page(
+        "manage/second_factor.html", user, None, cursor=cursor, refused=refused, **state
+    )
 
 
 def state_of(user: User, *, page: bool = False) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from rtapp.validation import Body
 from rtapp.validation import Text
 
 from .management import NoFields
+from .management import own_cursor
 from .management import settings_page
 
 bp = Blueprint("session", __name__)
@@ -44,10 +45,11 @@ class WhichSession(Body):
 def several() -> Response | str:
     """The user's own sessions, the last used first, as a page or as JSON."""
     user = auth.signed_in()
+    if not wants_html():
+        return jsonify(sessions=sessions_of(user))
+    cursor = own_cursor(user)
     sessions = sessions_of(user)
-    if wants_html():
-        return settings_page("manage/sessions.html", user, None, sessions=sessions)
-    return jsonify(sessions=sessions)
+    return settings_page("manage/sessions.html", user, None, cursor=cursor, sessions=sessions)
 
 
 @bp.post("/settings/sessions/end")

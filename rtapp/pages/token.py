@@ -34,6 +34,7 @@ from rtapp.validation import Text
 
 from .management import NoFields
 from .management import Refusal
+from .management import own_cursor
 from .management import refusal
 from .management import settings_page
 
@@ -76,7 +77,7 @@ def create() -> Response | tuple[str, int]:
     try:
         new = validation.body(TokenFields)
         auth.session_id()
-        made = create_token(user, new.name, new.scope, new.expires_in)
+        made = create_token(user, new.name, new.scope, new.expires_in, published=True)
     except Unprocessable as problem:
         return page(user, refused=refusal(problem, None)), 422
     if wants_html():
@@ -102,10 +103,12 @@ def tokens_of(user: User) -> list[dict[str, object]]:
 
 
 def page(user: User, made: NewToken | None = None, refused: Refusal | None = None) -> str:
+    cursor = "" if made else own_cursor(user)  # loaded again, it would not have the text
     return settings_page(
         "manage/tokens.html",
         user,
         None,
+        cursor=cursor,
         tokens=tokens_of(user),
         made=made,
         lifetimes=LIFETIMES,

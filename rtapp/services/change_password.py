@@ -1,5 +1,6 @@
 import gevent
 
+from rtapp.events.own_settings import own_settings_changed
 from rtapp.extensions import db
 from rtapp.models import PasswordLink
 from rtapp.models import User
@@ -19,6 +20,7 @@ def change_password(user: User, password: str, *, keep: str | None = None) -> No
     db.session.flush()
     revoke_password_links(user.id)
     end_access(user.id, keep)
+    own_settings_changed(user.id, "sessions", "tokens")
     db.session.commit()
 
 

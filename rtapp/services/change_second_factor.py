@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from rtapp import clock
 from rtapp import totp
 from rtapp.errors import Unprocessable
+from rtapp.events.own_settings import own_settings_changed
 from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Membership
@@ -45,6 +46,7 @@ def turn_on_second_factor(user: User, salt: str, code: str) -> list[str]:
         db.session.rollback()
         raise refused("is not needed: two-step sign-in is on already") from error
     codes = replace_recovery_codes(user.id)
+    own_settings_changed(user.id, "second_factor")
     db.session.commit()
     logger.info("User %s turned two-step sign-in on", user.id)
     return codes
@@ -54,6 +56,7 @@ def renew_recovery_codes(user: User, code: str) -> list[str]:
     """New recovery codes; the earlier ones end. Raises Unprocessable for a wrong code."""
     use(user, code)
     codes = replace_recovery_codes(user.id)
+    own_settings_changed(user.id, "second_factor")
     db.session.commit()
     return codes
 
@@ -64,6 +67,7 @@ def turn_off_second_factor(user: User, code: str) -> None:
         raise refused(f"can't turn it off: {requiring} requires two-step sign-in")
     use(user, code)
     delete_second_factor(user)
+    own_settings_changed(user.id, "second_factor")
     db.session.commit()
     logger.warning("User %s turned two-step sign-in off", user.id)
 

@@ -18,6 +18,7 @@ from rtapp.config import TOKENS_PER_USER
 from rtapp.config import VISITOR_FOR
 from rtapp.errors import Unprocessable
 from rtapp.events import control
+from rtapp.events.own_settings import own_settings_changed
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import CustomerIdentity
@@ -36,14 +37,21 @@ class NewToken(NamedTuple):
 
 
 def create_token(
-    user: User, name: str, scope: str = scopes.WRITE, expires_in: int | None = None
+    user: User,
+    name: str,
+    scope: str = scopes.WRITE,
+    expires_in: int | None = None,
+    *,
+    published: bool = False,
 ) -> NewToken:
     """Make a token for the user, which ends after `expires_in` seconds or with the next password.
-    Raises Unprocessable if they have TOKENS_PER_USER."""
+    `published`: their open pages show it. Raises Unprocessable if they have TOKENS_PER_USER."""
     query = select(func.count()).select_from(Token).where(Token.user_id == user.id)
     if (db.session.scalar(query) or 0) >= TOKENS_PER_USER:
         wrong = f"can't be made: there are {TOKENS_PER_USER} already, so revoke one first"
         raise Unprocessable(f"The token {wrong}.", errors={"name": [wrong]})
+    if published:
+        own_settings_changed(user.id, "tokens")
     return saved(Token(user_id=user.id, name=name, scope=scope), user, expires_in)
 
 
@@ -113,5 +121,8 @@ def end_expired_tokens(now: datetime) -> int:
 def end(ids: list[int]) -> None:
     """Delete tokens; their owners' streams are authorised again after the commit."""
     subscriber = func.coalesce(Token.user_id, -Token.contact_id)  # as streams have it
-    for id in db.session.scalars(delete(Token).where(Token.id.in_(ids)).returning(subscriber)):
+    ended = delete(Token).where(Token.id.in_(ids)).returning(subscriber)
+    for id in sorted(set(db.session.scalars(ended))):
         control.recheck(id)
+        if id > 0:
+            own_settings_changed(id, "tokens")

@@ -2,6 +2,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy import delete
 
 from rtapp.events import control
+from rtapp.events.own_settings import own_settings_changed
 from rtapp.extensions import db
 from rtapp.models import UserSession
 
@@ -19,4 +20,5 @@ def end_other_sessions(user_id: int, kept: str | None) -> None:
 def end(user_id: int, *which: ColumnElement[bool]) -> None:
     db.session.execute(delete(UserSession).where(*which))
     control.recheck(user_id)
+    own_settings_changed(user_id, "sessions")
     db.session.commit()

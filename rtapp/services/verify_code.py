@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from rtapp import clock
 from rtapp import totp
+from rtapp.events.own_settings import own_settings_changed
 from rtapp.extensions import db
 from rtapp.models import RecoveryCode
 from rtapp.models import SecondFactor
@@ -29,7 +30,10 @@ def verify_code(user_id: int, code: str) -> bool:
         used = delete(RecoveryCode).where(
             RecoveryCode.user_id == user_id, RecoveryCode.hash == hash_of(code)
         )
-        return affected(used) == 1
+        if affected(used) == 0:
+            return False
+        own_settings_changed(user_id, "second_factor")
+        return True
     factor = db.session.get(SecondFactor, user_id)
     step = factor and totp.step_of(secret_of(user_id, factor.salt), code, clock.now())
     if step is None:

@@ -153,3 +153,17 @@ def test_canned_replies_are_managed_without_javascript(window):
     row.get_by_text("Delete it…").click()
     row.get_by_role("button", name="Delete new").click()
     expect(row).to_have_count(0)
+
+
+def test_a_canned_reply_shows_in_a_colleagues_open_page_and_what_is_being_written_there_stays(
+    window, ada
+):
+    kevin = window("kevin", "/accounts/1/canned-replies")
+    expect(kevin.locator(".managed > li").first).to_be_visible()
+    ada.post("/accounts/1/canned-replies", shortcut="from-ada", content="Made elsewhere")
+    expect(kevin.locator(".managed > li", has_text="/from-ada")).to_be_visible()
+    form = kevin.locator("form", has_text="Add the reply")
+    form.get_by_label("Text").fill("Half a reply")
+    ada.post("/accounts/1/canned-replies", shortcut="another", content="Made meanwhile")
+    expect(kevin.get_by_text("These settings were changed meanwhile.")).to_be_visible()
+    expect(form.get_by_label("Text")).to_have_value("Half a reply")

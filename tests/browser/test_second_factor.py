@@ -80,12 +80,27 @@ def test_it_is_set_up_and_asked_for_without_javascript_on_a_narrow_screen(window
     live(window("grace", BLANK), "/accounts/1/conversations")  # the password alone again
 
 
+def test_what_is_turned_on_and_off_in_one_window_shows_in_another_one(window):
+    page, other = window("ada", OWN), window("ada", OWN)
+    page.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret_in(page)).now())
+    page.get_by_role("button", name="Turn on two-step sign-in").click()
+    shown = page.locator(".recovery-codes li")
+    expect(shown).to_have_count(10)
+    expect(other.locator("main")).to_contain_text("10 left")
+    codes = shown.all_inner_texts()
+    other.get_by_label("Code, to turn it off").fill(codes[0])
+    other.get_by_role("button", name="Turn it off").click()
+    expect(other.get_by_role("button", name="Turn on two-step sign-in")).to_be_visible()
+    expect(shown).to_have_count(10)  # a page that nothing has later stays
+
+
 @looks
 def test_axe_finds_no_serious_violation_in_setting_it_up(window, axe, options):
     page = window("kevin", OWN, **options)
     assert complaints(page, axe) == []
     page.get_by_label("Code", exact=True).fill("000000")
     page.get_by_role("button", name="Turn on two-step sign-in").click()
+    expect(page.get_by_role("alert")).to_contain_text("The code is wrong")
     assert complaints(page, axe) == []
 
 

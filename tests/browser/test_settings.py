@@ -121,6 +121,7 @@ def test_a_member_who_is_removed_sees_it_and_their_conversations_are_unassigned(
     kevins.get_by_role("button", name="Remove Kevin", exact=True).click()
     expect(row(admin, "Kevin")).to_have_count(0)
     expect(ada.locator("#messages")).to_contain_text("Kevin no longer sees this")
+    expect(kevin.locator(".brand")).to_have_text("rtapp")  # his open page is that of no account
     kevin.goto("/accounts/1/conversations")
     expect(kevin.locator("body")).to_contain_text("nothing here")
 

@@ -76,6 +76,28 @@ def test_all_other_sessions_end_at_once(window):
     assert here.request.get("/me").ok
 
 
+def test_sessions_and_tokens_change_in_another_open_page_and_a_new_tokens_text_stays(window):
+    sessions = window("grace", "/settings/sessions")
+    rows = sessions.locator("main li")
+    expect(rows.first).to_be_visible()
+    before = rows.count()
+    tokens = window("grace", "/settings/tokens")
+    expect(rows).to_have_count(before + 1)
+    maker = window("grace", BLANK)
+    expect(rows).to_have_count(before + 2)
+    text = make_token(maker, "Made elsewhere")
+    row = tokens.locator("li", has_text="Made elsewhere")
+    expect(row).to_be_visible()
+    row.get_by_text("Revoke it…").click()
+    row.get_by_role("button", name="Revoke Made elsewhere").click()
+    expect(row).to_have_count(0)
+    expect(maker.get_by_label("The token")).to_have_value(text)
+    maker.goto("/settings/sessions")
+    maker.get_by_role("button", name="End all others").click()
+    expect(sessions).to_have_url(re.compile("/login"))
+    expect(tokens).to_have_url(re.compile("/login"))
+
+
 @looks
 def test_axe_finds_no_serious_violation_on_the_pages_of_sessions_and_tokens(window, axe, options):
     window("kevin", BLANK)  # another session, so that there is a form

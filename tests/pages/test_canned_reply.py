@@ -13,8 +13,8 @@ from rtapp.models import Contact
 from ..actions.refusals import Action
 from ..actions.refusals import Case
 from ..actions.refusals import Refusals
+from ..support import next_settings
 from ..support import outbox_drained
-from ..world import all_logs
 from ..world import all_rows
 
 REPLIES = "/accounts/1/canned-replies"
@@ -68,12 +68,11 @@ def test_deleting_a_canned_reply_refuses_bad_input(app, other):
     )  # fmt: skip
 
 
-def test_every_member_makes_changes_and_deletes_canned_replies_and_no_event_has_them(
-    app, ada, kevin, grace
+def test_every_member_makes_changes_and_deletes_canned_replies_and_all_members_are_notified(
+    app, ada, kevin, grace, subscribe
 ):
     assert list(replies(grace)) == ["bye", "hello", "sorry"]
-    assert outbox_drained(app)
-    logs = all_logs(app)
+    streams = [subscribe("account:1", each) for each in (ada, kevin, grace)]
     made = kevin.post(REPLIES, GOOD)
     assert (made.status_code, made.json) == (201, {"id": made.json["id"], **GOOD})
     assert replies(ada)["thanks"] == made.json
@@ -85,8 +84,11 @@ def test_every_member_makes_changes_and_deletes_canned_replies_and_no_event_has_
     assert list(replies(kevin)) == ["bye", "hello", "sorry"]
     for gone in (path, f"{path}/delete"):
         assert kevin.post(gone, GOOD if gone == path else {}).status_code == 404
-    assert outbox_drained(app)
-    assert all_logs(app) == logs
+    for stream in streams:
+        for _ in ("made", "changed", "deleted"):
+            assert next_settings(stream) == {"account_id": 1, "part": "canned_replies"}
+    ada.post("/inboxes/1", {"auto_assign": False, "assignment_cap": 7})
+    assert next_settings(streams[0])["part"] == "inboxes"  # no more, for what was refused
 
 
 def test_another_account_has_replies_of_its_own_with_the_same_shortcuts(app, ada, other):
@@ -121,6 +123,7 @@ def test_an_account_has_at_most_two_hundred_canned_replies(app, ada):
             db.session.add(CannedReply(account_id=1, shortcut=f"x{n}", content="x"))
         db.session.commit()
     assert ada.post(REPLIES, GOOD).status_code == 201
+    assert outbox_drained(app)
     before = all_rows(app)
     assert ada.post(REPLIES, {**GOOD, "shortcut": "more"}).status_code == 422
     assert all_rows(app) == before

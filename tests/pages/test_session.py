@@ -10,6 +10,7 @@ from rtapp.models import UserSession
 
 from ..support import Stream
 from ..support import envelope
+from ..support import next_settings
 
 SESSIONS = "/settings/sessions"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -89,7 +90,7 @@ def test_ending_a_session_ends_its_streams_and_no_other(app):
     here, there, third = (Browser(app) for _ in range(3))
     theirs, mine = there.stream(), here.stream()
     assert here.post(f"{SESSIONS}/end", {"session": there.own()}).status_code == 204
-    assert envelope(theirs.named("stream.closed"))["reason"] == "signed_out"
+    assert envelope(theirs.until("stream.closed")[-1])["reason"] == "signed_out"
     assert theirs.ended()
     assert [browser.signed_in for browser in (here, there, third)] == [True, False, True]
     mine.close()
@@ -101,7 +102,7 @@ def test_ending_all_others_leaves_this_session_the_tokens_and_other_users(app, k
     theirs, mine, scripts = there.stream(), here.stream(), kevin.stream("/streams/conversations/1")
     scripts.named("stream.open")
     assert here.post(f"{SESSIONS}/end_others").status_code == 204
-    assert envelope(theirs.named("stream.closed"))["reason"] == "signed_out"
+    assert envelope(theirs.until("stream.closed")[-1])["reason"] == "signed_out"
     assert theirs.ended()
     signed_in = [browser.signed_in for browser in (here, there, third, ada)]
     assert signed_in == [True, False, False, True]
@@ -211,3 +212,17 @@ def test_any_user_agent_signs_in_and_is_shown_as_text(app, agent):
 )  # fmt: skip
 def test_a_device_is_named_after_the_browser_and_the_system(agent, expected):
     assert device(agent) == expected
+
+
+def test_only_the_users_own_streams_say_that_their_sessions_changed(app, kevin, ada, subscribe):
+    his, hers = subscribe("account:1", kevin), subscribe("account:1", ada)
+    here = Browser(app)  # before it, no page is open
+    there, third = Browser(app), Browser(app)
+    here.post(f"{SESSIONS}/end", {"session": there.own()})
+    assert there.signed_in is False
+    third.post("/logout")
+    here.post("/logout")  # after it, likewise
+    kevin.post("/accounts/1/canned-replies", {"shortcut": "brb", "content": "Soon."})
+    changed = [next_settings(his) for _ in range(5)]
+    assert [each["part"] for each in changed] == [*4 * ["sessions"], "canned_replies"]
+    assert next_settings(hers)["part"] == "canned_replies"

@@ -17,6 +17,7 @@ from rtapp.services.change_tokens import create_token
 
 from ..support import ApiClient
 from ..support import envelope
+from ..support import next_settings
 from .test_session import HTML
 from .test_session import Browser
 
@@ -123,7 +124,7 @@ def test_revoking_a_token_ends_it_and_its_streams(app, ada, at_home):
     stream = script.stream("/streams/accounts/1")
     stream.named("stream.open")
     assert ada.post(f"{TOKENS}/{made['id']}/revoke").status_code == 204
-    assert envelope(stream.named("stream.closed"))["reason"] == "signed_out"
+    assert envelope(stream.until("stream.closed")[-1])["reason"] == "signed_out"
     assert stream.ended()
     assert script.get("/me").status_code == 401
     assert names(ada) == ["Test"]
@@ -202,3 +203,16 @@ def test_a_visitor_has_no_settings(maria):
     for path in (TOKENS, "/settings/sessions"):
         assert maria.get(path).status_code == 403
     assert maria.post(TOKENS, {"name": "Mine"}).status_code == 403
+
+
+def test_a_token_that_is_made_on_the_page_or_revoked_is_published_to_its_user(
+    app, ada, at_home, subscribe
+):
+    hers = subscribe("account:1", ada)
+    with app.app_context():
+        create_token(db.session.get_one(User, ada.id), "Of no page")  # publishes nothing
+    made = at_home.post(TOKENS, IMPORT).json
+    assert next_settings(hers) == {"account_id": 1, "part": "tokens"}
+    at_home.post(f"{TOKENS}/{made['id']}/revoke", {})
+    assert next_settings(hers)["part"] == "tokens"
+    assert made["name"] not in names(at_home)
