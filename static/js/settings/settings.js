@@ -40,7 +40,7 @@ async function fetched() {
 /** Whether a form is being filled in, or shows why it was refused. */
 function isInUse() {
   const touched = [...document.querySelectorAll("main :is(input, textarea, select)")].some((field) => {
-    if (field instanceof HTMLSelectElement) return [...field.options].some((option) => option.selected !== option.defaultSelected);
+    if (field instanceof HTMLSelectElement) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
     if (!(field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement)) return false;
     if (field instanceof HTMLInputElement && field.type === "checkbox") return field.checked !== field.defaultChecked;
     if (field instanceof HTMLInputElement && field.type === "radio") return field.checked !== field.defaultChecked;
