@@ -18,6 +18,7 @@ from rtapp.services.change_password import change_password
 
 from .support import Stream
 from .support import envelope
+from .support import outbox_drained
 
 PASSWORD = "password"
 KEVIN = {"email": "kevin@example.com", "password": PASSWORD}
@@ -153,6 +154,7 @@ def test_a_fetch_of_a_page_whose_session_has_ended_is_401_and_changes_nothing(
     app, browser, token, end, outbox
 ):
     end(app, browser, token)
+    assert outbox_drained(app)
     headers = {"X-CSRF-Token": token}
     answer = browser.post(MESSAGES, json={"content": TEXT}, headers=headers)
     assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
@@ -164,6 +166,7 @@ def test_a_form_of_a_page_whose_session_has_ended_is_answered_with_what_was_writ
     app, browser, token, end, outbox
 ):
     end(app, browser, token)
+    assert outbox_drained(app)
     form = {"content": TEXT, "private": "true", "client_id": "", "csrf_token": token}
     answer = browser.post(MESSAGES, data=form, headers=HTML)
     page = answer.get_data(as_text=True)
