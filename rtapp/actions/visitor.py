@@ -43,7 +43,9 @@ Honeypot = Annotated[Text, AfterValidator(empty)]
 
 
 class NewSession(Body):
-    """No fields yet."""
+    """The website's proof of who the visitor is, if there is one."""
+
+    jwt: Annotated[Text | None, OrNone] = None
 
 
 class SessionEnd(Body):
@@ -66,13 +68,13 @@ class GivenContact(Body):
 
 @bp.post("/chat/<string:key>/session")
 def start_visitor_session(key: str) -> Response:
-    """Start the session of a visitor, or renew that of the token."""
+    """Start the session of a visitor, renew that of the token, or identify its visitor by a JWT."""
     website = access.website_with(key)
     own = auth.bearer()
     if own is not None:
         access.visitor_of(own.principal, website)
-    validation.body(NewSession)
-    session = start_session(website, own)
+    new = validation.body(NewSession)
+    session = start_session(website, own, new.jwt)
     contact = access.own_contact(session.contact)
     expires_at = session.token.row.expires_at
     assert expires_at is not None

@@ -60,11 +60,12 @@ def create_visitor_token(contact: Contact, expires_in: int, name: str = "Visitor
     return saved(Token(contact_id=contact.id, name=name, scope=scopes.VISITOR), contact, expires_in)
 
 
-def add_website_token(contact: Contact, inbox_id: int) -> NewToken:
+def add_website_token(contact: Contact, inbox_id: int, *, proved: bool = False) -> NewToken:
     """Make a token for the contact's own conversations in the inbox, which ends VISITOR_FOR after
-    its last use, or NEW_VISITOR_FOR if they never write. Part of the caller's transaction."""
+    its last use, or NEW_VISITOR_FOR if they never write and the website has not `proved` who they
+    are. Part of the caller's transaction."""
     row = Token(contact_id=contact.id, inbox_id=inbox_id, name="Website", scope=scopes.VISITOR)
-    lasts = VISITOR_FOR if has_written(contact.id) else NEW_VISITOR_FOR
+    lasts = VISITOR_FOR if proved or has_written(contact.id) else NEW_VISITOR_FOR
     return added(row, contact, lasts)
 
 

@@ -20,17 +20,15 @@ from rtapp.errors import Unauthorized
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Identity
-from rtapp.models import Inbox
 from rtapp.models import Website
 from rtapp.website_secrets import secrets_of
 
 from .change_contact import touch_conversations
 from .merge_contacts import lock_both
 from .merge_contacts import move_into
+from .new_visitor import new_visitor
 from .publish_contact import publish_contact
 from .row_lock import lock
-
-UNNAMED = "Visitor"  # of whom the website states no name
 
 
 def identify_visitor(website: Website, token: str, own: Contact | None) -> Contact:
@@ -47,7 +45,7 @@ def identify_visitor(website: Website, token: str, own: Contact | None) -> Conta
     lock_website(website)
     identity = db.session.get(Identity, (website.inbox_id, claims.subject))
     if identity is None:
-        contact = own if own is not None and not is_identified(own) else created(website, claims)
+        contact = own if own is not None and not is_identified(own) else new_visitor(website)
         row = Identity(inbox_id=website.inbox_id, subject=claims.subject, contact_id=contact.id)
         db.session.add(row)
         db.session.flush()
@@ -115,16 +113,6 @@ def unite(own: Contact, contact: Contact) -> None:
 def refuse_blocked(contact: Contact) -> None:
     if current(contact).blocked:
         raise Forbidden("You can't write here any more, because support has blocked you.")
-
-
-def created(website: Website, claims: Claims) -> Contact:
-    inbox = db.session.get_one(Inbox, website.inbox_id)
-    contact = Contact(account_id=inbox.account_id, name=claims.name or UNNAMED)
-    db.session.add(contact)
-    db.session.flush()
-    if claims.name is None:
-        contact.name = f"{UNNAMED} {contact.id}"
-    return contact
 
 
 def describe(contact: Contact, claims: Claims, *, is_new: bool) -> None:

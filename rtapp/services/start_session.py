@@ -10,6 +10,8 @@ from rtapp.tokens import Bearer
 from .change_tokens import NewToken
 from .change_tokens import add_website_token
 from .change_tokens import end
+from .identify_visitor import identify_visitor
+from .new_visitor import new_visitor
 
 
 class VisitorSession(NamedTuple):
@@ -19,23 +21,19 @@ class VisitorSession(NamedTuple):
     token: NewToken
 
 
-def start_session(website: Website, own: Bearer | None) -> VisitorSession:
+def start_session(website: Website, own: Bearer | None, jwt: str | None = None) -> VisitorSession:
     """Start a session: of a new anonymous contact, or of the one of the visitor's `own` token,
-    which ends, as its streams do."""
-    contact = new_contact(website) if own is None else own_contact(own)
-    token = add_website_token(contact, website.inbox_id)
+    which ends, as its streams do. With the website's `jwt`, of the user whom it proves.
+
+    Raises Unauthorized for a JWT that does not hold; nothing has changed then.
+    """
+    contact = db.session.get_one(Contact, own.principal.id) if own is not None else None
+    if jwt is not None:
+        contact = identify_visitor(website, jwt, contact)
+    if own is not None:
+        end([own.token_id])
+    if contact is None:
+        contact = new_visitor(website)
+    token = add_website_token(contact, website.inbox_id, proved=jwt is not None)
     db.session.commit()
     return VisitorSession(contact, token)
-
-
-def new_contact(website: Website) -> Contact:
-    contact = Contact(account_id=website.inbox.account_id, name="Visitor")
-    db.session.add(contact)
-    db.session.flush()
-    contact.name = f"Visitor {contact.id}"
-    return contact
-
-
-def own_contact(own: Bearer) -> Contact:
-    end([own.token_id])
-    return db.session.get_one(Contact, own.principal.id)
