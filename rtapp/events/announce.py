@@ -115,6 +115,14 @@ def contact_changed(conversation: Conversation, by: Principal) -> None:
     _record("conversation.contact_changed", (conversation,), conversation, by)
 
 
+def page_changed(conversation: Conversation, by: Principal) -> None:
+    """conversation.contact_changed, for the agents: the customer writes from another page."""
+    data = presenters.contact_changed(conversation, by)
+    outbox.record(
+        "conversation.contact_changed", data["account_id"], audience.of_change(conversation), data
+    )
+
+
 def conversation_removed(conversation_id: int, account_id: int, user_id: int) -> None:
     _record("conversation.removed", (user_id,), conversation_id, account_id)
 

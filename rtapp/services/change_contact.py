@@ -20,7 +20,8 @@ from .row_lock import lock
 from .row_lock import refuse_stale
 from .row_lock import unlock
 
-SHOWN = ("name", "email", "phone", "blocked")  # by a thread. Notes are on the contact's page only.
+# By a thread. Notes are on the contact's page only.
+SHOWN = ("name", "email", "phone", "blocked", "given_email")
 
 
 def change_contact(

@@ -58,7 +58,10 @@ NOTE, REPLY, QUESTION = (
 )
 NOTE_PAGE = (
     update(Contact.__table__)
-    .where(Contact.id == bindparam("contact"))
+    .where(
+        Contact.id == bindparam("contact"),
+        Contact.page_url.is_distinct_from(bindparam("page")),
+    )
     .values(page_url=bindparam("page"))
 )
 INSERT = insert(Message.__table__).returning(Message.id)
@@ -125,8 +128,10 @@ def send_message(
         raise merged(db.session.get_one(Conversation, conversation_id))
     present = present_for(ref) if isinstance(sender, Customer) else NOBODY
     now = clock.now()
+    has_moved = False
     if page is not None and isinstance(sender, Customer):
-        execute(NOTE_PAGE, {"contact": access.own_contact(sender).id, "page": page})
+        noted = execute(NOTE_PAGE, {"contact": access.own_contact(sender).id, "page": page})
+        has_moved = noted.rowcount > 0
     # First but for a contact, because it locks the row: changes of one conversation are serialised.
     touch = QUESTION if isinstance(sender, Customer) else NOTE if private else REPLY
     if execute(touch, {"conversation": conversation_id, "now": now}).rowcount == 0:
@@ -158,7 +163,7 @@ def send_message(
     execute(SHOW_LAST, {"conversation": conversation_id, "message": message_id})
     message: AnyMessage
     if isinstance(sender, Customer):
-        message = announce_of_customer(sender, conversation_id, present)
+        message = announce_of_customer(sender, conversation_id, present, has_moved=has_moved)
     else:
         message = MessageSnapshot(id=message_id, sender=sender, version=1, **columns)
         announce_of_agent(message)
@@ -167,12 +172,15 @@ def send_message(
 
 
 def announce_of_customer(
-    sender: Customer, conversation_id: int, present: Collection[int]
+    sender: Customer, conversation_id: int, present: Collection[int], *, has_moved: bool
 ) -> Message:
+    """`has_moved`: they write from another page than before."""
     conversation = db.session.scalars(MAPPED, {"conversation": conversation_id}).one()
     message = conversation.last_message
     assert message is not None
     announce.message_created(conversation, message)
+    if has_moved:
+        announce.page_changed(conversation, sender)
     reopen(conversation, sender, "Reopened by the customer's message")
     if conversation.status != SPAM:
         notify_assignee(conversation, message)  # an assignee of now has a notification of that

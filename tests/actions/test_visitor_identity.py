@@ -206,3 +206,27 @@ def test_a_typed_address_never_finds_a_contact_and_an_agents_never_finds_a_typed
     shown = ada.get(f"/contacts/{vera.id}").json["contact"]
     assert (shown["email"], shown["given_email"]) == (None, "vera@example.com")
     assert contents(vera) == ["hello"]
+
+
+def test_agents_see_at_once_what_a_visitor_gives_and_from_which_page_they_write(
+    vera, broadcasts_to
+):
+    id = vera.start("hello", page="https://shop.example/").json["conversation"]["id"]
+    stream, changed = f"conversation:{id}", "conversation.contact_changed"
+
+    def shown(received):
+        found = [each.data for each in received if each.event == changed]
+        return [each["contact"] for each in found if each["changed_by"]["name"] != "Support"]
+
+    with broadcasts_to(stream, changed) as received:
+        vera.post(f"{CHAT}/contact", {"email": "vera@example.com"})
+    assert {each["given_email"] for each in shown(received)} == {"vera@example.com"}
+    cart = "https://shop.example/cart"
+    with broadcasts_to(stream, changed) as received:
+        vera.send(id, "from the cart", page=cart)
+    assert {each["page_url"] for each in shown(received)} == {cart}
+    assert all(each.data["changed_by"]["name"] != "Support" for each in received
+               if each.event == changed)  # fmt: skip
+    with broadcasts_to(stream, "message.created") as received:
+        vera.send(id, "again", page=cart)
+    assert changed not in {each.event for each in received}
