@@ -496,6 +496,12 @@ def inboxes_of(user: Agent, account_id: int) -> list[int]:
     return list(execute(INBOXES, {"account": account_id, "viewer": user.id}).scalars())
 
 
+def websites_of(user: Agent, account_id: int) -> list[int]:
+    """The ids of those of the user's inboxes in the account that have a website, ascending."""
+    query = INBOXES.where(InboxMember.inbox_id.in_(select(Website.inbox_id)))
+    return list(execute(query, {"account": account_id, "viewer": user.id}).scalars())
+
+
 def in_account(user: Agent, row: InAccount | None) -> InAccount:
     """The row. Raises NotFound for none, or one of another account than the user's."""
     row = found(row)

@@ -141,6 +141,10 @@ ROWS = (
         "/streams/conversations/1",                   "200 200 200 404 404 401 200"),
     Row("GET /streams/accounts/<id:account_id>/presence",
         "/streams/accounts/1/presence",               "200 200 200 200 404 401 404"),
+    Row("GET /streams/contacts/<id:contact_id>",
+        "/streams/contacts/1",                        "404 404 404 404 404 401 404"),
+    Row("GET /streams/websites/<id:inbox_id>",
+        "/streams/websites/1",                        "404 404 404 404 404 401 404"),
     Row("GET /streams",
         "/streams?stream=account:1&stream=conversation:1",
                                                       "200 200 200 404 404 401 404"),
@@ -521,6 +525,8 @@ DELIVERIES = (
              posts("visitor", "/conversations/1/messages", content="Hello?"), '"1":'),
     Delivery("conversation.viewers", "a stream opens",   "ac ac ac - - - -", watches, "Olga"),
     Delivery("contact.presence", "the website is open",  "c c c - - - -", visits),
+    # To visitors of its website only: tests/streams/test_contact.py.
+    Delivery("inbox.presence", "an agent goes offline", "- - - - - - -", hides),
     Delivery("presence_update", "an agent goes offline", "p p p p - - -", hides,
              '"changed":{},"left":['),
 )  # fmt: skip

@@ -6,12 +6,16 @@ row's customer presenter. An event without one never goes to a customer.
 """
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+from sqlalchemy import select
+
+from rtapp.extensions import db
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import AnyMessage
@@ -29,11 +33,13 @@ from . import presenters
 
 class Row(NamedTuple):
     """`audience` gives the agents' topics, `presenter` their data, `customer_presenter` the
-    customer's data, or None if the customer must not receive it."""
+    customer's data, or None if the customer must not receive it; `customer_audience` the customer's
+    topics, or None for those of audience.of_customer."""
 
     audience: Callable[..., list[str]]
     presenter: Callable[..., dict[str, Any]]
     customer_presenter: Callable[..., dict[str, Any] | None] | None = None
+    customer_audience: Callable[..., list[str]] | None = None
 
 
 TABLE: Mapping[str, Row] = {
@@ -46,7 +52,12 @@ TABLE: Mapping[str, Row] = {
     "message.deleted": Row(
         audience.of_message, presenters.message_deleted, customer_presenters.message_deleted
     ),
-    "conversation.created": Row(audience.of_conversation, presenters.conversation),
+    "conversation.created": Row(
+        audience.of_conversation,
+        presenters.conversation,
+        customer_presenters.conversation_created,
+        audience.of_new_for_customer,
+    ),
     "conversation.updated": Row(audience.of_conversation, presenters.conversation),
     "conversation.status_changed": Row(
         audience.of_change, presenters.status_changed, customer_presenters.status_changed
@@ -64,6 +75,11 @@ TABLE: Mapping[str, Row] = {
 }
 
 
+THREADS = select(
+    Conversation.id, Conversation.inbox_id, Conversation.assignee_id, Conversation.contact_id
+).order_by(Conversation.id)
+
+
 def _record(event: str, to: tuple[Any, ...], *facts: Any) -> None:
     """Record an event for the agents, and for the customer if its row has a presenter for them.
 
@@ -76,7 +92,8 @@ def _record(event: str, to: tuple[Any, ...], *facts: Any) -> None:
     if row.customer_presenter is not None:
         public = row.customer_presenter(*facts)
         if public is not None:
-            outbox.record(event, public["account_id"], audience.of_customer(to[0]), public)
+            topics = (row.customer_audience or audience.of_customer)(to[0])
+            outbox.record(event, public["account_id"], topics, public)
 
 
 def message_created(conversation: AnyConversation, message: AnyMessage) -> None:
@@ -165,7 +182,17 @@ def account_state_lost(user_ids: Iterable[int], account_id: int) -> None:
     outbox.record("stream.reset", account_id, topics, {"reason": "history_lost"})
 
 
-def threads_lost(conversation_ids: Iterable[int], account_id: int) -> None:
+def threads_lost(conversation_ids: Collection[int], account_id: int) -> None:
     """Have the clients of these threads, customers too, fetch them again."""
-    topics = [topic for id in conversation_ids for topic in audience.of_lost_thread(id)]
-    outbox.record("stream.reset", account_id, topics, {"reason": "history_lost"})
+    threads = db.session.execute(THREADS.where(Conversation.id.in_(conversation_ids)))
+    topics = [topic for thread in threads for topic in audience.of_lost_thread(thread)]
+    outbox.record(
+        "stream.reset", account_id, list(dict.fromkeys(topics)), {"reason": "history_lost"}
+    )
+
+
+def visits_lost(contact_ids: Iterable[int], inbox_ids: Collection[int], account_id: int) -> None:
+    """Have the visitors who are these contacts fetch their conversations in these inboxes again."""
+    topics = [audience.contact_topic(id, inbox) for id in contact_ids for inbox in inbox_ids]
+    if topics:
+        outbox.record("stream.reset", account_id, topics, {"reason": "history_lost"})

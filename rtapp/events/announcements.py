@@ -16,6 +16,7 @@ from rtapp.realtime.group import GroupDiff
 from rtapp.realtime.group import Kind
 from rtapp.realtime.group import Snapshot
 from rtapp.realtime.group import Transition
+from rtapp.realtime.inbox_presence import INBOX_PRESENCE
 from rtapp.realtime.presence import PRESENCE
 from rtapp.realtime.typing import TYPING
 
@@ -38,12 +39,18 @@ class Announcements(Announcer):
             return [typing(topic, change) for change in diff.transitions]
         if kind is CONTACT_PRESENCE:
             return [contact(topic, change.before, change.after) for change in diff.transitions]
+        if kind is INBOX_PRESENCE:
+            present = bool(diff.siblings)
+            changed = present != bool(before(diff))
+            return [inbox_presence(topic, present)] if changed else []
         return viewers(topic, [change.holder for change in diff.transitions], diff.siblings)
 
     def snapshot(self, topic: Topic, kind: Kind, snapshot: Snapshot) -> list[Ephemeral]:
         present, gone = snapshot.present, snapshot.gone
         if kind is PRESENCE:
             return [ephemeral(topic, "presence_update", presenters.present(present))]
+        if kind is INBOX_PRESENCE:
+            return [inbox_presence(topic, bool(present))]
         if kind is TYPING:
             # Stops are sent too: the client may have received only the start.
             stopped = [Transition(holder, value, "") for holder, value in gone.items()]
@@ -76,6 +83,23 @@ def presence(transitions: Iterable[Transition]) -> dict[str, Any] | None:
         elif was and not now:
             left.append(int(holder))
     return {"changed": changed, "left": left} if changed or left else None
+
+
+def before(diff: GroupDiff) -> set[str]:
+    """The holders before the transitions of a group whose siblings are all its holders."""
+    holders = set(diff.siblings)
+    for change in reversed(diff.transitions):
+        if change.before:
+            holders.add(change.holder)
+        else:
+            holders.discard(change.holder)
+    return holders
+
+
+def inbox_presence(topic: Topic, present: bool) -> Ephemeral:
+    """Whether a member of the inbox is there, and not who."""
+    data = presenters.inbox_presence(topic.account_id, audience.inbox_of(topic.name), present)
+    return ephemeral(topic, "inbox.presence", data)
 
 
 def typing(topic: Topic, change: Transition, expires_in: float = TYPING.lasts) -> Ephemeral:

@@ -14,6 +14,7 @@ from rtapp.models import Principal
 from rtapp.realtime import presence
 from rtapp.realtime.contact_presence import CONTACT_PRESENCE
 from rtapp.realtime.group import Kind
+from rtapp.realtime.inbox_presence import INBOX_PRESENCE
 from rtapp.realtime.presence import PRESENCE
 from rtapp.realtime.typing import TYPING
 from rtapp.realtime.viewers import VIEWERS
@@ -22,6 +23,7 @@ from rtapp.realtime.viewers import VIEWERS
 KINDS = {
     "conversation": (TYPING, VIEWERS, CONTACT_PRESENCE),
     "visitor": (TYPING,),
+    "website": (INBOX_PRESENCE,),
     "account": (VIEWERS,),
     "inbox": (VIEWERS,),
     "assignee": (VIEWERS,),
@@ -42,6 +44,13 @@ class ConversationAudience(Protocol):
     def inbox_id(self) -> int: ...
     @property
     def assignee_id(self) -> int | None: ...
+
+
+class CustomerAudience(ConversationAudience, Protocol):
+    """The columns that decide its customer's topics."""
+
+    @property
+    def contact_id(self) -> int: ...
 
 
 def of_message(conversation: ConversationAudience) -> list[str]:
@@ -94,14 +103,20 @@ def of_reset(user_id: int) -> list[str]:
     return [user_topic(user_id)]
 
 
-def of_lost_thread(conversation_id: int) -> list[str]:
+def of_lost_thread(conversation: CustomerAudience) -> list[str]:
     """stream.reset: the agents and the customer of a thread in which no event describes a change"""
-    return [conversation_topic(conversation_id), customer_topic(conversation_id)]
+    return [conversation_topic(conversation.id), *of_customer(conversation)]
 
 
-def of_customer(conversation: ConversationAudience) -> list[str]:
-    """Every event for the customer. Its data must come from customer_presenters.py."""
-    return [customer_topic(conversation.id)]
+def of_customer(conversation: CustomerAudience) -> list[str]:
+    """Every event for the customer: the thread, and all that a visitor has in the inbox. Its data
+    must come from customer_presenters.py."""
+    return [customer_topic(conversation.id), *of_new_for_customer(conversation)]
+
+
+def of_new_for_customer(conversation: CustomerAudience) -> list[str]:
+    """conversation.created, for the customer"""
+    return [contact_topic(conversation.contact_id, conversation.inbox_id)]
 
 
 def of_typing(conversation_id: int, private: bool) -> tuple[str, ...]:
@@ -129,9 +144,10 @@ def customer_topic(conversation_id: int) -> str:
     return f"visitor:{conversation_id}"
 
 
-def contact_topic(contact_id: int) -> str:
-    """The customer's events of all conversations of a contact. Everything on it is public."""
-    return f"contact:{contact_id}"
+def contact_topic(contact_id: int, inbox_id: int) -> str:
+    """The customer's events of all conversations of a contact in an inbox, for the visitor of its
+    website. Everything on it is public."""
+    return f"contact:{contact_id}:{inbox_id}"
 
 
 def account_topic() -> str:
@@ -164,6 +180,11 @@ def conversation_of(topic: str) -> int:
     return int(topic.partition(":")[2])
 
 
+def inbox_of(topic: str) -> int:
+    """The id of the inbox of a `website:` topic."""
+    return int(topic.partition(":")[2])
+
+
 def is_of_lists(topic: str) -> bool:
     """Whether account streams carry the topic. Only events of such topics change unread counts."""
     return topic.partition(":")[0] in LISTS
@@ -182,4 +203,6 @@ def stream_of(topic: str, account_id: int) -> str:
         return f"account:{account_id}"
     if topic.startswith("visitor:"):
         return f"conversation:{conversation_of(topic)}"
+    if topic.startswith("contact:"):
+        return topic.rpartition(":")[0]
     return topic

@@ -155,6 +155,7 @@ EPHEMERAL: Mapping[str, Sequence[Mapping[str, Any]]] = {
             "views": VIEWS,
         },
     ),
+    "inbox.presence": ({"account_id": int, "inbox_id": int, "present": bool},),
     "presence_update": (
         {"online_users": Each(str)},
         {"changed": Each(str), "left": Each(int)},

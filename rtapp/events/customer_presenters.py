@@ -82,6 +82,12 @@ def conversation(row: Conversation, last: Message | None) -> dict[str, Any]:
     }
 
 
+def conversation_created(row: Conversation) -> dict[str, Any]:
+    """Its first message is public, or the customer's own."""
+    assert row.last_message is not None
+    return conversation(row, row.last_message)
+
+
 def own_conversation(row: Conversation, last: Message | None, unread: int) -> dict[str, Any]:
     """Of answers only: no event has the number of `unread` messages."""
     return {**conversation(row, last), "unread": unread}

@@ -402,6 +402,10 @@ def present(status_by_user: Mapping[str, str]) -> dict[str, Any]:
     return {"online_users": online}
 
 
+def inbox_presence(account_id: int, inbox_id: int, present: bool) -> dict[str, Any]:
+    return {"account_id": account_id, "inbox_id": inbox_id, "present": present}
+
+
 def typing(
     conversation_id: int,
     holder: str,

@@ -55,6 +55,10 @@ class ConversationSnapshot:
     version: int
     labels: Sequence[LabelSnapshot]
 
+    @property
+    def contact_id(self) -> int:
+        return self.contact.id
+
 
 AnyMessage = Message | MessageSnapshot
 AnyConversation = Conversation | ConversationSnapshot

@@ -27,6 +27,7 @@ from .contact_presence import CONTACT_PRESENCE
 from .frames import HEARTBEAT
 from .group import Group
 from .group import LeaseSpec
+from .inbox_presence import INBOX_PRESENCE
 from .presence import PRESENCE
 from .scheduling import yield_to_loop
 from .subscriber import State
@@ -34,7 +35,7 @@ from .subscriber import Subscriber
 from .typing import TYPING
 from .viewers import VIEWERS
 
-KINDS = {kind.name: kind for kind in (PRESENCE, VIEWERS, TYPING, CONTACT_PRESENCE)}
+KINDS = {kind.name: kind for kind in (PRESENCE, INBOX_PRESENCE, VIEWERS, TYPING, CONTACT_PRESENCE)}
 RENEWAL = 15.0  # s between two renewals of all leases
 MAX_CHANGES = 500  # changes of a group in one script: a few milliseconds of Redis
 MAX_SCRIPTS = 100  # scripts in one pipeline: a few milliseconds of ours to write it

@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from rtapp import clock
 from rtapp.errors import Unprocessable
+from rtapp.events import announce
 from rtapp.events import control
 from rtapp.events import presenters
 from rtapp.extensions import db
@@ -22,7 +23,9 @@ from rtapp.models import Agent
 from rtapp.models import Contact
 from rtapp.models import ContactMerge
 from rtapp.models import Conversation
+from rtapp.models import Inbox
 from rtapp.models import Principal
+from rtapp.models import Website
 
 from .change_contact import refuse_merged
 from .publish_contact import publish_contact
@@ -74,6 +77,9 @@ def move_into(source: Contact, target: Contact, *, by: Principal) -> None:
     db.session.add(merge)
     db.session.flush()
     publish_contact(by, source.account_id, conversation_ids)
+    reset_visitors(source.account_id, (source.id, target.id))
+    for id in (source.id, *contact_ids):
+        control.recheck(-id)  # the id under which a customer's streams are open
 
 
 def undo_merge(user: Agent, merge: ContactMerge) -> None:
@@ -105,6 +111,7 @@ def undo_merge(user: Agent, merge: ContactMerge) -> None:
     merge.undone_by_id, merge.undone_at = user.id, clock.now()
     db.session.flush()
     publish_contact(user, source.account_id, conversation_ids)
+    reset_visitors(source.account_id, (source.id, owner.id))
     recheck_customers((owner.id, source.id, *contact_ids), conversation_ids)
     db.session.commit()
 
@@ -147,9 +154,17 @@ def name_aliases(contact: Contact) -> None:
     contact.aliases = " ".join(text for row in rows for text in row if text)
 
 
+def reset_visitors(account_id: int, contact_ids: Collection[int]) -> None:
+    """Have the visitors of the account's websites who are these contacts fetch their conversations
+    again: they have others now."""
+    websites = select(Website.inbox_id).join(Inbox).where(Inbox.account_id == account_id)
+    inbox_ids = db.session.scalars(websites.order_by(Website.inbox_id)).all()
+    announce.visits_lost(contact_ids, inbox_ids, account_id)
+
+
 def recheck_customers(contact_ids: Collection[int], conversation_ids: Collection[int]) -> None:
     """Close the customers' streams of conversations that are no longer theirs."""
     for id in contact_ids:
-        control.recheck(-id)  # the id under which a customer's streams are open
+        control.recheck(-id)
     for id in conversation_ids:
         control.recheck_thread(id)

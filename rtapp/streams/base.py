@@ -14,6 +14,7 @@ from rtapp import addresses
 from rtapp import auth
 from rtapp import database
 from rtapp.config import MAX_WAIT
+from rtapp.config import STREAMS_PER_VISITOR
 from rtapp.errors import BadRequest
 from rtapp.errors import Problem
 from rtapp.errors import TooManyRequests
@@ -21,6 +22,7 @@ from rtapp.errors import Unauthorized
 from rtapp.errors import Unavailable
 from rtapp.events import outbox
 from rtapp.models import Customer
+from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.cursor import Cursor
@@ -88,14 +90,17 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     streams = tuple(f"{kind}:{id}" for kind, id in names)
     try:
         principal = auth.current_principal()
-        requested = requested_subscription(engine.hub, streams, subscriber_id(principal))
+        requested = requested_subscription(
+            engine.hub, streams, subscriber_id(principal), most_streams(principal)
+        )
         account_id, topics, leases = allowed_to(principal, streams)
     except SQLAlchemyError as error:
         away = database.problem(error)
         if away is None:
             raise
         database.log(error, away.sentence)
-        requested = requested_subscription(engine.hub, streams, auth.claimed_subscriber())
+        most = current_app.config["STREAMS_PER_USER"]
+        requested = requested_subscription(engine.hub, streams, auth.claimed_subscriber(), most)
         return EventStream(engine.hub, requested)
     subscription = replace(
         requested,
@@ -108,14 +113,18 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     return EventStream(engine.hub, subscription)
 
 
-def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) -> Subscription:
-    """The subscription that the request asks for, before it is authorised. Raises a Problem."""
+def requested_subscription(
+    hub: Hub, streams: tuple[str, ...], subscriber: int, most: int
+) -> Subscription:
+    """The subscription that the request asks for, before it is authorised. Raises a Problem.
+
+    `most`: the streams that the subscriber may have open, 0 for no limit."""
     refuse_other_user(subscriber)
     format = requested_format()
     cursor = requested_cursor()
     wait = requested_wait()
     address = addresses.network()
-    refuse_too_many(hub, subscriber, address)
+    refuse_too_many(hub, subscriber, most, address)
     return Subscription(
         account_id=0,
         streams=streams,
@@ -134,6 +143,14 @@ def requested_subscription(hub: Hub, streams: tuple[str, ...], subscriber: int) 
 def subscriber_id(principal: Principal) -> int:
     """The hub's id for the principal: a user's id, or the negative of a contact's."""
     return -principal.id if isinstance(principal, Customer) else principal.id
+
+
+def most_streams(principal: Principal) -> int:
+    """The number of streams that the principal may have open in this process; 0 for no limit."""
+    most: int = current_app.config["STREAMS_PER_USER"]
+    if isinstance(principal, CustomerIdentity) and principal.inbox_id is not None:
+        return STREAMS_PER_VISITOR
+    return most
 
 
 def allowed_to(
@@ -235,13 +252,13 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
         return allowed
 
 
-def refuse_too_many(hub: Hub, subscriber: int, address: str) -> None:
+def refuse_too_many(hub: Hub, subscriber: int, most: int, address: str) -> None:
     if len(hub) >= max_streams():
         raise Unavailable(
             "This server holds as many streams as it can.",
             headers={"Retry-After": str(RETRY_AFTER)},
         )
-    limits = [(hub.users[subscriber], current_app.config["STREAMS_PER_USER"])]
+    limits = [(hub.users[subscriber], most)]
     if address != addresses.UNKNOWN:
         limits.append((hub.addresses[address], current_app.config["STREAMS_PER_ADDRESS"]))
     if any(limit and open >= limit for open, limit in limits):

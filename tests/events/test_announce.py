@@ -16,6 +16,7 @@ from rtapp.models import User
 # Recorded by `state_lost` and by the relay, for a change that no row of the table describes.
 WITHOUT_ROW = {"stream.reset": "it has no row to present"}
 FOR_CUSTOMERS = {
+    "conversation.created",
     "conversation.contact_changed",
     "message.created",
     "message.updated",

@@ -33,7 +33,7 @@ SHOWS_USER_TEXT = {
     "typing", "notification.created",
 }  # fmt: skip
 # Events that change nothing on the page, or are shown there by another event that comes with them.
-UNRENDERED = {"settings.changed"}
+UNRENDERED = {"settings.changed", "inbox.presence"}
 SHAPES = {
     (kind, event): shape
     for kind, event in CHANGES

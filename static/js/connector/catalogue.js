@@ -20,6 +20,7 @@ const EVENTS = [
   "notification.read",
   "unread.changed",
   "settings.changed",
+  "inbox.presence",
 ];
 
 /** @type {Record<string, string>} */

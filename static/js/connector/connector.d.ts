@@ -121,6 +121,7 @@ export interface Callbacks {
   onNotificationRead?(notification: Record<string, unknown>, meta: Meta): void;
   onUnreadChanged?(unread: Record<string, unknown>, meta: Meta): void;
   onSettingsChanged?(change: { account_id: number; part: string }, meta: Meta): void;
+  onInboxPresence?(presence: { account_id: number; inbox_id: number; present: boolean }, meta: Meta): void;
 }
 
 export interface ContactPresence {
