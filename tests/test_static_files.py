@@ -194,6 +194,31 @@ def test_scripts_and_styles_of_a_page_stay_below_their_size_limits_as_served(
     assert 1_000 < sizes["css"] < 20_000
 
 
+def imported_from(module: Path) -> set[Path]:
+    """The module, and all that it imports."""
+    found, new = set(), {module}
+    while new:
+        found |= new
+        named = [(m.parent / n).resolve() for m in new for n in IMPORT.findall(m.read_text())]
+        new = {path for path in named if path.suffix == ".js"} - found  # others are types
+    return found
+
+
+@sqlite
+def test_the_connector_of_visitors_stays_below_its_size_limit_as_served(got):
+    folder = RESOURCES / "static/js/connector"
+    sizes = {}
+    for module in imported_from((folder / "visitor/visitor.js").resolve()):
+        name = str(module.relative_to(folder.resolve()))
+        sizes[name] = len(got(f"/static/js/connector/{name}", **accepting("gzip")).data)
+    for name, size in sorted(sizes.items()):
+        print(f"{size:6} {name}")
+    print(f"{sum(sizes.values()):6} bytes, gzip")
+    assert "visitor/event_parser.js" in sizes
+    assert "turbo.js" not in sizes
+    assert sum(sizes.values()) < 15_000
+
+
 @sqlite
 @pytest.mark.parametrize("name", ["js/inbox/inbox.js", "css/app.css", "icon.svg"])
 def test_a_file_is_the_same_in_each_coding_and_says_which_it_has(got, name):

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Credentials } from "../../static/js/connector/credentials.js";
-import { ActionError, actionUrl, post } from "../../static/js/connector/perform.js";
+import { ActionError, actionUrl, post as postWith } from "../../static/js/connector/perform.js";
 import { TokenCredentials } from "../../static/js/connector/visitor/token_credentials.js";
 
+const post = (url, data, options) => postWith(url, data, { credentials: new Credentials(), ...options });
 const json = (status, body, headers) => new Response(JSON.stringify(body), { status, headers });
 
 /** A fetch that returns the given answers in order; an Error stands for no answer. */

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { Credentials } from "../../static/js/connector/credentials.js";
 import { Follower } from "../../static/js/connector/follower.js";
 import { Leader } from "../../static/js/connector/leader.js";
 import { FakeEventSource, FakeTimers, settled, cursorIn, streamsIn } from "./fakes.js";
@@ -27,7 +28,7 @@ function setUp({ probe = async () => ({ status: 200 }), ...options } = {}) {
     leader?.close();
     const mine = ++term;
     const post = (message) => tabs.forEach((tab) => tab.follower.receive({ ...structuredClone(message), term: mine }));
-    const common = { EventSource: FakeEventSource, timers, now: timers.wallClock, random: () => 0.5, probe: recordProbe };
+    const common = { EventSource: FakeEventSource, timers, now: timers.wallClock, random: () => 0.5, probe: recordProbe, credentials: new Credentials() };
     leader = new Leader({ url: "/streams", format: "json", ...common, ...options }, post);
     leader.start();
   };

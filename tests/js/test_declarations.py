@@ -60,7 +60,7 @@ connectVisitor({ token: () => "one", csrf: "two" });
 MISTAKES = {
     "connector/leader.js": ("this.#connection?.due", "this.#connection.due"),
     "connector/transport.js": ('  wake: "follower",', '  wakes: "follower",'),
-    "connector/connector.js": ("cursor = this.#options.cursor", "cursor = 1"),
+    "connector/base.js": ("cursor = this.#options.cursor", "cursor = 1"),
     "inbox/thread.js": ("dataset.truncated) import", "data.truncated) import"),
     "inbox/conversation.js": ('byId("messages")', 'byId("massages")'),
     "service_worker.js": ("event.notification.close", "event.notification.closed"),

@@ -4,7 +4,6 @@
 
 import { Backoff } from "./backoff.js";
 import { Connection, HEARTBEAT } from "./connection.js";
-import { Credentials } from "./credentials.js";
 import { compare, oldest } from "./cursor.js";
 import { Delivery } from "./delivery.js";
 import { isRefusal, probe, reasonOf, streamUrl } from "./request.js";
@@ -42,7 +41,7 @@ export class Leader {
    * @param {(message: LeaderMessage & {due: number}) => void} post  to all tabs, its own included
    */
   constructor(options, post) {
-    this.#options = { settle: SETTLE, linger: LINGER, timers: /** @type {Timers} */ (globalThis), probe, credentials: new Credentials(), ...options };
+    this.#options = { settle: SETTLE, linger: LINGER, timers: /** @type {Timers} */ (globalThis), probe, ...options };
     this.#backoff = new Backoff(options);
     this.#delivery = options.delivery ?? new Delivery(options);
     /** @param {LeaderMessage} message */

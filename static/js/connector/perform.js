@@ -1,7 +1,6 @@
 /** @import { Problem } from "./connector" */
 /** @import { AnyCredentials, Timers } from "./types" */
 
-import { Credentials } from "./credentials.js";
 import { retryAfter } from "./request.js";
 
 /** @type {Record<string, string>} */
@@ -44,12 +43,12 @@ export function actionUrl(name, action) {
  * `client_id`, by which the server recognises a repetition, is sent up to two more times. Refused with 401, which changes
  * nothing, it is sent once more if the credentials can be renewed.
  *
- * @typedef {{credentials?: AnyCredentials, fetch?: typeof globalThis.fetch, timers?: Pick<Timers, "setTimeout">, delays?: number[]}} PostOptions
+ * @typedef {{credentials: AnyCredentials, fetch?: typeof globalThis.fetch, timers?: Pick<Timers, "setTimeout">, delays?: number[]}} PostOptions
  * @param {string} url
  * @param {{client_id?: string}} data
  * @param {PostOptions} options
  */
-export async function post(url, data, { credentials = new Credentials(), fetch = globalThis.fetch, timers = globalThis, delays = DELAYS }) {
+export async function post(url, data, { credentials, fetch = globalThis.fetch, timers = globalThis, delays = DELAYS }) {
   const retries = data.client_id ? delays : [];
   let mayRenew = true;
   if (credentials.isMissing) await isRenewed(credentials);

@@ -111,7 +111,7 @@ export interface CredentialsOptions extends Pick<ConnectOptions, "user" | "csrf"
 
 /** The options of the leader, which sets `streams` and `cursor` of its connections itself. */
 export interface LeaderOptions extends Omit<ConnectionOptions, "streams"> {
-  credentials?: AnyCredentials;
+  credentials: AnyCredentials;
   settle?: number;
   linger?: number;
 }

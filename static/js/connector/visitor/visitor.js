@@ -1,20 +1,20 @@
 /** The connector with a visitor's token, in place of a session. visitor.d.ts documents the interface. */
 
-/** @import { Connector } from "../connector" */
-/** @import { ConnectorOptions, VisitorConnectorOptions } from "../types" */
+/** @import { Connector as PublicConnector } from "../connector" */
+/** @import { VisitorConnectorOptions } from "../types" */
 
-import { connect as connectAs } from "../connector.js";
-import { FetchSource } from "./fetch_source.js";
+import { Connector } from "../base.js";
 import { probe } from "../request.js";
+import { FetchSource } from "./fetch_source.js";
 import { TokenCredentials } from "./token_credentials.js";
 
-export { ActionError } from "../connector.js";
+export { ActionError } from "../perform.js";
 
 /**
  * All requests have the token in `Authorization`, which a native EventSource can't send.
  *
  * @param {VisitorConnectorOptions} options
- * @returns {Connector}
+ * @returns {PublicConnector}
  */
 export function connect({ token, ...options }) {
   const credentials = new TokenCredentials(token);
@@ -25,13 +25,11 @@ export function connect({ token, ...options }) {
       super(url, { headers: () => credentials.headers, fetch });
     }
   }
-  /** @type {ConnectorOptions} */
-  const withToken = {
+  return new Connector({
     kind: "visitor",
     credentials,
     EventSource: Source,
     probe: (url) => probe(url, fetch, credentials.headers),
     ...options,
-  };
-  return connectAs(withToken);
+  });
 }
