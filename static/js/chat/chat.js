@@ -247,10 +247,12 @@ export class Chat {
       /** @type {Listed} */
       const listed = await request(this.#path("conversations"), this.#token);
       if (signal.aborted) return;
+      const isEmpty = this.screen === "thread" && this.conversations.length === 0;
       this.conversations = listed.conversations;
       this.contact = listed.contact;
       this.present = listed.present;
       if (!this.#connector) this.#connect(listed);
+      if (isEmpty) this.#choose(this.current, this.screen); // the first one, which another tab may have begun
     } catch (error) {
       if (!signal.aborted) await this.#failed(error);
     }
@@ -306,8 +308,7 @@ export class Chat {
     // The token's own contact: an agent may have merged it into this one.
     const user = /\d+/.exec(this.#token ?? "")?.[0];
     this.#connector = connect({ account: this.settings.account_id, user, token: () => this.#token, cursor });
-    const stream = `contact:${contact.id}`;
-    this.#connector?.subscribe(stream, /** @type {any} */ ({
+    this.#connector.subscribe(`contact:${contact.id}`, /** @type {any} */ ({
       onConnected: () => {
         this.#closings = 0;
         this.#isOnline();
@@ -327,6 +328,8 @@ export class Chat {
         if (conversation) conversation.status = status;
         this.#show();
       },
+    }));
+    this.#connector.subscribe(`website:${this.settings.inbox_id}`, /** @type {any} */ ({
       onInboxPresence: (/** @type {{present: boolean}} */ { present }) => {
         this.present = present;
         this.#show();
