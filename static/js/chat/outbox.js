@@ -110,7 +110,8 @@ export class Outbox {
 
   /** Whether to go on with the next one. @param {Unsent} item */
   async #attempt(item) {
-    item.again = item.status = 0;
+    item.again = 0;
+    item.status = undefined;
     this.#changed();
     try {
       await this.#send(item);

@@ -285,16 +285,17 @@ export class View {
     const { outbox, words } = this.#chat;
     const { client_id, content, status, again = 0, refused } = item;
     const seconds = Math.max(1, Math.ceil((again - Date.now()) / 1000));
+    const isOnWay = status === undefined;
     if (again) this.#tick = setTimeout(() => this.show(), 1000);
-    const text = refused ? (status === 413 || status === 422 ? words.tooLong : words.refused) : !status ? words.sending : status === 429 ? words.tooFast(seconds) : words.waiting;
+    const text = refused ? (status === 413 || status === 422 ? words.tooLong : words.refused) : isOnWay ? words.sending : status === 429 ? words.tooFast(seconds) : words.waiting;
     return this.#node(`message ${client_id}`, [text], () =>
       h(
         "div",
-        { class: `message mine begins ends ${status ? "failed" : "sending"}` },
+        { class: `message mine begins ends ${isOnWay ? "sending" : "failed"}` },
         h("p", { class: "only-read" }, words.you),
         h("div", { class: "bubble", dir: "auto" }, ...linked(content)),
         h("p", { class: "meta" }, text),
-        Boolean(status) &&
+        !isOnWay &&
           h(
             "p",
             { class: "meta" },
