@@ -494,6 +494,7 @@ export class Chat {
     conversation.unread = 0;
     this.#channel.postMessage({ type: "read", id: conversation.id });
     this.#post(`/conversations/${conversation.id}/read`, { message_id: last.id }).catch(() => {});
+    this.#show();
   }
 
   get isSeen() {
