@@ -95,8 +95,8 @@ export class Chat {
   /** @param {FromHost} message */
   #receive(message) {
     if (message.type === "session") return this.#inTurn(() => this.#begin(message));
-    if (message.type === "identify") return this.#inTurn(() => this.#identify(message.jwt));
-    if (message.type === "logout") return this.#inTurn(() => this.#logout());
+    if (message.type === "identify") return this.#inTurn(() => this.#identify(message.jwt, message.id));
+    if (message.type === "logout") return this.#inTurn(() => this.#logout(message.id));
     if (message.type === "destroy") return this.#destroy();
     if (message.type === "page") this.page = message.url;
     if (message.type === "open" || message.type === "close") {
@@ -113,10 +113,13 @@ export class Chat {
 
   /** @param {{token?: string | null, page?: string, language?: string, open?: boolean}} session */
   async #begin({ token = null, page = "", language = "", open = false }) {
-    await this.#speak(language);
+    const isKnown = this.words !== null && token === this.#token; // the website's page repeats it for other tabs
+    if (this.words === null) await this.#speak(language);
+    else if (token === null && !isKnown) this.#wipe();
     this.page = page;
     this.isOpen = open;
     this.#token = token;
+    if (isKnown) return this.#show();
     await this.#load();
     this.outbox.run();
     this.host.post({ type: "ready" });
@@ -132,8 +135,8 @@ export class Chat {
     Object.assign(document.documentElement, { lang: language, dir: this.words.direction });
   }
 
-  /** Proof of who the visitor is. The former stream ends first. @param {string} jwt */
-  async #identify(jwt) {
+  /** The website proves who the visitor is. The former stream ends first. @type {(jwt: string, id?: number) => Promise<void>} */
+  async #identify(jwt, id) {
     const { contact } = this;
     const former = this.#token;
     this.#channel.postMessage({ type: "changing" });
@@ -148,22 +151,23 @@ export class Chat {
       if (contact?.verified && contact.id !== session.contact.id) this.#wipe();
       this.#setToken(session.token);
       await this.#load();
-      this.host.post({ type: "identified", contact: session.contact });
+      this.host.post({ type: "identified", contact: session.contact, id });
     } catch (error) {
       this.#channel.postMessage({ type: "token", token: former });
       await this.#load();
-      this.host.post({ type: "error", error: { type: "identify", message: String(/** @type {Error} */ (error).message) } });
+      this.host.post({ type: "error", error: { type: "identify", message: String(/** @type {Error} */ (error).message) }, id });
     }
     this.outbox.run();
   }
 
-  async #logout() {
+  /** @param {number} [id] */
+  async #logout(id) {
     const token = this.#token;
     this.#wipe();
     this.#setToken(null);
     await this.#load();
     if (token) await request(this.#path("session/delete"), token, {}).catch(() => {});
-    this.host.post({ type: "loggedOut" });
+    this.host.post({ type: "loggedOut", id });
   }
 
   #destroy() {

@@ -39,14 +39,14 @@ export interface Listed {
   cursor: string;
 }
 
-/** From the website's page, over the port. */
+/** From the website's page, over the port: widget/types.d.ts has the other end. An answer repeats the `id`. */
 export type FromHost =
   | { type: "session"; token?: string | null; page?: string; language?: string; title?: string; open?: boolean }
   | { type: "open" }
   | { type: "close" }
   | { type: "page"; url: string }
-  | { type: "identify"; jwt: string }
-  | { type: "logout" }
+  | { type: "identify"; jwt: string; id?: number }
+  | { type: "logout"; id?: number }
   | { type: "destroy" };
 
 export type ToHost =
@@ -55,9 +55,9 @@ export type ToHost =
   | { type: "unread"; count: number }
   | { type: "message"; message: Message }
   | { type: "close" }
-  | { type: "error"; error: { type: string; message: string } }
-  | { type: "identified"; contact: Contact }
-  | { type: "loggedOut" };
+  | { type: "error"; error: { type: string; message: string }; id?: number }
+  | { type: "identified"; contact: Contact; id?: number }
+  | { type: "loggedOut"; id?: number };
 
 export interface Host {
   isFrame: boolean;
