@@ -80,6 +80,7 @@ WITHOUT_COOKIE = {
 SIGN_IN = "login.sign_in"  # the endpoint that needs no session
 # The session's field for the digest of the invitation that was opened in this browser.
 INVITATION = "invitation"
+COOKIELESS = (static_files.ENDPOINT, "widget.script")  # the same files for everybody
 SIGNATURE_CACHE_SIZE = 10_000  # verified cookies, a few hundred bytes each
 CODE_WAIT = 600  # s between the password and the code of a second factor
 NOT_SIGNED_IN = "Sign in first, or send a valid bearer token."
@@ -443,7 +444,7 @@ class CookielessForScripts(SecureCookieSessionInterface):
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """A static file does not depend on the cookie, which would be in its Vary."""
-        if not has_bearer(request) and request.endpoint != static_files.ENDPOINT:
+        if not has_bearer(request) and request.endpoint not in COOKIELESS:
             super().save_session(app, session, response)
 
     def _verify(self, app: Flask, cookie: str) -> tuple[dict[str, Any], datetime]:

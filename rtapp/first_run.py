@@ -34,6 +34,7 @@ OPEN = {
     static_files.ENDPOINT,
     "openapi.describe",
     "service_worker.script",
+    "widget.script",
     "doctor.seen",
     "streams.doctor_stream",
 }

@@ -364,6 +364,7 @@ ROWS = (
     Row("POST /push_subscription/delete",
         "/push_subscription/delete",                  "403 403 403 403 403 401 403", 403, body()),
     Row("GET /service_worker.js", "/service_worker.js", "200 200 200 200 200 200 200"),
+    Row("GET /widget.js", "/widget.js",               "200 200 200 200 200 200 200"),
     Row("GET /healthz", "/healthz",                   "200 200 200 200 200 200 200"),
     Row("GET /readyz", "/readyz",                     "200 200 200 200 200 200 200"),
     Row("GET /status", "/status",                     "200 200 200 200 200 200 200"),

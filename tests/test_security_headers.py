@@ -61,6 +61,20 @@ def test_the_service_worker_may_send_requests_to_us_and_is_looked_for_at_each_st
     assert set(allowed.values()) == {"'none'"}
 
 
+def test_the_launcher_is_for_every_site_and_the_same_for_everybody(ada):
+    answer = got(ada.app, "/widget.js", Cookie="session=x")
+    assert answer.mimetype == "text/javascript"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert {"Set-Cookie", "Access-Control-Allow-Origin"}.isdisjoint(answer.headers.keys())
+    same = got(ada.app, "/widget.js", **{"If-None-Match": answer.headers["ETag"]})
+    assert (same.status_code, same.data) == (304, b"")
+    assert same.headers["Cache-Control"] == "public, max-age=300"
+    assert "Cross-Origin-Resource-Policy" not in got(ada.app, "/static/icon.svg").headers
+
+
 @pytest.mark.parametrize("path", ["/login", "/me", "/nothing", "/static/icon.svg"])
 def test_every_answer_is_of_the_type_that_it_names_and_no_other_site_gets_its_url(ada, path):
     for accepted in ("*/*", "text/html"):

@@ -35,6 +35,7 @@ from . import token
 from . import unread
 from . import visitor
 from . import website
+from . import widget
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, doctor.bp, draft.bp, message.bp, notification.bp,
@@ -44,5 +45,5 @@ BLUEPRINTS = (
     new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp, second_factor.bp,
     session.bp, token.bp,
     forgotten_password.bp, visitor.bp, website.bp,
-    chat_page.bp,
+    chat_page.bp, widget.bp,
 )  # fmt: skip

@@ -266,6 +266,7 @@ ANSWERS = {
     "second_factor.turn_off": DONE,
     "account.require": Answer(shape={"required": bool}),
     "service_worker.script": Answer(type="text/javascript"),
+    "widget.script": Answer(type="text/javascript"),
     "me.home": Answer((302,), type=PAGE),
     "me.me": Answer(shape=ME),
     "setup.page": Answer((200, 302, 303), type=PAGE),

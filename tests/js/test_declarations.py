@@ -56,6 +56,27 @@ connectVisitor({ token: () => 7 });
 connectVisitor({ token: () => "one", csrf: "two" });
 """.strip().splitlines()
 
+WIDGET_TYPES = """
+import type { ChatError, ChatMessage, Contact, RtappChat } from "/static/js/widget/widget";
+
+const chat: RtappChat = window.rtappChat;
+const stop: () => void = chat.on("unread", (count) => count.toFixed());
+chat.on("message", (message: ChatMessage) => message.sender.name);
+chat.on("error", ({ type, message }: ChatError) => `${type}: ${message}`);
+chat.on("open", () => stop());
+const contact: Contact = await chat.identify("a.b.c");
+await chat.identify(async () => contact.name);
+await chat.logout();
+chat.toggle();
+"""
+WIDGET_MISUSES = """
+window.rtappChat.on("unraed", () => {});
+window.rtappChat.on("unread", (count) => count.name);
+window.rtappChat.identify(7);
+window.rtappChat.identify(() => null);
+window.rtappChat.show();
+""".strip().splitlines()
+
 # What stands in a module, and a mistake in its place.
 MISTAKES = {
     "connector/leader.js": ("this.#connection?.due", "this.#connection.due"),
@@ -63,6 +84,7 @@ MISTAKES = {
     "connector/base.js": ("cursor = this.#options.cursor", "cursor = 1"),
     "inbox/thread.js": ("dataset.truncated) import", "data.truncated) import"),
     "inbox/conversation.js": ('byId("messages")', 'byId("massages")'),
+    "widget/widget.js": ('type: "identify", jwt, id', 'type: "identify", jwt'),
     "service_worker.js": ("event.notification.close", "event.notification.closed"),
 }
 
@@ -187,3 +209,20 @@ def test_the_connector_exports_what_its_declarations_declare(module):
     declarations = CONNECTOR.with_suffix(".d.ts").read_text()
     declared = re.findall(r"^export (?:function|class) (\w+)", declarations, re.MULTILINE)
     assert exported == ",".join(sorted(declared))
+
+
+def test_the_declared_interface_of_the_launcher_can_be_used_and_not_misused(compiled):
+    assert compiled(WIDGET_TYPES) == ""
+    imported = 'import "/static/js/widget/widget";'
+    errors = compiled("\n".join([imported, *WIDGET_MISUSES]))
+    lines = {int(line) for line in re.findall(r"uses\.ts\((\d+),", errors)}
+    assert lines == set(range(2, 2 + len(WIDGET_MISUSES))), errors
+
+
+def test_the_examples_of_the_launcher_compile(compiled):
+    document = (ROOT / "docs/widget.md").read_text()
+    examples = re.findall(r"^```js\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+    assert len(examples) >= 3
+    for example in examples:
+        named = example.replace("rtappChat.", "window.rtappChat.")
+        assert compiled(f'import "/static/js/widget/widget";\n{named}') == ""
