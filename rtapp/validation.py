@@ -37,6 +37,7 @@ from rtapp.origins import origin
 from rtapp.passwords import DEMO_PASSWORD
 from rtapp.realtime.handoff import REPEATED_HEADERS
 from rtapp.text import address
+from rtapp.text import isolated
 from rtapp.text import not_blank
 
 # The parameters that may come several times, by endpoint.
@@ -90,7 +91,7 @@ def distinct_origins(texts: list[str]) -> list[str]:
         try:
             found[origin(text)] = None
         except ValueError as error:
-            raise ValueError(f"has {shown(text)}, which {error}") from error
+            raise ValueError(f"has {readable(text)}, which {error}") from error
         if len(found) > ORIGINS_PER_WEBSITE:
             raise ValueError(f"must not have more than {ORIGINS_PER_WEBSITE} origins")
     return list(found)
@@ -222,6 +223,11 @@ def refuse_repeated(kind: str, names: Iterable[str]) -> None:
 def shown(name: str) -> str:
     """A name that the client chose, quoted and short, in ASCII."""
     return json.dumps(cut(name))
+
+
+def readable(text: str) -> str:
+    """Likewise, in its own letters if all of it can be seen."""
+    return isolated(f'"{cut(text)}"') if text.isprintable() else shown(text)
 
 
 def cut(name: str) -> str:

@@ -153,6 +153,20 @@ def test_a_refused_origin_is_named_with_the_reason_and_cut_short(ada):
     assert len(sentence) < 150
 
 
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [
+        ("https://bücher.example/x", 'has "https://bücher.example/x", which'),
+        ("https://\u202eelpmaxe.example", r'has "https://\u202eelpmaxe.example", which'),
+        ("https://\ud800.example", r'has "https://\ud800.example", which'),
+        ("https://\u05d0.example/x", 'has \u2068"https://\u05d0.example/x"\u2069, which'),
+    ],
+)
+def test_a_refused_origin_is_shown_in_its_own_letters_if_all_of_it_can_be_seen(ada, wrong, shown):
+    (sentence,) = ada.post(SETTINGS, {"origins": [wrong]}).json["errors"]["origins"]
+    assert sentence.startswith(shown)
+
+
 def test_the_snippet_and_the_address_begin_with_the_public_url(app, ada):
     assert website(ada)["url"] == f"http://localhost/chat/{KEY}"
     known = app.extensions["settings"]
