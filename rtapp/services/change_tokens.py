@@ -16,6 +16,7 @@ from rtapp import tokens
 from rtapp.config import NEW_VISITOR_FOR
 from rtapp.config import TOKENS_PER_USER
 from rtapp.config import VISITOR_FOR
+from rtapp.errors import NotFound
 from rtapp.errors import Unprocessable
 from rtapp.events import control
 from rtapp.events.own_settings import own_settings_changed
@@ -25,6 +26,7 @@ from rtapp.models import CustomerIdentity
 from rtapp.models import Message
 from rtapp.models import Token
 from rtapp.models import User
+from rtapp.models import Website
 
 MAX_ENDED = 200  # tokens that end in one transaction
 
@@ -63,10 +65,19 @@ def create_visitor_token(contact: Contact, expires_in: int, name: str = "Visitor
 def add_website_token(contact: Contact, inbox_id: int, *, proved: bool = False) -> NewToken:
     """Make a token for the contact's own conversations in the inbox, which ends VISITOR_FOR after
     its last use, or NEW_VISITOR_FOR if they never write and the website has not `proved` who they
-    are. Part of the caller's transaction."""
+    are. Part of the caller's transaction. Raises NotFound if the website was removed meanwhile."""
+    hold_website(inbox_id)
     row = Token(contact_id=contact.id, inbox_id=inbox_id, name="Website", scope=scopes.VISITOR)
     lasts = VISITOR_FOR if proved or has_written(contact.id) else NEW_VISITOR_FOR
     return added(row, contact, lasts)
+
+
+def hold_website(inbox_id: int) -> None:
+    """Keep the inbox's website until the transaction ends: its removal ends the tokens that there
+    are by then. An SQLite transaction that has written keeps it by itself."""
+    row = select(Website.inbox_id).where(Website.inbox_id == inbox_id)
+    if db.session.scalar(row.with_for_update(read=True, key_share=True)) is None:
+        raise NotFound
 
 
 def has_written(contact_id: int) -> bool:

@@ -9,12 +9,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy import update
 
+from rtapp.errors import NotFound
 from rtapp.extensions import db
+from rtapp.models import Contact
 from rtapp.models import Identity
 from rtapp.models import Inbox
 from rtapp.models import Token
 from rtapp.models import Website
 from rtapp.services.change_tokens import MAX_ENDED
+from rtapp.services.change_tokens import add_website_token
 from rtapp.website_secrets import secrets_of
 
 from ..actions.refusals import Action
@@ -303,6 +306,32 @@ def test_more_tokens_than_end_in_one_transaction_all_end(app, ada, maria):
     with app.app_context():
         assert db.session.scalars(select(Token).where(Token.inbox_id == DEMO)).all() == []
     assert maria.get("/conversations/1").status_code == 200
+
+
+def test_sessions_that_begin_as_the_chat_is_removed_leave_no_token(app, ada):
+    def start():
+        return app.test_client().post(f"/chat/{KEY}/session", json={})
+
+    assert start().status_code == 201
+    jobs = [gevent.spawn(start) for _ in range(4)]
+    removal = gevent.spawn(ada.post, f"{PAGE}/delete")
+    jobs += [gevent.spawn(start) for _ in range(4)]
+    assert removal.get().status_code == 204
+    assert {job.get().status_code for job in jobs} <= {201, 404, 503}
+    assert start().status_code == 404
+    with app.app_context():
+        assert db.session.scalars(select(Token).where(Token.inbox_id == DEMO)).all() == []
+
+
+def test_a_session_that_found_the_website_before_it_was_removed_gets_no_token(app, ada, maria):
+    with app.app_context():
+        contact = db.session.get_one(Contact, maria.id)
+        add_website_token(contact, DEMO)
+        db.session.commit()
+        assert ada.post(f"{PAGE}/delete").status_code == 204
+        contact = db.session.get_one(Contact, maria.id)
+        with pytest.raises(NotFound):
+            add_website_token(contact, DEMO)
 
 
 # The page
