@@ -89,7 +89,7 @@ def caseless(text: str) -> str:
 
 
 def address(text: str) -> str:
-    """An e-mail address in lower case, composed (NFC). Raises ValueError unless it has two visible
+    """An e-mail address as `canonical_address` has it. Raises ValueError unless it has two visible
     parts, and nothing hidden in them, by which two addresses would look alike.
 
     The rest of the syntax is up to the mail server (RFC 5321, section 2.3.11).
@@ -97,15 +97,29 @@ def address(text: str) -> str:
     local, _, domain = text.partition("@")
     if is_blank(local) or is_blank(domain) or "@" in domain:
         raise ValueError("must be an address like name@example.com")
-    if HIDDEN_IN_ADDRESS.search(text):
+    canonical = canonical_address(text)
+    if HIDDEN_IN_ADDRESS.search(text) or HIDDEN_IN_ADDRESS.search(canonical):
         raise ValueError("must not contain white space or invisible characters")
-    return canonical_address(text)
+    return canonical
 
 
 def canonical_address(text: str) -> str:
     """What an address, as somebody typed it, is compared as: in lower case, composed (NFC), without
-    white space at its ends. For an address to look up, which may be none."""
-    return unicodedata.normalize("NFC", text.strip().lower())
+    white space at its ends, and its domain as people read it: `xn--bcher-kva` is `bücher`. For an
+    address to look up, which may be none."""
+    local, at, domain = unicodedata.normalize("NFC", text.strip().lower()).rpartition("@")
+    return local + at + ".".join(map(readable_label, domain.split(".")))
+
+
+def readable_label(label: str) -> str:
+    """A label of a domain, decoded (RFC 3490, section 4.2); one that would not lead to the same
+    domain again stays."""
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return unicodedata.normalize("NFC", label.encode("ascii").decode("idna").lower())
+    except UnicodeError:
+        return label
 
 
 def initials(name: str | None) -> str:

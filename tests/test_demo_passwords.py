@@ -73,14 +73,13 @@ def test_a_single_user_with_the_demo_password_is_refused_whatever_their_address(
 
 
 def test_the_command_sets_the_demo_password_in_development_only(demo):
-    command = ["ada@example.com", "--password", DEMO_PASSWORD]
-    assert CliRunner().invoke(set_password, command).exit_code == 0
+    command = ["ada@example.com"]
+    assert CliRunner().invoke(set_password, command, input=DEMO_PASSWORD).exit_code == 0
     demo.config["PRODUCTION"] = True
-    refused = CliRunner().invoke(set_password, command)
+    refused = CliRunner().invoke(set_password, command, input=DEMO_PASSWORD)
     assert refused.exit_code == 1
     assert "must not be the demo's" in refused.output
-    command[-1] = "correct horse"
-    assert CliRunner().invoke(set_password, command).exit_code == 0
+    assert CliRunner().invoke(set_password, command, input="correct horse\n").exit_code == 0
 
 
 def test_the_migration_finds_the_users_of_a_demo_that_an_older_version_made(tmp_path, redis):

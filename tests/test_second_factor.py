@@ -385,6 +385,21 @@ def works(app, token: str) -> bool:
     return answer.status_code == 200
 
 
+def test_the_command_makes_no_token_that_goes_around_a_required_second_factor(
+    app, browser, another, server_clock
+):
+    ada = Browser(app, ADA)
+    ada.sign_in()
+    ada.turn_on(server_clock)
+    run = app.test_cli_runner().invoke
+    assert run(args=["token", "create", KEVIN["email"]]).exit_code == 0
+    assert ada.post("/accounts/1/second-factor", required=True).status_code == 200
+    refused = run(args=["token", "create", KEVIN["email"]])
+    assert (refused.exit_code, "sign in and set it up" in refused.output) == (1, True)
+    assert "rtapp_" not in refused.output
+    assert run(args=["token", "create", ADA["email"]]).exit_code == 0  # she has it
+
+
 def test_tokens_end_with_the_sessions_where_an_account_requires_it(
     app, browser, another, server_clock
 ):

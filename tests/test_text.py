@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rtapp.text import bdi
+from rtapp.text import canonical_address
 from rtapp.text import initials
 from rtapp.text import is_blank
 from rtapp.text import isolated
@@ -81,6 +82,19 @@ def test_the_ignorable_characters_are_those_of_unicode():
 )  # fmt: skip
 def test_initials_are_visible(name, expected):
     assert initials(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("entered", "canonical"),
+    [("Ada@XN--Bcher-KVA.example", "ada@bücher.example"), ("a@bu\u0308cher.de", "a@bücher.de"),
+     ("a@mail.xn--fsqu00a.xn--0zwm56d", "a@mail.例子.测试"),
+     # Another domain than strasse, to which a mail for straße goes (IDNA 2003); and no domain.
+     ("a@xn--strae-oqa.example", "a@xn--strae-oqa.example"), ("a@xn--.de", "a@xn--.de"),
+     ("a@xn--99999999.de", "a@xn--99999999.de"), ("xn--bcher-kva@x.de", "xn--bcher-kva@x.de")],
+)  # fmt: skip
+def test_a_domain_is_the_same_as_people_and_as_machines_read_it(entered, canonical):
+    assert canonical_address(entered) == canonical
+    assert canonical_address(canonical) == canonical
 
 
 # Text and the same text isolated; tests/js/text.test.js has them too.

@@ -7,7 +7,7 @@ from rtapp.services.change_password import change_password
 from rtapp.services.change_password_links import create_password_link
 
 from .find import user_with
-from .given import valid_password
+from .given import new_password
 from .group import Group
 from .invitation import print_link
 
@@ -16,10 +16,10 @@ password = Group("password", help="Passwords.")
 
 @password.command("set")
 @click.argument("email")
-@click.password_option()
-def set_password(email: str, password: str) -> None:
-    """Change a password, and sign the user out everywhere."""
-    change_password(user_with(email), valid_password(password))
+def set_password(email: str) -> None:
+    """Change a password, and sign the user out everywhere. It is read from standard input: other
+    users of the machine see what stands on a command line."""
+    change_password(user_with(email), new_password())
     click.echo(f"{email} is signed out everywhere, and signs in with the new password.")
 
 

@@ -14,6 +14,8 @@ from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Token
 from rtapp.models import User
+from rtapp.services.change_second_factor import has_second_factor
+from rtapp.services.change_second_factor import requiring_account
 from rtapp.services.change_tokens import create_token
 from rtapp.services.change_tokens import create_visitor_token
 from rtapp.services.change_tokens import revoke_token
@@ -43,6 +45,12 @@ def create(email: str, name: str, scope: str, expires_in: int | None) -> None:
     """Print a bearer token for the user with this EMAIL, and nothing else. It can't be printed
     again."""
     user = user_with(email)
+    requiring = requiring_account(user.id)
+    if requiring and not has_second_factor(user.id):
+        raise click.ClickException(
+            f"{requiring} requires two-step sign-in, which {user.email} has not set up, so a token "
+            "would go around it. Have them sign in and set it up, then make the token."
+        )
     if not name.strip() or len(name) > TOKEN_NAME_LIMIT or not name.isprintable():
         raise click.ClickException(f"A name has 1 to {TOKEN_NAME_LIMIT} characters on one line.")
     try:

@@ -132,7 +132,7 @@ class Scenario:
         self._come_back(check, meet_502)
 
     def signed_out(self, check: str) -> None:
-        self.server.flask("password", "set", "kevin@example.com", "--password", "another password")
+        self.server.flask("password", "set", "kevin@example.com", given="another password")
         for attempt in self.attempts:
             if attempt.row.signed_out == FOR_EVER:
                 done = self._expect(attempt, check, attempt.is_refused_again, "asks for ever")

@@ -163,12 +163,12 @@ class Server:
     def log(self) -> str:
         return (self.folder / "server.log").read_text()
 
-    def command(self, *words: str) -> str:
-        """`flask --app app …`, beside the running server."""
+    def command(self, *words: str, given: str = "") -> str:
+        """`flask --app app …`, beside the running server. `given`: its standard input."""
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "app", *words],
             cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=True,
-            timeout=COMMAND_LIMIT,
+            timeout=COMMAND_LIMIT, input=given,
         ).stdout  # fmt: skip
 
     def ask(

@@ -224,7 +224,7 @@ def test_a_new_password_closes_every_stream_of_that_user_and_no_other(redis, sta
     adas = [Reader(server, "conversations/1"), Reader(server, f"accounts/{ACCOUNT}")]
     eventually(lambda: all(r.open for r in kevins), "Kevin's streams are open")
     with at_work(server, adas, (1,)) as check:
-        server.command("password", "set", "kevin@example.com", "--password", "another one")
+        server.command("password", "set", "kevin@example.com", given="another one")
         ended(kevins, "signed_out")
         assert go_on(adas)
         assert server.ask("GET", "/me", who="Kevin")[0] == 401

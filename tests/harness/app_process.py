@@ -94,12 +94,12 @@ class AppProcess:
             self._process.send_signal(how)
         return self._process.wait(COMMAND_LIMIT)
 
-    def flask(self, *words: str) -> str:
-        """What a command of `flask --app app` prints, beside the server."""
+    def flask(self, *words: str, given: str = "") -> str:
+        """What a command of `flask --app app` prints, beside the server, for this input."""
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "app", *words],
             cwd=CHECKOUT, env=self.environ, capture_output=True, text=True, check=True,
-            timeout=COMMAND_LIMIT,
+            timeout=COMMAND_LIMIT, input=given,
         ).stdout.strip()  # fmt: skip
 
     def token(self, email: str) -> str:
