@@ -82,7 +82,7 @@ BODIES = {
     "/accounts/1/settings/doctor": {"nothing": 1},
     "/password": {"token": "x", "password": "a long password"},
     "/login/second-factor": {"code": "123456"},
-    "/settings/second-factor": {"code": "123456"},
+    "/settings/second-factor": {"code": "123456", "present_password": "password"},
     "/settings/second-factor/recovery-codes": {"code": "123456"},
     "/settings/second-factor/delete": {"code": "123456"},
     "/accounts/1/second-factor": {"required": False},

@@ -83,7 +83,7 @@ class Browser:
     def turn_on(self, at):
         """Returns the secret and the recovery codes."""
         secret = self.get(OWN).json["secret"]
-        answer = self.post(OWN, code=at.next_code(secret))
+        answer = self.post(OWN, code=at.next_code(secret), present_password="password")
         assert answer.status_code == 200, answer.json
         return secret, answer.json["recovery_codes"]
 
@@ -181,7 +181,7 @@ def test_new_recovery_codes_end_the_earlier_ones(browser, another, server_clock)
     "code", ["000000", "", " ", "12345", "１２３４５６", "\x00", "x" * 41, None, 123456]
 )
 def test_a_code_that_is_none_turns_nothing_on(app, browser, code):
-    answer = browser.post(OWN, code=code)
+    answer = browser.post(OWN, code=code, present_password="password")
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["code"])
     with app.app_context():
         assert db.session.query(SecondFactor).count() == 0
@@ -189,7 +189,9 @@ def test_a_code_that_is_none_turns_nothing_on(app, browser, code):
 
 def test_a_code_of_another_secret_turns_nothing_on(app, browser):
     browser.get(OWN)
-    answer = browser.post(OWN, code=pyotp.TOTP(pyotp.random_base32()).now())
+    answer = browser.post(
+        OWN, code=pyotp.TOTP(pyotp.random_base32()).now(), present_password="password"
+    )
     assert (answer.status_code, answer.json["errors"]) == (422, {"code": [WRONG]})
     assert browser.get(OWN).json["since"] is None
 
@@ -197,9 +199,20 @@ def test_a_code_of_another_secret_turns_nothing_on(app, browser):
 def test_a_second_factor_is_not_replaced_by_a_session_that_is_left_open(browser, server_clock):
     browser.turn_on(server_clock)
     assert browser.get(OWN).json["secret"] is None
-    answer = browser.post(OWN, code="123456")
+    answer = browser.post(OWN, code="123456", present_password="password")
     assert answer.status_code == 422
     assert browser.get(OWN).json["since"] is not None
+
+
+@pytest.mark.parametrize(
+    "given", [{}, *({"present_password": p} for p in ("wrong one", "", None, 1))]
+)
+def test_turning_it_on_needs_the_password_beside_a_right_code(app, browser, server_clock, given):
+    code = server_clock.next_code(browser.get(OWN).json["secret"])
+    answer = browser.post(OWN, code=code, **given)
+    assert (answer.status_code, list(answer.json["errors"])) == (422, ["present_password"])
+    assert browser.get(OWN).json["since"] is None
+    assert browser.post(OWN, code=code, present_password="password").status_code == 200
 
 
 def test_turning_it_off_needs_a_code(browser, another, server_clock):
@@ -542,11 +555,14 @@ def test_the_pages_work_without_json_and_say_what_is_wrong(app, browser, server_
     page = client.get(OWN, headers=HTML).get_data(as_text=True)
     assert "<svg" in page
     secret = re.search(r'<code class="secret">(\w+)</code>', page)[1]
-    refused = form(client, OWN, code="000000")
+    refused = form(client, OWN, code="000000", present_password="password")
     assert refused.status_code == 422
     assert WRONG in refused.get_data(as_text=True)
     assert secret in refused.get_data(as_text=True)  # the app has it already
-    shown = form(client, OWN, code=server_clock.next_code(secret))
+    without = form(client, OWN, code="000000", present_password="other words")
+    assert "It is wrong." in without.get_data(as_text=True)
+    code = server_clock.next_code(secret)
+    shown = form(client, OWN, code=code, present_password="password")
     assert (shown.status_code, shown.get_data(as_text=True).count("<li><code>")) == (200, 10)
     fresh = app.test_client()
     asked = fresh.post("/login", data={**KEVIN, "next": "/conversations/1"}, headers=HTML)

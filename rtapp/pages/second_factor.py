@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated
 from typing import Any
+from typing import TypeVar
 
 from flask import Blueprint
 from flask import current_app
@@ -20,6 +21,7 @@ from rtapp import ratelimits
 from rtapp import totp
 from rtapp import validation
 from rtapp.answers import done
+from rtapp.config import PASSWORD_LIMIT
 from rtapp.errors import Unauthorized
 from rtapp.errors import Unprocessable
 from rtapp.errors import wants_html
@@ -45,6 +47,7 @@ from .management import own_cursor
 from .management import refusal
 from .management import settings_page
 from .me import csrf_header
+from .profile import refuse_wrong
 
 bp = Blueprint("second_factor", __name__)
 
@@ -53,19 +56,28 @@ class Code(Body):
     code: Annotated[Text, Field(min_length=1, max_length=40)]
 
 
-def submitted(model: type[Code]) -> Callable[[], str]:
-    """The code in the body, as a function that raises Unprocessable without a valid one: then the
-    user's page is shown again. Raises BadRequest, for every user."""
+class CodeAndPassword(Code):
+    """With the user's present password: a browser that is left open has none."""
+
+    present_password: Annotated[str, Field(min_length=1, max_length=PASSWORD_LIMIT)]
+
+
+Given = TypeVar("Given", bound=Code)
+
+
+def submitted(model: type[Given]) -> Callable[[], Given]:
+    """The body, as a function that raises Unprocessable for one that is not valid: then the user's
+    page is shown again. Raises BadRequest, for every user."""
     try:
-        code = validation.body(model).code
+        given = validation.body(model)
     except Unprocessable as error:
         problem = error
 
-        def refuse() -> str:
+        def refuse() -> Given:
             raise problem
 
         return refuse
-    return lambda: code
+    return lambda: given
 
 
 # At sign-in, between the password and the session
@@ -95,7 +107,7 @@ def sign_in() -> Response | str | tuple[str, int]:
         return password_first()
     codes: list[str] = []
     try:
-        code = given()
+        code = given().code
         if not has_second_factor(user.id):
             codes = turn_on_second_factor(user, salt(), code)
         elif not verify_code(user.id, code):
@@ -150,12 +162,14 @@ def own() -> Response | str:
 @bp.post("/settings/second-factor")
 @ratelimits.codes
 def turn_on() -> Response | str | tuple[str, int]:
-    """Turn it on with a code of the secret that the page shows. The answer has the recovery codes,
-    once."""
-    given = submitted(Code)
+    """Turn it on with a code of the secret that the page shows, and the user's present password.
+    The answer has the recovery codes, once."""
+    given = submitted(CodeAndPassword)
     user = browser_user()
     try:
-        codes = turn_on_second_factor(user, salt(), given())
+        body = given()
+        refuse_wrong(user, body.present_password)
+        codes = turn_on_second_factor(user, salt(), body.code)
     except Unprocessable as problem:
         return page(user, refusal(problem, None)), 422
     session.pop("salt")
@@ -169,7 +183,7 @@ def renew() -> Response | str | tuple[str, int]:
     given = submitted(Code)
     user = browser_user()
     try:
-        codes = renew_recovery_codes(user, given())
+        codes = renew_recovery_codes(user, given().code)
     except Unprocessable as problem:
         return page(user, refusal(problem, 1)), 422
     return recovery_codes(codes)
@@ -182,7 +196,7 @@ def turn_off() -> Response | tuple[str, int]:
     given = submitted(Code)
     user = browser_user()
     try:
-        turn_off_second_factor(user, given())
+        turn_off_second_factor(user, given().code)
     except Unprocessable as problem:
         return page(user, refusal(problem, 2)), 422
     ratelimits.give_back()

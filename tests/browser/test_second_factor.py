@@ -43,6 +43,12 @@ def secret_in(page: Page) -> str:
     return page.locator(".secret").inner_text()
 
 
+def turn_on(page: Page, code: str) -> None:
+    page.get_by_label("Present password").fill("password")
+    page.get_by_label("Code", exact=True).fill(code)
+    page.get_by_role("button", name="Turn on two-step sign-in").click()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_picture_is_read_as_the_secret_beside_it(window, scheme):
     page = window("kevin", OWN, color_scheme=scheme)
@@ -54,11 +60,9 @@ def test_the_picture_is_read_as_the_secret_beside_it(window, scheme):
 def test_it_is_set_up_and_asked_for_without_javascript_on_a_narrow_screen(window, server):
     page = window("grace", OWN, java_script_enabled=False, **NARROW)
     totp = pyotp.TOTP(secret_in(page))
-    page.get_by_label("Code", exact=True).fill("000000")
-    page.get_by_role("button", name="Turn on two-step sign-in").click()
+    turn_on(page, "000000")
     expect(page.get_by_role("alert")).to_contain_text("The code is wrong")
-    page.get_by_label("Code", exact=True).fill(totp.now())
-    page.get_by_role("button", name="Turn on two-step sign-in").click()
+    turn_on(page, totp.now())
     shown = page.locator(".recovery-codes li")
     expect(shown).to_have_count(10)
     codes = shown.all_inner_texts()
@@ -82,8 +86,7 @@ def test_it_is_set_up_and_asked_for_without_javascript_on_a_narrow_screen(window
 
 def test_what_is_turned_on_and_off_in_one_window_shows_in_another_one(window):
     page, other = window("ada", OWN), window("ada", OWN)
-    page.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret_in(page)).now())
-    page.get_by_role("button", name="Turn on two-step sign-in").click()
+    turn_on(page, pyotp.TOTP(secret_in(page)).now())
     shown = page.locator(".recovery-codes li")
     expect(shown).to_have_count(10)
     expect(other.locator("main")).to_contain_text("10 left")
@@ -98,16 +101,14 @@ def test_what_is_turned_on_and_off_in_one_window_shows_in_another_one(window):
 def test_axe_finds_no_serious_violation_in_setting_it_up(window, axe, options):
     page = window("kevin", OWN, **options)
     assert complaints(page, axe) == []
-    page.get_by_label("Code", exact=True).fill("000000")
-    page.get_by_role("button", name="Turn on two-step sign-in").click()
+    turn_on(page, "000000")
     expect(page.get_by_role("alert")).to_contain_text("The code is wrong")
     assert complaints(page, axe) == []
 
 
 def test_an_administrator_turns_it_off_for_who_lost_the_app_without_javascript_on_a_phone(window):
     kevin = window("kevin", OWN, java_script_enabled=False, **NARROW)
-    kevin.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret_in(kevin)).now())
-    kevin.get_by_role("button", name="Turn on two-step sign-in").click()
+    turn_on(kevin, pyotp.TOTP(secret_in(kevin)).now())
     expect(kevin.locator(".recovery-codes li")).to_have_count(10)
     ada = window("ada", "/accounts/1/settings/members", java_script_enabled=False, **NARROW)
     row = ada.locator("li", has_text="kevin@example.com")

@@ -72,7 +72,8 @@ class Everything:
         self.kevin.post("/password", 200, token=self.secrets["a password link"], password=PASSWORD)
         secret = self.ada.get("/settings/second-factor")["secret"]
         code = pyotp.TOTP(secret).now()
-        codes = self.ada.post("/settings/second-factor", 200, code=code)["recovery_codes"]
+        on = self.ada.post("/settings/second-factor", 200, code=code, present_password="password")
+        codes = on["recovery_codes"]
         self.secrets |= {"the secret of codes": secret}
         self.secrets |= {f"recovery code {n}": code for n, code in enumerate(codes)}
         nora.post("/login", 401, email="ada@example.com", password="password")
