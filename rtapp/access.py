@@ -121,6 +121,13 @@ OWN = and_(
 )
 CUSTOMER_CONVERSATION = select(Conversation).where(Conversation.id == bindparam("id"), OWN)
 CUSTOMER_CONVERSATION_REF = CUSTOMER_CONVERSATION.with_only_columns(*REF_COLUMNS)
+THREADS_VISITED = 10  # in which a visitor is present, the newest ones
+NEWEST_THREADS = (
+    select(Conversation.id)
+    .where(OWN)
+    .order_by(Conversation.last_public_at.desc(), Conversation.id.desc())
+    .limit(THREADS_VISITED)
+)
 BLOCKED = (
     select(Contact.blocked)
     .join(Conversation, Conversation.contact_id == Contact.id)
@@ -238,6 +245,11 @@ def own_contact(visitor: Customer) -> Contact:
     contact = db.session.get_one(Contact, visitor.id)
     kept = contact.merged_into_id
     return contact if kept is None else db.session.get_one(Contact, kept)
+
+
+def newest_threads(visitor: CustomerIdentity) -> list[int]:
+    """The ids of the visitor's newest conversations, ascending."""
+    return sorted(execute(NEWEST_THREADS, viewer(visitor)).scalars())
 
 
 def has_proved(visitor: Customer) -> bool:

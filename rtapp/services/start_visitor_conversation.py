@@ -8,6 +8,7 @@ from rtapp import clock
 from rtapp.config import NEW_CONVERSATIONS_PER_VISITOR
 from rtapp.errors import TooManyRequests
 from rtapp.events import announce
+from rtapp.events import control
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Conversation
@@ -88,6 +89,7 @@ def start_visitor_conversation(
     await_assignee(conversation)
     assign_next(conversation, present)
     push_to_concerned(conversation.id, message.id)
+    control.recheck(-visitor.id)  # whose streams make them present in it
     db.session.commit()
     return conversation, message, True
 
