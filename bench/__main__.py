@@ -10,6 +10,7 @@ from . import connect_storm
 from . import fan_out
 from . import floor
 from . import idle_memory
+from . import idle_visitors
 from . import lists
 from . import outbox
 from . import post_to_frame
@@ -29,6 +30,7 @@ from .server import build_world
 SCENARIOS: dict[str, ModuleType] = {
     "fan-out": fan_out,
     "idle-memory": idle_memory,
+    "idle-visitors": idle_visitors,
     "connect-storm": connect_storm,
     "resume-storm": resume_storm,
     "small-topics": small_topics,
