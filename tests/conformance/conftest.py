@@ -23,6 +23,8 @@ from . import readers
 PACKAGES = ["eventsource@4.1.0", "eventsource-parser@3.1.1"]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<!doctype html>"
+MODULE = b"HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\nConnection: close\r\n\r\n"
+CONNECTOR = Path(__file__).parents[2] / "static/js/connector"
 
 
 @pytest.fixture(scope="session")
@@ -83,12 +85,14 @@ class Received(NamedTuple):
 class RawServer:
     """Answers with exactly the given bytes: `answers[path]` is a list, one per request.
 
-    The connection stays open after the last answer, and is closed after each of the others.
+    The connection stays open after the last answer, and is closed after each of the others. Other
+    paths are pages, and below /connector/ its modules.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, list[bytes]] = {}
         self.received: dict[str, list[Received]] = {}
+        self._pages: dict[str, bytes] = {}
         self._server = StreamServer(("127.0.0.1", 0), self._serve)
         self._server.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -97,6 +101,12 @@ class RawServer:
         """Return the URL of a stream of these bytes."""
         path = f"/{len(self.answers)}"
         self.answers[path], self.received[path] = list(answers), []
+        return self.url + path
+
+    def page(self, text: str) -> str:
+        """Return the URL of a page with this text."""
+        path = f"/pages/{len(self._pages)}"
+        self._pages[path] = text.encode()
         return self.url + path
 
     def requests(self, url: str) -> list[Received]:
@@ -119,8 +129,11 @@ class RawServer:
             head += data
         line, *lines = head.decode().split("\r\n")
         path = line.split()[1]
+        if path.startswith("/connector/"):
+            connection.sendall(MODULE + (CONNECTOR / path.removeprefix("/connector/")).read_bytes())
+            return
         if path not in self.answers:
-            connection.sendall(PAGE)
+            connection.sendall(PAGE + self._pages.get(path, b""))
             return
         headers = dict(line.lower().split(": ", 1) for line in lines if line)
         self.received[path].append(Received(time.monotonic(), headers))
