@@ -10,11 +10,13 @@ import pytest
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from ..harness.waiting import PATIENCE
 from ..harness.waiting import eventually
 from . import between
 
 DOCUMENT = Path(__file__).parents[2] / "docs/proxies.md"
 TAB = (Path(__file__).parent / "tab.html").read_text()
+VISITOR = (Path(__file__).parent / "visitor.html").read_text()
 THREAD = "/conversations/1"
 MESSAGES = 1_000 if os.environ.get("RTAPP_SOAK") else 100
 DETECTED = 10  # s in which the page is live behind a proxy that holds responses back
@@ -179,3 +181,37 @@ def test_the_document_has_the_outcome_behind_each_proxy():
     ]
     table = DOCUMENT.read_text().partition("| What it does | ")[2].partition("\n\n")[0]
     assert table.splitlines()[2:] == rows
+
+
+@pytest.fixture
+def visitor(chromium, behind, restartable) -> Iterator[Page]:
+    """Maria's own page behind the proxy, with her token."""
+    token = restartable.flask("token", "visitor", "maria.lindqvist@example.com")
+    context = chromium.new_context(base_url=behind.address)
+    context.set_default_timeout(1000 * PATIENCE)
+    context.expose_function("nextToken", lambda: token)
+    context.route("**/frame.html", lambda r: r.fulfill(body=VISITOR, content_type="text/html"))
+    page = context.new_page()
+    page.goto("/frame.html")
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [proxy for proxy in OUTCOMES if proxy is not between.Strips],
+    indirect=True,
+    ids=lambda proxy: proxy.__name__,
+)
+def test_a_visitors_page_whose_streams_come_by_fetch_is_live(visitor, behind, writer):
+    expect(visitor.locator("#state")).to_have_text("live")
+    for text in ("One", "Two"):
+        writer.say(1, text)
+        visitor.wait_for_function("text => tab.contents.at(-1) === text", arg=text)
+    assert visitor.evaluate("tab.contents") == ["One", "Two"]
+    assert visitor.evaluate("tab.resets") == 0
+
+
+@pytest.mark.parametrize("behind", [between.Strips], indirect=True)
+def test_a_visitors_page_whose_token_is_removed_on_the_way_says_that_it_is_not_live(visitor):
+    expect(visitor.locator("#state")).to_have_text("closed")

@@ -2,6 +2,7 @@
 storage apart: the frames of one site share a connection."""
 
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,23 +15,7 @@ from ..harness.waiting import eventually
 from .writer import open_streams
 
 MARIA = "maria.lindqvist@example.com"
-FRAME = """<!doctype html><link rel="icon" href="data:,"><p id="state">connecting</p>
-<script type="module">
-  import { connect } from "/static/js/connector/visitor/visitor.js";
-  const tab = (window.tab = { contents: [], states: [], resets: 0 });
-  const show = (state) => {
-    tab.states.push(state);
-    document.getElementById("state").textContent = state;
-  };
-  const connector = connect({ user: 1, account: 1, token: () => nextToken(), firstDelay: 100 });
-  tab.thread = connector.subscribe("conversation:1", {
-    onConnected: () => show("live"),
-    onDisconnected: ({ reason }) => show(`reconnecting (${reason})`),
-    onReset: () => tab.resets++,
-    onClosed: () => show("closed"),
-    onMessageCreated: ({ content }) => tab.contents.push(content),
-  });
-</script>"""
+FRAME = (Path(__file__).parent / "visitor.html").read_text()
 HOST = """<!doctype html><link rel="icon" href="data:,"><title>A shop</title>
 <iframe src="{server}/frame.html"></iframe>"""
 REFUSE = "throw new DOMException('', 'SecurityError')"
