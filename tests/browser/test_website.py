@@ -20,6 +20,7 @@ def test_a_chat_is_made_changed_and_removed_without_javascript_on_a_phone(window
     new = ada.get_by_role("region", name="New chat")
     new.get_by_label("Origins").fill("https://shop.example/path\nhttp://localhost:3000")
     new.get_by_label("Greeting").fill("Hello!")
+    new.get_by_label("While no member is there").fill("Back at nine.")
     new.get_by_role("button", name="Make the chat").click()
     expect(ada.get_by_text("leave out what follows")).to_be_visible()
     expect(ada.get_by_label("Origins")).to_be_focused()
@@ -36,6 +37,9 @@ def test_a_chat_is_made_changed_and_removed_without_javascript_on_a_phone(window
     expect(ada.get_by_role("link", name=f"/chat/{key}")).to_have_attribute(
         "href", f"{server}/chat/{key}"
     )
+    visitor = ada.context.new_page()
+    visitor.goto(f"/chat/{key}")
+    expect(visitor.get_by_text("Back at nine.")).to_be_visible()  # her page has no stream
     ada.get_by_label("Accent", exact=True).fill("#ffcc00")
     ada.get_by_label("Language").select_option("de")
     ada.get_by_role("button", name="Save").click()
@@ -55,6 +59,8 @@ def test_a_chat_is_made_changed_and_removed_without_javascript_on_a_phone(window
     ada.get_by_text("Remove it from all sites…").click()
     ada.get_by_role("button", name="Remove the chat").click()
     expect(ada.get_by_role("button", name="Make the chat")).to_be_visible()
+    assert visitor.goto(f"/chat/{key}").status == 404
+    assert visitor.goto("/chat/demo").status == 200  # as the start of a demo prints it
     ada.get_by_role("navigation", name="Breadcrumb").get_by_role("link", name="Inboxes").click()
     expect(ada.get_by_role("heading", name="Inboxes")).to_be_visible()
 
