@@ -26,6 +26,7 @@ from . import sql_errors
 from . import static_files
 from . import streams
 from . import vapid
+from .actions.attachment import allow_file
 from .config import BODY_LIMIT
 from .config import RESOURCES
 from .config import SIGNED_IN_FOR
@@ -47,7 +48,9 @@ from .realtime.engine import Engine
 from .realtime.request_target import SERVER
 from .services.assign_waiting import assign_waiting
 from .services.change_tokens import end_expired_tokens
+from .services.remove_attachments import remove_attachments
 from .services.reopen_snoozed import reopen_snoozed
+from .storage import Storage
 from .text import bdi
 from .text import closed
 from .text import initials
@@ -66,6 +69,7 @@ PAGE_POLICY = (
     "frame-ancestors 'none'"
 )
 OTHER_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+FILE_POLICY = f"{OTHER_POLICY}; sandbox"  # of what somebody else has made
 WORKER_POLICY = f"{OTHER_POLICY}; connect-src 'self'"  # it takes that of its script
 
 
@@ -161,6 +165,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["expirer"] = Poller(
         app, lambda: end_expired_tokens(clock.now()), "Expired tokens can't be ended"
     )
+    app.extensions["storage"] = Storage(settings)
+    app.extensions["remover"] = Poller(
+        app, lambda: remove_attachments(clock.now()), "Files can't be removed from the storage"
+    )
     app.extensions["sender"] = Sender(app, settings)
     app.extensions["pusher"] = Poller(
         app, app.extensions["sender"].send_due, "Push notifications can't be sent"
@@ -174,6 +182,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_app(app)
     app.before_request(refuse_unknown_method)
     app.before_request(answer_for_the_server)
+    app.before_request(allow_file)
     app.before_request(refuse_cut_body)
     app.before_request(refuse_repeated_parts)
     first_run.init_app(app)
@@ -211,6 +220,8 @@ def add_security_headers(response: Response) -> Response:
 def policy_of(response: Response) -> str:
     if response.mimetype == "text/html":
         return PAGE_POLICY
+    if request.blueprint == "attachment":
+        return FILE_POLICY
     return WORKER_POLICY if request.endpoint == "service_worker.script" else OTHER_POLICY
 
 

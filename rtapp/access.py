@@ -22,12 +22,14 @@ from sqlalchemy import literal
 from sqlalchemy import or_
 from sqlalchemy import select
 
+from rtapp import clock
 from rtapp.errors import Forbidden
 from rtapp.errors import NotFound
 from rtapp.extensions import db
 from rtapp.extensions import execute
 from rtapp.models import Agent
 from rtapp.models import AnyConversation
+from rtapp.models import Attachment
 from rtapp.models import CannedReply
 from rtapp.models import Contact
 from rtapp.models import ContactMerge
@@ -79,7 +81,7 @@ class ConversationRef(NamedTuple):
 
 INVITE = "invite members"
 RESET = "make links for new passwords"
-KEY = re.compile(r"[A-Za-z0-9_-]{1,32}")  # of a website
+KEY = re.compile(r"[A-Za-z0-9_-]{1,32}")  # of a website or an attachment
 INBOXES_APART = 20  # with more, the account's own index serves an agent's list well enough
 
 # Statements are built once: building one costs more than running it. `:viewer` is the user's id.
@@ -136,6 +138,9 @@ BLOCKED = (
 # The condition on `Message` that selects the messages a customer sees in their conversation.
 PUBLIC = and_(Message.private.is_(False), Message.message_type != "activity")
 KEPT = select(Conversation.merged_into_id).where(Conversation.id == bindparam("id"))
+ATTACHMENT = select(Attachment).where(
+    Attachment.key == bindparam("key"), Attachment.stored.is_(True)
+)
 MESSAGE = (
     select(Message)
     .join(Conversation, Conversation.id == Message.conversation_id)
@@ -275,6 +280,21 @@ def refuse_blocked(principal: Principal, conversation_id: int) -> None:
 def message_for(user: Agent, message_id: int) -> Message:
     """The message. Raises NotFound if there is none or the user does not see its conversation."""
     return found(db.session.scalar(MESSAGE, {"id": message_id, "viewer": user.id}))
+
+
+def attachment_for(principal: Principal, key: str) -> Attachment:
+    """The file with this key: of a message that the principal sees, or their own that is not sent.
+    Raises NotFound for any other, as for a key that there is not."""
+    row = found(db.session.scalar(ATTACHMENT, {"key": key}) if KEY.fullmatch(key) else None)
+    if row.message_id is None:
+        sender = row.contact_id if isinstance(principal, Customer) else row.user_id
+        holds = row.expires_at is not None and row.expires_at > clock.now()
+        return found(row if holds and sender == principal.id else None)
+    message = db.session.get_one(Message, row.message_id)
+    if isinstance(principal, Customer):
+        found(None if message.private or message.message_type == "activity" else message)
+    conversation_ref(principal, message.conversation_id)
+    return row
 
 
 def may_edit(user: Agent, message: Message) -> bool:

@@ -17,6 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from . import schema
 from .database import problem
 from .realtime.engine import Engine
+from .storage import Storage
+from .storage import StorageAway
 
 LIMIT = 0.9  # s for all checks: an endpoint answers within a second
 
@@ -44,10 +46,20 @@ def redis() -> str | None:
     return engine.redis_problem()
 
 
+def files() -> str | None:
+    storage: Storage = current_app.extensions["storage"]
+    try:
+        storage.check(LIMIT)
+    except StorageAway:
+        return "The storage of files does not take them: no file can be sent or read."
+    return None
+
+
 # With one of these faults requests fail: a balancer sends them to another process.
 SERVING: tuple[Check, ...] = (draining, database)
-# With one of these faults requests succeed and streams are held, but nothing is live.
-LIVE: tuple[Check, ...] = (redis,)
+# With one of these faults most requests succeed. Without Redis streams are held, and nothing is
+# live.
+LIVE: tuple[Check, ...] = (redis, files)
 
 
 def faults(checks: Sequence[Check]) -> dict[Check, str]:

@@ -36,6 +36,12 @@ RESOURCES = PACKAGE if INSTALLED else CHECKOUT
 DEFAULT_INSTANCE = (Path.cwd() if INSTALLED else CHECKOUT) / "instance"
 
 BODY_LIMIT = 1024 * 1024  # bytes of a request body; a larger one is answered with 413
+FILE_LIMIT = 10 * 1024 * 1024  # bytes of an attachment
+UPLOAD_LIMIT = FILE_LIMIT + 64 * 1024  # bytes of the body that has one, with the form around it
+ATTACHMENTS_PER_MESSAGE = 10
+ATTACHMENT_NAME_LIMIT = 100  # characters of a file's name; a longer one is cut
+UNSENT_ATTACHMENTS = 30  # files that a sender may have uploaded and not sent
+UNSENT_FOR = timedelta(days=1)  # for which such a file is kept
 FIELD_LIMIT = 50  # fields of a body, and of an object in it
 CONTENT_LIMIT = 10_000  # characters of a message
 LABEL_LIMIT = 40  # characters of a label
@@ -85,6 +91,8 @@ DEVELOPMENT_SUBJECT = "mailto:admin@example.com"  # of push notifications
 HTTPS_FOR = 365 * 24 * 60 * 60  # s for which a browser uses HTTPS only, with RTAPP_HSTS=on
 DATABASE_DRIVERS = ("postgresql+psycopg", "postgresql", "sqlite+pysqlite", "sqlite")
 DATABASE_EXAMPLE = "postgresql+psycopg://user:password@host/name"
+FILES_EXAMPLE = "s3://bucket/folder"
+BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9_./-]*))?")
 REDIS_EXAMPLE = "redis://:password@host:6379/0"
 ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/?", re.IGNORECASE)
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -102,6 +110,8 @@ PASSWORDS_PER_USER = "10 per 10 minute"
 CODES_PER_USER = "10 per hour"
 # Enough for an import by script.
 MESSAGES_PER_USER = "200 per 10 second"
+# Of files of attachments. Some messages full of them.
+UPLOADS_PER_USER = "60 per 1 minute"
 # A page sends one every few seconds; a client that sends fifty a second must still work.
 TYPING_PER_USER = "1000 per 10 second"
 # Each may be mailed. Enough to invite a team.
@@ -131,7 +141,9 @@ class Settings:
     `demo`: whether an empty database gets the demo, never in production. `url`: the address at
     which browsers reach this installation, without a slash at its end, or None. `hsts`: the seconds
     for which a browser uses HTTPS only, 0 without that header.
-    `mail_server`, `mail_from`: where mails go, and from whom; None if no mail is sent.
+    `mail_server`, `mail_from`: where mails go, and from whom; None if no mail is sent. `files`: the
+    folder of attachments' files, or a bucket as `s3://bucket/folder`; empty for the folder `files`
+    of the instance. `files_endpoint`: the S3 server, None for Amazon's.
     """
 
     instance: Path
@@ -155,6 +167,8 @@ class Settings:
     hsts: int = 0
     mail_server: MailServer | None = None
     mail_from: Address | None = None
+    files: str = ""
+    files_endpoint: str | None = None
 
     @property
     def production(self) -> bool:
@@ -216,6 +230,8 @@ class Settings:
             hsts=hsts(environ),
             mail_server=mail_server(environ),
             mail_from=mail_from(environ),
+            files=files(environ),
+            files_endpoint=files_endpoint(environ),
         )
 
 
@@ -223,13 +239,13 @@ def is_socket(host: str) -> bool:
     return host.startswith(SOCKET)
 
 
-def refuse_shared(instance: Path) -> None:
+def refuse_shared(folder: Path, name: str = "RTAPP_INSTANCE") -> None:
     """Raises SettingsError for a folder such as `/` or `/tmp`: only this user could use it any
     more."""
-    sticky = instance.exists() and instance.stat().st_mode & stat.S_ISVTX
-    if sticky or instance == instance.parent:
+    sticky = folder.exists() and folder.stat().st_mode & stat.S_ISVTX
+    if sticky or folder == folder.parent:
         raise SettingsError(
-            f"RTAPP_INSTANCE is {instance}, which has files of others; name a folder of its own."
+            f"{name} is {folder}, which has files of others; name a folder of its own."
         )
 
 
@@ -371,6 +387,39 @@ def mail_from(environ: Mapping[str, str]) -> Address | None:
             f"RTAPP_MAIL_FROM is {text!r}; it must be an address such as inbox@example.com, or "
             "Acme <inbox@example.com>."
         ) from None
+
+
+def files(environ: Mapping[str, str]) -> str:
+    """RTAPP_FILES: an absolute path, or `s3://bucket/folder`; empty if it is not set. Raises
+    SettingsError for anything else, and for a folder that others have files in."""
+    text = environ.get("RTAPP_FILES") or ""
+    if not text or BUCKET.fullmatch(text):
+        return text
+    if not os.path.isabs(text) or "\x00" in text:
+        raise SettingsError(
+            f"RTAPP_FILES is {text!r}; it must be a folder such as /srv/rtapp/files, or a bucket "
+            f"such as {FILES_EXAMPLE}."
+        )
+    refuse_shared(Path(text).resolve(), "RTAPP_FILES")
+    return text
+
+
+def files_endpoint(environ: Mapping[str, str]) -> str | None:
+    """RTAPP_FILES_ENDPOINT without a slash at its end, or None. Raises SettingsError unless it is
+    an origin, and without a bucket."""
+    text = environ.get("RTAPP_FILES_ENDPOINT") or None
+    if text is None:
+        return None
+    if ORIGIN.fullmatch(text) is None:
+        raise SettingsError(
+            f"RTAPP_FILES_ENDPOINT is {text!r}; it must be the address of an S3 server, without a "
+            "path, such as https://s3.example.com."
+        )
+    if not (environ.get("RTAPP_FILES") or "").startswith("s3://"):
+        raise SettingsError(
+            f"RTAPP_FILES_ENDPOINT needs a bucket too: RTAPP_FILES={FILES_EXAMPLE}."
+        )
+    return text.rstrip("/")
 
 
 def whole_number(

@@ -102,6 +102,12 @@ class Gone(Problem):
     status = HTTPStatus.GONE
 
 
+class TooLarge(Problem):
+    """The body, or the file in it, is larger than the endpoint takes."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
 class UnsupportedMediaType(Problem):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 

@@ -37,6 +37,7 @@ from rtapp.config import SIGN_INS_PER_ADDRESS
 from rtapp.config import SIGN_INS_PER_EMAIL
 from rtapp.config import SIGN_INS_PER_EMAIL_AND_ADDRESS
 from rtapp.config import TYPING_PER_USER
+from rtapp.config import UPLOADS_PER_USER
 from rtapp.config import Settings
 from rtapp.errors import TooManyRequests
 from rtapp.events import presenters
@@ -103,6 +104,7 @@ for each in (limiter, nearby):
 
 # Decorators for a view, below its route. A view without one has the limit ACTIONS_PER_USER.
 messages = limiter.limit(MESSAGES_PER_USER)
+uploads = limiter.limit(UPLOADS_PER_USER)
 examinations = limiter.limit(EXAMINATIONS_PER_USER)
 inviting = limiter.limit(LINKS_PER_USER)
 own_password = limiter.limit(PASSWORDS_PER_USER)

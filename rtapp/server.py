@@ -76,6 +76,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     mailer: Poller = app.extensions["mailer"]
     use_writer: Poller = app.extensions["use_writer"]
     expirer: Poller = app.extensions["expirer"]
+    remover: Poller = app.extensions["remover"]
     sender: Sender = app.extensions["sender"]
     sender.load()
     raise_descriptor_limit()
@@ -101,6 +102,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     mailer.start()
     use_writer.start()
     expirer.start()
+    remover.start()
     freeze_garbage_collector()
     keeper = gevent.spawn(keep, embedded) if embedded is not None else None
     announce(app, settings, server)
@@ -114,6 +116,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     drain = gevent.spawn(engine.drain)  # beside the requests that are under way
     requests.join()
     drain.join()
+    remover.stop()
     expirer.stop()
     use_writer.stop()
     mailer.stop()

@@ -30,6 +30,7 @@ from rtapp.config import ORIGINS_PER_WEBSITE
 from rtapp.config import PASSWORD_LENGTH
 from rtapp.config import PASSWORD_LIMIT
 from rtapp.errors import BadRequest
+from rtapp.errors import TooLarge
 from rtapp.errors import UnknownMethod
 from rtapp.errors import Unprocessable
 from rtapp.errors import UnsupportedMediaType
@@ -282,6 +283,29 @@ def form_body() -> dict[str, Any]:
             form[outer][inner] = value
     form.pop("csrf_token", None)
     return form
+
+
+def file_of_form(name: str, limit: int) -> tuple[str, bytes]:
+    """The form's one file, in the field `name`: its name and its content.
+
+    Raises UnsupportedMediaType for another body than multipart/form-data, Unprocessable without the
+    file or with anything else, TooLarge for more than `limit` bytes.
+    """
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType(f"Send the file as multipart/form-data, in the field {name}.")
+    refuse_many(len(request.form) + len(request.files))
+    refuse_repeated("field", (one for one, files in request.files.lists() if files[1:]))
+    file = request.files.get(name)
+    if file is None or not file.filename:
+        raise Unprocessable("Send a file.", errors={name: ["is missing, or is no file"]})
+    for other in (*request.form, *request.files):
+        if other not in (name, "csrf_token"):
+            errors = {cut(str(other)): ["is not known"]}
+            raise Unprocessable(f"The form can't be used: {sentence(errors)}.", errors=errors)
+    data = file.read(limit + 1)
+    if len(data) > limit:
+        raise TooLarge(f"A file may have {limit // 1024 // 1024} MiB. This one is larger.")
+    return file.filename, data
 
 
 def json_body() -> Any:

@@ -65,6 +65,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         mailer: Poller = self.wsgi.extensions["mailer"]
         use_writer: Poller = self.wsgi.extensions["use_writer"]
         expirer: Poller = self.wsgi.extensions["expirer"]
+        remover: Poller = self.wsgi.extensions["remover"]
         sender: Sender = self.wsgi.extensions["sender"]
         self._check_database()
         self._check_redis()
@@ -78,6 +79,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         mailer.start()
         use_writer.start()
         expirer.start()
+        remover.start()
         freeze_garbage_collector()
         drain = gevent.spawn(self._drain, engine)
         try:
@@ -85,6 +87,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         finally:
             self._stopping.set()
             drain.join()
+            remover.stop()
             expirer.stop()
             use_writer.stop()
             mailer.stop()

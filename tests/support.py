@@ -21,6 +21,7 @@ from rtapp.testing import Subscription
 from rtapp.testing import VisitorClient
 from rtapp.testing import eventually
 from rtapp.testing import outbox_drained
+from rtapp.testing.clients import dashed
 
 __all__ = [
     "PATIENCE",
@@ -29,6 +30,7 @@ __all__ = [
     "Outbox",
     "Stream",
     "VisitorClient",
+    "dashed",
     "envelope",
     "eventually",
     "next_settings",

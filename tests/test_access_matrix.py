@@ -20,6 +20,7 @@ from rtapp import clock
 from rtapp.events.catalogue import DURABLE
 from rtapp.events.catalogue import EPHEMERAL
 from rtapp.extensions import db
+from rtapp.models import Attachment
 from rtapp.models import Contact
 from rtapp.models import ContactMerge
 from rtapp.models import Conversation
@@ -37,6 +38,8 @@ from rtapp.services.change_invitations import create_invitation
 from rtapp.services.change_password_links import create_password_link
 from rtapp.services.change_website import make_secret
 
+from .files import png
+from .files import upload
 from .push import KEYS
 from .support import ApiClient
 from .support import CustomerClient
@@ -82,6 +85,7 @@ class Row(NamedTuple):
     statuses: str
     html: int | None = None
     body: Callable[[World], dict[str, Any]] | None = None
+    file: bytes | None = None  # in a form, in place of a body
 
 
 def body(**fields: Any) -> Callable[[World], dict[str, Any]]:
@@ -91,6 +95,7 @@ def body(**fields: Any) -> Callable[[World], dict[str, Any]]:
 NEW = {"inbox_id": 1, "contact": {"name": "New", "email": "new@example.com"}, "content": "Hello"}
 SUBSCRIPTION = {"endpoint": "https://push.example.net/x", **KEYS}
 SIGN_IN = {"email": "ada@example.com", "password": "password"}
+KEY = "k" * 32  # of a picture of message 2
 # Message 2 is of `agent`.
 ROWS = (
     #                                 administrator agent assigned elsewhere foreign nobody visitor
@@ -98,6 +103,10 @@ ROWS = (
         "/conversations/1",                           "200 200 200 404 404 401 200"),
     Row("GET /conversations/<id:conversation_id>/messages",
         "/conversations/1/messages",                  "200 200 200 404 404 401 200"),
+    Row("GET /attachments/<string:key>",
+        f"/attachments/{KEY}",                        "200 200 200 404 404 401 200"),
+    Row("GET /attachments/<string:key>/thumbnail",
+        f"/attachments/{KEY}/thumbnail",              "200 200 200 404 404 401 200"),
     Row("GET /accounts/<id:account_id>/labels",
         "/accounts/1/labels",                         "200 200 200 200 404 401 403"),
     Row("GET /accounts/<id:account_id>/canned-replies",
@@ -157,6 +166,9 @@ ROWS = (
         body(content="Changed")),
     Row("POST /messages/<id:message_id>/delete",
         "/messages/2/delete",                         "204 204 403 404 404 401 403", 303, body()),
+    Row("POST /conversations/<id:conversation_id>/attachments",
+        "/conversations/1/attachments",               "201 201 201 404 404 401 201", 303,
+        file=b"text"),
     Row("POST /conversations/<id:conversation_id>/typing",
         "/conversations/1/typing",                    "204 204 204 404 404 401 204", 303,
         body(typing=True)),
@@ -562,6 +574,13 @@ def world(app):
             kind="mention",
         )
         db.session.add(notification)
+        picture = Attachment(
+            key=KEY, account_id=1, message_id=2, user_id=clients["agent"].id, name="a.png",
+            content_type="image/png", size=1, width=1, height=1, stored=True,
+        )  # fmt: skip
+        db.session.add(picture)
+        app.extensions["storage"].put(KEY, png())
+        app.extensions["storage"].put(f"{KEY}.thumbnail", png())
         merge = merged(account_id=1, into=1, by=clients["administrator"].id)
         own = {"account_id": 1, "inbox_id": 1, "contact_id": 1}
         second = Conversation(**own, assignee_id=clients["assigned"].id)
@@ -689,7 +708,9 @@ def answers(world: World, row: Row, **headers: str) -> dict[str, int]:
     found = {}
     # The administrator comes last, who may delete the row.
     for role, client in reversed(world.clients.items()):
-        if row.endpoint.startswith("POST"):
+        if row.file is not None:
+            answer = upload(client, row.file, **headers)
+        elif row.endpoint.startswith("POST"):
             answer = client.post(path, row.body and row.body(world), **headers)
         else:
             answer = client.get(path, **headers)

@@ -29,6 +29,7 @@ VARYING = (
     re.compile(r"[0-9a-f]{16}"),  # a session, the key of a website
     re.compile(r"[0-9a-f]{8}"),  # what names a secret of a website
     re.compile(r"[0-9a-f]{64}"),  # such a secret
+    re.compile(r"(/attachments/)?[\w-]{32}"),  # a file
     re.compile(r"[0-9a-f]{8}-\d+-\d{16}"),  # an open stream
     re.compile(r"rtapp_u1_.+"),  # a token of Ada
     re.compile(r"rtapp_c\d+_.+"),  # a token of a visitor
@@ -77,13 +78,20 @@ class Sender:
         self._csrf = ""
         self._token = ""  # of the newest link
         self._secret = ""  # the id of a website's
+        self._key = ""  # of the newest file
 
     def send(self, request: Part) -> TestResponse:
         method, path = request.words
+        path, body = (
+            text.replace("<token>", self._token)
+            .replace("<key>", self._key)
+            .replace("<secret>", self._secret)
+            for text in (path, request.body)
+        )
         answer = self._client(request).open(
-            path.replace("<token>", self._token).replace("<secret>", self._secret),
+            path,
             method=method,
-            data=request.body.replace("<token>", self._token) or None,
+            data=body or None,
             headers=dict(self._headers(request)),
         )
         self._csrf = answer.headers.get("X-CSRF-Token", self._csrf)
@@ -93,6 +101,8 @@ class Sender:
             self._token = link[1]
         if answer.is_json and "secret" in request.words[1] and "id" in (answer.json or {}):
             self._secret = answer.json["id"]
+        if (file := re.search(r'"key":\s?"([\w-]{32})"', answer.text)) is not None:
+            self._key = file[1]
         return answer
 
     def _client(self, request: Part) -> FlaskClient:

@@ -141,6 +141,58 @@ def test_a_backup_has_every_row_but_those_that_are_still_to_be_sent(stopped, tmp
     assert counts(stopped) == before | {model.__tablename__: 0 for model in UNSENT}
 
 
+def test_a_backup_has_the_files_of_messages(stopped, tmp_path, redis):
+    key, thumbnail, probe = "k" * 32, f"{'k' * 32}.thumbnail", ".probe-1"
+    storage = stopped.extensions["storage"]
+    for name in (key, thumbnail, probe):
+        storage.put(name, name.encode())
+    path = tmp_path / "demo.backup"
+    assert "2 files of messages" in run(stopped, "backup", path)
+    for name in (key, thumbnail, probe):
+        storage.delete(name)
+    run(stopped, "restore", path, "--replace")
+    assert [storage.get(name) for name in (key, thumbnail)] == [key.encode(), thumbnail.encode()]
+    with pytest.raises(FileNotFoundError):
+        storage.get(probe)
+
+
+@SQLITE
+def test_a_backup_with_files_is_refused_while_the_storage_takes_none(stopped, tmp_path):
+    storage = stopped.extensions["storage"]
+    storage.put("k" * 32, b"x")
+    path = tmp_path / "demo.backup"
+    run(stopped, "backup", path)
+    write_a_message(stopped)
+    (storage.folder / ("k" * 32)).unlink()
+    storage.folder.rmdir()
+    storage.folder.write_bytes(b"no folder")
+    assert "RTAPP_FILES" in refused(stopped, "restore", path, "--replace")
+    assert has_the_message(stopped)
+
+
+@SQLITE
+@pytest.mark.parametrize("member", ["files/../../outside", "files/short", "other"])
+def test_a_backup_with_another_member_is_refused(stopped, archive, member):
+    with zipfile.ZipFile(archive, "a") as changed:
+        changed.writestr(member, b"x")
+    assert "damaged" in refused(stopped, "restore", archive, "--replace")
+    assert has_the_message(stopped)
+
+
+@SQLITE
+def test_a_backup_that_misses_a_file_is_refused(stopped, archive):
+    assert "missing" in refused(stopped, "restore", rewritten(archive, {"files": 1}), "--replace")
+    assert has_the_message(stopped)
+
+
+@SQLITE
+def test_a_backup_of_a_bucket_says_that_its_files_are_not_in_it(stopped, tmp_path):
+    settings = replace(stopped.extensions["settings"], files="s3://bucket/folder")
+    app = create_app(settings)
+    assert "s3://bucket/folder, and not in the backup" in run(app, "backup", tmp_path / "a.backup")
+    release(app)
+
+
 def test_whatever_is_sent_with_attempts_is_left_out_of_a_backup():
     unsent = {model.__tablename__ for model in UNSENT}
     tried = {table.name for table in db.metadata.sorted_tables if "attempts" in table.columns}
@@ -220,7 +272,7 @@ def test_a_restore_without_redis_changes_nothing(stopped, archive, tmp_path, dat
 
 
 @pytest.mark.parametrize(
-    "manifest", [{"format": 2}, {"migrations": ["0001", "9999"], "version": "9.0"}]
+    "manifest", [{"format": 3}, {"migrations": ["0001", "9999"], "version": "9.0"}]
 )
 def test_a_backup_of_a_newer_version_is_refused(stopped, archive, manifest):
     assert "newer version" in refused(stopped, "restore", rewritten(archive, manifest), "--replace")

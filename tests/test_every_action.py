@@ -17,8 +17,10 @@ EPHEMERAL = {
     "POST /conversations/<id:conversation_id>/typing",
     "POST /accounts/<id:account_id>/presence",
 }
-# Their rows are one user's own, and no event carries them: tests/actions/test_draft.py.
+# Their rows are one user's own, and no event carries them: tests/actions/test_draft.py. A file is
+# its sender's own until its message has it: tests/actions/test_attachment.py.
 PRIVATE = {
+    "POST /conversations/<id:conversation_id>/attachments",
     "POST /conversations/<id:conversation_id>/draft",
     "POST /accounts/<id:account_id>/alerts",
 }

@@ -18,7 +18,7 @@ BLOCK = re.compile(
 COPIED = (
     "rtapp", "migrations", "templates", "static", "docs", "pyproject.toml",
     "tests/__init__.py", "tests/conftest.py", "tests/harness", "tests/push.py",
-    "tests/support.py", "tests/world.py",
+    "tests/support.py", "tests/files.py", "tests/world.py",
     "tests/test_access_matrix.py", "tests/test_every_action.py",
     "tests/events/__init__.py", "tests/events/test_protocol.py",
     "tests/events/test_catalogue_js.py",

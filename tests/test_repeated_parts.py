@@ -99,6 +99,8 @@ BODIES = {
     "/login": {"email": "kevin@example.com", "password": "password"},
 }  # fmt: skip
 WITHOUT_BODY = {"/logout"}
+# With a file in a form, and no JSON: tests/actions/test_attachment.py.
+WITH_FILE = {"/conversations/1/attachments"}
 
 
 def post(client, path, data, type=JSON):
@@ -113,7 +115,8 @@ def sender(ada, path):
 def test_every_post_endpoint_is_among_these(app):
     rules = {rule.rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
     adapter = app.url_map.bind("localhost")
-    covered = {adapter.match(p, "POST", return_rule=True)[0].rule for p in {*BODIES, *WITHOUT_BODY}}
+    paths = {*BODIES, *WITHOUT_BODY, *WITH_FILE}
+    covered = {adapter.match(path, "POST", return_rule=True)[0].rule for path in paths}
     assert rules == covered
 
 

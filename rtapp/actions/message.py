@@ -4,12 +4,15 @@ from typing import Any
 
 from pydantic import AfterValidator
 from pydantic import Field
+from pydantic import ValidationInfo
+from pydantic import field_validator
 from werkzeug.wrappers import Response
 
 from rtapp import access
 from rtapp import auth
 from rtapp import ratelimits
 from rtapp import validation
+from rtapp.config import ATTACHMENTS_PER_MESSAGE
 from rtapp.config import CLIENT_ID_LIMIT
 from rtapp.config import CONTENT_LIMIT
 from rtapp.config import PAGE_URL_LIMIT
@@ -24,6 +27,8 @@ from rtapp.services.delete_message import delete_message
 from rtapp.services.edit_message import edit_message
 from rtapp.services.send_message import send_message
 from rtapp.services.typing import submit_typing
+from rtapp.text import is_blank
+from rtapp.text import not_blank
 from rtapp.validation import Body
 from rtapp.validation import Content
 from rtapp.validation import KnownVersion
@@ -31,6 +36,7 @@ from rtapp.validation import OrNone
 from rtapp.validation import Text
 from rtapp.validation import not_blank_unless_empty
 from rtapp.validation import page_address
+from rtapp.validation import with_plain_line_ends
 
 from .base import answer
 from .base import bp
@@ -39,6 +45,7 @@ from .base import refuse_private
 from .base import thread_page
 
 MessageContent = Annotated[Content, Field(max_length=CONTENT_LIMIT)]
+Key = Annotated[Text, Field(max_length=40)]  # of an attachment
 # Empty for none, as a form without a script sends it.
 ClientId = Annotated[
     Text, Field(max_length=CLIENT_ID_LIMIT), AfterValidator(not_blank_unless_empty)
@@ -50,10 +57,27 @@ PageUrl = Annotated[
 
 
 class NewMessage(Body):
-    content: MessageContent
+    """The content may be empty if, and only if, there are attachments."""
+
+    attachments: Annotated[list[Key], Field(max_length=ATTACHMENTS_PER_MESSAGE)] = Field(default=[])
+    content: Annotated[Text, AfterValidator(with_plain_line_ends), Field(max_length=CONTENT_LIMIT)]
     private: bool = False
     client_id: ClientId | None = None
     page: PageUrl = None
+
+    @field_validator("attachments")
+    @classmethod
+    def _each_once(cls, keys: list[str]) -> list[str]:
+        if len(set(keys)) < len(keys):
+            raise ValueError("must not have a file twice")
+        return keys
+
+    @field_validator("content")
+    @classmethod
+    def _not_blank(cls, content: str, info: ValidationInfo) -> str:
+        if info.data.get("attachments") and is_blank(content):
+            return ""
+        return not_blank(content)
 
 
 class Edit(Body):
@@ -81,6 +105,7 @@ def create_message(conversation_id: int) -> Response:
         client_id=new.client_id or None,
         page=new.page,
         asked=conversation_id,
+        attachments=new.attachments,
     )
     submit_typing(principal, message.account_id, message.conversation_id, is_typing=False)
     status = 201 if created else 200

@@ -1,26 +1,33 @@
-"""The file of a backup: a zip archive with the copy of the database, and a manifest."""
+"""The file of a backup: a zip archive with the copy of the database, the files of messages, and a
+manifest."""
 
 import errno
 import hashlib
 import hmac
 import json
 import os
+import re
 import shutil
 import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-FORMAT = 1
+from rtapp.config import FILE_LIMIT
+
+FORMAT = 2  # 1 had no files
 MANIFEST, DATABASE = "manifest.json", "database"
 MANIFEST_LIMIT = 64 * 1024  # bytes
 CHUNK = 1024 * 1024  # bytes
+FILE = re.compile(r"files/([A-Za-z0-9_-]{32}(?:\.thumbnail)?)")  # the name of a message's file
 FINGERPRINT = b"rtapp.backup"  # what the key is applied to
 # What zipfile raises for an archive that is none any more.
 DAMAGE = (
@@ -37,7 +44,8 @@ class BackupError(Exception):
 class Manifest:
     """What a backup has. `database`: SQLAlchemy's name of its kind. `migrations`: the revisions of
     its tables. `made_at`: what was committed by then is in it, RFC 3339. `size`, `sha256`: of the
-    copy. `key`: the fingerprint of SECRET_KEY; empty if an earlier version made the backup."""
+    copy. `key`: the fingerprint of SECRET_KEY; empty if an earlier version made the backup.
+    `files`: how many files of messages."""
 
     version: str
     migrations: list[str]
@@ -46,6 +54,7 @@ class Manifest:
     size: int
     sha256: str
     key: str = ""
+    files: int = 0
 
 
 def key_fingerprint(secret_key: str) -> str:
@@ -73,8 +82,11 @@ def folder_beside(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write(path: Path, copy: Path, manifest: Manifest, folder: Path) -> None:
-    """Write the archive to `path`, readable by this user alone: whole, or not at all.
+def write(
+    path: Path, copy: Path, manifest: Manifest, folder: Path, files: Iterable[Path] = ()
+) -> Manifest:
+    """Write the archive to `path`, readable by this user alone: whole, or not at all. Returns the
+    manifest with the number of files; one that is removed meanwhile is left out.
 
     `folder`: a private one on the same disk. Raises OSError.
     """
@@ -82,6 +94,8 @@ def write(path: Path, copy: Path, manifest: Manifest, folder: Path) -> None:
     with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.write(copy, DATABASE)
+            written = sum(add(archive, file) for file in files)
+            manifest = replace(manifest, files=written)
             archive.writestr(MANIFEST, json.dumps({"format": FORMAT} | asdict(manifest), indent=1))
         file.flush()
         os.fsync(file.fileno())
@@ -91,10 +105,21 @@ def write(path: Path, copy: Path, manifest: Manifest, folder: Path) -> None:
         os.fsync(descriptor)  # the name, too, outlives a power failure
     finally:
         os.close(descriptor)
+    return manifest
+
+
+def add(archive: zipfile.ZipFile, file: Path) -> bool:
+    """Whether the file was there. Pictures are compressed already."""
+    try:
+        archive.write(file, f"files/{file.name}", zipfile.ZIP_STORED)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def read(path: Path, folder: Path) -> tuple[Manifest, Path]:
-    """The manifest of the archive at `path`, and the copy, taken out of it into `folder`.
+    """The manifest of the archive at `path`, and the copy, taken out of it into `folder`. The files
+    of messages are beside the copy, in the folder `files`.
 
     Raises BackupError unless the archive is whole, and of this format.
     """
@@ -111,19 +136,30 @@ def read(path: Path, folder: Path) -> tuple[Manifest, Path]:
 
 def taken_out(path: Path, file: BinaryIO, folder: Path) -> tuple[Manifest, Path]:
     with zipfile.ZipFile(file) as archive:
-        if set(archive.namelist()) != {MANIFEST, DATABASE}:
+        files = {name for name in archive.namelist() if FILE.fullmatch(name)}
+        if set(archive.namelist()) - files != {MANIFEST, DATABASE}:
             raise damaged(path, "it has no manifest")
         with archive.open(MANIFEST) as entry:
             manifest = parse(path, entry.read(MANIFEST_LIMIT))
         copy = folder / DATABASE
-        with archive.open(DATABASE) as entry, copy.open("xb") as target:
-            left = manifest.size + 1  # not more than it claims, whatever it unpacks to
-            while left > 0 and (chunk := entry.read(min(CHUNK, left))):
-                target.write(chunk)
-                left -= len(chunk)
+        take(archive, DATABASE, copy, manifest.size)
+        if len(files) != manifest.files:
+            raise damaged(path, "files of its manifest are missing")
+        (folder / "files").mkdir(exist_ok=True)
+        for name in files:
+            take(archive, name, folder / name, FILE_LIMIT)
         if digest(copy) != (manifest.size, manifest.sha256):
             raise damaged(path, "the copy is not the one of its manifest")
     return manifest, copy
+
+
+def take(archive: zipfile.ZipFile, name: str, target: Path, size: int) -> None:
+    """Not more than `size` bytes and one, whatever the entry unpacks to."""
+    with archive.open(name) as entry, target.open("xb") as file:
+        left = size + 1
+        while left > 0 and (chunk := entry.read(min(CHUNK, left))):
+            file.write(chunk)
+            left -= len(chunk)
 
 
 def parse(path: Path, text: bytes) -> Manifest:

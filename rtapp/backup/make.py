@@ -1,6 +1,8 @@
 """Making a backup, beside the running servers."""
 
+import os
 from collections.abc import Callable
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +18,11 @@ from rtapp.extensions import db
 from rtapp.models import Mail
 from rtapp.models import OutboxEvent
 from rtapp.models import Push
+from rtapp.storage import Storage
 
 from . import postgresql
 from . import sqlite
+from .archive import FILE as ARCHIVED
 from .archive import BackupError
 from .archive import Manifest
 from .archive import digest
@@ -67,8 +71,19 @@ def made(path: Path, folder: Path, report: Report) -> Manifest:
         key=key_fingerprint(current_app.config["SECRET_KEY"]),
     )  # fmt: skip
     report(f"Writing {path} …")
-    write(path, copy, manifest, folder)
-    return manifest
+    return write(path, copy, manifest, folder, files(report))
+
+
+def files(report: Report) -> Iterator[Path]:
+    """The files of messages, after the database was copied: it knows all of them but those that
+    have come since, which are in the backup and of no message."""
+    storage: Storage = current_app.extensions["storage"]
+    if storage.folder is None:
+        report(f"The files of messages are in {storage.place}, and not in the backup.")
+    elif storage.folder.is_dir():
+        for entry in os.scandir(storage.folder):
+            if ARCHIVED.fullmatch(f"files/{entry.name}"):
+                yield Path(entry.path)
 
 
 def present_migrations() -> frozenset[str]:

@@ -22,6 +22,8 @@ from rtapp.realtime.broker import RedisError
 from rtapp.realtime.diagnosis import diagnose
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.embedded_redis import EmbeddedRedisError
+from rtapp.storage import Storage
+from rtapp.storage import StorageAway
 
 from . import postgresql
 from . import sqlite
@@ -57,6 +59,8 @@ def restore_backup(path: Path, report: Report, *, replace: bool = False) -> Mani
         manifest, copy = read(path.resolve(), folder)
         refuse_unfit(manifest)
         refuse_rows(replace)
+        if manifest.files:
+            refuse_without_storage()
         with running_redis(broker):
             refuse_servers(broker)
             report("Replacing the database …")
@@ -67,9 +71,34 @@ def restore_backup(path: Path, report: Report, *, replace: bool = False) -> Mani
             else:
                 postgresql.replace(db.engine.url, copy, our_tables(), epoch, folder)
             begin_epochs(broker, report)
+        put_files(folder / "files", report)
     if manifest.key not in ("", key_fingerprint(settings.secret_key)):
         report(OTHER_KEY)
     return manifest
+
+
+def refuse_without_storage() -> None:
+    storage: Storage = current_app.extensions["storage"]
+    try:
+        storage.check()
+    except StorageAway as error:
+        raise BackupError(
+            f"The backup has files of messages, and {storage.place} does not take them: see "
+            "RTAPP_FILES. Nothing was changed."
+        ) from error
+
+
+def put_files(folder: Path, report: Report) -> None:
+    """Store the files of messages. Those that are there already, of whatever message, stay."""
+    storage: Storage = current_app.extensions["storage"]
+    try:
+        for file in folder.iterdir():
+            storage.put(file.name, file.read_bytes())
+    except StorageAway:
+        report(
+            f"The database is restored. Files of its messages are missing in {storage.place}: "
+            "restore the backup again once it takes them."
+        )
 
 
 def refuse_unfit(manifest: Manifest) -> None:

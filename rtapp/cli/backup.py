@@ -24,14 +24,16 @@ def report(line: str) -> None:
 def backup(file: Path) -> None:
     """Write a backup of the database to a new FILE, beside the running servers.
 
-    It has all passwords' hashes and all messages: keep it where only you can read it.
+    It has all passwords' hashes and all messages: keep it where only you can read it. The files of
+    messages are in it too, unless they are in a bucket.
     """
     try:
         with unlimited():
             manifest = make_backup(file, report)
     except BackupError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{file} has the {manifest.database} database as of {manifest.made_at}.")
+    with_files = f", and {manifest.files} files of messages" if manifest.files else ""
+    click.echo(f"{file} has the {manifest.database} database as of {manifest.made_at}{with_files}.")
 
 
 @click.command("restore")

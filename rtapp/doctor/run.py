@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from . import clock
 from . import database
+from . import files
 from . import mail
 from . import public
 from . import redis
@@ -17,6 +18,7 @@ CHECKS: dict[str, Check] = {
     "database": database.check,
     "redis": redis.check,
     "clock": clock.check,
+    "files": files.check,
     "mail": mail.check,
     "public address": public.check,
 }

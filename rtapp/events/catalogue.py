@@ -21,6 +21,17 @@ ASSIGNEE = (PERSON, None)
 SENDER = {"type": str, "id": int, "name": str}
 LAST_MESSAGE = {"id": int, "preview": str, "sender_name": str, "created_at": str}
 LABEL = {"id": int, "title": str, "colour": int}
+ATTACHMENT = {
+    "id": int,
+    "key": str,
+    "name": str,
+    "content_type": str,
+    "size": int,
+    "width": (int, None),
+    "height": (int, None),
+    "url": str,
+    "thumbnail_url": (str, None),
+}
 
 MESSAGE = {
     "id": int,
@@ -29,6 +40,7 @@ MESSAGE = {
     "message_type": str,
     "private": bool,
     "content": str,
+    "attachments": Each(ATTACHMENT),
     "sender": SENDER,
     "client_id": (str, None),
     "created_at": str,

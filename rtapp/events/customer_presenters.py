@@ -43,6 +43,7 @@ def message(row: AnyMessage) -> dict[str, Any]:
         "message_type": row.message_type,
         "private": False,
         "content": row.content,
+        "attachments": presenters.attachments(row),
         "sender": presenters.sender(row.sender),
         "client_id": row.client_id if isinstance(row.sender, Customer) else None,
         "created_at": rfc3339(row.created_at),

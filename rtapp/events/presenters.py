@@ -19,6 +19,7 @@ from rtapp.models import Agent
 from rtapp.models import AnyConversation
 from rtapp.models import AnyLabel
 from rtapp.models import AnyMessage
+from rtapp.models import Attachment
 from rtapp.models import CannedReply
 from rtapp.models import Contact
 from rtapp.models import ContactMerge
@@ -52,7 +53,7 @@ PRESENTED = (
 
 
 def message(row: AnyMessage) -> dict[str, Any]:
-    """The content is empty if, and only if, the message was deleted."""
+    """Both the content and the attachments are empty if, and only if, the message was deleted."""
     return {
         "id": row.id,
         "conversation_id": row.conversation_id,
@@ -60,6 +61,7 @@ def message(row: AnyMessage) -> dict[str, Any]:
         "message_type": row.message_type,
         "private": row.private,
         "content": row.content,
+        "attachments": attachments(row),
         "sender": sender(row.sender),
         "client_id": row.client_id,
         "created_at": rfc3339(row.created_at),
@@ -67,6 +69,29 @@ def message(row: AnyMessage) -> dict[str, Any]:
         "edited_at": rfc3339(row.edited_at) if row.edited_at else None,
         "edited_by": person(row.edited_by) if row.edited_by else None,
         "version": row.version,
+    }
+
+
+def attachments(row: AnyMessage) -> list[dict[str, Any]]:
+    return [attachment(each) for each in row.attachments or ()]
+
+
+def attachment(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """A file as `shown_of` keeps it with its message, with its addresses."""
+    url = f"/attachments/{kept['key']}"
+    return {**kept, "url": url, "thumbnail_url": f"{url}/thumbnail" if kept["width"] else None}
+
+
+def shown_of(row: Attachment) -> dict[str, Any]:
+    """What a message keeps of a file."""
+    return {
+        "id": row.id,
+        "key": row.key,
+        "name": row.name,
+        "content_type": row.content_type,
+        "size": row.size,
+        "width": row.width,
+        "height": row.height,
     }
 
 
@@ -132,10 +157,16 @@ def snoozed_until(row: AnyConversation) -> str | None:
 def last_message(row: AnyMessage) -> dict[str, Any]:
     return {
         "id": row.id,
-        "preview": " ".join(row.content.split())[:PREVIEW],
+        "preview": preview(row),
         "sender_name": row.sender.name,
         "created_at": rfc3339(row.created_at),
     }
+
+
+def preview(row: AnyMessage) -> str:
+    """The beginning of the text; of a message without one, the names of its files."""
+    names = (each["name"] for each in row.attachments or ())
+    return (" ".join(row.content.split()) or ", ".join(names))[:PREVIEW]
 
 
 def status_changed(row: Conversation, previous: str, by: Principal) -> dict[str, Any]:

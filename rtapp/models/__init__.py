@@ -1,6 +1,7 @@
 """The database's tables, a file for each noun."""
 
 from .account import Account
+from .attachment import Attachment
 from .canned_reply import CannedReply
 from .contact import Contact
 from .contact_merge import ContactMerge
@@ -54,6 +55,7 @@ __all__ = [
     "AnyConversation",
     "AnyLabel",
     "AnyMessage",
+    "Attachment",
     "CannedReply",
     "Contact",
     "ContactMerge",

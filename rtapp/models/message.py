@@ -1,5 +1,7 @@
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import JSON
 from sqlalchemy import ForeignKey
 from sqlalchemy import Index
 from sqlalchemy import String
@@ -32,6 +34,9 @@ class Message(Searched, Model):
 
     `edited_at` is the time of the last edit. `edited_by` is None for an edit by a version of rtapp
     that did not keep it.
+
+    `attachments` is what is shown of its files, in their order, so that a thread is one query; the
+    rows of Attachment have the files. None without any.
     """
 
     SEARCHED = ("content",)
@@ -59,6 +64,9 @@ class Message(Searched, Model):
     edited_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     edited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), default=None)
     version: Mapped[Version]
+    attachments: Mapped[list[dict[str, Any]] | None] = mapped_column(
+        JSON(none_as_null=True), default=None
+    )
 
     user: Mapped[User | None] = relationship(foreign_keys=[user_id])
     contact: Mapped[Contact | None] = relationship()

@@ -3,9 +3,11 @@
 Not mapped, because reading both back as objects costs as much as writing them.
 """
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from .conversation import Conversation
 from .label import Label
@@ -27,6 +29,7 @@ class MessageSnapshot:
     created_at: datetime
     updated_at: datetime
     version: int
+    attachments: Sequence[Mapping[str, Any]] | None = None
     edited_at: None = None
     edited_by: None = None
 

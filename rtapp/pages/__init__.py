@@ -1,6 +1,7 @@
 """The GET endpoints. Pages and JSON share their URLs; the Accept header selects the form."""
 
 from . import account
+from . import attachment
 from . import canned_reply
 from . import chat_page
 from . import contact
@@ -39,7 +40,7 @@ from . import widget
 
 BLUEPRINTS = (
     login.bp, me.bp, conversation.bp, doctor.bp, draft.bp, message.bp, notification.bp,
-    presence.bp, inspection.bp,
+    presence.bp, inspection.bp, attachment.bp,
     revision.bp, unread.bp, label.bp, canned_reply.bp, contact.bp, inbox_settings.bp, health.bp,
     openapi.bp, push_subscription.bp, service_worker.bp, invitation.bp, join.bp, password_link.bp,
     new_password.bp, setup.bp, account.bp, member.bp, profile.bp, settings.bp, second_factor.bp,

@@ -19,6 +19,7 @@ from rtapp.config import RESOURCES
 from rtapp.config import UNDO_DAYS
 from rtapp.events import presenters
 from rtapp.extensions import db
+from rtapp.file_name import ACCEPT
 from rtapp.models import Account
 from rtapp.models import Agent
 from rtapp.models import Conversation
@@ -137,6 +138,7 @@ def thread(user: Agent, conversation: Conversation, view: View) -> dict[str, Any
         "draft": presenters.draft(access.own_draft(user, conversation.id)),
         "in_hours": in_hours(),
         "variables": variables(user, conversation),
+        "accept": ACCEPT,
     }
 
 

@@ -31,11 +31,12 @@ from rtapp.validation import Body
 
 bp = Blueprint("openapi", __name__)
 
-JSON, PROBLEM, STREAM, PAGE = (
+JSON, PROBLEM, STREAM, PAGE, FORM, ANY = (
     "application/json", "application/problem+json", "text/event-stream", "text/html",
+    "multipart/form-data", "*/*",
 )  # fmt: skip
 REFUSALS = {"GET": (400, 401, 403, 404, 410, 422, 429, 503),
-            "POST": (400, 401, 403, 404, 409, 410, 413, 415, 422, 429)}  # fmt: skip
+            "POST": (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503)}  # fmt: skip
 CANNED_REPLY = {"id": int, "shortcut": str, "content": str}
 INBOX = {"id": int, "name": str, "auto_assign": bool, "assignment_cap": (int, None)}
 WEBSITE = {
@@ -121,6 +122,9 @@ STATUS, DONE, OPEN = Answer(shape={"status": str}), Answer((204,)), Answer(type=
 RECOVERY_CODES = Answer((200,), {"recovery_codes": Each(str)})
 # An endpoint without an entry is described as answering 2XX.
 ANSWERS = {
+    "actions.upload": Answer((201,), {"attachment": catalogue.ATTACHMENT}),
+    "attachment.one": Answer((200, 206, 304), type=ANY),
+    "attachment.thumbnail": Answer((200, 206, 304), type=ANY),
     "actions.create_message": Answer((201, 200), MESSAGE),
     "actions.change_message": Answer((200,), MESSAGE),
     "actions.remove_message": DONE,
@@ -308,6 +312,14 @@ ANSWERS = {
 # The schemas of the parts of a path.
 ID = {"type": "integer", "minimum": 1, "maximum": ID_LIMIT}
 KEY = {"type": "string", "pattern": f"^{access.KEY.pattern}$"}
+# The endpoints that take a file, and its form.
+FILES = {"actions.upload"}
+FILE = {
+    "type": "object",
+    "properties": {"file": {"type": "string", "format": "binary"}},
+    "required": ["file"],
+    "additionalProperties": False,
+}
 NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 32}
 # The query parameters of streams/base.py.
 STREAM_PARAMETERS: dict[str, Any] = {
@@ -367,6 +379,8 @@ def operation(app: Flask, rule: Rule, method: str, schemas: dict[str, Any]) -> d
             described["requestBody"] = {"content": {JSON: ref}}
         else:
             parameters += [parameter(n, s) for n, s in schema.get("properties", {}).items()]
+    if rule.endpoint in FILES:
+        described["requestBody"] = {"required": True, "content": {FORM: {"schema": FILE}}}
     if rule.endpoint.startswith("streams."):
         names = {"stream": NAMES} if not rule.arguments else {}
         parameters += [parameter(n, s) for n, s in {**names, **STREAM_PARAMETERS}.items()]

@@ -48,6 +48,10 @@ SINGLE_HEADERS = {
     "x-csrf-token", "x-csrftoken",
 }  # fmt: skip
 
+# In the WSGI environ: gives a request whose body is large the seconds from now on, in place of
+# REQUEST_LIMIT.
+MORE_TIME = "rtapp.more_time"
+
 HEAD_LIMIT = 20.0  # s for a request's line and headers, and for the next request to begin
 REQUEST_LIMIT = 60.0  # s for the rest of a request: a slow body, and our answer
 SEND_BUFFER = 64 * 1024  # bytes that the kernel buffers for a slow reader: the log has the rest
@@ -253,6 +257,10 @@ class HandOffHandler(WSGIHandler):
         self._timer = get_hub().loop.timer(seconds)
         self._timer.start(self._give_up)
 
+    def _give_time(self, seconds: float) -> None:
+        self._timer.close()
+        self._limit_to(seconds)
+
     def _give_up(self) -> None:
         """An exception would end one wait, and pywsgi would then read the rest of the body."""
         shut_down(self.socket)
@@ -274,6 +282,7 @@ class HandOffHandler(WSGIHandler):
         self._limit_to(REQUEST_LIMIT)
         environ: dict[str, Any] = super().get_environ()
         environ[REPEATED_HEADERS] = repeated(self.headers.keys())
+        environ[MORE_TIME] = self._give_time
         if not isinstance(self.socket, SSLSocket):
             environ[HAND_OFF] = self._accept
         return environ

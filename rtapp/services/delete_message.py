@@ -1,9 +1,12 @@
 from sqlalchemy import delete
+from sqlalchemy import update
 from sqlalchemy.orm.attributes import flag_modified
 
+from rtapp import clock
 from rtapp.events import announce
 from rtapp.events import presenters
 from rtapp.extensions import db
+from rtapp.models import Attachment
 from rtapp.models import Message
 from rtapp.models import MessageRevision
 
@@ -13,7 +16,9 @@ from .row_lock import unlock
 
 
 def delete_message(message: Message, *, version: int | None = None) -> None:
-    """Remove a message's content and its earlier texts. The row keeps its place, in lists too.
+    """Remove a message's content, its files and its earlier texts. The row keeps its place, in
+    lists too. The files can't be read any more; remove_attachments.py takes them out of the
+    storage.
 
     Deleting it again publishes nothing. Raises Conflict if `version` is not the present one.
     """
@@ -23,7 +28,13 @@ def delete_message(message: Message, *, version: int | None = None) -> None:
         return
     refuse_stale(message, version, presenters.message)
     db.session.execute(delete(MessageRevision).where(MessageRevision.message_id == message.id))
+    db.session.execute(
+        update(Attachment)
+        .where(Attachment.message_id == message.id)
+        .values(message_id=None, expires_at=clock.now())
+    )
     message.content = ""
+    message.attachments = None
     message.deleted = True
     message.version += 1
     flag_modified(message, "updated_at")  # keeps its value: the event does not carry it

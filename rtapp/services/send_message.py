@@ -1,4 +1,5 @@
 from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam
@@ -18,6 +19,7 @@ from rtapp.extensions import execute
 from rtapp.models import Agent
 from rtapp.models import AgentIdentity
 from rtapp.models import AnyMessage
+from rtapp.models import Attachment
 from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import ConversationLabel
@@ -44,6 +46,7 @@ from .notify import notify_mentioned
 from .repetition import digest_of
 from .repetition import refuse_another
 from .row_lock import merged
+from .store_attachment import claimed
 
 # Built once, because building a statement costs more than running it. On the tables, because the
 # flush of a mapped row costs several times as much.
@@ -66,6 +69,11 @@ NOTE_PAGE = (
 )
 INSERT = insert(Message.__table__).returning(Message.id)
 SHOW_LAST = update(Conversation.__table__).where(ROW).values(last_message_id=bindparam("message"))
+ATTACH = (
+    update(Attachment.__table__)
+    .where(Attachment.id == bindparam("attachment"))
+    .values(message_id=bindparam("message"), expires_at=None)
+)
 SNAPSHOT = (
     select(
         Conversation.inbox_id,
@@ -106,12 +114,16 @@ def send_message(
     client_id: str | None = None,
     asked: int | None = None,
     page: str | None = None,
+    attachments: Sequence[str] = (),
 ) -> tuple[AnyMessage, bool]:
     """Write a message of `sender` into the conversation, and its events into the outbox.
 
     Returns the message and whether it is new. For a `client_id` that this sender used before, it
     returns the earlier message and publishes nothing. Raises Unprocessable if that message is in
     another conversation, or came with another content or `private`; Forbidden to a blocked contact.
+    `attachments` are the keys of files that the sender has uploaded and not sent, in their order;
+    Unprocessable for any other.
+
     A customer's message reopens a resolved or snoozed conversation, which may then be assigned
     automatically.
 
@@ -120,7 +132,8 @@ def send_message(
     the address of the page from which a customer writes.
     """
     conversation_id = ref.id
-    digest = digest_of("message", content, private) if client_id is not None else None
+    files = [list(attachments)] if attachments else []
+    digest = digest_of("message", content, private, *files) if client_id is not None else None
     earlier = sent_before(sender, conversation_id, client_id, digest)
     if earlier is not None:
         return earlier, False
@@ -137,15 +150,19 @@ def send_message(
     if execute(touch, {"conversation": conversation_id, "now": now}).rowcount == 0:
         db.session.rollback()  # it was merged in this moment
         kept = access.conversation_ref(sender, conversation_id)
-        more: dict[str, Any] = {"private": private, "client_id": client_id, "page": page}
+        more: dict[str, Any] = {
+            "private": private, "client_id": client_id, "page": page, "attachments": attachments,
+        }  # fmt: skip
         return send_message(sender, kept, content, **more, asked=conversation_id)
     access.refuse_blocked(sender, conversation_id)  # under the lock: blocking waits for it too
+    shown = claimed(sender, ref.account_id, attachments) if attachments else None
     columns: dict[str, Any] = {
         "account_id": ref.account_id,
         "conversation_id": conversation_id,
         "message_type": "incoming" if isinstance(sender, Customer) else "outgoing",
         "private": private,
         "content": content,
+        "attachments": shown,
         "client_id": client_id,
         "created_at": now,
         "updated_at": now,
@@ -160,6 +177,8 @@ def send_message(
         if earlier is None:
             raise
         return earlier, False
+    if shown is not None:
+        execute(ATTACH, [{"attachment": each["id"], "message": message_id} for each in shown])
     execute(SHOW_LAST, {"conversation": conversation_id, "message": message_id})
     message: AnyMessage
     if isinstance(sender, Customer):

@@ -73,6 +73,7 @@ def test_a_private_message_is_received_as_the_frame_that_the_protocol_specifies(
     assert answer.json.keys() == {
         "id", "conversation_id", "account_id", "message_type", "private", "content", "sender",
         "client_id", "created_at", "updated_at", "edited_at", "edited_by", "version",
+        "attachments",
     }  # fmt: skip
     assert answer.json["content"] == "Hello\nthere"
     assert answer.json["sender"] == {"type": "user", "id": 1, "name": "Ada"}

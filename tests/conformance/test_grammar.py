@@ -247,7 +247,7 @@ def message_of(content: str) -> Message:
         "private": False, "content": content,
         "sender": {"type": "user", "id": 1, "name": "Ada"}, "client_id": None,
         "created_at": "2026-11-23T12:00:00Z", "updated_at": "2026-11-23T12:00:00Z",
-        "edited_at": None, "edited_by": None, "version": 1,
+        "edited_at": None, "edited_by": None, "attachments": [], "version": 1,
     }  # fmt: skip
     envelope = {
         "event": "message.created",

@@ -7,7 +7,7 @@ MESSAGE = {
     "id": 1, "conversation_id": 1, "account_id": 1, "message_type": "outgoing", "private": False,
     "content": "hello", "sender": {"type": "user", "id": 1, "name": "Ada"}, "client_id": None,
     "created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:00:00.000Z",
-    "edited_at": None, "edited_by": None,
+    "edited_at": None, "edited_by": None, "attachments": [],
     "version": 1,
 }  # fmt: skip
 

@@ -145,6 +145,19 @@ export interface Person {
   name: string;
 }
 
+/** A file of a message. `width`, `height` and `thumbnail_url` are those of a picture. */
+export interface Attachment {
+  id: number;
+  key: string;
+  name: string;
+  content_type: string;
+  size: number;
+  width: number | null;
+  height: number | null;
+  url: string;
+  thumbnail_url: string | null;
+}
+
 export interface Message {
   id: number;
   conversation_id: number;
@@ -152,6 +165,8 @@ export interface Message {
   message_type: "incoming" | "outgoing" | "activity";
   private: boolean;
   content: string;
+  /** With one, the content may be empty. */
+  attachments: Attachment[];
   sender: Person & { type: "user" | "contact" };
   client_id: string | null;
   created_at: string;

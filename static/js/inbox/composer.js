@@ -40,10 +40,8 @@ export function startComposer(page, thread) {
   const toCustomer = text.placeholder;
   const touch = matchMedia("(hover: none) and (pointer: coarse)");
   const typing = new TypingNotifier((data) => page.connector.perform(`conversation:${conversation}`, "typing", data).catch(() => {}));
-  /** @type {{takes(event: KeyboardEvent): boolean} | null} */
-  let completion = null;
-  /** @type {import("./on_demand/answers.js") | null} */
-  let answers = null;
+  /** @type {import("./on_demand/writing.js").Writing | null} */
+  let writing = null;
 
   // A text never changes its readers: switching changes the box.
   const draft = { reply: "", note: "", private: note.checked, since: 0 };
@@ -80,13 +78,13 @@ export function startComposer(page, thread) {
     refresh();
   };
   const send = () => {
-    const other = (!draft.private && !isWarned && answers?.whoAnswers(page.user, draft.since)) || "";
+    const other = (!draft.private && !isWarned && draft.since && writing?.whoAnswers(page.user, draft.since)) || "";
     byId("composer-problem").textContent = other && `${other}. Send again to send yours too.`;
     if (other) {
       isWarned = true;
       return;
     }
-    page.unsent.send(conversation, text.value, draft.private);
+    page.unsent.send(conversation, text.value, draft.private, writing?.files.take());
     typing.sent();
     text.value = "";
     text.focus();
@@ -119,20 +117,18 @@ export function startComposer(page, thread) {
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!isBlank(text.value)) send();
+    if (!isBlank(text.value) || writing?.files.count) send();
   });
   text.addEventListener("keydown", (event) => {
-    if (completion?.takes(event) || !sends(event, touch.matches)) return;
+    if (writing?.takes(event) || !sends(event, touch.matches)) return;
     event.preventDefault();
     form.requestSubmit();
   });
   text.addEventListener("input", changed);
   note.addEventListener("change", () => change(note.checked));
-  const load = () => {
-    import("./on_demand/completion.js").then(({ start }) => (completion ??= start(text, () => draft.private)));
-    import("./on_demand/answers.js").then((module) => (answers = module));
-  };
-  text.addEventListener("focus", load, { once: true });
+  const load = () => import("./on_demand/writing.js").then(({ start }) => (writing ??= start(page, form, () => draft.private)));
+  form.addEventListener("focusin", load, { once: true });
+  addEventListener("dragenter", load, { once: true, signal: closed });
   text.addEventListener("blur", () => typing.stop());
   addEventListener("pagehide", () => typing.stop(), { signal: closed });
   closed.addEventListener("abort", () => typing.stop());

@@ -52,7 +52,7 @@ export class Outgoing {
     const element = clone(byId("sending-message"));
     element.dataset.private = String(message.private);
     find(element, ".chip").hidden = !message.private;
-    find(element, ".content").textContent = message.content;
+    find(element, ".content").textContent = message.content || (message.files ?? "");
     find(element, "[data-retry]").addEventListener("click", () => this.#page.unsent.retry(message));
     find(element, "[data-discard]").addEventListener("click", () => this.#page.unsent.drop(message.client_id));
     this.#bubbles.set(message.client_id, element);

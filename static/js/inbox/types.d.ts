@@ -206,6 +206,9 @@ export type Label = (date: Date, now?: Date, locale?: string) => string;
 export interface UnsentMessage {
   conversation: string;
   content: string;
+  /** The keys of its files, and their names. */
+  attachments?: string[];
+  files?: string;
   private: boolean;
   client_id: string;
   /** When it was written, in ms. */
@@ -227,6 +230,8 @@ export interface ElementsById {
   "composer-problem": HTMLElement;
   conversations: HTMLElement;
   "edit-message": HTMLTemplateElement;
+  "file-to-send": HTMLTemplateElement;
+  files: HTMLElement;
   "find-anything": HTMLButtonElement;
   keys: HTMLElement;
   "keys-help": HTMLDialogElement;

@@ -57,9 +57,9 @@ export class Unsent {
     return this.#messages.size === 0;
   }
 
-  /** @type {(conversation: string, content: string, isPrivate: boolean) => void} */
-  send(conversation, content, isPrivate) {
-    const message = { conversation, content, private: isPrivate, client_id: randomId(), at: Date.now() };
+  /** @type {(conversation: string, content: string, isPrivate: boolean, files?: Partial<UnsentMessage>) => void} */
+  send(conversation, content, isPrivate, files) {
+    const message = { ...files, conversation, content, private: isPrivate, client_id: randomId(), at: Date.now() };
     this.#keep(message);
     this.#notify(message, "added");
     this.#attempt(message);
@@ -116,12 +116,12 @@ export class Unsent {
 
   /** @type {(message: UnsentMessage, isAsked: boolean) => Promise<void>} */
   async #post(message, isAsked) {
-    const { conversation, content, private: isPrivate, client_id, refused } = message;
+    const { conversation, content, private: isPrivate, client_id, refused, attachments } = message;
     if (!this.#messages.has(client_id)) return; // another attempt or tab has sent it
     if (refused && !isAsked) return;
     this.#notify(message, "sending");
     try {
-      await this.#perform(`conversation:${conversation}`, "messages", { content, private: isPrivate, client_id });
+      await this.#perform(`conversation:${conversation}`, "messages", { content, private: isPrivate, client_id, attachments });
       this.#forget(message);
       this.#notify(message, "sent");
       this.#backoff = new Backoff({ firstDelay: FIRST_DELAY });

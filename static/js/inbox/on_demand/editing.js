@@ -52,7 +52,7 @@ export function startEditing(page, list, composer) {
       const { current } = /** @type {CustomEvent} */ (event).detail.body ?? {};
       if (!current) return;
       event.preventDefault();
-      conflict(edit, { version: String(current.version), isDeleted: !current.content });
+      conflict(edit, { version: String(current.version), isDeleted: !current.content && !current.attachments.length });
     });
     find(form, "[data-to-composer]").addEventListener("click", () => {
       composer?.insert(text.value);

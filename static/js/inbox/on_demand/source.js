@@ -12,7 +12,7 @@ export async function fetchSource(message, conversation) {
   try {
     const answer = await fetch(`/conversations/${conversation}/messages?after=${id - 1}&limit=1`, { headers: { Accept: "application/json" } });
     const [source] = (await answer.json()).messages;
-    return source.id === id && source.content ? { content: source.content, version: String(source.version) } : null;
+    return source.id === id && (source.content || source.attachments.length) ? { content: source.content, version: String(source.version) } : null;
   } catch {
     return null;
   } finally {
