@@ -26,7 +26,7 @@ from .server import environment
 
 SCENARIO = "idle visitors"
 WARM = 100  # streams opened before the first measurement
-STREAMS, STREAMS_QUICK = 10_000, 1_000
+STREAMS, STREAMS_QUICK = 10_000, 2_000
 OPENING = 900  # s, at most
 
 
