@@ -112,6 +112,9 @@ CODES_PER_USER = "10 per hour"
 MESSAGES_PER_USER = "200 per 10 second"
 # Of files of attachments. Some messages full of them.
 UPLOADS_PER_USER = "60 per 1 minute"
+# Of a visitor, and of all visitors of an address: anybody may become one.
+UPLOADS_PER_VISITOR = "30 per 10 minute"
+UPLOADS_PER_ADDRESS = "120 per 10 minute"
 # A page sends one every few seconds; a client that sends fifty a second must still work.
 TYPING_PER_USER = "1000 per 10 second"
 # Each may be mailed. Enough to invite a team.

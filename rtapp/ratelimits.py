@@ -37,10 +37,13 @@ from rtapp.config import SIGN_INS_PER_ADDRESS
 from rtapp.config import SIGN_INS_PER_EMAIL
 from rtapp.config import SIGN_INS_PER_EMAIL_AND_ADDRESS
 from rtapp.config import TYPING_PER_USER
+from rtapp.config import UPLOADS_PER_ADDRESS
 from rtapp.config import UPLOADS_PER_USER
+from rtapp.config import UPLOADS_PER_VISITOR
 from rtapp.config import Settings
 from rtapp.errors import TooManyRequests
 from rtapp.events import presenters
+from rtapp.models import Agent
 from rtapp.models import Principal
 from rtapp.text import canonical_address
 
@@ -104,10 +107,22 @@ for each in (limiter, nearby):
 
 # Decorators for a view, below its route. A view without one has the limit ACTIONS_PER_USER.
 messages = limiter.limit(MESSAGES_PER_USER)
-uploads = limiter.limit(UPLOADS_PER_USER)
 examinations = limiter.limit(EXAMINATIONS_PER_USER)
 inviting = limiter.limit(LINKS_PER_USER)
 own_password = limiter.limit(PASSWORDS_PER_USER)
+
+
+def uploads(view: Callable[P, R]) -> Callable[P, R]:
+    by_address = limiter.limit(UPLOADS_PER_ADDRESS, key_func=address, exempt_when=is_agent)
+    return by_address(limiter.limit(uploads_of_sender)(view))
+
+
+def uploads_of_sender() -> str:
+    return UPLOADS_PER_USER if is_agent() else UPLOADS_PER_VISITOR
+
+
+def is_agent() -> bool:
+    return isinstance(current_user._get_current_object(), Agent)
 
 
 def typing(view: Callable[P, R]) -> Callable[P, R]:

@@ -205,6 +205,28 @@ def test_a_request_under_way_as_the_server_closes_is_answered_within_its_limit_a
     assert written == (limit == PATIENCE)
 
 
+UPLOAD_HEAD = (
+    "POST /conversations/1/attachments HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {}\r\n"
+    "Authorization: {}\r\n\r\n"
+)
+UPLOAD_BODY = (
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nslow\r\n--b--\r\n'
+)
+
+
+@one_database
+def test_a_slow_upload_has_more_time_than_another_slow_body(app, ada, nobody, address):
+    credential = ada.headers["Authorization"]
+    upload = connected(address, UPLOAD_HEAD.format(len(UPLOAD_BODY), credential).encode())
+    post = connected(address, POST_HEAD.format(credential).encode() + POST_BODY[:9])
+    assert b"201" not in answer(post)  # it was cut
+    upload.sendall(UPLOAD_BODY)
+    assert b"201 CREATED" in answer(upload)
+    unknown = UPLOAD_HEAD.format(len(UPLOAD_BODY), "Bearer x").encode()
+    assert b"401 UNAUTHORIZED" in answer(connected(address, unknown))
+
+
 @one_database
 def test_a_request_that_arrived_on_an_idle_connection_before_the_server_closes_is_answered(app):
     keep_alive = HEALTH.replace(b"Connection: close\r\n", b"")

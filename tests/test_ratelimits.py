@@ -14,6 +14,7 @@ from rtapp import create_app
 from rtapp import ratelimits
 from rtapp.config import TYPING_PER_USER
 
+from .files import upload
 from .support import ApiClient
 from .support import CustomerClient
 from .support import release
@@ -53,6 +54,16 @@ def sign_in(app, credentials, address="192.0.2.1", **more):
 
 def statuses(app, credentials, count, address="192.0.2.1"):
     return [sign_in(app, credentials, address).status_code for _ in range(count)]
+
+
+def test_uploads_of_a_visitor_are_limited_before_those_of_a_user(limited, monkeypatch, long_window):
+    monkeypatch.setattr(ratelimits, "UPLOADS_PER_VISITOR", "2 per 10 minute")
+    maria = CustomerClient(limited, "maria.lindqvist@example.com")
+    ada = ApiClient(limited, "ada@example.com")
+    found = {client: [upload(client, b"x", "a.txt") for _ in range(3)] for client in (maria, ada)}
+    assert [answer.status_code for answer in found[maria]] == [201, 201, 429]
+    assert [answer.status_code for answer in found[ada]] == [201, 201, 201]
+    assert int(found[maria][-1].headers["Retry-After"]) > 0
 
 
 def test_wrong_passwords_for_one_account_from_one_address_are_limited(limited):
