@@ -7,7 +7,7 @@ import { fetchSource } from "./source.js";
 /** @type {(page: Page, message: HTMLElement, text: HTMLTextAreaElement) => Promise<void>} */
 export async function quote(page, message, text) {
   const source = await fetchSource(message, page.conversation);
-  if (source) insert(text, source.content);
+  if (source) insert(text, source.content || source.names);
   else page.alert("The message could not be quoted.");
 }
 
