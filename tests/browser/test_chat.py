@@ -443,12 +443,22 @@ def test_a_chat_that_cant_be_loaded_says_so_and_comes_by_itself(visitor):
     expect(written(vera)).to_have_text(["Hello"])
 
 
-def test_a_browser_that_keeps_nothing_still_chats(visitor, ada, chromium, server):
+REFUSE = "throw new DOMException('no', 'SecurityError')"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"Object.defineProperty(window, 'localStorage', {{ get() {{ {REFUSE} }} }});",
+        f"navigator.locks.request = async () => {{ {REFUSE} }};",
+        f"window.BroadcastChannel = class {{ constructor() {{ {REFUSE} }} }};",
+    ],
+    ids=["storage", "locks", "channels"],
+)
+def test_a_browser_that_denies_storage_locks_or_channels_still_chats(visitor, ada, script):
+    """As private windows do it in a frame of another site."""
     vera = visitor(path="/chat/unknown")
-    vera.add_init_script(
-        "Object.defineProperty(window, 'localStorage', {"
-        " get() { throw new DOMException('no', 'SecurityError'); } });"
-    )
+    vera.add_init_script(script)
     vera.goto(CHAT)
     write(vera, "Hello")
     expect(vera.get_by_text("· Sent")).to_be_visible()

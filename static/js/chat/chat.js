@@ -78,8 +78,7 @@ export class Chat {
     this.present = settings.present;
     this.outbox = new Outbox(storage, (item) => this.#send(item), () => this.#show());
     this.#view = new View(this, root);
-    this.#channel = new BroadcastChannel(`rtapp.chat.${settings.key}`);
-    this.#channel.onmessage = ({ data }) => this.#received(data);
+    this.#channel = channelOf(`rtapp.chat.${settings.key}`, (data) => this.#received(data));
   }
 
   start() {
@@ -139,7 +138,7 @@ export class Chat {
   async #identify(jwt, id) {
     const { contact } = this;
     const former = this.#token;
-    this.#channel.postMessage({ type: "changing" });
+    this.#channel?.postMessage({ type: "changing" });
     this.#forget(contact?.verified);
     this.#show();
     const ask = (/** @type {string | null} */ token) => request(this.#path("session"), token, { jwt });
@@ -153,7 +152,7 @@ export class Chat {
       await this.#load();
       this.host.post({ type: "identified", contact: session.contact, id });
     } catch (error) {
-      this.#channel.postMessage({ type: "token", token: former });
+      this.#channel?.postMessage({ type: "token", token: former });
       await this.#load();
       this.host.post({ type: "error", error: { type: "identify", message: String(/** @type {Error} */ (error).message) }, id });
     }
@@ -172,7 +171,7 @@ export class Chat {
 
   #destroy() {
     this.#forget(true);
-    this.#channel.close();
+    this.#channel?.close();
     this.#view.close();
   }
 
@@ -201,7 +200,7 @@ export class Chat {
   #setToken(token) {
     this.#token = token;
     this.host.post({ type: "token", token });
-    this.#channel.postMessage({ type: "token", token });
+    this.#channel?.postMessage({ type: "token", token });
   }
 
   /** Ends the streams, and forgets what they brought. @param {boolean} [isVisible] */
@@ -496,7 +495,7 @@ export class Chat {
     const last = thread?.messages.at(-1);
     if (!conversation?.unread || !last || !this.isSeen) return;
     conversation.unread = 0;
-    this.#channel.postMessage({ type: "read", id: conversation.id });
+    this.#channel?.postMessage({ type: "read", id: conversation.id });
     this.#post(`/conversations/${conversation.id}/read`, { message_id: last.id }).catch(() => {});
     this.#show();
   }
@@ -626,6 +625,17 @@ export class Chat {
     this.host.post({ type: "unread", count: unread });
     const { name } = this.settings;
     document.title = unread ? `(${unread}) ${name}` : name;
+  }
+}
+
+/** The other frames and tabs of this chat; null where the browser denies them. @type {(name: string, receive: (data: any) => void) => BroadcastChannel | null} */
+function channelOf(name, receive) {
+  try {
+    const channel = new BroadcastChannel(name);
+    channel.onmessage = ({ data }) => receive(data);
+    return channel;
+  } catch {
+    return null;
   }
 }
 

@@ -92,9 +92,7 @@ export class Outbox {
     if (this.#isSending) return;
     this.#isSending = true;
     try {
-      const { locks } = navigator; // missing where the connection is not secure
-      const sendAll = () => this.#sendAll();
-      await (locks ? locks.request("rtapp.chat.outbox", sendAll) : sendAll());
+      await inTurn("rtapp.chat.outbox", () => this.#sendAll());
     } finally {
       this.#isSending = false;
     }
@@ -144,5 +142,25 @@ export class Outbox {
   /** @param {Unsent} item */
   #keep(item) {
     if (this.#items.includes(item)) this.#storage.set(NAME + item.client_id, item);
+  }
+}
+
+/**
+ * One tab at a time, where the browser has locks: not without HTTPS, and not in a frame that it denies storage. The server
+ * takes a `client_id` once in any case.
+ *
+ * @type {(name: string, run: () => Promise<void>) => Promise<void>}
+ */
+async function inTurn(name, run) {
+  let isGranted = false;
+  const granted = () => {
+    isGranted = true;
+    return run();
+  };
+  try {
+    await navigator.locks.request(name, granted);
+  } catch (error) {
+    if (isGranted) throw error;
+    await run();
   }
 }
