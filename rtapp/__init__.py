@@ -15,6 +15,7 @@ from . import actions
 from . import auth
 from . import cli
 from . import clock
+from . import cors
 from . import database
 from . import errors
 from . import extensions
@@ -187,6 +188,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(refuse_repeated_parts)
     first_run.init_app(app)
     auth.init_app(app)
+    cors.init_app(app)
     ratelimits.init_app(app, settings, redis_url)
     app.after_request(add_security_headers)
     for blueprint in (streams.bp, actions.bp, *pages.BLUEPRINTS):

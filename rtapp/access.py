@@ -268,13 +268,22 @@ def kept_for(conversation_id: int) -> int:
     return execute(KEPT, {"id": conversation_id}).scalar() or 0
 
 
+def refuse_blocked_visitor(principal: Principal) -> None:
+    """Raises Forbidden for a customer whose contact was blocked as the request began. Of a merged
+    contact, the one that has its conversations decides."""
+    if isinstance(principal, CustomerIdentity) and principal.blocked:
+        raise blocked()
+
+
 def refuse_blocked(principal: Principal, conversation_id: int) -> None:
-    """Raises Forbidden for a customer whose contact is blocked: they read, and do not write. Of a
-    merged contact, the one that has its conversations decides."""
+    """Likewise, for a customer whose contact is blocked by now. Under the conversation's lock,
+    which blocking waits for, it stays so."""
     if isinstance(principal, Customer) and execute(BLOCKED, {"id": conversation_id}).scalar():
-        raise Forbidden(
-            "You can't write here any more, because support has blocked you; you can still read."
-        )
+        raise blocked()
+
+
+def blocked() -> Forbidden:
+    return Forbidden("This conversation is not open to you any more: support has blocked you.")
 
 
 def message_for(user: Agent, message_id: int) -> Message:

@@ -105,10 +105,12 @@ def cookie_name(production: bool) -> str:
 
 
 def current_principal() -> Principal:
-    """The principal of the request, an agent or a customer. Raises Unauthorized without one."""
+    """The principal of the request, an agent or a customer. Raises Unauthorized without one,
+    Forbidden for a blocked customer."""
     principal = current_user._get_current_object()
     if not isinstance(principal, Principal):
         raise not_signed_in()
+    access.refuse_blocked_visitor(principal)
     return principal
 
 

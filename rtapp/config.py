@@ -115,6 +115,13 @@ UPLOADS_PER_USER = "60 per 1 minute"
 # Of a visitor, and of all visitors of an address: anybody may become one.
 UPLOADS_PER_VISITOR = "30 per 10 minute"
 UPLOADS_PER_ADDRESS = "120 per 10 minute"
+# Of a website's visitor, of all from one address (an office, a school), and of all of a website.
+MESSAGES_PER_VISITOR = "30 per minute"
+MESSAGES_PER_ADDRESS = "60 per minute"
+MESSAGES_PER_WEBSITE = "1200 per minute"
+# Each is a contact. A visitor needs one a month.
+SESSIONS_PER_ADDRESS = "20 per hour"
+SESSIONS_PER_WEBSITE = "600 per minute"
 # A page sends one every few seconds; a client that sends fifty a second must still work.
 TYPING_PER_USER = "1000 per 10 second"
 # Each may be mailed. Enough to invite a team.

@@ -7,6 +7,7 @@ hangs delays one of them by PATIENCE. Reads are not limited. Streams are limited
 import hashlib
 import time
 from collections.abc import Callable
+from typing import Any
 from typing import ParamSpec
 from typing import TypeVar
 
@@ -31,8 +32,13 @@ from rtapp.config import ASKED_LINKS_PER_EMAIL
 from rtapp.config import CODES_PER_USER
 from rtapp.config import EXAMINATIONS_PER_USER
 from rtapp.config import LINKS_PER_USER
+from rtapp.config import MESSAGES_PER_ADDRESS
 from rtapp.config import MESSAGES_PER_USER
+from rtapp.config import MESSAGES_PER_VISITOR
+from rtapp.config import MESSAGES_PER_WEBSITE
 from rtapp.config import PASSWORDS_PER_USER
+from rtapp.config import SESSIONS_PER_ADDRESS
+from rtapp.config import SESSIONS_PER_WEBSITE
 from rtapp.config import SIGN_INS_PER_ADDRESS
 from rtapp.config import SIGN_INS_PER_EMAIL
 from rtapp.config import SIGN_INS_PER_EMAIL_AND_ADDRESS
@@ -44,6 +50,7 @@ from rtapp.config import Settings
 from rtapp.errors import TooManyRequests
 from rtapp.events import presenters
 from rtapp.models import Agent
+from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
 from rtapp.text import canonical_address
 
@@ -106,7 +113,6 @@ for each in (limiter, nearby):
     each.request_filter(lambda: request.method in UNLIMITED)
 
 # Decorators for a view, below its route. A view without one has the limit ACTIONS_PER_USER.
-messages = limiter.limit(MESSAGES_PER_USER)
 examinations = limiter.limit(EXAMINATIONS_PER_USER)
 inviting = limiter.limit(LINKS_PER_USER)
 own_password = limiter.limit(PASSWORDS_PER_USER)
@@ -123,6 +129,55 @@ def uploads_of_sender() -> str:
 
 def is_agent() -> bool:
     return isinstance(current_user._get_current_object(), Agent)
+
+
+def visitor() -> str:
+    """Of a request with the token of a website's visitor."""
+    return f"visitor {current_user.id}"
+
+
+def website() -> str:
+    """Of a request of a website's visitor: by their token's inbox, else by the key of the URL."""
+    if is_visitor():
+        return f"inbox {current_user.inbox_id}"
+    return f"website {(request.view_args or {}).get('key', '')[:32]}"
+
+
+def is_visitor() -> bool:
+    principal = current_user._get_current_object()
+    return isinstance(principal, CustomerIdentity) and principal.inbox_id is not None
+
+
+def no_visitor() -> bool:
+    return not is_visitor()
+
+
+def shared(limit: str, key: Callable[[], str], exempt: Callable[[], bool] | None = None) -> Any:
+    """A limit of all messages of visitors together, however they are sent."""
+    return limiter.shared_limit(limit, scope="visitors' messages", key_func=key, exempt_when=exempt)
+
+
+def messages(view: Callable[P, R]) -> Callable[P, R]:
+    by_user = limiter.limit(MESSAGES_PER_USER)
+    by_token = shared(MESSAGES_PER_VISITOR, visitor, no_visitor)
+    by_address = shared(MESSAGES_PER_ADDRESS, address, no_visitor)
+    by_inbox = shared(MESSAGES_PER_WEBSITE, website, no_visitor)
+    limited: Callable[P, R] = by_user(by_token(by_address(by_inbox(view))))
+    return limited
+
+
+def visitor_form(view: Callable[P, R]) -> Callable[P, R]:
+    """Of the form without scripts, whose visitor may have no token yet."""
+    limited: Callable[P, R] = shared(MESSAGES_PER_ADDRESS, address)(
+        shared(MESSAGES_PER_WEBSITE, website)(view)
+    )
+    return limited
+
+
+def sessions(view: Callable[P, R]) -> Callable[P, R]:
+    by_address = limiter.limit(SESSIONS_PER_ADDRESS, key_func=address)
+    by_inbox = limiter.limit(SESSIONS_PER_WEBSITE, key_func=website)
+    return by_address(by_inbox(view))
 
 
 def typing(view: Callable[P, R]) -> Callable[P, R]:

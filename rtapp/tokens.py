@@ -14,8 +14,10 @@ from flask import current_app
 from itsdangerous import BadSignature
 from itsdangerous import Signer
 from sqlalchemy import bindparam
+from sqlalchemy import func
 from sqlalchemy import or_
 from sqlalchemy import select
+from sqlalchemy.orm import aliased
 
 from rtapp import clock
 from rtapp.extensions import execute
@@ -41,9 +43,18 @@ USER = (
     .join(Token, Token.user_id == User.id)
     .where(*HOLDS, User.disabled_at.is_(None))
 )
+KEPT = aliased(Contact)
 CONTACT = (
-    select(Contact.id, Contact.name, Token.id, Token.scope, Token.inbox_id)
+    select(
+        Contact.id,
+        Contact.name,
+        Token.id,
+        Token.scope,
+        Token.inbox_id,
+        func.coalesce(KEPT.blocked, Contact.blocked),
+    )
     .join(Token, Token.contact_id == Contact.id)
+    .outerjoin(KEPT, KEPT.id == Contact.merged_into_id)
     .where(*HOLDS)
 )
 
@@ -95,8 +106,8 @@ def bearer(claim: Claim) -> Bearer | None:
     row = execute(USER if claim.owner > 0 else CONTACT, given).one_or_none()
     if row is None:
         return None
-    id, name, token_id, scope, *inbox = row
-    identity = AgentIdentity(id, name) if claim.owner > 0 else CustomerIdentity(id, name, *inbox)
+    id, name, token_id, scope, *more = row
+    identity = AgentIdentity(id, name) if claim.owner > 0 else CustomerIdentity(id, name, *more)
     return Bearer(identity, token_id, scope)
 
 

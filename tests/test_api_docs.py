@@ -179,7 +179,6 @@ def not_documented(app: Flask, document: str) -> set[str]:
 
 @pytest.fixture
 def sender(app, ada, kevin, maria) -> Sender:
-    add_website(app)
     clients = {"Ada": ada, "Kevin": kevin, "Maria": maria}
     tokens = {
         f"Bearer <{name}>": client.headers["Authorization"] for name, client in clients.items()
@@ -187,8 +186,13 @@ def sender(app, ada, kevin, maria) -> Sender:
     return Sender(app, tokens)
 
 
+@pytest.fixture
+def website(app):
+    return add_website(app)
+
+
 @pytest.fixture(autouse=True)
-def ada_is_present(subscribe, ada):
+def ada_is_present(website, subscribe, ada):
     assert subscribe("presence:1", ada).confirmed
 
 

@@ -85,7 +85,17 @@ RUNGS = (
             "rtapp.unread",
         ),
     ),
-    (6, ("rtapp.actions", "rtapp.mail", "rtapp.push", "rtapp.streams", "rtapp.pages")),
+    (
+        6,
+        (
+            "rtapp.actions",
+            "rtapp.cors",
+            "rtapp.mail",
+            "rtapp.push",
+            "rtapp.streams",
+            "rtapp.pages",
+        ),
+    ),
     (
         7,
         (

@@ -7,17 +7,23 @@ from dataclasses import replace
 import gevent
 import pytest
 from limits import RateLimitItem
+from sqlalchemy import func
+from sqlalchemy import select
 from werkzeug.security import generate_password_hash
 
 from rtapp import auth
 from rtapp import create_app
 from rtapp import ratelimits
 from rtapp.config import TYPING_PER_USER
+from rtapp.extensions import db
+from rtapp.models import Token
 
 from .files import upload
 from .support import ApiClient
 from .support import CustomerClient
+from .support import VisitorClient
 from .support import release
+from .world import add_website
 
 # The counters are in Redis: one database is enough.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -25,6 +31,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 KEVIN = {"email": "kevin@example.com", "password": "password"}
 WRONG = {**KEVIN, "password": "guess"}
 PER_PAIR, PER_EMAIL, PER_ADDRESS = 10, 20, 60  # as config.py has them
+PER_VISITOR, PER_VISITORS_ADDRESS, SESSIONS = 30, 60, 20
 
 
 @pytest.fixture
@@ -326,3 +333,67 @@ def test_a_customer_and_a_user_of_the_same_id_have_separate_rate_limits(limited,
     assert f"contact {maria.id}/" in counted.decode()
     assert ada.send(1, "I am.").status_code == 201
     assert len(broker.redis.keys("LIMITS*")) == 2
+
+
+def test_the_messages_of_a_visitor_are_limited_by_token_address_and_website(
+    limited, long_window, monkeypatch
+):
+    add_website(limited)
+    add_website(limited, 2, "website2")
+    vera, will = VisitorClient(limited, "website1"), VisitorClient(limited, "website1")
+    started = vera.start("Hello")
+    assert started.status_code == 201
+    id = started.json["conversation"]["id"]
+    path = f"/conversations/{id}/messages"
+    # A client_id that is used again costs the least, and counts.
+    body = {"content": "Hello?", "client_id": "c1"}
+    answers = [vera.post(path, body).status_code for _ in range(PER_VISITOR)]
+    assert answers == [201] + [200] * (PER_VISITOR - 2) + [429]
+    refused = vera.start("By the other endpoint")
+    assert (refused.status_code, refused.content_type) == (429, "application/problem+json")
+    assert 0 < int(refused.headers["Retry-After"]) <= 3600
+    assert vera.post(f"/conversations/{id}/typing", {"typing": True}).status_code == 204
+    assert vera.get(f"/conversations/{id}").status_code == 200
+    # Another visitor from the same address, until that has reached its own limit.
+    first = {"content": "Hi", "client_id": "c2"}
+    answers = [will.post("/chat/website1/conversations", first).status_code for _ in range(28)]
+    assert answers == [201] + [200] * 27
+    other = VisitorClient(limited, "website2")
+    answers = [
+        other.post("/chat/website2/conversations", first).status_code
+        for _ in range(PER_VISITORS_ADDRESS)
+    ]
+    # Fewer than the limit of a token would let through.
+    assert answers.count(429) > PER_VISITORS_ADDRESS - PER_VISITOR
+
+
+def test_an_agents_messages_are_not_limited_as_a_visitors(limited, long_window):
+    ada = ApiClient(limited, "ada@example.com")
+    body = {"content": "Hello", "client_id": "c1"}
+    answers = [ada.post("/conversations/1/messages", body).status_code for _ in range(70)]
+    assert answers == [201] + [200] * 69
+
+
+def test_new_sessions_are_limited_by_address_and_leave_no_row_beyond(limited, long_window):
+    add_website(limited)
+
+    def session(address):
+        there = {"REMOTE_ADDR": address}
+        return limited.test_client().post("/chat/website1/session", json={}, environ_base=there)
+
+    answers = [session("192.0.2.1").status_code for _ in range(SESSIONS + 1)]
+    assert answers == [201] * SESSIONS + [429]
+    assert session("192.0.2.2").status_code == 201
+    with limited.app_context():
+        count = select(func.count()).select_from(Token).where(Token.inbox_id == 1)
+        assert db.session.scalar(count) == SESSIONS + 1
+
+
+def test_the_form_without_scripts_is_limited_by_address(limited, long_window):
+    add_website(limited)
+    browser = limited.test_client()
+    answers = [
+        browser.post("/chat/website1", data={"content": ""}).status_code
+        for _ in range(PER_VISITORS_ADDRESS + 1)
+    ]
+    assert answers == [422] * PER_VISITORS_ADDRESS + [429]

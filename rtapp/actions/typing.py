@@ -28,7 +28,6 @@ def type_(conversation_id: int) -> Response:
     principal = auth.current_principal()
     ref = access.conversation_ref(principal, conversation_id)
     refuse_merged(principal, conversation_id, ref.id)
-    access.refuse_blocked(principal, ref.id)
     body = validation.body(Typing)
     refuse_private(principal, body.private)
     submit_typing(principal, ref.account_id, ref.id, is_typing=body.typing, private=body.private)

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from rtapp import access
 from rtapp import auth
+from rtapp import ratelimits
 from rtapp import validation
 from rtapp.clock import rfc3339
 from rtapp.config import NAME_LIMIT
@@ -17,7 +18,7 @@ from rtapp.events import customer_presenters
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.services.change_own_contact import change_own_contact
-from rtapp.services.change_tokens import revoke
+from rtapp.services.change_tokens import end_visitor_token
 from rtapp.services.start_session import start_session
 from rtapp.services.start_visitor_conversation import start_visitor_conversation
 from rtapp.validation import Address
@@ -67,6 +68,7 @@ class GivenContact(Body):
 
 
 @bp.post("/chat/<string:key>/session")
+@ratelimits.sessions
 def start_visitor_session(key: str) -> Response:
     """Start the session of a visitor, renew that of the token, or identify its visitor by a JWT."""
     website = access.website_with(key)
@@ -96,11 +98,12 @@ def end_visitor_session(key: str) -> Response:
     validation.body(SessionEnd)
     own = auth.bearer()
     assert own is not None
-    revoke(own.token_id)
+    end_visitor_token(own.token_id)
     return Response(status=204)
 
 
 @bp.post("/chat/<string:key>/conversations")
+@ratelimits.messages
 def start_own_conversation(key: str) -> Response:
     """Start a conversation by its first message."""
     website = access.website_with(key)

@@ -25,7 +25,7 @@ from .types import Version
 
 class Contact(Named, Addressed, Searched, Model):
     """A customer. `notes` are the team's: nothing that a customer receives has them. One that is
-    `blocked` reads and does not write: see access.refuse_blocked.
+    `blocked` neither reads nor writes: see access.refuse_blocked_visitor.
 
     `merged_into_id` is the contact that has this one's conversations since a merge, else None. That
     contact is not merged itself. A merged contact is not changed, and keeps its address: see

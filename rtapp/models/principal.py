@@ -20,11 +20,13 @@ class AgentIdentity:
 @dataclass(frozen=True, slots=True)
 class CustomerIdentity:
     """A customer with a token: the columns of a contact that a request needs. `inbox_id`: of a
-    visitor of its website, who has the contact's conversations there; None for all of them."""
+    visitor of its website, who has the contact's conversations there; None for all of them.
+    `blocked`: of a merged contact, as the one is that has its conversations."""
 
     id: int
     name: str
     inbox_id: int | None = None
+    blocked: bool = False
 
 
 # Rows act as principals too: a service takes either.

@@ -26,6 +26,7 @@ from rtapp import access
 from rtapp import auth
 from rtapp import presence
 from rtapp import queries
+from rtapp import ratelimits
 from rtapp import validation
 from rtapp.config import CLIENT_ID_LIMIT
 from rtapp.config import CONTENT_LIMIT
@@ -89,10 +90,14 @@ def page(key: str) -> Response:
         website = access.website_with(key)
     except NotFound:
         return gone()
-    return shown(website, visitor_by_cookie(website))
+    visitor = visitor_by_cookie(website)
+    if visitor is not None and visitor.blocked:
+        return refused(website, visitor, access.blocked())
+    return shown(website, visitor)
 
 
 @bp.post("/chat/<string:key>")
+@ratelimits.visitor_form
 def write(key: str) -> BaseResponse:
     """Send a message by the page's form: into the newest conversation, unless it is closed."""
     try:
@@ -103,6 +108,8 @@ def write(key: str) -> BaseResponse:
     visitor = visitor_by_cookie(website)
     token = None
     try:
+        if visitor is not None:
+            access.refuse_blocked_visitor(visitor)
         written = validation.body(Written)
         if visitor is None:
             session = start_session(website, None)
@@ -217,7 +224,9 @@ def gone() -> Response:
 
 def thread_of(visitor: CustomerIdentity | None) -> dict[str, Any] | None:
     """The newest conversation, with its newest messages."""
-    newest = queries.conversations_of_visitor(visitor, 1) if visitor is not None else []
+    if visitor is None or visitor.blocked:
+        return None
+    newest = queries.conversations_of_visitor(visitor, 1)
     if not newest:
         return None
     conversation = newest[0].conversation

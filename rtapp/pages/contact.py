@@ -80,7 +80,7 @@ class ContactFields(Body):
 
 
 class Blocking(Body):
-    """Whether the contact is kept from writing. It can still read."""
+    """Whether the contact is kept from writing and reading."""
 
     blocked: bool
     version: KnownVersion = None
@@ -139,7 +139,7 @@ def change(contact_id: int) -> Response | tuple[str, int]:
 
 @bp.post("/contacts/<id:contact_id>/block")
 def block(contact_id: int) -> Response:
-    """Keep a contact from writing, or let it write again."""
+    """Keep a contact from writing and reading, or let it again."""
     user = auth.signed_in()
     access.contact_for(user, contact_id)
     contact = db.session.get_one(Contact, contact_id)  # the service refuses a merged one

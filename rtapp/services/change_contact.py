@@ -6,6 +6,7 @@ from sqlalchemy import update
 
 from rtapp.errors import Conflict
 from rtapp.events import announce
+from rtapp.events import control
 from rtapp.events import presenters
 from rtapp.extensions import db
 from rtapp.models import Contact
@@ -53,6 +54,8 @@ def change_contact(
     publish_contact(by, contact.account_id, conversation_ids)
     if "name" in changed:
         reset_elsewhere(contact)
+    if "blocked" in changed:
+        recheck_customers(contact)
     db.session.commit()
 
 
@@ -61,6 +64,14 @@ def refuse_merged(contact: Contact) -> None:
         target = db.session.get_one(Contact, contact.merged_into_id)
         detail = "This contact was merged into another one; look at that one and decide again."
         raise Conflict(detail, current=presenters.contact(target))
+
+
+def recheck_customers(contact: Contact) -> None:
+    """Have the streams of the contact's customers authorised again, also of those merged into it:
+    a blocked one has none."""
+    merged = select(Contact.id).where(Contact.merged_into_id == contact.id)
+    for id in (contact.id, *db.session.scalars(merged)):
+        control.recheck(-id)
 
 
 def reset_elsewhere(contact: Contact) -> None:

@@ -28,6 +28,8 @@ from rtapp.models import Token
 from rtapp.models import User
 from rtapp.models import Website
 
+from .forget_silent import forget_silent
+
 MAX_ENDED = 200  # tokens that end in one transaction
 
 
@@ -114,9 +116,10 @@ def revoke_token(token: Token) -> None:
     db.session.commit()
 
 
-def revoke(token_id: int) -> None:
-    """Likewise, by its id."""
-    end([token_id])
+def end_visitor_token(token_id: int) -> None:
+    """End the token of a website's visitor, and its streams. Nothing is left of a visitor who has
+    never written."""
+    end_all([token_id])
     db.session.commit()
 
 
@@ -125,9 +128,17 @@ def end_expired_tokens(now: datetime) -> int:
     query = select(Token.id).where(Token.expires_at <= now).limit(MAX_ENDED)
     ids = list(db.session.scalars(query))
     if ids:
-        end(ids)
+        end_all(ids)
     db.session.commit()
     return len(ids)
+
+
+def end_all(ids: list[int]) -> None:
+    """Delete tokens, and the visitors of websites of whom nothing is left."""
+    of_visitors = select(Token.contact_id).where(Token.id.in_(ids), Token.inbox_id.is_not(None))
+    contact_ids = db.session.scalars(of_visitors).all()
+    end(ids)
+    forget_silent(contact_ids)
 
 
 def end(ids: list[int]) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import func
@@ -42,7 +43,8 @@ def start_visitor_conversation(
 
     `page`: the address of the page from which they write. Returns the conversation, the message and
     whether they are new, by `client_id` as in `send_message`. Raises TooManyRequests for more than
-    NEW_CONVERSATIONS_PER_VISITOR a day, Unprocessable if the `client_id` is of another request.
+    NEW_CONVERSATIONS_PER_VISITOR a day, Forbidden if the contact is blocked, Unprocessable if the
+    `client_id` is of another request.
     """
     present = present_in(inbox.account_id) if inbox.auto_assign else NOBODY
     digest = digest_of("visitor conversation", inbox.id, content)
@@ -55,6 +57,7 @@ def start_visitor_conversation(
     if earlier is not None:
         unlock()
         return *earlier, False
+    access.refuse_blocked_visitor(replace(visitor, blocked=contact.blocked))
     refuse_many(contact)
     now = clock.now()
     conversation = Conversation(

@@ -10,6 +10,7 @@ from flask import current_app
 from flask import request
 from sqlalchemy.exc import SQLAlchemyError
 
+from rtapp import access
 from rtapp import addresses
 from rtapp import auth
 from rtapp import database
@@ -158,9 +159,10 @@ def allowed_to(
 ) -> tuple[int, tuple[Topic, ...], tuple[LeaseSpec, ...]]:
     """The account of the named streams, and their topics and leases for this principal.
 
-    Raises NotFound if the principal may not receive one of them, BadRequest if the streams are of
-    two accounts.
+    Raises NotFound if the principal may not receive one of them, Forbidden for a blocked customer,
+    BadRequest if the streams are of two accounts.
     """
+    access.refuse_blocked_visitor(principal)
     allowed = [KINDS[kind](principal, int(id)) for kind, _, id in (n.partition(":") for n in names)]
     account_id = allowed[0].account_id
     if any(stream.account_id != account_id for stream in allowed):

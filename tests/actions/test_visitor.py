@@ -12,7 +12,10 @@ from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Conversation
 from rtapp.models import Identity
+from rtapp.models import Inbox
 from rtapp.models import Token
+from rtapp.services.change_tokens import end_expired_tokens
+from rtapp.services.change_website import remove_website
 from rtapp.tokens import digest
 
 from ..support import VisitorClient
@@ -177,6 +180,74 @@ def test_a_token_without_a_website_is_not_prolonged(app, maria, passing):
     with app.app_context():
         assert app.extensions["token_uses"].write() == 1
     assert expiry(maria) == before
+
+
+# Who never wrote
+
+
+def contact_of(client):
+    with client.app.app_context():
+        return db.session.get(Contact, client.id)
+
+
+def end_expired(app):
+    with app.app_context():
+        return end_expired_tokens(clock.now())
+
+
+def test_of_a_visitor_who_never_wrote_nothing_is_left_after_a_day(app, ada, passing):
+    passing(0)
+    silent, writer = VisitorClient(app, "website1"), VisitorClient(app, "website1")
+    noted, known = VisitorClient(app, "website1"), VisitorClient(app, "website1")
+    assert writer.start("Hello").status_code == 201
+    assert ada.post(f"/contacts/{noted.id}", {"notes": "Called twice"}).status_code == 200
+    with app.app_context():
+        db.session.add(Identity(inbox_id=1, subject="user-1", contact_id=known.id))
+        db.session.commit()
+    passing(DAY - 1)
+    assert end_expired(app) == 0
+    assert contact_of(silent) is not None
+    passing(1)
+    assert end_expired(app) == 3
+    assert [contact_of(client) for client in (silent, known)] == [None, None]
+    assert contact_of(noted) is not None
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(Identity)) == 0
+    passing(29 * DAY)
+    assert end_expired(app) == 1
+    assert contact_of(writer) is not None
+
+
+def test_a_visitor_who_signs_out_without_a_message_leaves_nothing(app, vera, will):
+    assert will.start("Hello").status_code == 201
+    for client in (vera, will):
+        assert client.post(f"{CHAT}/session/delete").status_code == 204
+    assert contact_of(vera) is None
+    assert contact_of(will) is not None
+
+
+def test_a_renewed_session_keeps_its_silent_visitor(vera):
+    assert vera.post(f"{CHAT}/session", {}).json["contact"]["id"] == vera.id
+    assert contact_of(vera) is not None
+
+
+# The end of the website
+
+
+def test_the_website_is_removed_while_the_chat_is_open(app, ada, vera, subscribe):
+    id = vera.start("Hello").json["conversation"]["id"]
+    stream = subscribe([f"contact:{vera.id}", f"conversation:{id}"], vera)
+    with app.app_context():
+        remove_website(db.session.get_one(Inbox, 1))
+    while (closed := stream.next_event()).event != "stream.closed":
+        pass
+    assert closed.data["reason"] == "signed_out"
+    for path in ("session", "conversations", "contact", "session/delete"):
+        assert vera.post(f"{CHAT}/{path}", {"content": "x"}).status_code == 404
+    assert vera.get(f"{CHAT}/conversations").status_code == 404
+    assert vera.get(f"/conversations/{id}").status_code == 401
+    assert vera.send(id, "Still there?").status_code == 401
+    assert ada.get(f"/conversations/{id}").status_code == 200
 
 
 # Conversations

@@ -1,4 +1,4 @@
-"""A blocked contact reads and does not write."""
+"""A blocked contact neither reads nor writes."""
 
 import gevent
 import pytest
@@ -13,7 +13,9 @@ from ..actions.refusals import Action
 from ..actions.refusals import Case
 from ..actions.refusals import Refusals
 from ..support import CustomerClient
+from ..support import VisitorClient
 from ..support import outbox_drained
+from ..world import add_website
 from ..world import all_logs
 from ..world import all_rows
 
@@ -40,6 +42,11 @@ def next_named(stream, name):
     return event
 
 
+def refused(answer):
+    assert (answer.status_code, answer.content_type) == (403, "application/problem+json")
+    assert "blocked you" in answer.json["detail"]
+
+
 def written(client):
     return [row["content"] for row in client.get("/conversations/1/messages").json["messages"]]
 
@@ -54,35 +61,79 @@ def test_blocking_a_contact_refuses_bad_input(app, other):
     )  # fmt: skip
 
 
-def test_a_blocked_contact_writes_and_types_no_more_and_reads_on(app, kevin, maria, subscribe):
+def test_the_token_of_a_blocked_contact_opens_nothing_until_it_is_unblocked(
+    app, kevin, maria, subscribe
+):
     sent = {"content": "Before", "client_id": "c-1"}
     first = maria.post("/conversations/1/messages", sent)
     assert first.status_code == 201
+    stream = subscribe("conversation:1", maria)
     block(kevin)
+    assert next_named(stream, "stream.closed").data["reason"] == "forbidden"
     assert outbox_drained(app)
     rows, logs = all_rows(app), all_logs(app)
     for path, body in (
         ("messages", {"content": "Let me in"}),
+        ("messages", sent),
         ("typing", {"typing": True}),
         ("typing", {"typing": False}),
+        ("read", {"message_id": 1}),
     ):
-        refused = maria.post(f"/conversations/1/{path}", body)
-        assert (refused.status_code, refused.content_type) == (403, "application/problem+json")
-        assert "blocked you" in refused.json["detail"]
+        refused(maria.post(f"/conversations/1/{path}", body))
+    for path in (
+        "/conversations/1",
+        "/conversations/1/messages",
+        "/me",
+        "/streams?stream=conversation:1",
+    ):
+        refused(maria.get(path))
     assert outbox_drained(app)
     assert (all_rows(app), all_logs(app)) == (rows, logs)
-    assert maria.get("/conversations/1").status_code == 200
-    assert "Before" in written(maria)
-    # What was stored before is answered again: the client's first answer was lost.
-    assert maria.post("/conversations/1/messages", sent).json["id"] == first.json["id"]
-    stream = subscribe("conversation:1", maria)
-    assert kevin.send(1, "Please call us").status_code == 201
-    event = next_named(stream, "message.created")
-    assert event.data["content"] == "Please call us"
-    assert maria.post("/conversations/1/read", {"message_id": event.data["id"]}).status_code == 204
+    note = kevin.send(1, "Please call us")
+    assert note.status_code == 201
     block(kevin, False)
+    assert "Please call us" in written(maria)
+    assert maria.post("/conversations/1/messages", sent).json["id"] == first.json["id"]
+    assert maria.post("/conversations/1/read", {"message_id": note.json["id"]}).status_code == 204
     assert maria.post("/conversations/1/typing", {"typing": True}).status_code == 204
+    assert subscribe("conversation:1", maria).confirmed
     assert maria.send(1, "Thank you").status_code == 201
+
+
+def test_a_blocked_visitor_of_a_website_is_refused_everywhere_and_their_streams_close(
+    app, kevin, subscribe
+):
+    vera = VisitorClient(app, add_website(app))
+    id = vera.start("Hello").json["conversation"]["id"]
+    stream = subscribe(f"contact:{vera.id}", vera)
+    block(kevin, id=vera.id)
+    assert next_named(stream, "stream.closed").data["reason"] == "forbidden"
+    assert outbox_drained(app)
+    rows = all_rows(app)
+    for path in ("session", "session/delete", "conversations", "contact"):
+        refused(vera.post(f"/chat/website1/{path}", {"content": "x"}))
+    refused(vera.get("/chat/website1/conversations"))
+    refused(vera.send(id, "Let me in"))
+    refused(vera.get(f"/streams/contacts/{vera.id}"))
+    assert all_rows(app) == rows
+    block(kevin, False, id=vera.id)
+    assert subscribe(f"contact:{vera.id}", vera).confirmed
+    assert vera.start("Thank you").status_code == 201
+
+
+def test_no_conversation_is_started_after_the_block_that_was_sent_with_it_at_once(app, kevin):
+    vera = VisitorClient(app, add_website(app))
+    assert vera.start("Hello").status_code == 201
+    jobs = [
+        gevent.spawn(vera.start, "At the same time 1"),
+        gevent.spawn(kevin.post, f"/contacts/{vera.id}/block", {"blocked": True}),
+        gevent.spawn(vera.start, "At the same time 2"),
+    ]
+    gevent.joinall(jobs, raise_error=True)
+    statuses = [job.value.status_code for job in jobs]
+    assert statuses[1] == 200
+    assert {statuses[0], statuses[2]} <= {201, 403}
+    assert vera.start("Later").status_code == 403
 
 
 def test_another_contact_writes_while_one_is_blocked(kevin, tom):
@@ -99,8 +150,13 @@ def test_blocking_reaches_the_agents_with_the_contact_and_the_customer_without(
     assert {*received[ada]} == {"conversation.contact_changed", "conversation.updated"}
     assert received[grace] == []
     assert next_named(agents, "conversation.contact_changed").data["contact"]["blocked"] is True
-    public = next_named(customers, "conversation.contact_changed")
-    assert public.data["contact"]["blocked"] is False
+    closed = next_named(customers, "stream.closed")
+    assert closed.data["reason"] == "forbidden"
+    block(kevin, False)
+    again = subscribe("conversation:1", maria)
+    kevin.post("/contacts/1", {"phone": "030 1"})
+    public = next_named(again, "conversation.contact_changed")
+    assert public.data["contact"] | {"phone": None, "blocked": False} == public.data["contact"]
 
 
 def test_blocking_a_blocked_contact_changes_and_publishes_nothing(app, kevin):
