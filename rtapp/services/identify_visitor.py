@@ -10,11 +10,11 @@ from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from rtapp import access
 from rtapp import clock
 from rtapp.claims import Claims
 from rtapp.claims import InvalidClaims
 from rtapp.claims import claims_of
-from rtapp.errors import Forbidden
 from rtapp.errors import NotFound
 from rtapp.errors import Unauthorized
 from rtapp.extensions import db
@@ -112,7 +112,7 @@ def unite(own: Contact, contact: Contact) -> None:
 
 def refuse_blocked(contact: Contact) -> None:
     if current(contact).blocked:
-        raise Forbidden("You can't write here any more, because support has blocked you.")
+        raise access.blocked()
 
 
 def describe(contact: Contact, claims: Claims, *, is_new: bool) -> None:

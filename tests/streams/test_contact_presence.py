@@ -141,6 +141,18 @@ def test_a_visitor_who_signs_out_is_gone_at_once(vera, ada):
         assert stream.ephemeral(EVENT) == presence(id, vera, False)
 
 
+def test_a_blocked_visitor_is_gone_at_once_and_comes_back_once_unblocked(vera, ada):
+    id = start(vera)
+    with thread(ada, id) as stream, visit(vera):
+        stream.ephemeral(EVENT)
+        ada.post(f"/contacts/{vera.id}/block", {"blocked": True})
+        assert stream.ephemeral(EVENT) == presence(id, vera, False)
+        assert vera.get(f"/streams/contacts/{vera.id}").status_code == 403
+        ada.post(f"/contacts/{vera.id}/block", {"blocked": False})
+        with visit(vera):
+            assert stream.ephemeral(EVENT) == presence(id, vera, True)
+
+
 def test_a_visitor_is_present_in_a_conversation_that_begins_while_the_page_is_open(vera, ada):
     with visit(vera):
         id = start(vera)
