@@ -105,6 +105,7 @@
   let isReady = false;
   let hasFailed = false;
   let isGone = false;
+  let wantsFocus = false;
   let unread = 0;
   let page = "";
   let prefix = ""; // of the page's title
@@ -328,7 +329,7 @@ block-size:var(--rtapp-height,100dvh);border-radius:0}
       isReady = true;
       hasFailed = false;
       render();
-      if (isOpen) focusFrame();
+      show();
     } else if (data.type === "token") {
       const lost = data.token === null && token !== null;
       setToken(data.token);
@@ -410,20 +411,24 @@ block-size:var(--rtapp-height,100dvh);border-radius:0}
     if (!isWanted && !isGone && token !== null) idle(() => isGone || load());
   };
 
-  const focusFrame = () => {
-    if (navigator.userActivation?.hasBeenActive !== false) frame.focus();
+  /** The chat takes the focus to its field, but only from a frame that has it and is loaded. */
+  const show = () => {
+    if (!isReady || !isOpen) return;
+    if (wantsFocus) frame.focus();
+    wantsFocus = false;
+    send({ type: "open" });
   };
 
   const open = () => {
     if (isGone || isOpen) return;
     isOpen = true;
     opener = document.activeElement;
+    wantsFocus = navigator.userActivation?.hasBeenActive !== false;
     load();
     fit();
     render();
     sendPage();
-    send({ type: "open" });
-    focusFrame();
+    show();
     emit("open");
   };
 
