@@ -4,15 +4,11 @@ import re
 
 import pytest
 
-from rtapp import static_files
-from rtapp.config import RESOURCES
-
 from .world import add_website
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 LIMIT = 30 * 1024
-LAUNCHER = "/static/js/widget/widget.js"
 LAUNCHER_LIMIT = 5 * 1024
 
 
@@ -30,16 +26,26 @@ def size(app):
 def test_launcher_chat_connector_and_styles_are_below_thirty_kilobytes(app, size):
     key = add_website(app)
     page = app.test_client().get(f"/chat/{key}", headers={"Accept": "text/html"}).text
+    page = re.sub("<noscript>.*?</noscript>", "", page)
     named = set(re.findall(r'(?:href|src)="(/static/[^"]+\.(?:js|css))"', page))
     sizes = {path.partition("/static/")[2].partition("/")[2]: size(path) for path in named}
     assert sizes.keys() == {"js/chat/bundle.js", "js/chat/languages/en.js", "css/chat.css"}
-    if "js/widget/widget.js" in static_files.release_in(str(RESOURCES / "static")).bodies:
-        sizes["js/widget/widget.js"] = size(LAUNCHER)
-        assert sizes["js/widget/widget.js"] <= LAUNCHER_LIMIT
+    sizes["js/widget/widget.js"] = size("/static/js/widget/widget.js")
+    assert sizes["js/widget/widget.js"] <= LAUNCHER_LIMIT
     for name, bytes in sizes.items():
         print(f"{name} {bytes} bytes, gzip")
     print(f"all of it {sum(sizes.values())} bytes, gzip")
     assert 10_000 < sum(sizes.values()) <= LIMIT
+
+
+def test_what_the_chat_loads_on_demand_is_small_too(size):
+    files = (
+        "js/chat/on_demand/files.js", "js/chat/on_demand/languages/en.js", "css/chat_files.css",
+        "js/chat/on_demand/sound.js",
+    )  # fmt: skip
+    for name in files:
+        print(f"{name} {size(f'/static/{name}')} bytes, gzip, on demand")
+    assert sum(size(f"/static/{name}") for name in files) < 5 * 1024
 
 
 def test_no_page_of_the_inbox_loads_the_chat(kevin):

@@ -19,6 +19,7 @@ class Words(NamedTuple):
     look: str
     resolved: str
     deleted: str
+    file: str
     sent: str
     bad_content: str
     bad_name: str
@@ -42,6 +43,7 @@ WORDS: Mapping[str, Words] = {
         look="Look for an answer",
         resolved="This conversation is closed. Your next message begins a new one.",
         deleted="This message was deleted.",
+        file="File",
         sent="Your message is sent. The answer will be on this page.",
         bad_content="Write a message of at most 10,000 characters.",
         bad_name="Write a name of at most 200 characters.",
@@ -63,6 +65,7 @@ WORDS: Mapping[str, Words] = {
         look="Nach einer Antwort sehen",
         resolved="Diese Unterhaltung ist abgeschlossen. Ihre nächste Nachricht beginnt eine neue.",
         deleted="Diese Nachricht wurde gelöscht.",
+        file="Datei",
         sent="Ihre Nachricht ist gesendet. Die Antwort wird auf dieser Seite stehen.",
         bad_content="Schreiben Sie eine Nachricht mit höchstens 10.000 Zeichen.",
         bad_name="Schreiben Sie einen Namen mit höchstens 200 Zeichen.",

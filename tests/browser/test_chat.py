@@ -165,6 +165,7 @@ def test_a_second_tab_is_the_same_visitor_and_both_show_each_message_once(visito
     expect(written(other)).to_have_text(["From the first tab"])
     assert token(other) == token(vera)
     write(other, "From the second tab")
+    expect(written(vera)).to_have_count(2)
     ada.say(conversation, "To both")
     for page in (vera, other):
         expect(bubbles(page)).to_have_text(

@@ -1,6 +1,6 @@
 /** A visitor's chat: what it has and what it does. view.js shows it. */
 
-/** @import { Connector } from "../connector/connector" */
+/** @import { Attachment, Connector } from "../connector/connector" */
 /** @import { Contact, Conversation, FromHost, Host, Listed, Message, Screen, Settings, Unsent, Words } from "./types" */
 
 import { ActionError } from "../connector/perform.js";
@@ -8,7 +8,6 @@ import { connect } from "../connector/visitor/visitor.js";
 import { Frame, Page } from "./host.js";
 import { Outbox } from "./outbox.js";
 import { request } from "./request.js";
-import { Sound } from "./sound.js";
 import { Storage } from "./storage.js";
 import { Times } from "./text.js";
 import { Thread } from "./thread.js";
@@ -45,7 +44,8 @@ export class Chat {
   present;
 
   #view;
-  #sound = new Sound();
+  /** @type {() => void} */
+  #play = () => {};
   #channel;
   /** @type {string | null} */
   #token = null;
@@ -56,6 +56,8 @@ export class Chat {
   #leave = null; // the stream of the conversation that is shown
   /** @type {Map<number, Thread>} */
   #threads = new Map();
+  /** @type {Map<number, number>} the newest message of each conversation when the stream began, or since */
+  #announced = new Map();
   #queue = Promise.resolve();
   #closings = 0;
   #typedAt = 0;
@@ -86,7 +88,13 @@ export class Chat {
     addEventListener("offline", () => this.#setOffline(true));
     document.addEventListener("visibilitychange", () => this.#show());
     addEventListener("focus", () => this.#show());
+    for (const name of ["pointerdown", "keydown"]) addEventListener(name, () => this.#allowSound(), { once: true });
     this.host.start((message) => this.#receive(message));
+  }
+
+  async #allowSound() {
+    const { play } = await import("./on_demand/sound.js").catch(() => ({ play: () => {} }));
+    this.#play = play;
   }
 
   // The website's page
@@ -306,7 +314,8 @@ export class Chat {
   // What the streams bring
 
   /** @param {Listed} listed */
-  #connect({ contact, cursor }) {
+  #connect({ contact, conversations, cursor }) {
+    this.#announced = new Map(conversations.map(({ id, last_message }) => [id, last_message?.id ?? 0]));
     const { signal } = this.#life;
     // The token's own contact: an agent may have merged it into this one.
     const user = /\d+/.exec(this.#token ?? "")?.[0];
@@ -358,6 +367,7 @@ export class Chat {
     if (message.sender.type === "contact") this.outbox.drop(message.client_id);
     this.#threads.get(message.conversation_id)?.add(message);
     if (message.truncated) this.#complete(message);
+    if (message.sender.type === "user") this.#announce(message);
     if (!conversation) return this.#sync();
     if (message.id > (conversation.last_message?.id ?? 0)) this.#isNews(conversation, message);
     this.#show();
@@ -365,15 +375,21 @@ export class Chat {
 
   /** @type {(conversation: Conversation, message: Message) => void} */
   #isNews(conversation, message) {
-    const { id, content, created_at, sender } = message;
-    conversation.last_message = { id, preview: content.slice(0, 120), sender_name: sender.name, created_at };
+    const { id, created_at, sender } = message;
+    conversation.last_message = { id, preview: preview(message), sender_name: sender.name, created_at };
     conversation.last_public_at = created_at;
     this.conversations.sort((one, other) => Date.parse(other.last_public_at) - Date.parse(one.last_public_at));
-    if (sender.type === "contact") return;
-    conversation.unread++;
-    if (conversation.id === this.current) this.typists.delete(sender.id);
+    if (sender.type === "user") conversation.unread++;
+  }
+
+  /** Once, also of a message that the list had first. @param {Message} message */
+  #announce(message) {
+    const { id, conversation_id, sender } = message;
+    if (id <= (this.#announced.get(conversation_id) ?? 0)) return;
+    this.#announced.set(conversation_id, id);
+    if (conversation_id === this.current) this.typists.delete(sender.id);
     this.host.post({ type: "message", message });
-    if (!this.isMuted && !(this.isSeen && document.hasFocus())) this.#sound.play();
+    if (!this.isMuted && !(this.isSeen && document.hasFocus())) this.#play();
   }
 
   /** @param {Message} message */
@@ -381,7 +397,7 @@ export class Chat {
     this.#threads.get(message.conversation_id)?.change(message);
     if (message.truncated) this.#complete(message);
     const last = this.conversations.find((each) => each.last_message?.id === message.id)?.last_message;
-    if (last) last.preview = message.content.slice(0, 120);
+    if (last) last.preview = preview(message);
     this.#show();
   }
 
@@ -462,12 +478,16 @@ export class Chat {
     return this.current === null ? undefined : this.#threads.get(this.current);
   }
 
-  /** @param {string} content */
-  send(content) {
+  get token() {
+    return this.#token;
+  }
+
+  /** @type {(content: string, attachments?: Attachment[]) => void} */
+  send(content, attachments) {
     this.notice = "";
     this.#typedAt = 0;
     this.draft = "";
-    this.outbox.add(this.current, content, this.page || undefined);
+    this.outbox.add({ conversation: this.current, content, attachments, page: this.page || undefined });
     this.#view.toBottom();
   }
 
@@ -558,8 +578,8 @@ export class Chat {
   /** @param {Unsent} item */
   async #send(item) {
     const { signal } = this.#life;
-    const { content, client_id, page } = item;
-    const data = { content, client_id, ...(page && { page }) };
+    const { content, client_id, page, attachments } = item;
+    const data = { content, client_id, page, attachments: attachments?.map(({ key }) => key) }; // JSON has no undefined
     try {
       await this.#session();
       if (item.conversation !== null) {
@@ -637,6 +657,11 @@ function channelOf(name, receive) {
   } catch {
     return null;
   }
+}
+
+/** @param {Message} message */
+function preview({ content, attachments }) {
+  return content.slice(0, 120) || attachments.map(({ name }) => name).join(", ");
 }
 
 const root = document.getElementById("chat");

@@ -5,9 +5,9 @@ export const h = (tag, properties, ...children) => {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties ?? {})) {
     if (name in element) /** @type {any} */ (element)[name] = value;
-    else if (value !== undefined && value !== null && value !== false) element.setAttribute(name, String(value));
+    else element.setAttribute(name, String(value));
   }
-  element.append(.../** @type {Node[]} */ (children.flat().filter((child) => child !== null && child !== undefined && child !== false && child !== "")));
+  element.append(.../** @type {Node[]} */ (children.flat().filter(Boolean)));
   return element;
 };
 

@@ -22,7 +22,6 @@ export class Frame {
       if (!isOurs || !port || this.#port) return;
       this.#port = port;
       port.onmessage = ({ data }) => receive(data);
-      if ("token" in data) receive({ ...data, type: "session" });
     });
     // A browser delivers it to the parent's origin alone, and complains about each other one.
     const { ancestorOrigins } = location;

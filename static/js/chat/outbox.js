@@ -45,10 +45,10 @@ export class Outbox {
     return this.#items.filter((item) => item.conversation === conversation);
   }
 
-  /** @type {(conversation: number | null, content: string, page?: string) => void} */
-  add(conversation, content, page) {
+  /** @param {Omit<Unsent, "client_id" | "at">} message */
+  add(message) {
     const client_id = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
-    const item = { client_id, conversation, content, page, at: Date.now() };
+    const item = { client_id, at: Date.now(), ...message };
     this.#items.push(item);
     this.#keep(item);
     this.#changed();

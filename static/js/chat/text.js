@@ -34,9 +34,8 @@ function addressIn(found) {
 
 /** @param {string} name */
 export function initials(name) {
-  const words = name.trim().split(/\s+/);
-  const [first = "", last = ""] = words.length > 1 ? [words[0], words[words.length - 1]] : words;
-  return ([...first][0] ?? "?") + ([...last][0] ?? "");
+  const [first, ...others] = name.trim().split(/\s+/);
+  return [first, ...others.slice(-1)].map((word) => [...word][0] ?? "?").join("");
 }
 
 /** Times in the visitor's zone and the chat's language. */

@@ -1,6 +1,6 @@
 /** The types of the chat's modules. */
 
-import type { Conversation as CustomersConversation, Message as CustomersMessage, Person } from "../connector/connector";
+import type { Attachment, Conversation as CustomersConversation, Message as CustomersMessage, Person } from "../connector/connector";
 
 /** What the page has in `data-settings`. */
 export interface Settings {
@@ -71,6 +71,7 @@ export interface Unsent {
   /** null: it begins one, with all others of null. */
   conversation: number | null;
   content: string;
+  attachments?: Attachment[];
   page?: string;
   at: number;
   /** The status with which the last attempt failed. */
@@ -85,6 +86,7 @@ export interface Unsent {
 export type Screen = "loading" | "list" | "thread" | "blocked" | "gone" | "failed";
 
 export type Words = typeof import("./languages/en.js").default;
+export type FileWords = typeof import("./on_demand/languages/en.js").default;
 
 type Events = { [name in keyof GlobalEventHandlers as name extends `on${string}` ? name : never]?: unknown };
 export type Properties = Events & Record<string, unknown>;

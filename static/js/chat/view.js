@@ -1,6 +1,8 @@
 /** What the chat looks like. Elements stay as long as what they show does. */
 
 /** @import { Chat } from "./chat.js" */
+/** @import { Attachment } from "../connector/connector" */
+/** @typedef {Awaited<ReturnType<typeof import("./on_demand/files.js").load>>} Files */
 /** @import { Conversation, Message, Unsent } from "./types" */
 
 import { h, icon, place } from "./dom.js";
@@ -10,7 +12,6 @@ const LENGTH = 10_000; // characters of a message
 const APART = 300_000; // ms between messages of one group
 const NEAR = 80; // px from an end of the thread
 const TALLEST = 140; // px of the field
-const MESSAGES = /** @type {const} */ ({ blocked: "blocked", gone: "gone", failed: "failed", loading: "loading" });
 
 export class View {
   #chat;
@@ -27,7 +28,6 @@ export class View {
   /** @type {number | null | undefined} of the draft in the field */
   #drafted;
   #isReopened = false;
-  #thanks = "";
 
   #header = h("header");
   #bar = h("p", { class: "bar", role: "status" });
@@ -36,8 +36,15 @@ export class View {
   #footer = h("footer");
   #field = h("textarea", { rows: 1, maxLength: LENGTH, dir: "auto", enterKeyHint: "send" });
   #submit = h("button", { class: "send" }, icon("send"));
-  #composer = h("form", { class: "composer" }, this.#field, this.#submit);
-  #address = h("input", { type: "email", required: true, maxLength: 254, autocomplete: "email" });
+  #picker = h("input", { type: "file", multiple: true, hidden: true, onchange: () => this.#attach([...(this.#picker.files ?? [])]) });
+  #clip = h("button", { type: "button", class: "icon", onclick: () => this.#picker.click() }, icon("clip"));
+  #composer = h("form", { class: "composer" }, this.#picker, this.#clip, this.#field, this.#submit);
+  #tray = h("ul", { class: "tray" });
+  /** @type {Files | undefined} */
+  #files;
+  /** @type {Promise<Files> | undefined} */
+  #loading;
+  #address = h("input", { type: "email", required: true, maxLength: 254, autocomplete: "email", "aria-describedby": "address-problem" });
   #problem = h("p", { class: "problem", role: "alert", id: "address-problem" });
   #save = h("button", { class: "quiet" });
   #ask = h("form", { class: "ask", noValidate: true });
@@ -52,6 +59,9 @@ export class View {
     this.#field.addEventListener("input", () => this.#typed());
     this.#field.addEventListener("keydown", (event) => this.#pressed(event));
     this.#composer.addEventListener("submit", (event) => this.#submitted(event));
+    this.#field.addEventListener("paste", (event) => this.#taken(event, event.clipboardData));
+    root.addEventListener("dragover", (event) => this.#dragged(event));
+    root.addEventListener("drop", (event) => this.#taken(event, event.dataTransfer));
     this.#ask.addEventListener("submit", (event) => this.#given(event));
     this.#main.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     addEventListener("resize", () => this.#isAtBottom && this.toBottom());
@@ -82,9 +92,10 @@ export class View {
 
   /** Leaves nothing of the visitor on the screen. */
   wipe() {
-    this.#field.value = this.#address.value = this.#thanks = "";
+    this.#field.value = this.#address.value = "";
     this.#drafted = undefined;
     this.#nodes.clear();
+    this.#files?.clear();
     place(this.#log, []);
   }
 
@@ -122,7 +133,7 @@ export class View {
    * @type {(key: string, stamp: unknown, make: () => HTMLElement) => HTMLElement}
    */
   #node(key, stamp, make) {
-    const text = JSON.stringify([stamp, document.documentElement.lang]);
+    const text = JSON.stringify(stamp);
     this.#used.add(key);
     const known = this.#nodes.get(key);
     if (known?.stamp === text) return known.node;
@@ -182,7 +193,7 @@ export class View {
     const { screen, words } = this.#chat;
     if (screen === "thread") return this.#thread();
     if (screen === "list") return this.#list();
-    const text = words[MESSAGES[screen]];
+    const text = words[screen];
     const retry = h("button", { class: "quiet", onclick: () => location.reload() }, words.retry);
     return [this.#node("message", screen, () => h("div", { class: "alone", role: "status" }, h("p", null, text), screen === "blocked" && retry))];
   }
@@ -255,7 +266,7 @@ export class View {
   #greeting() {
     const { present, settings, words } = this.#chat;
     const text = present ? settings.greeting || words.greeting : settings.away || words.away;
-    const make = () => h("div", { class: "message theirs begins ends" }, face(settings.name), h("div", { class: "bubble", dir: "auto" }, ...linked(text)));
+    const make = () => h("div", { class: "message theirs begins ends" }, face(settings.name), h("div", { class: "bubble", dir: "auto" }, linked(text)));
     return this.#node("greeting", text, make);
   }
 
@@ -266,7 +277,7 @@ export class View {
   }
 
   /** @type {(message: Message, begins: boolean, ends: boolean | undefined, isSent: boolean) => HTMLElement} */
-  #message({ content, sender, created_at, edited_at }, begins, ends, isSent) {
+  #message({ content, attachments = [], sender, created_at, edited_at }, begins, ends, isSent) {
     const { words, times } = this.#chat;
     const isOwn = sender.type === "contact";
     const time = h("time", { dateTime: created_at }, times.clock(new Date(created_at)));
@@ -275,15 +286,23 @@ export class View {
       { class: `message ${isOwn ? "mine" : "theirs"}${begins ? " begins" : ""}${ends ? " ends" : ""}` },
       !isOwn && ends && face(sender.name),
       h("p", { class: isOwn || !begins ? "only-read" : "name" }, h("bdi", null, isOwn ? words.you : sender.name)),
-      h("div", { class: content ? "bubble" : "bubble deleted", dir: "auto" }, ...(content ? linked(content) : [words.deleted])),
+      (content || !attachments.length) && h("div", { class: content ? "bubble" : "bubble deleted", dir: "auto" }, linked(content || words.deleted)),
+      this.#attached(attachments),
       ends && h("p", { class: "meta" }, time, edited_at && ` · ${words.edited}`, isSent && ` · ${words.sent}`),
     );
+  }
+
+  /** @param {Attachment[]} attachments */
+  #attached(attachments) {
+    const files = h("div");
+    if (attachments.length) this.#withFiles((loaded) => files.replaceWith(loaded.shown(attachments)));
+    return files;
   }
 
   /** @param {Unsent} item */
   #unsent(item) {
     const { outbox, words } = this.#chat;
-    const { client_id, content, status, again = 0, refused } = item;
+    const { client_id, content, attachments = [], status, again = 0, refused } = item;
     const seconds = Math.max(1, Math.ceil((again - Date.now()) / 1000));
     const isOnWay = status === undefined;
     if (again) this.#tick = setTimeout(() => this.show(), 1000);
@@ -293,16 +312,19 @@ export class View {
         "div",
         { class: `message mine begins ends ${isOnWay ? "sending" : "failed"}` },
         h("p", { class: "only-read" }, words.you),
-        h("div", { class: "bubble", dir: "auto" }, ...linked(content)),
-        h("p", { class: "meta" }, text),
-        !isOnWay &&
-          h(
-            "p",
-            { class: "meta" },
+        content && h("div", { class: "bubble", dir: "auto" }, linked(content)),
+        this.#attached(attachments),
+        h(
+          "p",
+          { class: "meta" },
+          text,
+          !isOnWay && [
+            " ",
             h("button", { type: "button", class: "link", onclick: () => outbox.retry(item) }, words.retry),
             " · ",
             h("button", { type: "button", class: "link", onclick: () => this.#discard(item) }, words.discard),
-          ),
+          ],
+        ),
       ),
     );
   }
@@ -327,7 +349,6 @@ export class View {
   /** @type {(hasBegun: boolean, conversation: Conversation | undefined) => boolean} */
   #asksForAddress(hasBegun, conversation) {
     const { contact, present } = this.#chat;
-    if (this.#thanks) return true;
     return !present && !contact?.email && !contact?.verified && hasBegun && conversation?.status !== "resolved";
   }
 
@@ -335,10 +356,8 @@ export class View {
     const { words } = this.#chat;
     this.#save.textContent = words.save;
     const label = this.#node("ask", 0, () => h("label", null, words.askEmail, this.#address));
-    const thanks = this.#node("thanks", this.#thanks, () => h("p", { role: "status" }, words.saved(this.#thanks)));
     this.#address.placeholder = words.email;
-    this.#address.setAttribute("aria-describedby", this.#problem.id);
-    place(this.#ask, this.#thanks ? [thanks] : [label, this.#save, this.#problem]);
+    place(this.#ask, [label, this.#save, this.#problem]);
     return this.#ask;
   }
 
@@ -352,7 +371,7 @@ export class View {
     try {
       const email = this.#address.value.trim();
       await this.#chat.giveEmail(email);
-      this.#thanks = email;
+      this.#chat.notice = words.saved(email);
     } catch (error) {
       this.#refuse(/** @type {{status?: number}} */ (error).status === 422 ? words.badEmail : words.notSaved);
     }
@@ -373,7 +392,9 @@ export class View {
     if (screen === "list") return [this.#wide("start", words.start, () => this.#start())];
     if (screen !== "thread") return [];
     const isClosed = conversation?.status === "resolved" && !this.#isReopened && !this.#chat.draft && !outbox.of(current).length;
-    if (!isClosed) return [this.#composer];
+    const tray = this.#files?.tray ?? [];
+    place(this.#tray, tray);
+    if (!isClosed || tray.length) return tray.length ? [this.#tray, this.#composer] : [this.#composer];
     const text = this.#node("resolved", 0, () => h("p", { class: "closed", role: "status" }, words.resolved));
     const reopen = this.#node("reopen", 0, () => h("button", { type: "button", class: "quiet", onclick: () => this.#reopen() }, words.reopen));
     return [text, this.#wide("start", words.start, () => this.#start()), reopen];
@@ -401,6 +422,8 @@ export class View {
     if (screen !== "thread") return;
     this.#field.placeholder = this.#field.ariaLabel = words.write;
     this.#submit.ariaLabel = this.#submit.title = words.send;
+    this.#clip.ariaLabel = this.#clip.title = words.attach;
+    this.#clip.hidden = current === null; // a conversation begins with a text
     if (this.#drafted !== current) this.#field.value = this.#chat.draft;
     this.#drafted = current;
     this.#fit();
@@ -412,7 +435,7 @@ export class View {
   }
 
   #fit() {
-    this.#submit.disabled = this.#field.value.trim() === "";
+    this.#submit.disabled = this.#field.value.trim() === "" && !this.#tray.isConnected;
     this.#field.style.height = "auto";
     this.#field.style.height = `${Math.min(TALLEST, this.#field.scrollHeight + 2)}px`;
   }
@@ -427,10 +450,44 @@ export class View {
   #submitted(event) {
     event.preventDefault();
     const text = this.#field.value.trim();
-    if (!text) return;
+    const { attachments, problem = "" } = this.#files?.take() ?? {};
+    this.#chat.notice = problem;
+    this.show();
+    if (problem || !(text || attachments?.length)) return;
     this.#field.value = "";
-    this.#chat.send(text);
+    this.#chat.send(text, attachments);
     this.focus();
+  }
+
+  // Files
+
+  /** Their module is loaded with the first one. @param {(files: Files) => void} run */
+  async #withFiles(run) {
+    this.#loading ??= import("./on_demand/files.js").then(({ load }) => load(this.#chat, h, () => this.show()));
+    try {
+      run((this.#files = await this.#loading));
+    } catch {
+      this.#loading = undefined; // no connection
+    }
+    this.show();
+  }
+
+  /** @param {File[]} files */
+  #attach(files) {
+    this.#picker.value = "";
+    if (files.length) this.#withFiles((loaded) => loaded.add(files));
+  }
+
+  /** A copied table is a text and a picture: it is the text. @type {(event: Event, data: DataTransfer | null) => void} */
+  #taken(event, data) {
+    if (!data?.files.length || data.types.includes("text/plain")) return;
+    event.preventDefault();
+    this.#attach([...data.files]);
+  }
+
+  /** Else the browser would leave the page for the file. @param {DragEvent} event */
+  #dragged(event) {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
   }
 
   #scrolled() {

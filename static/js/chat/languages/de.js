@@ -40,6 +40,7 @@ export default {
   saved: (email) => `Danke. Wir können Ihnen an ${email} schreiben.`,
   badEmail: "Das ist keine E-Mail-Adresse.",
   notSaved: "Das konnte nicht gespeichert werden. Versuchen Sie es noch einmal.",
+  attach: "Dateien anhängen",
   loading: "Wird geladen …",
   failed: "Der Chat konnte nicht geladen werden. Wir versuchen es weiter.",
   blocked: "Sie können hier nicht mehr schreiben.",

@@ -40,6 +40,7 @@ export default {
   saved: (/** @type {string} */ email) => `Thank you. We can write to you at ${email}.`,
   badEmail: "That is no email address.",
   notSaved: "That could not be saved. Try again.",
+  attach: "Attach files",
   loading: "Loading…",
   failed: "The chat could not be loaded. We keep trying.",
   blocked: "You can't write here any more.",
