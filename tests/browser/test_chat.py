@@ -219,10 +219,10 @@ def test_what_is_not_sent_survives_a_reload_with_its_id(visitor, ada):
     write(vera, "Please keep me")
     expect(vera.get_by_text("Not sent yet: no connection.")).to_be_visible()
     write(vera, "And me")
-    vera.unroute_all()
     with vera.expect_request(
         lambda request: request.method == "POST" and request.url.endswith(f"{CHAT}/conversations")
     ) as again:
+        vera.unroute_all()
         vera.reload()
     assert again.value.post_data_json["client_id"] == lost[0]
     expect(written(vera)).to_have_text(["Please keep me", "And me"])
@@ -284,7 +284,9 @@ def test_a_deleted_message_leaves_and_an_edited_one_changes(visitor, ada):
     expect(vera.get_by_text("It costs 12")).to_be_visible()
     expect(vera.get_by_text("edited")).to_be_visible()
     expect(vera.get_by_text("The password is")).to_have_count(0)
+    expect(vera.get_by_text("This message was deleted.")).to_be_visible()
     vera.reload()
+    expect(vera.get_by_text("This message was deleted.")).to_be_visible()
     expect(vera.get_by_text("It costs 12")).to_be_visible()
     assert "The password is" not in vera.content()
 

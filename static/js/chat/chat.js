@@ -514,6 +514,7 @@ export class Chat {
     const { conversation, thread } = this;
     const last = thread?.messages.at(-1);
     if (!conversation?.unread || !last || !this.isSeen) return;
+    if (last.id < (conversation.last_message?.id ?? 0)) return; // it is on its way
     conversation.unread = 0;
     this.#channel?.postMessage({ type: "read", id: conversation.id });
     this.#post(`/conversations/${conversation.id}/read`, { message_id: last.id }).catch(() => {});

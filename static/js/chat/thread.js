@@ -18,9 +18,10 @@ export class Thread {
   /** Adds messages, and replaces older versions. @param {Message[]} messages */
   add(...messages) {
     for (const message of messages) {
-      const known = this.#messages.get(message.id);
-      const isNewer = !known || known.version < message.version || known.truncated;
-      if (isNewer && !this.#deleted.has(message.id)) this.#messages.set(message.id, message);
+      const { id, version } = message;
+      const known = this.#messages.get(id);
+      const isNewer = !known || known.version < version || known.truncated;
+      if (isNewer) this.#messages.set(id, this.#deleted.has(id) ? emptied(message) : message);
     }
   }
 
@@ -29,9 +30,15 @@ export class Thread {
     if (this.#messages.has(message.id)) this.add(message);
   }
 
-  /** @param {number} id */
+  /** It keeps its place. @param {number} id */
   delete(id) {
     this.#deleted.add(id);
-    this.#messages.delete(id);
+    const known = this.#messages.get(id);
+    if (known) this.#messages.set(id, emptied(known));
   }
+}
+
+/** @param {Message} message */
+function emptied(message) {
+  return { ...message, content: "", attachments: [] };
 }

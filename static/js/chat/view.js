@@ -254,7 +254,7 @@ export class View {
       const ends = (!next && (!unsent.length || message.sender.type === "user")) || (next && !isGrouped(message, next));
       const isSent = isLast === true && message === lastOwn;
       const { id, client_id, version, truncated } = message;
-      nodes.push(this.#node(`message ${client_id ?? id}`, [version, truncated, begins, ends, isSent], () => this.#message(message, begins, ends, isSent)));
+      nodes.push(this.#node(`message ${client_id ?? id}`, [version, message.content, truncated, begins, ends, isSent], () => this.#message(message, begins, ends, isSent)));
     });
     for (const item of unsent) nodes.push(this.#unsent(item));
     for (const [id, name] of typists) nodes.push(this.#node(`typing ${id}`, name, () => this.#typing(name)));
