@@ -288,7 +288,7 @@ export class View {
       h("p", { class: isOwn || !begins ? "only-read" : "name" }, h("bdi", null, isOwn ? words.you : sender.name)),
       (content || !attachments.length) && h("div", { class: content ? "bubble" : "bubble deleted", dir: "auto" }, linked(content || words.deleted)),
       this.#attached(attachments),
-      ends && h("p", { class: "meta" }, time, edited_at && ` · ${words.edited}`, isSent && ` · ${words.sent}`),
+      (ends || edited_at) && h("p", { class: "meta" }, time, edited_at && ` · ${words.edited}`, isSent && ` · ${words.sent}`),
     );
   }
 
