@@ -112,6 +112,7 @@ class Site:
                 page(self.tag, '<link rel="stylesheet" href="/styles.css">'),
                 OWN_SCRIPT + "; style-src 'self'",
             ),
+            "/own": (page(self.tag), OWN_SCRIPT + "; connect-src 'self'"),
             "/isolated": (page(self.tag), STRICT),
             "/empty": (page("<h1>Nothing here</h1>"), "script-src {ours} 'unsafe-inline'"),
         }

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -21,6 +22,7 @@ from playwright.sync_api import Locator
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from ..harness.chromium import chromium_path
 from ..harness.waiting import PATIENCE
 from ..harness.waiting import eventually
 from .conftest import PATIENCE_MS
@@ -34,6 +36,8 @@ from .test_launcher import OPEN_ROOTS
 KEY = "demo"
 STORED = f"rtapp.chat.{KEY}"
 INBOX = "/accounts/1/conversations"
+PHONE = {"width": 390, "height": 844}
+DOCS = (Path(__file__).parents[2] / "docs/widget.md").read_text()
 numbers = count(1)
 
 
@@ -174,8 +178,9 @@ def test_a_visitor_on_a_strict_page_and_ada_write_to_each_other(visitor, window,
     assert site.url("/plain") in ada.content()
 
 
-def test_a_closed_chat_shows_what_is_unread_until_it_is_opened(visitor, ada):
-    vera = visitor().open()
+@pytest.mark.parametrize("options", [{}, {"viewport": PHONE}], ids=["desktop", "phone"])
+def test_a_closed_chat_shows_what_is_unread_until_it_is_opened(visitor, ada, options):
+    vera = visitor(**options).open()
     conversation = vera.start("Hello")
     vera.chat.get_by_role("button", name="Close").click()
     expect(vera.button).to_be_focused()
@@ -195,7 +200,7 @@ def test_a_closed_chat_shows_what_is_unread_until_it_is_opened(visitor, ada):
     expect(vera.button).to_have_accessible_name("Open chat, 2 unread")  # without an opening
     vera.open()
     vera.shows("Hello", "One", "Two")
-    expect(vera.button).to_have_accessible_name("Close chat")
+    expect(vera.page.locator("rtapp-chat button[aria-label='Close chat']")).to_have_count(1)
 
 
 def test_navigation_without_loading_keeps_the_chat_and_its_draft(visitor, window, ada, site):
@@ -222,6 +227,50 @@ def test_a_page_that_wipes_itself_loses_nothing(visitor, ada):
     ada.say(conversation, "After")
     vera.shows("Before", "After")
     expect(vera.field).to_have_value("Half a sen")
+
+
+def test_a_page_from_the_back_forward_cache_has_the_chat_that_goes_on(cached, site, ada):
+    """Playwright sees no frames of such a page, so this asks the launcher and the server."""
+    errors: list[str] = []
+    vera = Visit(cached, site, errors).go("/plain").open()
+    conversation = vera.start("Before")
+    vera.page.evaluate(
+        "window.seen = []; void rtappChat.on('message', ({ content }) => seen.push(content))"
+    )
+    vera.page.goto(site.url("/other"))
+    expect(vera.button).to_be_visible()
+    ada.say(conversation, "Meanwhile")
+    expect(vera.button).to_have_accessible_name("Open chat, 1 unread")
+    vera.page.go_back(wait_until="commit")  # a cached page does not load
+    expect(vera.page.get_by_role("heading", name="Shop")).to_be_visible()
+    seen = lambda: vera.page.evaluate("window.seen")  # noqa: E731
+    assert seen() is not None, "the page was loaded anew, not restored"
+    eventually(lambda: seen() == ["Meanwhile"], "it has what came meanwhile", observed=seen)
+    ada.say(conversation, "Are you back?")
+    eventually(lambda: seen() == ["Meanwhile", "Are you back?"], "it is live", observed=seen)
+    focused = "document.activeElement.shadowRoot?.activeElement.localName"
+    assert vera.page.evaluate(focused) == "iframe"
+    vera.page.keyboard.type("Yes")
+    vera.page.keyboard.press("Enter")
+    texts = lambda: [row["content"] for row in ada.messages(conversation)]  # noqa: E731
+    eventually(lambda: texts()[-1] == "Yes", "it is sent", observed=texts)
+    assert texts() == ["Before", "Meanwhile", "Are you back?", "Yes"]
+    assert errors == []
+
+
+@pytest.fixture
+def cached(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser with the back/forward cache, which Playwright's browsers have off by default."""
+    browser = chromium.browser_type.launch(
+        executable_path=chromium_path(whole=True),
+        args=["--no-sandbox", "--disable-gpu"],
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(OPEN_ROOTS)
+    yield context
+    browser.close()
 
 
 def test_two_tabs_of_a_website_are_one_visitor(visitor, ada):
@@ -396,3 +445,44 @@ def rows(restartable: Restartable) -> dict[str, int]:
             name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
             for name in names
         }
+
+
+def test_the_examples_of_the_documentation_work(visitor, prove):
+    buttons, proofs, goodbye = re.findall(r"^```js\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
+    shop = visitor("/own")
+    logged: list[str] = []
+    shop.page.on("console", lambda message: logged.append(message.text))
+    proof = prove(f"user-{next(numbers)}", name="Zoe Miller")
+    shop.context.route("**/chat-proof", lambda route: route.fulfill(body=proof))
+    shop.page.evaluate(f"async () => {{ {buttons} }}")
+    shop.page.get_by_role("button", name="Ask us").click()
+    expect(shop.field).to_be_focused()
+    shop.page.evaluate(f"async () => {{ {proofs} }}")
+    known = lambda: shop.page.title() and "The chat knows Zoe Miller." in logged  # noqa: E731
+    eventually(known, "the example has its answer", observed=lambda: logged)
+    assert shop.token is not None
+    shop.page.evaluate(f"async () => {{ {goodbye} }}")
+    shop.page.wait_for_url("**/signed-out")
+    shop.go("/own")
+    assert shop.token is None
+
+
+def test_a_chat_that_is_removed_or_a_visitor_who_is_blocked_reads_so(
+    visitor, ada, restartable, site
+):
+    """The last one: the chat of the inbox has another key afterwards."""
+    vera = visitor().open()
+    conversation = vera.start("Hello")
+    contact = ada.conversation(conversation)["contact"]["id"]
+    ada.post(f"/contacts/{contact}/block", blocked=True)
+    expect(vera.chat.get_by_role("status").filter(has_text=re.compile("."))).to_be_visible()
+    expect(vera.field).to_have_count(0)
+    ada.post(f"/contacts/{contact}/block", blocked=False)
+    vera.page.reload()
+    vera.open()
+    vera.shows("Hello")
+    restartable.flask("website", "remove", "1", "--yes")
+    expect(vera.field).to_have_count(0)
+    vera.page.reload()
+    vera.button.click()
+    expect(vera.page.locator("rtapp-chat").get_by_role("link")).to_be_visible()
