@@ -19,7 +19,7 @@ from PIL import ExifTags
 from PIL import Image
 from PIL import ImageOps
 
-MEMORY = 1024 * 1024 * 1024  # bytes of addresses
+MEMORY = 768 * 1024 * 1024  # bytes of addresses
 PROCESSOR = 10  # s
 PIXELS = 60_000_000  # of a picture: a telephone's best camera, decoded in 240 MB
 EDGE = 480  # pixels of a thumbnail, at most
@@ -40,6 +40,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 TAKEN = "Send a picture (PNG, JPEG, GIF, WebP), PDF, text, CSV, Word, Excel or zip file"
 # What Pillow raises for a damaged file.
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.error, OverflowError)
+SMOOTH = {"RGB", "RGBA", "L", "LA", "CMYK"}  # modes that can be made smaller as they are
 TURNED = range(5, 9)  # the orientations of EXIF that exchange width and height
 
 
@@ -96,18 +97,21 @@ def of_picture(data: bytes, type: str) -> tuple[dict[str, object], bytes]:
                 width, height = height, width
             picture.draft("RGB", (EDGE * 2, EDGE * 2))  # a JPEG is decoded smaller
             picture.load()
-            small = thumbnail(ImageOps.exif_transpose(picture))
+            small = thumbnail(picture)
     except DAMAGE as error:
         raise RefusedError("is damaged, or no picture: it can't be shown") from error
     return {"type": type, "width": width, "height": height}, small
 
 
 def thumbnail(picture: Image.Image) -> bytes:
-    """The picture within EDGE, of pixels alone: no EXIF, no comment, no profile."""
+    """The picture within EDGE, upright, of pixels alone: no EXIF, no comment, no profile."""
     has_alpha = picture.has_transparency_data
-    small = picture.convert("RGBA" if has_alpha else "RGB")
-    small.thumbnail((EDGE, EDGE))
-    plain = Image.new(small.mode, small.size)
+    mode = "RGBA" if has_alpha else "RGB"
+    if picture.mode not in SMOOTH:
+        picture = picture.convert(mode)
+    picture.thumbnail((EDGE, EDGE))  # first: what follows copies it
+    small = ImageOps.exif_transpose(picture).convert(mode)
+    plain = Image.new(mode, small.size)
     plain.paste(small)
     written = io.BytesIO()
     if has_alpha:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from ..files import jpeg
 from ..files import png
+from ..files import saved
 from ..files import uploaded
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -67,6 +68,22 @@ def test_a_thumbnail_is_upright_and_has_pixels_alone(ada):
 def test_a_transparent_picture_has_a_transparent_thumbnail(ada):
     small = ada.get(uploaded(ada, png(900, 30, "RGBA"))["thumbnail_url"])
     assert (small.mimetype, Image.open(io.BytesIO(small.data)).mode) == ("image/png", "RGBA")
+
+
+@pytest.mark.parametrize(
+    ("mode", "format"),
+    [("1", "PNG"), ("P", "GIF"), ("I;16", "PNG"), ("CMYK", "JPEG"), ("LA", "PNG"), ("L", "WEBP")],
+)
+def test_a_picture_of_each_kind_has_a_thumbnail(ada, mode, format):
+    file = uploaded(ada, saved(Image.new(mode, (960, 480)), format), "a")
+    small = Image.open(io.BytesIO(ada.get(file["thumbnail_url"]).data))
+    assert (small.size, small.mode) == ((480, 240), "RGBA" if mode == "LA" else "RGB")
+
+
+def test_a_picture_of_as_many_pixels_as_allowed_fits_into_the_memory(ada):
+    """In the mode that takes the most."""
+    file = uploaded(ada, png(10_000, 6_000, "RGBA"))
+    assert (file["width"], file["height"]) == (10_000, 6_000)
 
 
 def test_a_file_without_a_picture_has_no_thumbnail(ada):
