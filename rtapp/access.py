@@ -246,8 +246,9 @@ def visitor_of(principal: Principal, website: Website) -> CustomerIdentity:
 
 
 def own_contact(visitor: Customer) -> Contact:
-    """The contact that has the customer's conversations: of a merged one, that which has them."""
-    contact = db.session.get_one(Contact, visitor.id)
+    """The contact that has the customer's conversations: of a merged one, that which has them.
+    Raises NotFound if it has just been deleted, as that of a visitor who never wrote."""
+    contact = found(db.session.get(Contact, visitor.id))
     kept = contact.merged_into_id
     return contact if kept is None else db.session.get_one(Contact, kept)
 
