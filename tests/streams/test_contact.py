@@ -2,15 +2,18 @@
 
 import pytest
 
+from rtapp import create_app
 from rtapp.config import STREAMS_PER_VISITOR
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import InboxMember
 from rtapp.models import Token
 
+from ..support import ApiClient
 from ..support import VisitorClient
 from ..support import eventually
 from ..support import outbox_drained
+from ..support import release
 from ..world import add_website
 from ..world import all_logs
 
@@ -273,9 +276,9 @@ def test_presence_is_announced_as_the_first_member_comes_and_the_last_one_goes(
     assert stream.next_event().data == {"account_id": 1, "inbox_id": 1, "present": True}
     assert present(vera) is True
     assert subscribe("presence:1", ada).confirmed  # the second one is announced to nobody
-    eventually(lambda: app.extensions["broker"].redis.hlen("rt:{1}:inbox_presence:website:1") == 2)
+    eventually(lambda: members(app) == 2)
     kevin.post(PRESENCE, {"status": "busy"})
-    eventually(lambda: app.extensions["broker"].redis.hlen("rt:{1}:inbox_presence:website:1") == 1)
+    eventually(lambda: members(app) == 1)
     ada.post(PRESENCE, {"status": "offline"})
     assert stream.next_event().data == {"account_id": 1, "inbox_id": 1, "present": False}
     assert present(vera) is False
@@ -331,3 +334,33 @@ def test_without_redis_nobody_is_there_and_the_list_is_answered(vera, monkeypatc
     monkeypatch.setattr(vera.app.extensions["broker"].for_requests, "read", away)
     answer = vera.get("/chat/website1/conversations").json
     assert (len(answer["conversations"]), answer["present"]) == (1, False)
+
+
+def test_members_in_two_processes_are_announced_once(app, ada, kevin, vera, subscribe):
+    with app.app_context():
+        db.session.merge(InboxMember(inbox_id=1, user_id=ada.id))
+        db.session.commit()
+    second = create_app(app.extensions["settings"])
+    second.extensions["engine"].start()
+    try:
+        there = ApiClient(second, "ada@example.com")
+        stream = subscribe("website:1", vera)
+        assert stream.next_event().data["present"] is False
+        kevins = subscribe("presence:1", kevin)
+        adas = there.stream("/streams/accounts/1/presence")
+        adas.named("stream.open")
+        eventually(lambda: members(app) == 2)
+        there.post(PRESENCE, {"status": "busy"})
+        kevin.post(PRESENCE, {"status": "busy"})
+        assert [stream.next_event().data["present"] for _ in range(2)] == [True, False]
+        kevin.post(PRESENCE, {"status": "online"})
+        assert stream.next_event().data["present"] is True
+        adas.close()
+        kevins.close()
+    finally:
+        second.extensions["engine"].stop()
+        release(second)
+
+
+def members(app):
+    return app.extensions["broker"].redis.hlen("rt:{1}:inbox_presence:website:1")
