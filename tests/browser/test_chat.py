@@ -191,6 +191,22 @@ def test_offline_shows_and_what_is_written_meanwhile_arrives_once(visitor, ada):
     assert sorted(stored) == sorted(["Before", "One", "Two", "Are you there?"])
 
 
+def test_a_thread_that_cant_be_loaded_says_so_keeps_the_field_and_comes_by_itself(visitor, ada):
+    vera = visitor()
+    conversation = start(vera, "Before")
+    vera.get_by_role("button", name="All conversations").click()
+    ada.say(conversation, "Are you there?")
+    vera.route("**/conversations/*/messages*", lambda route: route.abort())
+    vera.reload()
+    expect(vera.locator(".bar")).to_contain_text("No connection")
+    field(vera).fill("Half a sentence")
+    vera.unroute_all()
+    expect(written(vera)).to_have_text(["Before"])
+    expect(bubbles(vera).last).to_have_text("Are you there?")
+    expect(vera.locator(".bar")).to_be_hidden()
+    expect(field(vera)).to_have_value("Half a sentence")
+
+
 def test_a_server_that_restarts_misses_and_doubles_nothing(visitor, restartable):
     vera = visitor()
     conversation = start(vera, "Before")

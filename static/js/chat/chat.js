@@ -33,7 +33,8 @@ export class Chat {
   /** @type {Map<number, string>} names, by the user's id */
   typists = new Map();
   isOpen = false;
-  isOffline = !navigator.onLine;
+  #isInterrupted = !navigator.onLine;
+  #isBehind = false; // a request has failed, and is made again
   /** What has happened, until the visitor goes on. */
   notice = "";
   page = "";
@@ -216,6 +217,7 @@ export class Chat {
     this.#life.abort();
     this.#life = new AbortController();
     clearTimeout(this.#reloading);
+    this.#isBehind = false;
     this.#leave = null;
     this.#connector?.disconnect();
     this.#connector = null;
@@ -286,6 +288,7 @@ export class Chat {
     if (!(error instanceof ActionError)) throw error;
     const { status, retryAfter } = error;
     if (status === 401 && !(await this.#isGone())) return this.#ended();
+    if (![401, 403, 404].includes(status) && this.screen !== "loading") return this.#fallBehind(retryAfter);
     this.#forget();
     if (status === 403) this.screen = "blocked";
     else if (status === 401 || status === 404) this.screen = "gone";
@@ -294,6 +297,14 @@ export class Chat {
       this.#reload(retryAfter ?? RETRY);
     }
     this.host.post({ type: "error", error: { type: this.screen, message: error.message } });
+  }
+
+  /** What is shown stays. @param {number} [delay] */
+  #fallBehind(delay = RETRY) {
+    this.#isBehind = true;
+    clearTimeout(this.#reloading);
+    this.#reloading = setTimeout(() => this.#inTurn(() => this.#reset()), delay);
+    this.#show();
   }
 
   async #isGone() {
@@ -357,8 +368,10 @@ export class Chat {
 
   async #reset() {
     for (const id of this.#threads.keys()) if (id !== this.current) this.#threads.delete(id);
+    this.#isBehind = false;
     await this.#sync();
-    if (this.current !== null) await this.#fetch(this.current);
+    if (this.current !== null && !this.#isBehind) await this.#fetch(this.current);
+    this.#show();
   }
 
   /** @param {Message} message */
@@ -437,13 +450,18 @@ export class Chat {
   #isOnline() {
     this.#setOffline(false);
     if (this.screen === "failed") this.#reload(0);
+    else if (this.#isBehind) this.#fallBehind(0);
     this.outbox.run();
+  }
+
+  get isOffline() {
+    return this.#isInterrupted || this.#isBehind;
   }
 
   /** @param {boolean} isOffline */
   #setOffline(isOffline) {
     clearTimeout(this.#interruption);
-    this.isOffline = isOffline;
+    this.#isInterrupted = isOffline;
     this.#show();
   }
 
@@ -563,13 +581,13 @@ export class Chat {
     try {
       const answer = await this.#get(`/conversations/${id}/messages${before ? `?before=${before}` : ""}`);
       if (signal.aborted) return;
-      thread.add(...answer.messages);
-      if (before || !thread.isLoaded) thread.before = answer.next_before;
-      thread.isLoaded = true;
+      if (before) {
+        thread.add(...answer.messages);
+        thread.before = answer.next_before;
+      } else thread.renew(answer.messages, answer.next_before);
       this.#show();
     } catch (error) {
       if (signal.aborted || before) return;
-      this.#threads.delete(id);
       if (!(error instanceof ActionError) || error.status !== 404) return this.#failed(error);
       this.showList(); // it was removed
       await this.#sync();

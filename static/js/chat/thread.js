@@ -25,6 +25,14 @@ export class Thread {
     }
   }
 
+  /** The newest page, after what was missed: earlier ones may have changed. @type {(messages: Message[], before: number | null) => void} */
+  renew(messages, before) {
+    for (const id of this.#messages.keys()) if (id < (messages[0]?.id ?? 0)) this.#messages.delete(id);
+    this.add(...messages);
+    this.before = before;
+    this.isLoaded = true;
+  }
+
   /** @param {Message} message */
   change(message) {
     if (this.#messages.has(message.id)) this.add(message);
