@@ -119,9 +119,12 @@ UPLOADS_PER_ADDRESS = "120 per 10 minute"
 MESSAGES_PER_VISITOR = "30 per minute"
 MESSAGES_PER_ADDRESS = "60 per minute"
 MESSAGES_PER_WEBSITE = "1200 per minute"
-# Each is a contact. A visitor needs one a month.
-SESSIONS_PER_ADDRESS = "20 per hour"
+# Those of new visitors: each is a contact, and a visitor needs one a month. In minutes, as those of
+# a website are: see ratelimits.py.
+SESSIONS_PER_ADDRESS = "20 per 60 minute"
 SESSIONS_PER_WEBSITE = "600 per minute"
+# Of all sessions: a website identifies its users on each page, and an office has one address.
+RENEWALS_PER_ADDRESS = "60 per minute"
 # A page sends one every few seconds; a client that sends fifty a second must still work.
 TYPING_PER_USER = "1000 per 10 second"
 # Each may be mailed. Enough to invite a team.

@@ -37,6 +37,7 @@ from rtapp.config import MESSAGES_PER_USER
 from rtapp.config import MESSAGES_PER_VISITOR
 from rtapp.config import MESSAGES_PER_WEBSITE
 from rtapp.config import PASSWORDS_PER_USER
+from rtapp.config import RENEWALS_PER_ADDRESS
 from rtapp.config import SESSIONS_PER_ADDRESS
 from rtapp.config import SESSIONS_PER_WEBSITE
 from rtapp.config import SIGN_INS_PER_ADDRESS
@@ -113,6 +114,9 @@ for each in (limiter, nearby):
     each.request_filter(lambda: request.method in UNLIMITED)
 
 # Decorators for a view, below its route. A view without one has the limit ACTIONS_PER_USER.
+# Of several limits, those by a smaller unit of time are counted first, then the inner decorator's,
+# until one refuses. The narrow limit stands first: what it refuses must not use up the limit that
+# others share, or one client would lock them all out.
 examinations = limiter.limit(EXAMINATIONS_PER_USER)
 inviting = limiter.limit(LINKS_PER_USER)
 own_password = limiter.limit(PASSWORDS_PER_USER)
@@ -162,22 +166,30 @@ def messages(view: Callable[P, R]) -> Callable[P, R]:
     by_token = shared(MESSAGES_PER_VISITOR, visitor, no_visitor)
     by_address = shared(MESSAGES_PER_ADDRESS, address, no_visitor)
     by_inbox = shared(MESSAGES_PER_WEBSITE, website, no_visitor)
-    limited: Callable[P, R] = by_user(by_token(by_address(by_inbox(view))))
+    limited: Callable[P, R] = by_inbox(by_address(by_token(by_user(view))))
     return limited
 
 
 def visitor_form(view: Callable[P, R]) -> Callable[P, R]:
     """Of the form without scripts, whose visitor may have no token yet."""
-    limited: Callable[P, R] = shared(MESSAGES_PER_ADDRESS, address)(
-        shared(MESSAGES_PER_WEBSITE, website)(view)
-    )
+    by_address = shared(MESSAGES_PER_ADDRESS, address)
+    by_inbox = shared(MESSAGES_PER_WEBSITE, website)
+    limited: Callable[P, R] = by_inbox(by_address(view))
     return limited
 
 
 def sessions(view: Callable[P, R]) -> Callable[P, R]:
-    by_address = limiter.limit(SESSIONS_PER_ADDRESS, key_func=address)
-    by_inbox = limiter.limit(SESSIONS_PER_WEBSITE, key_func=website)
-    return by_address(by_inbox(view))
+    return limiter.limit(RENEWALS_PER_ADDRESS, key_func=address)(view)
+
+
+def new_sessions(start: Callable[P, R]) -> Callable[P, R]:
+    """Of visitors who are nobody yet, by the chat or by the form without scripts. For the function
+    that starts one, once the request is found good."""
+    scope = "visitors' sessions"
+    by_address = limiter.shared_limit(SESSIONS_PER_ADDRESS, scope=scope, key_func=address)
+    by_inbox = limiter.shared_limit(SESSIONS_PER_WEBSITE, scope=scope, key_func=website)
+    limited: Callable[P, R] = by_inbox(by_address(start))
+    return limited
 
 
 def typing(view: Callable[P, R]) -> Callable[P, R]:

@@ -397,3 +397,54 @@ def test_the_form_without_scripts_is_limited_by_address(limited, long_window):
         for _ in range(PER_VISITORS_ADDRESS + 1)
     ]
     assert answers == [422] * PER_VISITORS_ADDRESS + [429]
+
+
+def reached(broker, scope):
+    """The keys of a limit that has counted requests, and how many."""
+    found = broker.redis.keys(f"LIMITS*{scope}*")
+    return {key.decode().split("/")[1].split()[0]: int(broker.redis.get(key)) for key in found}
+
+
+def test_a_visitor_who_is_refused_uses_up_nothing_that_others_share(limited, broker, long_window):
+    add_website(limited)
+    vera = VisitorClient(limited, "website1")
+    first = {"content": "Hi", "client_id": "c1"}
+    for _ in range(PER_VISITOR + 5):
+        vera.post("/chat/website1/conversations", first)
+    assert reached(broker, "visitors' messages") == {
+        "visitor": PER_VISITOR + 5,
+        "address": PER_VISITOR,
+        "inbox": PER_VISITOR,
+    }
+
+
+def test_an_address_that_is_refused_locks_no_other_one_out(limited, broker, long_window):
+    add_website(limited)
+    for _ in range(SESSIONS + 5):
+        limited.test_client().post("/chat/website1/session", json={})
+    [by_address] = [int(broker.redis.get(key)) for key in broker.redis.keys("LIMITS*sessions/20/*")]
+    [by_inbox] = [int(broker.redis.get(key)) for key in broker.redis.keys("LIMITS*sessions/600/*")]
+    assert (by_address, by_inbox) == (SESSIONS + 5, SESSIONS)
+
+
+def test_the_form_makes_no_more_visitors_than_the_chat(limited, long_window):
+    add_website(limited)
+
+    def write(browser, content):
+        return browser.post("/chat/website1", data={"content": content}).status_code
+
+    browser = limited.test_client()
+    assert write(browser, "Hello") == 303
+    others = [write(limited.test_client(), "Hello") for _ in range(SESSIONS)]
+    assert others == [303] * (SESSIONS - 1) + [429]
+    assert limited.test_client().post("/chat/website1/session", json={}).status_code == 429
+    assert write(browser, "Hello again") == 303
+
+
+def test_who_has_a_session_renews_it_on_each_page(limited, long_window):
+    add_website(limited)
+    vera = VisitorClient(limited, "website1")
+    for _ in range(SESSIONS + 5):
+        answer = vera.post("/chat/website1/session", {})
+        assert answer.status_code == 201
+        vera.headers["Authorization"] = f"Bearer {answer.json['token']}"

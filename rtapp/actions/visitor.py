@@ -17,8 +17,10 @@ from rtapp.config import NAME_LIMIT
 from rtapp.events import customer_presenters
 from rtapp.extensions import db
 from rtapp.models import Contact
+from rtapp.models import Website
 from rtapp.services.change_own_contact import change_own_contact
 from rtapp.services.change_tokens import end_visitor_token
+from rtapp.services.start_session import VisitorSession
 from rtapp.services.start_session import start_session
 from rtapp.services.start_visitor_conversation import start_visitor_conversation
 from rtapp.validation import Address
@@ -76,7 +78,8 @@ def start_visitor_session(key: str) -> Response:
     if own is not None:
         access.visitor_of(own.principal, website)
     new = validation.body(NewSession)
-    session = start_session(website, own, new.jwt)
+    is_new = own is None and new.jwt is None
+    session = new_session(website) if is_new else start_session(website, own, new.jwt)
     contact = access.own_contact(session.contact)
     expires_at = session.token.row.expires_at
     assert expires_at is not None
@@ -89,6 +92,11 @@ def start_visitor_session(key: str) -> Response:
     )
     response.status_code = 201
     return response
+
+
+@ratelimits.new_sessions
+def new_session(website: Website) -> VisitorSession:
+    return start_session(website, None)
 
 
 @bp.post("/chat/<string:key>/session/delete")

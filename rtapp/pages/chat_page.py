@@ -43,6 +43,7 @@ from rtapp.models import CustomerIdentity
 from rtapp.models import Website
 from rtapp.services.change_own_contact import change_own_contact
 from rtapp.services.send_message import send_message
+from rtapp.services.start_session import VisitorSession
 from rtapp.services.start_session import start_session
 from rtapp.services.start_visitor_conversation import start_visitor_conversation
 from rtapp.validation import Address
@@ -112,7 +113,7 @@ def write(key: str) -> BaseResponse:
             access.refuse_blocked_visitor(visitor)
         written = validation.body(Written)
         if visitor is None:
-            session = start_session(website, None)
+            session = new_session(website)
             token = session.token.text
             visitor = CustomerIdentity(session.contact.id, session.contact.name, website.inbox_id)
             given = written.model_dump(include={"name", "email"}, exclude_none=True)
@@ -124,6 +125,11 @@ def write(key: str) -> BaseResponse:
         return with_cookie(website, token, refused(website, visitor, problem))
     here = url_for("chat_page.page", key=key, lang=request.args.get("lang"), sent=1)
     return with_cookie(website, token, redirect(here, 303))
+
+
+@ratelimits.new_sessions
+def new_session(website: Website) -> VisitorSession:
+    return start_session(website, None)
 
 
 def send(website: Website, visitor: CustomerIdentity, written: Written) -> None:
