@@ -28,8 +28,10 @@ from ..files import jpeg
 from ..files import png
 from ..files import upload
 from ..files import uploaded
+from ..support import VisitorClient
 from ..support import envelope
 from ..support import outbox_drained
+from ..world import add_website
 
 PATH = "/conversations/1/attachments"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -97,6 +99,25 @@ def test_a_visitor_sends_a_file_that_agents_read(ada, maria):
     assert (answer.status_code, answer.json["attachments"]) == (201, [file])
     assert (file["width"], file["height"], file["thumbnail_url"]) == (None, None, None)
     assert ada.get(file["url"]).data == b"%PDF-1.7 of mine"
+
+
+def test_visitors_of_a_website_read_the_files_of_their_own_conversation_alone(app, ada):
+    add_website(app)
+    own, another = VisitorClient(app, "website1"), VisitorClient(app, "website1")
+    assert another.start("Hello").status_code == 201
+    thread = own.start("Hello").json["conversation"]["id"]
+    question = uploaded(own, conversation=thread)
+    assert another.get(question["url"]).status_code == 404
+    assert send(another, question["key"], conversation=thread).status_code == 404
+    assert send(own, question["key"], conversation=thread).status_code == 201
+    reply, note = uploaded(ada, conversation=thread), uploaded(ada, conversation=thread)
+    assert send(ada, reply["key"], conversation=thread).status_code == 201
+    assert send(ada, note["key"], conversation=thread, private=True).status_code == 201
+    found = {
+        client: [client.get(file["url"]).status_code for file in (question, reply, note)]
+        for client in (own, another, ada)
+    }
+    assert found == {own: [200, 200, 404], another: [404, 404, 404], ada: [200, 200, 200]}
 
 
 def test_a_retried_message_with_files_is_sent_once_and_with_others_refused(ada, outbox):
