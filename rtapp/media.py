@@ -5,11 +5,16 @@ the event loop never waits for a decoder, and a file that brings one down brings
 """
 
 import json
+import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from gevent import subprocess
+import gevent
+from gevent.event import AsyncResult
+from gevent.fileobject import FileObject
 from gevent.lock import BoundedSemaphore
 
 PROGRAM = Path(__file__).with_name("inspect_file.py")
@@ -47,23 +52,67 @@ def inspected(data: bytes) -> Inspected:
 
 def output(data: bytes) -> bytes:
     """The program's output. Raises Refused if it was ended by a limit."""
-    # Isolated: it has what Python and its packages bring, and nothing of the environment.
-    process = subprocess.Popen(
-        [sys.executable, "-I", str(PROGRAM)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={},
-        close_fds=True,
-    )
+    (its_input, ours_to_write), (ours_to_read, its_output) = os.pipe(), os.pipe()
+    writing = gevent.spawn(write, ours_to_write, data)
     try:
-        written: bytes = process.communicate(data, timeout=PATIENCE)[0]
-    except subprocess.TimeoutExpired:
+        pid, status = started(its_input, its_output)
+    except OSError:
+        os.close(ours_to_read)
+        raise
+    finally:
+        os.close(its_input)
+        os.close(its_output)
+    limit = gevent.Timeout(PATIENCE)
+    try:
+        with limit, FileObject(ours_to_read, "rb") as file:
+            written: bytes = file.read()
+            ended_well = status.get() == 0
+    except gevent.Timeout as timeout:
+        if timeout is not limit:
+            raise
         raise Refused(BROKEN) from None
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    if process.returncode != 0:
+        writing.kill()
+        if not status.ready():
+            os.kill(pid, signal.SIGKILL)
+            status.wait()
+    if not ended_well:
         raise Refused(BROKEN)
     return written
+
+
+def started(its_input: int, its_output: int) -> tuple[int, "AsyncResult[int]"]:
+    """The id of the program's process, and its status once it has ended.
+
+    Spawned, not forked: a fork copies the page tables of this process, while every stream waits.
+    Descriptors are not inherited (PEP 446). Isolated (-I), it has what Python and its packages
+    bring, and nothing of the environment.
+    """
+    loop = gevent.get_hub().loop
+    loop.install_sigchld()
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-I", str(PROGRAM)],
+        {},
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, its_input, 0),
+            (os.POSIX_SPAWN_DUP2, its_output, 1),
+            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+        ],
+    )
+    status: AsyncResult[int] = AsyncResult()
+    watcher = loop.child(pid)  # before anything else runs, or its end would not be noticed
+
+    def ended() -> None:
+        status.set(watcher.rstatus)
+        watcher.stop()
+        watcher.close()
+
+    watcher.start(ended)
+    return pid, status
+
+
+def write(descriptor: int, data: bytes) -> None:
+    """A program that has ended takes no more."""
+    with suppress(OSError), FileObject(descriptor, "wb") as file:
+        file.write(data)
