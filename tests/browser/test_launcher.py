@@ -20,6 +20,10 @@ from .conftest import PATIENCE_MS
 from .site import WIPE
 from .site import Site
 from .site import website
+from .test_inbox_safe import axe
+from .test_inbox_safe import complaints
+
+__all__ = ["axe"]
 
 KEY = "abcDEF123_-x"
 STORED = f"rtapp.chat.{KEY}"
@@ -615,6 +619,59 @@ def test_on_a_phone_a_chat_that_does_not_load_can_be_closed(visit):
     expect(shop.button).to_have_accessible_name("Close chat")
     shop.button.click()
     expect(shop.panel).to_be_hidden()
+
+
+KEYBOARD = """
+const seen = new EventTarget();
+Object.assign(seen, { scale: 1, offsetTop: 0, height: 844 });
+Object.defineProperty(window, "visualViewport", { value: seen });
+"""
+
+
+def test_on_a_phone_the_chat_ends_above_the_keyboard(visit):
+    """A browser says so by its visual viewport only; a zoomed page is something else."""
+    shop = visit("/plain", viewport=PHONE, roots=OPEN_ROOTS + KEYBOARD)
+    shop.open()
+    change = "(now) => Object.assign(visualViewport, now).dispatchEvent(new Event('resize'))"
+    shop.page.evaluate(change, {"height": 500, "offsetTop": 40})
+    box = shop.panel.bounding_box()
+    assert (box["y"], box["height"]) == (40, 500)
+    shop.page.evaluate(change, {"height": 200, "offsetTop": 300, "scale": 2})
+    assert shop.panel.bounding_box() == box
+    shop.page.evaluate(change, {"height": 844, "offsetTop": 0, "scale": 1})
+    assert shop.panel.bounding_box()["height"] == 844
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"color_scheme": "dark"}, {"viewport": PHONE}], ids=["light", "dark", "phone"]
+)
+def test_axe_finds_nothing_in_the_launcher(visit, axe, options):
+    shop = visit("/own", **options)
+    expect(shop.button).to_be_visible()
+    assert complaints(shop.page, axe) == []
+    shop.open()
+    shop.send(type="unread", count=12)
+    expect(shop.panel).to_have_css("opacity", "1")
+    assert complaints(shop.page, axe) == []
+    shop.button.evaluate("(button) => button.click()")
+    expect(shop.panel).to_be_hidden()
+    assert complaints(shop.page, axe) == []
+    lost = visit("/noframes", **options)
+    lost.button.click()
+    expect(lost.panel.get_by_role("alert")).to_be_visible()
+    expect(lost.panel).to_have_css("opacity", "1")
+    assert complaints(lost.page, axe) == []
+
+
+def test_a_chat_that_is_there_again_is_loaded_as_the_browser_comes_online(visit, site):
+    shop = visit("/plain")
+    shop.stub = None
+    shop.button.click()
+    expect(shop.panel.get_by_role("alert")).to_be_visible()
+    shop.stub = STUB.replace("%ORIGIN%", site.origin)
+    shop.page.evaluate("dispatchEvent(new Event('online'))")
+    shop.connected()
+    expect(shop.panel.get_by_role("alert")).to_be_hidden()
 
 
 def test_the_launcher_is_not_printed_and_moves_only_where_motion_is_welcome(visit):
