@@ -31,6 +31,7 @@ from .page import live
 from .restartable import Restartable
 from .site import Site
 from .site import website
+from .test_chat_files import png
 from .test_launcher import OPEN_ROOTS
 
 KEY = "demo"
@@ -176,6 +177,26 @@ def test_a_visitor_on_a_strict_page_and_ada_write_to_each_other(visitor, window,
     ada.reload()
     expect(ada.locator("#messages")).to_contain_text("We have two left")
     assert site.url("/plain") in ada.content()
+
+
+def test_pictures_go_both_ways_on_a_strict_page(visitor, window, site):
+    vera = visitor().open()
+    conversation = vera.start("Look at this")
+    picture: Any = {"name": "lamp.png", "mimeType": "image/png", "buffer": png()}
+    vera.chat.locator("input[type=file]").set_input_files(picture)
+    expect(vera.chat.locator(".tray li")).to_have_count(1)
+    expect(vera.chat.locator(".tray progress:visible")).to_have_count(0)
+    vera.chat.get_by_role("button", name="Send").click()
+    width = "naturalWidth"
+    expect(vera.chat.locator(".mine .picture img")).to_have_js_property(width, 480)
+    ada = live(window("ada", BLANK), f"/conversations/{conversation}")
+    lamp = ada.locator("#messages").get_by_role("img", name="lamp.png")
+    expect(lamp).to_have_js_property(width, 480)
+    ada.get_by_label("Your message").focus()
+    ada.get_by_label("Attach files").set_input_files({**picture, "buffer": png(40, 30)})
+    expect(ada.get_by_text("Uploaded")).to_be_visible()
+    ada.get_by_role("button", name="Send").click()
+    expect(vera.chat.locator(".theirs .picture img")).to_have_js_property(width, 40)
 
 
 @pytest.mark.parametrize("options", [{}, {"viewport": PHONE}], ids=["desktop", "phone"])
@@ -381,6 +402,32 @@ def test_identify_and_logout_show_nobody_what_is_somebody_elses(visitor, window,
     home.shows("Of Vera")
     assert [row["id"] for row in home.listed()] == [conversation]
     assert [row["id"] for row in shared.listed()] == [second]
+
+
+def test_each_page_may_identify_its_user_and_one_session_is_made(visitor, prove):
+    """Twenty pages in an hour would be more sessions than an address may have."""
+    vera, user = visitor(), f"user-{next(numbers)}"
+    for _ in range(3):
+        vera.go("/plain")
+        assert vera.page.evaluate(IDENTIFY, prove(user, name="Vera V.")) == "Vera V."
+    sessions = lambda: [u for u in vera.requested if u.endswith("/session")]  # noqa: E731
+    token = vera.token
+    assert (len(sessions()), token is None) == (1, False)
+    vera.go("/other")
+    assert vera.page.evaluate(IDENTIFY, prove(user, name="Vera W.")) == "Vera W."
+    assert len(sessions()) == 2  # the website states something else
+    vera.go("/other")
+    assert vera.page.evaluate(IDENTIFY, prove(f"user-{next(numbers)}", name="Zoe")) == "Zoe"
+    assert len(sessions()) == 3
+    vera.go("/other")
+    vera.page.evaluate("rtappChat.logout()")
+    assert vera.page.evaluate(IDENTIFY, prove(user, name="Vera W.")) == "Vera W."
+    assert len(sessions()) == 4
+    stored = [f.evaluate("Object.entries(localStorage).join()") for f in vera.page.frames[1:]]
+    assert "Vera" in stored[0]
+    vera.page.evaluate("rtappChat.logout()")
+    stored = [f.evaluate("Object.entries(localStorage).join()") for f in vera.page.frames]
+    assert "Vera" not in "".join(stored)
 
 
 def test_a_proof_that_does_not_hold_changes_nothing(visitor, prove):

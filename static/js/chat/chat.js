@@ -19,6 +19,7 @@ const TYPING_INTERVAL = 3_000; // ms, the server forgets it after 8 s
 const PATIENCE = 3_000; // ms without a connection, before the visitor reads of it
 const RETRY = 5_000; // ms
 const LONGEST_RETRY = 60_000; // ms
+const PROVED = ".proved"; // in the storage: the contact, and what the website last stated of it
 const CHANGE_TIMEOUT = 25_000; // ms, of a change of identity in another tab
 
 export class Chat {
@@ -147,6 +148,8 @@ export class Chat {
   async #identify(jwt, id) {
     const { contact } = this;
     const former = this.#token;
+    const isProved = stated(jwt, contact) === this.storage.get(PROVED); // on another page of the website
+    if (contact?.verified && isProved) return this.host.post({ type: "identified", contact, id });
     this.#channel?.postMessage({ type: "changing" });
     this.#forget(contact?.verified);
     this.#show();
@@ -159,6 +162,7 @@ export class Chat {
       if (contact?.verified && contact.id !== session.contact.id) this.#wipe();
       this.#setToken(session.token);
       await this.#load();
+      this.storage.set(PROVED, stated(jwt, session.contact));
       this.host.post({ type: "identified", contact: session.contact, id });
     } catch (error) {
       this.#channel?.postMessage({ type: "token", token: former });
@@ -233,6 +237,7 @@ export class Chat {
   #wipe() {
     this.#forget();
     this.outbox.clear();
+    this.storage.set(PROVED, null);
     this.storage.names(".draft.").forEach((name) => this.storage.set(name, null));
     this.#view.wipe();
   }
@@ -681,6 +686,16 @@ function channelOf(name, receive) {
 /** @param {Message} message */
 function preview({ content, attachments }) {
   return content.slice(0, 120) || attachments.map(({ name }) => name).join(", ");
+}
+
+/** What a JWT states of a contact. Only the server can check it. @type {(jwt: string, contact: Contact | null) => string} */
+function stated(jwt, contact) {
+  try {
+    const { sub, name, email } = JSON.parse(atob(jwt.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
+    return JSON.stringify([contact?.id, sub, name, email]);
+  } catch {
+    return "";
+  }
 }
 
 const root = document.getElementById("chat");

@@ -260,13 +260,13 @@ block-size:var(--rtapp-height,100dvh);border-radius:0}
     return error;
   };
 
-  const gone = () => problem("destroyed", "rtappChat was destroyed");
+  const gone = () => problem("destroyed", "rtappChat.destroy()");
 
   /** @param {ToChat} message */
   const send = (message) => port?.postMessage(message);
 
   /** @param {string} href */
-  const without = (href) => (/#[!/]/.test(href) ? href : href.replace(/#.*/, "")).slice(0, 2000);
+  const without = (href) => href.replace(/#(?![!/]).*/, "").slice(0, 2000);
 
   const sendSession = () => {
     page = without(location.href);
@@ -335,7 +335,7 @@ block-size:var(--rtapp-height,100dvh);border-radius:0}
       setToken(data.token);
       if (lost && proof !== null && identified) {
         identified = null;
-        identify(proof).catch(() => {}); // the chat shows it
+        identify(proof).catch((error) => emit("error", error));
       }
     } else if (data.type === "unread") setUnread(data.count);
     else if (data.type === "message") emit("message", data.message);
@@ -351,8 +351,9 @@ block-size:var(--rtapp-height,100dvh);border-radius:0}
       taken(data.id)?.resolve();
     } else if (data.type === "error") {
       const error = problem(data.error.type, data.error.message);
-      taken(data.id)?.reject(error);
-      emit("error", error);
+      const request = taken(data.id);
+      if (request) request.reject(error);
+      else emit("error", error);
     }
   };
 
