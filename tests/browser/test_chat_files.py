@@ -79,6 +79,9 @@ def test_pictures_and_files_go_both_ways_and_survive_a_reload(visitor, window, a
     with vera.expect_download() as saved:
         vera.locator(".mine .file").click()
     assert saved.value.suggested_filename == "notes.txt"
+    vera.get_by_role("button", name="All conversations").click()
+    vera.get_by_role("button", name="New conversation").click()
+    assert start(vera, "Another matter") != conversation
     assert complaints(vera, axe) == []
 
 

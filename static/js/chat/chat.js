@@ -505,8 +505,9 @@ export class Chat {
     return this.#token;
   }
 
-  /** @type {(content: string, attachments?: Attachment[]) => void} */
-  send(content, attachments) {
+  /** @type {(content: string, files?: Attachment[]) => void} */
+  send(content, files) {
+    const attachments = files?.length ? files : undefined; // the first message takes none
     this.notice = "";
     this.#typedAt = 0;
     this.draft = "";

@@ -22,6 +22,7 @@ export class View {
   #used = new Set();
   #isDue = false;
   #isAtBottom = true;
+  #isAsked = false; // to scroll there
   #shown = ""; // screen and conversation
   /** @type {any} */
   #tick = 0;
@@ -64,11 +65,18 @@ export class View {
     root.addEventListener("drop", (event) => this.#taken(event, event.dataTransfer));
     this.#ask.addEventListener("submit", (event) => this.#given(event));
     this.#main.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    addEventListener("resize", () => this.#isAtBottom && this.toBottom());
+    new ResizeObserver(() => this.#isAtBottom && this.#scrollDown()).observe(this.#main);
+    if (!chat.host.isFrame) visualViewport?.addEventListener("resize", () => this.#fitScreen());
     addEventListener("keydown", ({ key, isComposing }) => {
       if (key === "Escape" && !isComposing) chat.host.post({ type: "close" });
     });
     root.append(this.#header, this.#bar, this.#main, this.#footer);
+  }
+
+  /** A phone's keyboard covers the page where it does not make it smaller. */
+  #fitScreen() {
+    if (visualViewport?.scale === 1) this.#root.style.setProperty("--height", `${visualViewport.height}px`);
+    scrollTo(0, 0);
   }
 
   /** Soon, once for all that changes now. */
@@ -86,8 +94,17 @@ export class View {
   }
 
   toBottom() {
-    this.#isAtBottom = true;
+    this.#isAtBottom = this.#isAsked = true;
     this.show();
+  }
+
+  #scrollDown() {
+    this.#main.scrollTop = this.#main.scrollHeight;
+  }
+
+  get #isNearBottom() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#main;
+    return scrollHeight - scrollTop - clientHeight < NEAR;
   }
 
   /** Leaves nothing of the visitor on the screen. */
@@ -110,7 +127,8 @@ export class View {
     if (shown !== this.#shown) {
       this.#isAtBottom = true;
       this.#isReopened = false;
-    }
+    } else if (!this.#isAsked) this.#isAtBottom &&= this.#isNearBottom; // the event of a scroll may be on its way
+    this.#isAsked = false;
     this.#used.clear();
     clearTimeout(this.#tick);
     place(this.#header, this.#head());
@@ -121,7 +139,7 @@ export class View {
     for (const key of this.#nodes.keys()) if (!this.#used.has(key)) this.#nodes.delete(key);
     this.#root.hidden = false;
     this.#draft();
-    if (this.#isAtBottom && screen === "thread") this.#main.scrollTop = this.#main.scrollHeight;
+    if (this.#isAtBottom && screen === "thread") this.#scrollDown();
     else if (shown !== this.#shown) this.#main.scrollTop = 0;
     this.#shown = shown;
     if (this.#isAtBottom) this.#chat.read();
@@ -306,7 +324,7 @@ export class View {
     const seconds = Math.max(1, Math.ceil((again - Date.now()) / 1000));
     const isOnWay = status === undefined;
     if (again) this.#tick = setTimeout(() => this.show(), 1000);
-    const text = refused ? (status === 413 || status === 422 ? words.tooLong : words.refused) : isOnWay ? words.sending : status === 429 ? words.tooFast(seconds) : words.waiting;
+    const text = refused ? (status === 413 ? words.tooLong : words.refused) : isOnWay ? words.sending : status === 429 ? words.tooFast(seconds) : words.waiting;
     return this.#node(`message ${client_id}`, [text], () =>
       h(
         "div",
@@ -491,10 +509,9 @@ export class View {
   }
 
   #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#main;
-    this.#isAtBottom = scrollHeight - scrollTop - clientHeight < NEAR;
+    this.#isAtBottom = this.#isNearBottom;
     if (this.#isAtBottom) this.#chat.read();
-    if (scrollTop < NEAR && this.#chat.screen === "thread") this.#earlier();
+    if (this.#main.scrollTop < NEAR && this.#chat.screen === "thread") this.#earlier();
   }
 
   /** What is in view stays in its place. */
