@@ -104,6 +104,20 @@ def test_a_picture_and_a_file_are_sent_and_a_colleague_sees_them_at_once(page, c
     assert started.value.path().read_bytes() == TEXT["buffer"]
 
 
+def test_a_message_that_is_sent_during_an_upload_follows_it(page, colleague):
+    arrived: list[int] = []
+    page.route("**/attachments", lambda route: (arrived.append(1), route.continue_()))
+    large = {**TEXT, "name": "large.txt", "buffer": b"x" * (10 * 1024 * 1024)}
+    choose(page, large, TEXT)
+    box(page).fill("Both")
+    page.keyboard.press("Enter")
+    expect(last(colleague)).to_contain_text("Both")
+    expect(last(colleague).get_by_role("link", name="large.txt")).to_be_visible()
+    expect(last(colleague).get_by_role("link", name="sizes.csv")).to_be_visible()
+    expect(box(page)).to_have_value("")
+    assert len(arrived) == 2
+
+
 def test_files_are_sent_without_a_text_and_the_list_names_them(page, colleague, thread):
     choose(page, PICTURE)
     expect(files(page)).to_contain_text("Uploaded")

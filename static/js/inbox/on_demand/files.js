@@ -187,7 +187,16 @@ export class Files {
     event.preventDefault();
     event.stopImmediatePropagation();
     const hasFailed = missing.some(({ element }) => ["failed", "refused"].includes(element.dataset.state ?? ""));
-    this.#say(hasFailed ? "A file could not be uploaded: try it again, or remove it." : "A file is still being uploaded. Send again in a moment.");
+    this.#say(hasFailed ? "A file could not be uploaded: try it again, or remove it." : "It is sent once the files are uploaded.");
+    if (!hasFailed) this.#sendLater(this.#own, field(this.#form, "content").value);
+  }
+
+  /** Unless something was changed meanwhile. @type {(own: Entry[], text: string) => Promise<void>} */
+  async #sendLater(own, text) {
+    const entries = [...own];
+    await this.#queue;
+    const isSame = own === this.#own && own.length === entries.length && field(this.#form, "content").value === text;
+    if (isSame && !this.#page.closed.aborted && own.every(({ attachment }, n) => attachment && own[n] === entries[n])) this.#form.requestSubmit();
   }
 
   /** @param {string} problem */
