@@ -141,11 +141,14 @@ def end_all(ids: list[int]) -> None:
     forget_silent(contact_ids)
 
 
-def end(ids: list[int]) -> None:
-    """Delete tokens; their owners' streams are authorised again after the commit."""
+def end(ids: list[int]) -> int:
+    """Delete tokens; their owners' streams are authorised again after the commit. Returns how many
+    there were: another request may have ended one."""
     subscriber = func.coalesce(Token.user_id, -Token.contact_id)  # as streams have it
     ended = delete(Token).where(Token.id.in_(ids)).returning(subscriber)
-    for id in sorted(set(db.session.scalars(ended))):
+    owners = db.session.scalars(ended).all()
+    for id in sorted(set(owners)):
         control.recheck(id)
         if id > 0:
             own_settings_changed(id, "tokens")
+    return len(owners)
