@@ -660,6 +660,22 @@ def test_logging_out_leaves_nothing_on_the_screen_and_ends_the_token(visitor, se
     expect(frame.get_by_label("Your message")).to_have_value("")
 
 
+def test_a_logout_leaves_nothing_on_the_screen_of_another_tab(visitor, server, ada, shop):
+    vera = visitor(path=BLANK)
+    frame = framed(vera, shop)
+    frame.get_by_label("Your message").fill("My secret")
+    frame.get_by_label("Your message").press("Enter")
+    expect(frame.get_by_text("· Sent")).to_be_visible()
+    other = visitor(vera, path=BLANK)
+    beside = framed(other, shop)
+    expect(beside.get_by_text("My secret")).to_be_visible()
+    beside.get_by_label("Your message").fill("My draft")
+    vera.evaluate("port.postMessage({ type: 'logout' })")
+    vera.wait_for_function("got.at(-1).type === 'loggedOut'")
+    expect(beside.get_by_text("My secret")).to_have_count(0)
+    expect(beside.get_by_label("Your message")).to_have_value("")
+
+
 def test_an_origin_that_is_not_the_websites_gets_no_frame(visitor, ada, shop):
     vera = visitor(path=BLANK)
     frame = framed(vera, shop)

@@ -159,7 +159,7 @@ export class Chat {
         if (error.status === 401 && former) return ask(null); // the token has ended; or the proof is refused again
         throw error;
       });
-      if (contact?.verified && contact.id !== session.contact.id) this.#wipe();
+      if (contact?.verified && contact.id !== session.contact.id) this.#wipeAll();
       this.#setToken(session.token);
       await this.#load();
       this.storage.set(PROVED, stated(jwt, session.contact));
@@ -175,7 +175,7 @@ export class Chat {
   /** @param {number} [id] */
   async #logout(id) {
     const token = this.#token;
-    this.#wipe();
+    this.#wipeAll();
     this.#setToken(null);
     await this.#load();
     if (token) await request(this.#path("session/delete"), token, {}).catch(() => {});
@@ -196,12 +196,14 @@ export class Chat {
       const conversation = this.conversations.find((each) => each.id === id);
       if (conversation) conversation.unread = 0;
       this.#show();
+    } else if (type === "wipe") {
+      this.#wipe();
+      this.#show();
     } else if (type === "changing") {
       this.#forget(true);
       this.#show();
       this.#reload(CHANGE_TIMEOUT);
     } else if (type === "token" && (token !== this.#token || this.screen === "loading")) {
-      if (token === null) this.#wipe();
       this.#token = token;
       this.#inTurn(() => this.#load());
     }
@@ -240,6 +242,12 @@ export class Chat {
     this.storage.set(PROVED, null);
     this.storage.names(".draft.").forEach((name) => this.storage.set(name, null));
     this.#view.wipe();
+  }
+
+  /** In other tabs too. */
+  #wipeAll() {
+    this.#wipe();
+    this.#channel?.postMessage({ type: "wipe" });
   }
 
   /** @param {number} delay */
