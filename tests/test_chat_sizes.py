@@ -41,7 +41,7 @@ def test_launcher_chat_connector_and_styles_are_below_thirty_kilobytes(app, size
 def test_what_the_chat_loads_on_demand_is_small_too(size):
     files = (
         "js/chat/on_demand/files.js", "js/chat/on_demand/languages/en.js", "css/chat_files.css",
-        "js/chat/on_demand/sound.js",
+        "js/chat/on_demand/address.js", "js/chat/on_demand/sound.js",
     )  # fmt: skip
     for name in files:
         print(f"{name} {size(f'/static/{name}')} bytes, gzip, on demand")

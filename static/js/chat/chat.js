@@ -566,12 +566,14 @@ export class Chat {
     this.#show();
   }
 
-  /** Throws ActionError. @param {string} email */
-  async giveEmail(email) {
+  /** Throws ActionError. @type {(email: string, thanks: string) => Promise<void>} */
+  async giveEmail(email, thanks) {
     await this.#session();
     const { signal } = this.#life;
     const { contact } = await this.#post(this.#path("contact"), { email });
-    if (!signal.aborted) this.contact = contact;
+    if (signal.aborted) return;
+    this.contact = contact;
+    this.notice = thanks;
     this.#show();
   }
 

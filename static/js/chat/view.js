@@ -45,10 +45,8 @@ export class View {
   #files;
   /** @type {Promise<Files> | undefined} */
   #loading;
-  #address = h("input", { type: "email", required: true, maxLength: 254, autocomplete: "email", "aria-describedby": "address-problem" });
-  #problem = h("p", { class: "problem", role: "alert", id: "address-problem" });
-  #save = h("button", { class: "quiet" });
-  #ask = h("form", { class: "ask", noValidate: true });
+  /** @type {HTMLElement | undefined} */
+  #ask;
 
   /**
    * @param {Chat} chat
@@ -63,7 +61,6 @@ export class View {
     this.#field.addEventListener("paste", (event) => this.#taken(event, event.clipboardData));
     root.addEventListener("dragover", (event) => this.#dragged(event));
     root.addEventListener("drop", (event) => this.#taken(event, event.dataTransfer));
-    this.#ask.addEventListener("submit", (event) => this.#given(event));
     this.#main.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#isAtBottom && this.#scrollDown()).observe(this.#main);
     if (!chat.host.isFrame) visualViewport?.addEventListener("resize", () => this.#fitScreen());
@@ -109,7 +106,8 @@ export class View {
 
   /** Leaves nothing of the visitor on the screen. */
   wipe() {
-    this.#field.value = this.#address.value = "";
+    this.#field.value = "";
+    this.#ask = undefined;
     this.#drafted = undefined;
     this.#nodes.clear();
     this.#files?.clear();
@@ -371,36 +369,12 @@ export class View {
   }
 
   #askForAddress() {
-    const { words } = this.#chat;
-    this.#save.textContent = words.save;
-    const label = this.#node("ask", 0, () => h("label", null, words.askEmail, this.#address));
-    this.#address.placeholder = words.email;
-    place(this.#ask, [label, this.#save, this.#problem]);
-    return this.#ask;
-  }
-
-  /** @param {Event} event */
-  async #given(event) {
-    event.preventDefault();
-    const { words } = this.#chat;
-    this.#problem.textContent = "";
-    if (!this.#address.checkValidity()) return this.#refuse(words.badEmail);
-    this.#save.disabled = true;
-    try {
-      const email = this.#address.value.trim();
-      await this.#chat.giveEmail(email);
-      this.#chat.notice = words.saved(email);
-    } catch (error) {
-      this.#refuse(/** @type {{status?: number}} */ (error).status === 422 ? words.badEmail : words.notSaved);
-    }
-    this.#save.disabled = false;
-    this.show();
-  }
-
-  /** @param {string} why */
-  #refuse(why) {
-    this.#problem.textContent = why;
-    this.#address.focus();
+    if (this.#ask) return this.#ask;
+    const ask = h("div");
+    this.#ask = ask;
+    const loaded = import("./on_demand/address.js").then(({ load }) => load(this.#chat, h));
+    loaded.then((form) => ask.append(form), () => (this.#ask = undefined)); // no connection
+    return ask;
   }
 
   // Writing

@@ -1,5 +1,11 @@
 /** German. @type {import("../../types").FileWords} */
 export default {
+  askEmail: "Wo erreichen wir Sie, wenn Sie nicht mehr hier sind?",
+  email: "Ihre E-Mail-Adresse",
+  save: "Speichern",
+  saved: (email) => `Danke. Wir können Ihnen an ${email} schreiben.`,
+  badEmail: "Das ist keine E-Mail-Adresse.",
+  notSaved: "Das konnte nicht gespeichert werden. Versuchen Sie es noch einmal.",
   remove: "Entfernen",
   file: "Datei",
   size: "Größer als 10 MB",

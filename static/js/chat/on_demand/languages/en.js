@@ -1,5 +1,11 @@
 /** English. Another language is a file like this one, with the same names. */
 export default {
+  askEmail: "Where can we reach you when you have left?",
+  email: "Your email address",
+  save: "Save",
+  saved: (/** @type {string} */ email) => `Thank you. We can write to you at ${email}.`,
+  badEmail: "That is no email address.",
+  notSaved: "That could not be saved. Try again.",
   remove: "Remove",
   file: "File",
   size: "Larger than 10 MB",
