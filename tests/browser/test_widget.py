@@ -22,6 +22,8 @@ from playwright.sync_api import Locator
 from playwright.sync_api import Page
 from playwright.sync_api import expect
 
+from ..clients.firefox import Firefox
+from ..clients.firefox import path as firefox_path
 from ..harness.chromium import chromium_path
 from ..harness.waiting import PATIENCE
 from ..harness.waiting import eventually
@@ -492,6 +494,25 @@ def rows(restartable: Restartable) -> dict[str, int]:
             name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
             for name in names
         }
+
+
+@pytest.mark.skipif(firefox_path() is None, reason="SKIPPED: no Firefox on the PATH")
+def test_the_chat_opens_and_identifies_in_firefox(site, prove, tmp_path):
+    with Firefox(tmp_path) as firefox:
+        window = firefox.new_window()
+        firefox.show(window, site.url("/plain"))
+        eventually(lambda: firefox.evaluate(window, "!!window.rtappChat"), "the script is there")
+        proof = json.dumps(prove(f"user-{next(numbers)}", name="Vera"))
+        answer = (
+            "({ name }) => { window.known = name }, ({ message }) => { window.known = message }"
+        )
+        firefox.evaluate(window, f"void rtappChat.identify({proof}).then({answer})")
+        known = lambda: firefox.evaluate(window, "window.known")  # noqa: E731
+        assert eventually(known, "the chat has answered") == "Vera"
+        assert firefox.evaluate(window, f"localStorage.getItem({STORED!r})")
+        firefox.evaluate(window, "rtappChat.open()")
+        sheets = "document.adoptedStyleSheets.length"
+        assert firefox.evaluate(window, sheets) == 1
 
 
 def test_the_examples_of_the_documentation_work(visitor, prove):
