@@ -124,7 +124,8 @@ def write(key: str) -> BaseResponse:
             raise
         return with_cookie(website, token, refused(website, visitor, problem))
     here = url_for("chat_page.page", key=key, lang=request.args.get("lang"), sent=1)
-    return with_cookie(website, token, redirect(here, 303))
+    # Anew, as use prolongs the token too.
+    return with_cookie(website, token or request.cookies[COOKIE], redirect(here, 303))
 
 
 @ratelimits.new_sessions
@@ -143,7 +144,7 @@ def send(website: Website, visitor: CustomerIdentity, written: Written) -> None:
 
 def visitor_by_cookie(website: Website) -> CustomerIdentity | None:
     """The visitor whose token the page's cookie has, if it still holds."""
-    found = auth.bearer_of_token(request.cookies.get(COOKIE, ""))
+    found = auth.used_bearer(request.cookies.get(COOKIE, ""))
     principal = found.principal if found is not None else None
     is_ours = isinstance(principal, CustomerIdentity) and principal.inbox_id == website.inbox_id
     return principal if is_ours else None  # type: ignore[return-value]

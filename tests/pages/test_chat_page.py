@@ -181,6 +181,16 @@ def test_the_cookie_is_of_this_page_alone_and_opens_nothing_else(app, browser):
     assert len(mine.json["conversations"]) == 1  # the precondition: the token holds
 
 
+def test_the_cookie_lasts_while_its_visitor_writes_as_the_token_does(app, browser):
+    first, second = (write(browser, text).headers["Set-Cookie"] for text in ("One", "Two"))
+    assert first.split("; ")[0] == second.split("; ")[0]
+    assert "Max-Age=2592000" in second.split("; ")
+    with app.app_context():
+        app.extensions["token_uses"].write()
+        [token] = db.session.scalars(select(Token).where(Token.inbox_id.is_not(None)))
+        assert token.last_used_at is not None
+
+
 def test_the_cookie_of_another_website_and_a_forged_one_open_nothing(app, browser):
     add_website(app, 2, "website2")
     token = write(browser, path="/chat/website2").headers["Set-Cookie"]
