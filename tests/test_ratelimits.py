@@ -448,3 +448,15 @@ def test_who_has_a_session_renews_it_on_each_page(limited, long_window):
         answer = vera.post("/chat/website1/session", {})
         assert answer.status_code == 201
         vera.headers["Authorization"] = f"Bearer {answer.json['token']}"
+
+
+def test_a_visitor_who_changes_their_name_all_the_time_is_limited_as_one_who_writes(
+    limited, long_window
+):
+    add_website(limited)
+    vera = VisitorClient(limited, "website1")
+    answers = [
+        vera.post("/chat/website1/contact", {"name": f"Vera {n}"}).status_code
+        for n in range(PER_VISITOR + 1)
+    ]
+    assert answers == [200] * PER_VISITOR + [429]

@@ -129,6 +129,7 @@ def start_own_conversation(key: str) -> Response:
 
 
 @bp.post("/chat/<string:key>/contact")
+@ratelimits.messages
 def give_contact(key: str) -> Response:
     """Change the name and the address that the visitor gives. The address is not proved."""
     visitor = auth.visitor_of(access.website_with(key))
