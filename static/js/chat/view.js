@@ -11,6 +11,7 @@ import { initials, linked } from "./text.js";
 const LENGTH = 10_000; // characters of a message
 const APART = 300_000; // ms between messages of one group
 const NEAR = 80; // px from an end of the thread
+const MARKED = /[*_`@]|:\/\/|www|^ *[->\d]/im; // what an agent may have marked
 const TALLEST = 140; // px of the field
 
 export class View {
@@ -297,12 +298,17 @@ export class View {
     const { words, times } = this.#chat;
     const isOwn = sender.type === "contact";
     const time = h("time", { dateTime: created_at }, times.clock(new Date(created_at)));
+    const bubble = h("div", { class: content ? "bubble" : "bubble deleted", dir: "auto" }, linked(content || words.deleted));
+    if (!isOwn && MARKED.test(content)) {
+      const made = import("./on_demand/markup.js").then(({ markup }) => bubble.replaceChildren(...markup(content, h)));
+      made.then(() => this.show(), () => {}); // else as it was typed
+    }
     return h(
       "div",
       { class: `message ${isOwn ? "mine" : "theirs"}${begins ? " begins" : ""}${ends ? " ends" : ""}` },
       !isOwn && ends && face(sender.name),
       h("p", { class: isOwn || !begins ? "only-read" : "name" }, h("bdi", null, isOwn ? words.you : sender.name)),
-      (content || !attachments.length) && h("div", { class: content ? "bubble" : "bubble deleted", dir: "auto" }, linked(content || words.deleted)),
+      (content || !attachments.length) && bubble,
       this.#attached(attachments),
       (ends || edited_at) && h("p", { class: "meta" }, time, edited_at && ` · ${words.edited}`, isSent && ` · ${words.sent}`),
     );
