@@ -143,6 +143,7 @@ def test_another_visitor_does_not_get_the_file(visitor, ada):
     uploaded(vera)
     vera.get_by_role("button", name="Send").click()
     expect(vera.locator(".mine .file")).to_be_visible()
+    expect(vera.locator(".sending")).to_have_count(0)
     url = ada.newest(conversation)[-1]["attachments"][0]["url"]
     start(will)
     for page, status in ((vera, 200), (will, 404)):
