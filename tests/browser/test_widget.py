@@ -406,6 +406,22 @@ def test_identify_and_logout_show_nobody_what_is_somebody_elses(visitor, window,
     assert [row["id"] for row in shared.listed()] == [second]
 
 
+@pytest.mark.parametrize("is_another", [True, False])
+def test_a_draft_of_a_user_whose_session_has_ended_is_no_other_users(
+    visitor, prove, site, is_another
+):
+    vera, zoe = f"vera-{next(numbers)}", f"zoe-{next(numbers)}"
+    shared = visitor().open()
+    assert shared.page.evaluate(IDENTIFY, prove(vera, name="Vera")) == "Vera"
+    shared.field.fill("Of Vera")
+    shared.go("/empty")
+    end_session(site.ours, shared.token)
+    shared.go("/plain").open()
+    user = zoe if is_another else vera
+    assert shared.page.evaluate(IDENTIFY, prove(user, name="Somebody")) == "Somebody"
+    expect(shared.field).to_have_value("" if is_another else "Of Vera")
+
+
 def test_each_page_may_identify_its_user_and_one_session_is_made(visitor, prove):
     """Twenty pages in an hour would be more sessions than an address may have."""
     vera, user = visitor(), f"user-{next(numbers)}"

@@ -159,10 +159,12 @@ export class Chat {
         if (error.status === 401 && former) return ask(null); // the token has ended; or the proof is refused again
         throw error;
       });
-      if (contact?.verified && contact.id !== session.contact.id) this.#wipeAll();
+      const proved = stated(jwt, session.contact);
+      const known = subject(this.storage.get(PROVED)); // also of a session that has ended
+      if (known && known !== subject(proved)) this.#wipeAll();
       this.#setToken(session.token);
       await this.#load();
-      this.storage.set(PROVED, stated(jwt, session.contact));
+      this.storage.set(PROVED, proved);
       this.host.post({ type: "identified", contact: session.contact, id });
     } catch (error) {
       this.#channel?.postMessage({ type: "token", token: former });
@@ -707,6 +709,11 @@ function stated(jwt, contact) {
   } catch {
     return "";
   }
+}
+
+/** @type {(stated: string | null) => string | undefined} */
+function subject(stated) {
+  return JSON.parse(stated || "[]")[1];
 }
 
 const root = document.getElementById("chat");
