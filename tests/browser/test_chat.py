@@ -251,6 +251,40 @@ def test_what_is_not_sent_survives_a_reload_with_its_id(visitor, ada):
     assert len(rows) == 1
 
 
+def test_a_chat_that_loads_again_while_it_sends_makes_one_conversation_of_two_messages(
+    visitor, ada
+):
+    vera = visitor()
+    held: list[Route] = []
+
+    def asked(route: Route) -> None:
+        if route.request.method == "POST" and phase > 1:
+            held.append(route)
+        elif phase < 3:
+            route.abort()
+        else:
+            route.continue_()
+
+    phase = 1  # nothing arrives
+    vera.route(f"**{CHAT}/conversations", asked)
+    write(vera, "The first")
+    write(vera, "The second")
+    expect(vera.get_by_text("Not sent yet: no connection.")).to_have_count(1)
+    phase = 2  # what is sent is not answered, and the list can't be loaded
+    with vera.expect_request(lambda request: request.method == "POST"):
+        vera.reload()
+    expect(vera.get_by_text("The chat could not be loaded.")).to_be_visible()
+    phase = 3  # it loads again, and the answer comes after that
+    expect(field(vera)).to_be_visible()
+    held[0].continue_()
+    expect(written(vera)).to_have_text(["The first", "The second"])
+    expect(vera.locator(".failed, .sending")).to_have_count(0)
+    answer = vera.request.get(
+        f"{CHAT}/conversations", headers={"Authorization": f"Bearer {token(vera)}"}
+    )
+    assert len(answer.json()["conversations"]) == 1
+
+
 def test_after_the_end_of_a_conversation_a_new_one_begins_and_the_list_has_both(visitor, ada):
     vera = visitor()
     first = start(vera, "The first matter")

@@ -624,11 +624,12 @@ export class Chat {
         if (!signal.aborted) this.#arrived(message);
         return;
       }
+      const token = this.#token;
       const { conversation, message } = await this.#post(this.#path("conversations"), { ...data, website: "" });
+      if (this.#token === token) this.outbox.move(this.outbox.of(null), conversation.id);
       if (signal.aborted) return;
-      this.outbox.move(this.outbox.of(null), conversation.id);
       this.conversations = [{ ...conversation, unread: 0 }, ...this.conversations.filter(({ id }) => id !== conversation.id)];
-      this.#threads.set(conversation.id, new Thread());
+      if (!this.#threads.has(conversation.id)) this.#threads.set(conversation.id, new Thread());
       this.#arrived(message);
       if (this.screen === "thread" && this.current === null) this.#continueIn(conversation.id);
     } catch (error) {
