@@ -62,9 +62,10 @@ def with_plain_line_ends(text: str) -> str:
 
 
 def page_address(text: str) -> str:
+    """Without a user name and password, and without what the browser alone has."""
     if not (text.isprintable() and " " not in text and PAGE_ADDRESS.match(text)):
         raise ValueError("must be the address of a page, such as https://example.com/prices")
-    return text
+    return PAGE_USER.sub(r"\1", text.partition("#")[0])
 
 
 def not_guessable(password: str) -> str:
@@ -76,6 +77,7 @@ def not_guessable(password: str) -> str:
 
 
 PAGE_ADDRESS = re.compile(r"https?://[^/?#]", re.IGNORECASE)
+PAGE_USER = re.compile(r"^(https?://)[^/?#]*@", re.IGNORECASE)
 
 
 def one_a_line(value: object) -> object:

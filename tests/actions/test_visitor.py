@@ -337,6 +337,20 @@ def test_a_message_with_a_page_that_is_none_is_refused(app, vera, page):
     assert vera.send(id, "More", page="").status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("page", "kept"),
+    [
+        ("https://maria:secret@shop.example/a?b=c#token", "https://shop.example/a?b=c"),
+        ("https://shop.example/@maria", "https://shop.example/@maria"),
+    ],
+)
+def test_a_page_is_kept_without_a_password_and_without_its_fragment(app, ada, vera, page, kept):
+    id = vera.start("Hello").json["conversation"]["id"]
+    assert vera.send(id, "More", page=page).status_code == 201
+    contact = ada.get(f"/conversations/{id}").json["conversation"]["contact"]["id"]
+    assert ada.get(f"/contacts/{contact}").json["contact"]["page_url"] == kept
+
+
 def test_an_agent_writes_from_no_page(app, ada):
     before = rows(app)
     assert ada.send(1, "x", page="https://shop.example/").status_code == 403

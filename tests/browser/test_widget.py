@@ -422,6 +422,29 @@ def test_a_draft_of_a_user_whose_session_has_ended_is_no_other_users(
     expect(shared.field).to_have_value("" if is_another else "Of Vera")
 
 
+@pytest.mark.parametrize("is_another", [True, False])
+def test_what_a_user_whose_session_has_ended_could_not_send_waits_for_their_word(
+    visitor, prove, site, ada, is_another
+):
+    vera, zoe = f"vera-{next(numbers)}", f"zoe-{next(numbers)}"
+    text = f"Of Vera {next(numbers)}"
+    shared = visitor().open()
+    assert shared.page.evaluate(IDENTIFY, prove(vera, name="Vera")) == "Vera"
+    shared.page.route("**/chat/*/conversations", lambda route: route.abort())
+    shared.field.fill(text)
+    shared.field.press("Enter")
+    expect(shared.chat.get_by_text("Not sent yet: no connection.")).to_be_visible()
+    shared.go("/empty")
+    end_session(site.ours, shared.token)
+    shared.page.unroute_all()
+    shared.go("/plain").open()
+    expect(shared.chat.get_by_role("button", name="Try again")).to_be_visible()
+    user = zoe if is_another else vera
+    assert shared.page.evaluate(IDENTIFY, prove(user, name="Somebody")) == "Somebody"
+    expect(shared.chat.get_by_text(text)).to_have_count(0 if is_another else 1)
+    assert all(ada.newest(each)[-1]["content"] != text for each in ada.listed())
+
+
 def test_each_page_may_identify_its_user_and_one_session_is_made(visitor, prove):
     """Twenty pages in an hour would be more sessions than an address may have."""
     vera, user = visitor(), f"user-{next(numbers)}"

@@ -327,11 +327,11 @@ export class Chat {
     return answer?.status === 404;
   }
 
-  /** The token does not hold any more: the visitor begins anew, with what is not sent. */
+  /** The token does not hold any more: the visitor begins anew, with what is not sent; a proven user, when they ask for it. */
   #ended() {
     this.#forget();
     this.#setToken(null);
-    this.outbox.move(this.outbox.all, null);
+    this.outbox.move(this.outbox.all, null, Boolean(this.storage.get(PROVED)));
     this.screen = "thread";
     this.notice = this.words.ended;
     this.host.post({ type: "error", error: { type: "ended", message: this.notice } });
@@ -637,6 +637,7 @@ export class Chat {
       if (error.status === 403) await this.#failed(error);
       if (error.status !== 401) throw error;
       await this.#failed(error);
+      if (this.storage.get(PROVED)) throw error;
       throw new ActionError(503, null, 0); // it is sent again, as a new visitor's
     }
   }

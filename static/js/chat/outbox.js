@@ -55,10 +55,11 @@ export class Outbox {
     this.run();
   }
 
-  /** The conversation of these is another one now, or none. @type {(items: Unsent[], conversation: number | null) => void} */
-  move(items, conversation) {
+  /** The conversation of these is another one now, or none. `refused`: they wait to be tried again. @type {(items: Unsent[], conversation: number | null, refused?: boolean) => void} */
+  move(items, conversation, refused = false) {
     for (const item of items) {
       item.conversation = conversation;
+      item.refused ||= refused;
       this.#keep(item);
     }
   }
