@@ -69,6 +69,7 @@ def test_pictures_and_files_go_both_ways_and_survive_a_reload(visitor, window, a
     expect(picture).to_have_js_property("naturalWidth", 480)
     expect(vera.locator(".mine .file")).to_contain_text("notes.txt")
     expect(vera.locator(".tray")).to_have_count(0)
+    expect(vera.locator(".failed, .sending")).to_have_count(0)
     sent = ada.newest(conversation)[-1]
     assert [each["name"] for each in sent["attachments"]] == ["lamp.png", "notes.txt"]
     key = upload(window("ada"), conversation, "answer.png", png(40, 30))
@@ -93,6 +94,7 @@ def test_a_dropped_file_is_sent_with_a_text(visitor, ada):
     uploaded(vera)
     write(vera, "The sizes")
     expect(vera.locator(".mine .file")).to_contain_text("sizes.csv")
+    expect(vera.locator(".failed, .sending")).to_have_count(0)
     newest = ada.newest(conversation)[-1]
     assert len(newest["attachments"]) == 1
 
