@@ -1,4 +1,4 @@
-"""The script of bin/screenshots: pictures of the inbox on a fresh demo."""
+"""The script of bin/screenshots: pictures of the inbox and of a website's chat on a fresh demo."""
 
 import os
 import re
@@ -17,11 +17,25 @@ from playwright.sync_api import expect
 from playwright.sync_api import sync_playwright
 
 from ..harness.chromium import chromium_path
+from .site import Site
+from .site import page as page_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs/screenshots"
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+DEMO_ORIGIN = 8080  # the port of the origin that the demo's website allows
+SHOP = page_of(
+    "<nav><b>Lumen &amp; Co.</b><span>Lamps</span><span>Shades</span><span>Journal</span></nav>"
+    "<main><div></div><section><p>Table lamps</p><h1>Oslo, in night blue</h1><p>A small lamp of "
+    "spun steel for desks and window sills. Dims by a touch.</p><h2>€ 89</h2></section></main>"
+    "{tag}",
+    "<style>body { margin: 0; font: 17px/1.6 Georgia, serif; color: #26303b; background: #faf7f2 }"
+    "nav { display: flex; gap: 2rem; padding: 1.5rem 3rem; border-bottom: 1px solid #e6dfd3 }"
+    "main { display: flex; gap: 3rem; padding: 3rem } main div { width: 300px; height: 380px; "
+    "background: linear-gradient(#dfe6ef, #1f3556); border-radius: 150px 150px 8px 8px }"
+    "section { max-width: 22rem } h1 { font-size: 2.2rem; line-height: 1.2 }</style>",
+)
 
 
 @contextmanager
@@ -91,6 +105,30 @@ def take_disconnected(browser: Browser, address: str) -> None:
     picture(kevin, "disconnected")
 
 
+def take_chat(browser: Browser, address: str) -> None:
+    site = Site(address, "demo", DEMO_ORIGIN)
+    policy = "script-src {ours}; frame-src {ours}; style-src 'unsafe-inline'"
+    site.pages["/"] = (SHOP.replace("{tag}", site.tag), policy)
+    site.start()
+    ada = sign_in(browser, address, "ada", viewport=DESK)
+    visitor = browser.new_context(locale="en-GB", viewport=DESK).new_page()
+    visitor.goto(site.origin)
+    with visitor.expect_event("framenavigated", lambda frame: "/chat/" in frame.url) as opened:
+        visitor.evaluate("rtappChat.open()")
+    chat = opened.value
+    chat.get_by_label("Your message").fill("Hello! Does the Oslo lamp come with a longer cable?")
+    chat.get_by_label("Your message").press("Enter")
+    ada.get_by_role("link", name=re.compile("Visitor")).first.click()
+    expect(ada.locator("#live")).to_contain_text("Live")
+    ada.fill("#composer textarea", "It does: **3 metres**, at no extra cost. Shall I add it?")
+    ada.keyboard.press("Enter")
+    expect(chat.get_by_text("3 metres")).to_be_visible()
+    ada.locator("#composer textarea").press_sequentially("By the way")
+    expect(chat.locator(".dots")).to_be_visible()
+    picture(visitor, "chat")
+    site.stop()
+
+
 def main() -> None:
     chromium = chromium_path()
     if chromium is None:
@@ -100,6 +138,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         take(browser, address)
         take_disconnected(browser, address)
+        take_chat(browser, address)
         browser.close()
 
 
