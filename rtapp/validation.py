@@ -62,10 +62,10 @@ def with_plain_line_ends(text: str) -> str:
 
 
 def page_address(text: str) -> str:
-    """Without a user name and password, and without what the browser alone has."""
+    """Without a user name and password."""
     if not (text.isprintable() and " " not in text and PAGE_ADDRESS.match(text)):
         raise ValueError("must be the address of a page, such as https://example.com/prices")
-    return PAGE_USER.sub(r"\1", text.partition("#")[0])
+    return PAGE_USER.sub(r"\1", text)
 
 
 def not_guessable(password: str) -> str:

@@ -111,7 +111,8 @@ def take_chat(browser: Browser, address: str) -> None:
     site.pages["/"] = (SHOP.replace("{tag}", site.tag), policy)
     site.start()
     ada = sign_in(browser, address, "ada", viewport=DESK)
-    visitor = browser.new_context(locale="en-GB", viewport=DESK).new_page()
+    options: dict[str, Any] = {"locale": "en-GB", "viewport": DESK}
+    visitor = browser.new_context(**options).new_page()
     visitor.goto(site.origin)
     with visitor.expect_event("framenavigated", lambda frame: "/chat/" in frame.url) as opened:
         visitor.evaluate("rtappChat.open()")

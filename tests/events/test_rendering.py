@@ -25,7 +25,14 @@ TIMES = {
     "created_at", "updated_at", "edited_at", "last_activity_at", "last_public_at", "waiting_since",
     "snoozed_until",
 }  # fmt: skip
-ENUM_VALUES = {"kind": "mention", "message_type": "incoming", "type": "user", "status": "open"}
+ENUM_VALUES = {
+    "kind": "mention",
+    "message_type": "incoming",
+    "type": "user",
+    "status": "open",
+    "url": "/attachments/k",
+    "thumbnail_url": "/attachments/k/thumbnail",
+}  # made by the server
 SHOWS_USER_TEXT = {
     "message.created", "message.updated", "conversation.created", "conversation.updated",
     "conversation.assignee_changed", "conversation.labels_changed", "conversation.contact_changed",
@@ -73,7 +80,8 @@ class Tags(HTMLParser):
         return [
             f"{tag} {attributes}"
             for tag, attributes in self.found
-            if tag in ("img", "iframe", "object", "base")
+            if tag in ("iframe", "object", "base")
+            or (tag == "img" and not (attributes.get("src") or "").startswith("/attachments/"))
             or (tag == "script" and not (attributes.get("src") or "").startswith("/static/"))
             or any(name.startswith("on") or name == "style" for name in attributes)
             or any((value or "").startswith("javascript:") for value in attributes.values())
@@ -111,7 +119,8 @@ def test_user_text_is_escaped_in_the_html_of_every_event(app, format, kind, even
 @pytest.mark.parametrize("format", ["html", "htmx", "turbo"])
 @pytest.mark.parametrize("event", ["message.created", "message.updated"])
 def test_a_message_is_rendered_as_markup_in_every_format_but_activity_is_not(app, format, event):
-    data = sample(SHAPES["conversation", event]) | {"content": "**a** <b>\n- www.b.example"}
+    data = sample(SHAPES["conversation", event])
+    data |= {"content": "**a** <b>\n- www.b.example", "attachments": []}
     written = rendered(app, format, "conversation", event, data)
     assert f'<div class="content" dir="auto">{markup(data["content"])}</div>' in written
     assert "<strong>a</strong> &lt;b&gt;\n<ul><li><a href=" in written
