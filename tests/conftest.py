@@ -44,7 +44,9 @@ from .push import VAPID_KEY
 from .support import ApiClient
 from .support import CustomerClient
 from .support import Outbox
+from .support import VisitorClient
 from .world import Other
+from .world import add_website
 from .world import other_account
 
 pytest_plugins = ["rtapp.testing"]
@@ -176,6 +178,24 @@ def kevin(app: Flask) -> ApiClient:
 @pytest.fixture
 def grace(app: Flask) -> ApiClient:
     return ApiClient(app, "grace@example.com")
+
+
+@pytest.fixture
+def website(app: Flask) -> str:
+    """The key of the website of inbox 1."""
+    return add_website(app)
+
+
+@pytest.fixture
+def vera(app: Flask, website: str) -> VisitorClient:
+    """Somebody on that website."""
+    return VisitorClient(app, website)
+
+
+@pytest.fixture
+def will(app: Flask, website: str) -> VisitorClient:
+    """Another one."""
+    return VisitorClient(app, website)
 
 
 @pytest.fixture

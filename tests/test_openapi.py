@@ -22,9 +22,7 @@ from schemathesis.specs.openapi.checks import status_code_conformance
 from rtapp.pages import openapi
 from rtapp.validation import Body
 
-from .support import VisitorClient
 from .world import KEY
-from .world import add_website
 
 CHECKS = [
     not_a_server_error,
@@ -33,7 +31,10 @@ CHECKS = [
     response_schema_conformance,
 ]
 EXAMPLES = 10  # of each kind for each operation and principal
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    pytest.mark.usefixtures("website"),
+]
 
 
 def cut(wsgi: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
@@ -55,16 +56,6 @@ def cut(wsgi: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
             getattr(body, "close", lambda: None)()
 
     return application
-
-
-@pytest.fixture(autouse=True)
-def website(app):
-    return add_website(app)
-
-
-@pytest.fixture
-def vera(app, website):
-    return VisitorClient(app, website)
 
 
 @pytest.mark.timeout(300)

@@ -3,9 +3,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from rtapp import access
-from rtapp import clock
 from rtapp.errors import Unprocessable
-from rtapp.events import announce
 from rtapp.extensions import db
 from rtapp.models import Contact
 from rtapp.models import Conversation
@@ -13,6 +11,7 @@ from rtapp.models import Inbox
 from rtapp.models import Message
 from rtapp.models import User
 
+from .begin_conversation import begin_conversation
 from .repetition import digest_of
 from .repetition import refuse_another
 from .row_lock import lock
@@ -44,33 +43,15 @@ def try_to_start(
     earlier = started_before(user, inbox, client_id, digest)
     if earlier is not None:
         return earlier, False
-    now = clock.now()
-    conversation = Conversation(
-        account_id=inbox.account_id,
-        inbox=inbox,
-        contact=contact_with(inbox.account_id, name, email),
-        assignee=user if inbox.auto_assign or not sees_inbox(user, inbox) else None,
-        created_at=now,
-        last_activity_at=now,
-        last_public_at=now,
-    )
-    db.session.add(conversation)
-    db.session.flush()
-    message = Message(
-        account_id=inbox.account_id,
-        conversation_id=conversation.id,
+    first = Message(
         user=user,
         content=content,
         client_id=client_id,
         request_digest=digest if client_id is not None else None,
-        created_at=now,
-        updated_at=now,
     )
-    db.session.add(message)
-    db.session.flush()
-    conversation.last_message = message
-    announce.conversation_created(conversation)
-    announce.message_created(conversation, message)
+    assignee = user if inbox.auto_assign or not sees_inbox(user, inbox) else None
+    contact = contact_with(inbox.account_id, name, email)
+    conversation = begin_conversation(inbox, contact, first, assignee=assignee)
     db.session.commit()
     return conversation, True
 

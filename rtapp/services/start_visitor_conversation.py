@@ -8,7 +8,6 @@ from rtapp import access
 from rtapp import clock
 from rtapp.config import NEW_CONVERSATIONS_PER_VISITOR
 from rtapp.errors import TooManyRequests
-from rtapp.events import announce
 from rtapp.events import control
 from rtapp.extensions import db
 from rtapp.models import Contact
@@ -21,6 +20,7 @@ from .auto_assign import NOBODY
 from .auto_assign import assign_next
 from .auto_assign import await_assignee
 from .auto_assign import present_in
+from .begin_conversation import begin_conversation
 from .change_tokens import prolong
 from .enqueue_push import push_to_concerned
 from .repetition import digest_of
@@ -59,36 +59,16 @@ def start_visitor_conversation(
         return *earlier, False
     access.refuse_blocked_visitor(replace(visitor, blocked=contact.blocked))
     refuse_many(contact)
-    now = clock.now()
-    conversation = Conversation(
-        account_id=inbox.account_id,
-        inbox=inbox,
-        contact=contact,
-        created_at=now,
-        last_activity_at=now,
-        last_public_at=now,
-        waiting_since=now,
-    )
-    db.session.add(conversation)
-    db.session.flush()
     message = Message(
-        account_id=inbox.account_id,
-        conversation_id=conversation.id,
         contact_id=visitor.id,
         message_type="incoming",
         content=content,
         client_id=client_id,
         request_digest=digest if client_id is not None else None,
-        created_at=now,
-        updated_at=now,
     )
-    db.session.add(message)
-    db.session.flush()
-    conversation.last_message = message
+    conversation = begin_conversation(inbox, contact, message)
     contact.page_url = page or contact.page_url
     prolong(visitor)
-    announce.conversation_created(conversation)
-    announce.message_created(conversation, message)
     await_assignee(conversation)
     assign_next(conversation, present)
     push_to_concerned(conversation.id, message.id)

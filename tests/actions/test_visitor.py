@@ -28,20 +28,7 @@ PROBLEM = "application/problem+json"
 DAY = 24 * 60 * 60
 CHAT = "/chat/website1"
 
-
-@pytest.fixture(autouse=True)
-def website(app):
-    return add_website(app)
-
-
-@pytest.fixture
-def vera(app, website):
-    return VisitorClient(app, website)
-
-
-@pytest.fixture
-def will(app, website):
-    return VisitorClient(app, website)
+pytestmark = pytest.mark.usefixtures("website")
 
 
 def expiry(client):

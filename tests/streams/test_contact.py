@@ -19,20 +19,7 @@ from ..world import all_logs
 
 PRESENCE = "/accounts/1/presence"
 
-
-@pytest.fixture(autouse=True)
-def website(app):
-    return add_website(app)
-
-
-@pytest.fixture
-def vera(app, website):
-    return VisitorClient(app, website)
-
-
-@pytest.fixture
-def will(app, website):
-    return VisitorClient(app, website)
+pytestmark = pytest.mark.usefixtures("website")
 
 
 @pytest.fixture

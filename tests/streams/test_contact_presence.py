@@ -11,24 +11,10 @@ from rtapp.realtime.contact_presence import HOLDER
 from ..support import VisitorClient
 from ..support import eventually
 from ..support import release
-from ..world import add_website
 
 EVENT = "contact.presence"
 
-
-@pytest.fixture(autouse=True)
-def website(app):
-    return add_website(app)
-
-
-@pytest.fixture
-def vera(app, website):
-    return VisitorClient(app, website)
-
-
-@pytest.fixture
-def will(app, website):
-    return VisitorClient(app, website)
+pytestmark = pytest.mark.usefixtures("website")
 
 
 def start(client, text="Hello"):
