@@ -16,7 +16,12 @@ COMPOSER = "#composer textarea"
 
 
 def scroll(page: Page, top: int) -> None:
-    page.locator("#thread-scroll").evaluate("(thread, top) => thread.scrollTo(0, top)", top)
+    """Scroll the thread, and wait for the page's next frame: it is notified there, not before."""
+    script = """(thread, top) => {
+      thread.scrollTo(0, top);
+      return new Promise(requestAnimationFrame);
+    }"""
+    page.locator("#thread-scroll").evaluate(script, top)
 
 
 def test_a_sent_message_shows_at_once_shows_its_failure_and_arrives_once_when_retried(window):
