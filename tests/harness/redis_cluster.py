@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.crc import key_slot
@@ -48,7 +49,7 @@ class RedisNode:
         self._pid = 0
 
     @property
-    def client(self) -> Redis:
+    def client(self) -> Any:
         """A client of this node alone; it follows no redirection."""
         password = self.options.get("requirepass")
         client = Redis("127.0.0.1", self.port, password=password, protocol=2, socket_timeout=10)
@@ -269,7 +270,7 @@ class RedisCluster:
             for node in nodes:
                 client.execute_command("CLUSTER MEET", "127.0.0.1", node.port, node.bus_port)
 
-    def _migrate(self, source: Redis, to: RedisNode, keys: list[bytes]) -> None:
+    def _migrate(self, source: Any, to: RedisNode, keys: list[bytes]) -> None:
         password = self._options.get("requirepass")
         auth = ["AUTH", password] if password else []
         if keys:
@@ -277,7 +278,7 @@ class RedisCluster:
                 "MIGRATE", "127.0.0.1", to.port, "", 0, 10_000, *auth, "KEYS", *keys
             )
 
-    def _succeeds(self, client: Redis, *command: str) -> bool:
+    def _succeeds(self, client: Any, *command: str) -> bool:
         try:
             client.execute_command(*command)
         except ResponseError:
