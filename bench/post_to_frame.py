@@ -1,9 +1,10 @@
-"""The latency from a POST to the frame on a subscriber's socket, on a quiet machine."""
+"""The latency from a POST to the frame on a subscriber's socket, and the CPU of a POST."""
 
 import http.client
 import json
 import time
 
+from .bare import cpu_per_insert
 from .lab import Lab
 from .lab import log_progress
 from .load import Load
@@ -15,6 +16,8 @@ POSTS = 400
 POSTS_QUICK = 100
 RATE = 20.0  # POSTs/s
 CONVERSATION = 1
+WARM = 50
+SETTLE = 0.5  # s after the last POST, for the relay
 
 
 def run(lab: Lab) -> None:
@@ -34,19 +37,42 @@ def run(lab: Lab) -> None:
             post(server)
         report = load.collect("reader", posts)
         cpu = server.cpu() - cpu
+        busy = cpu_back_to_back(server, posts)
+    insert = cpu_per_insert(lab.folder, posts, RATE)
+    busy_insert = cpu_per_insert(lab.folder, posts)
     note = f"{report.events} of {posts}; a connection each, as curl does"
     lab.add(SCENARIO, "p50", report.p50_ms, "ms", floor.p50_ms, note)
     lab.add(SCENARIO, "p99", report.p99_ms, "ms", floor.p99_ms)
     lab.add(SCENARIO, "max", report.max_ms, "ms")
-    lab.add(
-        SCENARIO, "server CPU per POST", cpu / posts * 1e3, "ms", None, "2 events to the outbox"
-    )
+    rows = "2 events to the outbox; floor: a bare Flask view that inserts a row and commits"
+    lab.add(SCENARIO, "server CPU per POST", cpu / posts * 1e3, "ms", insert * 1e3, rows)
+    what = "server CPU per POST, back to back"
+    lab.add(SCENARIO, what, busy * 1e3, "ms", busy_insert * 1e3, "on one connection")
+
+
+def cpu_back_to_back(server: Server, posts: int) -> float:
+    """CPU seconds per POST, one after the other on one connection, the relay's work included."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    for _ in range(WARM):
+        post_on(connection, server)
+    cpu = server.cpu()
+    for _ in range(posts):
+        post_on(connection, server)
+    time.sleep(SETTLE)
+    cpu = server.cpu() - cpu
+    connection.close()
+    return cpu / posts
 
 
 def post(server: Server) -> None:
     """POST a message whose text has the time, which the frame carries. Includes the connect."""
-    body = json.dumps({"content": f"sent_at={time.monotonic_ns()} Hello, any news?"})
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    post_on(connection, server)
+    connection.close()
+
+
+def post_on(connection: http.client.HTTPConnection, server: Server) -> None:
+    body = json.dumps({"content": f"sent_at={time.monotonic_ns()} Hello, any news?"})
     headers = {
         "Content-Type": "application/json",
         "Authorization": f"Bearer {server.world.tokens[0]}",
@@ -54,5 +80,4 @@ def post(server: Server) -> None:
     connection.request("POST", f"/conversations/{CONVERSATION}/messages", body, headers)
     response = connection.getresponse()
     text = response.read()
-    connection.close()
     assert response.status == 201, (response.status, text)
