@@ -1,71 +1,81 @@
 """`python -m bench [--quick] [scenario …]`: run scenarios, print one table, save it as JSON."""
 
 import argparse
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
-from . import connect_storm
-from . import fan_out
+from . import documents
 from . import floor
-from . import idle_memory
-from . import idle_visitors
-from . import lists
-from . import outbox
-from . import post_to_frame
-from . import presence
 from . import report
-from . import resume_storm
-from . import rival
-from . import small_topics
-from . import stalled_tenth
-from . import typing
-from .lab import Lab
+from .home import HOME
 from .lab import log_progress
 from .measures import busy_cores
 from .measures import raise_descriptor_limit
-from .server import build_world
+from .report import Run
+from .scenarios import ALONE
+from .scenarios import PUBLISHED
+from .scenarios import SCENARIOS
+from .scenarios import TARGETS
+from .subject import OTHER
+from .subject import ScenarioError
+from .subject import Subject
 
-SCENARIOS: dict[str, ModuleType] = {
-    "fan-out": fan_out,
-    "idle-memory": idle_memory,
-    "idle-visitors": idle_visitors,
-    "connect-storm": connect_storm,
-    "resume-storm": resume_storm,
-    "small-topics": small_topics,
-    "stalled-tenth": stalled_tenth,
-    "post-to-frame": post_to_frame,
-    "outbox": outbox,
-    "presence": presence,
-    "typing": typing,
-    "lists": lists,
-    "flask-sse": rival,
-}
 CONVERSATIONS = 5_000
 CONVERSATIONS_QUICK = 500
 USERS = 200
 QUIET = 0.2  # cores; the machine is quiet while other processes use fewer
 POLL_INTERVAL = 2.0  # s over which other processes' CPU is measured before each scenario
+LISTS = {"targets": TARGETS, "published": PUBLISHED}  # of scenarios, by their names
 
 
 def main() -> None:
     asked = arguments()
-    path = report.fresh_path()
-    others: dict[str, float] = {}
-    limit = raise_descriptor_limit()
-    log_progress(f"{limit} descriptors per process")
+    log_progress(f"{raise_descriptor_limit()} descriptors per process")
+    failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="rtapp-bench-") as name:
-        folder = Path(name)
+        subjects = [Subject("", HOME, Path(name))]
+        if asked.server is not None:
+            subjects.append(Subject(OTHER, asked.server.resolve(), Path(name)))
         conversations = CONVERSATIONS_QUICK if asked.quick else CONVERSATIONS
         log_progress(f"making {conversations} conversations and {USERS} users")
-        lab = Lab(folder, build_world(folder / "world", conversations, USERS), asked.quick)
-        for scenario in asked.scenarios or SCENARIOS:
-            others[scenario] = busy_cores_once_quiet(asked.wait)
-            SCENARIOS[scenario].run(lab)
-            report.save(path, lab.rows, floor.name(), asked.quick, others)
-    print(report.table(lab.rows, floor.name(), others))
-    log_progress(f"saved as {path}")
+        for subject in subjects:
+            subject.prepare(conversations, USERS)
+        for number in range(asked.runs):
+            path = documents.raw(number + 1) if asked.publish else report.fresh_path()
+            run = Run.begin(floor.name(), asked.quick)
+            failed += whole_run(asked, subjects[:: -1 if number % 2 else 1], path, run)
+            print(report.table(run))
+            log_progress(f"saved as {path}")
+    if asked.publish:
+        documents.write()
+    if failed:
+        sys.exit(f"These scenarios ended with an error: {', '.join(failed)}.")
+
+
+def whole_run(
+    asked: argparse.Namespace, subjects: Sequence[Subject], path: Path, run: Run
+) -> list[str]:
+    """Run each scenario with each subject in turn. Returns those that ended with an error.
+
+    The results are saved after each, so that an interrupted run keeps them.
+    """
+    failed = []
+    for scenario in asked.scenarios:
+        run.others[scenario] = busy_cores_once_quiet(asked.wait)
+        for subject in subjects:
+            if subject.name and scenario in ALONE:
+                continue
+            log_progress(" ".join(filter(None, (scenario, subject.name))))
+            try:
+                run.rows += subject.run(scenario, asked.quick)
+            except ScenarioError as error:
+                run.rows += error.rows
+                failed.append(" ".join(filter(None, (scenario, subject.name))))
+        report.save(path, run)
+    return failed
 
 
 def busy_cores_once_quiet(limit: float) -> float:
@@ -78,16 +88,37 @@ def busy_cores_once_quiet(limit: float) -> float:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./bin/bench", description="Benchmarks of rtapp.")
-    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
+    names = ", ".join((*LISTS, *SCENARIOS))
+    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=names)
     parser.add_argument("--quick", action="store_true", help="small sizes, under two minutes")
     parser.add_argument(
         "--wait", type=float, default=0, metavar="SECONDS",
         help="before each scenario, wait so long at most until nothing else runs",
     )  # fmt: skip
+    parser.add_argument(
+        "--server", type=Path, metavar="PATH",
+        help="another checkout, measured in the same run, each scenario in turn",
+    )  # fmt: skip
+    parser.add_argument("--runs", type=int, metavar="COUNT", help="whole runs, one after the other")
+    parser.add_argument(
+        "--publish", action="store_true",
+        help="two runs of what docs/benchmarks.md shows; saves them in bench/published/, and "
+        "writes its tables, the chart and docs/scale.md",
+    )  # fmt: skip
     asked = parser.parse_args()
+    if asked.publish and (asked.quick or asked.scenarios or asked.runs):
+        parser.error("--publish makes whole runs of its own list, and takes no other option.")
+    if asked.server is not None and not (asked.server / "app.py").is_file():
+        parser.error(f"{asked.server} is no checkout of rtapp.")
+    asked.scenarios = [
+        scenario
+        for name in asked.scenarios or (["published"] if asked.publish else SCENARIOS)
+        for scenario in LISTS.get(name, (name,))
+    ]
+    asked.runs = asked.runs or (documents.RUNS if asked.publish else 1)
     for scenario in asked.scenarios:
         if scenario not in SCENARIOS:
-            parser.error(f"There is no scenario {scenario!r}; there are {', '.join(SCENARIOS)}.")
+            parser.error(f"There is no scenario {scenario!r}; there are {names}.")
     return asked
 
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pgserver
-
 
 @contextmanager
 def sqlite() -> Iterator[str]:
@@ -19,6 +17,8 @@ def sqlite() -> Iterator[str]:
 @contextmanager
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL database of pgserver."""
+    import pgserver  # which looks for XDG_RUNTIME_DIR as it is imported, and warns without it
+
     folder = Path(tempfile.mkdtemp(prefix="rtapp-bench-postgres-"))
     folder.chmod(0o755)  # if root starts the server, it runs as another user
     server = pgserver.get_server(folder, cleanup_mode="stop")

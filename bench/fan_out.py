@@ -15,6 +15,7 @@ from .server import Server
 SCENARIO = "fan-out"
 SUBSCRIBERS = (1, 100, 5_000, 15_000)
 SUBSCRIBERS_QUICK = (1, 100, 2_000)
+CROWD, CROWD_QUICK = 5_000, 2_000
 RATE = 10.0  # events/s
 CONVERSATION = 1
 SETTLE = 2.0  # s after the last stream has opened
@@ -28,14 +29,22 @@ class FanOut(NamedTuple):
 
 def run(lab: Lab) -> None:
     for subscribers in SUBSCRIBERS_QUICK if lab.quick else SUBSCRIBERS:
-        log_progress(f"fan-out to {subscribers} subscribers")
-        before = lab.floor(subscribers, RATE, frame_size())
-        with lab.server() as server, Load() as load:
-            paths = [f"/streams/conversations/{CONVERSATION}"]
-            load.open("all", server.port, server.world.targets(paths), subscribers)
-            found = measure(lab, server, load, subscribers)
-        after = lab.floor(subscribers, RATE, frame_size())
-        add_rows(lab, SCENARIO, subscribers, found, floor.mean(before, after))
+        fan_out(lab, subscribers)
+
+
+def crowd(lab: Lab) -> None:
+    fan_out(lab, CROWD_QUICK if lab.quick else CROWD)
+
+
+def fan_out(lab: Lab, subscribers: int) -> None:
+    log_progress(f"fan-out to {subscribers} subscribers")
+    before = lab.floor(subscribers, RATE, frame_size())
+    with lab.server() as server, Load() as load:
+        paths = [f"/streams/conversations/{CONVERSATION}"]
+        load.open("all", server.port, server.world.targets(paths), subscribers)
+        found = measure(lab, server, load, subscribers)
+    after = lab.floor(subscribers, RATE, frame_size())
+    add_rows(lab, SCENARIO, subscribers, found, floor.mean(before, after))
 
 
 def measure(lab: Lab, server: Server, load: Load, subscribers: int) -> FanOut:

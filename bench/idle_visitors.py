@@ -13,8 +13,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from rtapp.config import CHECKOUT
-
+from .home import HOME
 from .lab import Lab
 from .lab import log_progress
 from .load import Load
@@ -63,7 +62,7 @@ def populate(folder: Path, count: int) -> list[tuple[str, int, int]]:
     log_progress(f"making {count} visitors")
     finished = subprocess.run(
         [sys.executable, "-m", "bench.populate_visitors", str(count)],
-        cwd=CHECKOUT, env=environment(folder), capture_output=True, text=True,
+        cwd=HOME, env=environment(folder), capture_output=True, text=True,
     )  # fmt: skip
     if finished.returncode:
         raise ServerError(f"The database could not be filled:\n{finished.stderr}")

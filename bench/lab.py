@@ -7,6 +7,7 @@ from dataclasses import field
 from pathlib import Path
 
 from . import floor
+from . import measures
 from .load import Load
 from .report import Row
 from .server import Server
@@ -37,12 +38,24 @@ class Lab:
     ) -> None:
         self.rows.append(Row(scenario, what, value, unit, floor, note))
 
+    def add_kernel_memory(
+        self, scenario: str, what: str, before: float | None, connections: int
+    ) -> None:
+        """Add a row of the growth since `before`, measured by `measures.socket_memory()`."""
+        after = measures.socket_memory()
+        if before is None or after is None:
+            return
+        held = (after - before) / connections / 2  # both ends are on this machine
+        note = "slab of sockets, descriptors and epoll, one end; only root can read it"
+        self.add(scenario, f"{what}: kernel memory each", held / 1024, "KiB", None, note)
+
     def seconds(self, full: float, quick: float) -> float:
         return quick if self.quick else full
 
     def floor(
         self, sockets: int, rate: float, size: int, per_round: int = 0, seconds: float = 0
     ) -> floor.Floor:
+        """Measure the loop: see `floor.measure`."""
         seconds = seconds or self.seconds(5, 2)
         with Load() as load:
             return floor.measure(load, sockets, rate, seconds, size, per_round)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from rtapp.config import CHECKOUT
+from .home import HOME
 
 OPEN_MARKER = "event: stream.open"
 AT_ONCE = 200  # concurrent connects, well below any listen backlog
@@ -42,7 +42,7 @@ class Load:
     def __enter__(self) -> "Load":
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.load_generator"],
-            cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            cwd=HOME, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         return self
 

@@ -9,6 +9,17 @@ from pathlib import Path
 DESCRIPTORS = 65_536  # requested; the system's limit may be lower
 CPUCLOCK_SCHED = 2  # of a process (clock_getcpuclockid(3)); in nanoseconds
 MARGIN = 200  # descriptors that a server needs besides its streams
+SOCKET_CACHES = {
+    "TCP",
+    "eventpoll_epi",
+    "eventpoll_pwq",
+    "filp",
+    "skbuff_ext_cache",
+    "skbuff_fclone_cache",
+    "skbuff_head_cache",
+    "skbuff_small_head",
+    "sock_inode_cache",
+}
 
 
 def cpu_seconds(pid: int) -> float:
@@ -32,6 +43,16 @@ def kernel_holds(port: int) -> int:
         if int(fields[1].rpartition(":")[2], 16) == port:
             total += int(fields[4].partition(":")[0], 16)
     return total
+
+
+def socket_memory() -> float | None:
+    """Bytes of the kernel's objects for sockets: slabinfo(5). None if it may not be read."""
+    try:
+        lines = Path("/proc/slabinfo").read_text().splitlines()[2:]
+    except OSError:
+        return None
+    caches = (line.split() for line in lines)
+    return float(sum(int(c[1]) * int(c[3]) for c in caches if c[0] in SOCKET_CACHES))
 
 
 def busy_cores(seconds: float) -> float:

@@ -31,7 +31,6 @@ from sqlalchemy import select
 from rtapp import create_app
 from rtapp import seed
 from rtapp.cli.find import user_with
-from rtapp.config import CHECKOUT
 from rtapp.config import Settings
 from rtapp.events import outbox
 from rtapp.events.outbox import Relay
@@ -41,6 +40,7 @@ from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.services.change_tokens import create_token
 
 from .databases import DATABASES
+from .home import HOME
 from .lab import Lab
 from .lab import log_progress
 from .measures import percentile
@@ -62,7 +62,7 @@ Rows = list[tuple[str, float, str]]  # what, value, unit
 def run(lab: Lab) -> None:
     log_progress("POSTs with and without the outbox")
     command = [sys.executable, "-m", "bench.outbox", *(["--quick"] if lab.quick else [])]
-    done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, cwd=HOME, stdout=subprocess.PIPE, check=True)
     for what, value, unit in json.loads(done.stdout):
         lab.add(SCENARIO, what, value, unit)
 

@@ -7,11 +7,12 @@ import platform
 import time
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
 
-from rtapp.config import CHECKOUT
+from .home import HOME
 
-RESULTS = CHECKOUT / "bench" / "results"
+RESULTS = HOME / "bench" / "results"
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,52 @@ class Row:
     unit: str
     floor: float | None = None
     note: str = ""
+    server: str = ""  # another checkout that was measured beside this one
 
     @property
     def ratio(self) -> float | None:
         return self.value / self.floor if self.floor else None
 
 
-def table(rows: list[Row], floor_name: str, others: dict[str, float]) -> str:
-    head = ("scenario", "measured", "value", "unit", floor_name, "ratio", "note")
-    lines = [head, *((*cells(row),) for row in rows)]
+@dataclass
+class Run:
+    """A whole run. `others`: the cores busy with other processes before each scenario."""
+
+    time: str
+    quick: bool
+    python: str
+    kernel: str
+    cores: int
+    floor: str
+    others: dict[str, float] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, floor_name: str, quick: bool) -> "Run":
+        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        kernel, python = platform.release(), platform.python_version()
+        return cls(now, quick, python, kernel, os.cpu_count() or 1, floor_name)
+
+    @classmethod
+    def load(cls, path: Path) -> "Run":
+        fields = json.loads(path.read_text())
+        rows = [
+            Row(**{name: value for name, value in row.items() if name != "ratio"})
+            for row in fields.pop("rows")
+        ]
+        return cls(**fields, rows=rows)
+
+    def find(self, scenario: str, what: str, server: str = "") -> Row | None:
+        """The row of the scenario whose `what` ends with this text, the sizes being before it."""
+        for row in self.rows:
+            if (row.scenario, row.server) == (scenario, server) and row.what.endswith(what):
+                return row
+        return None
+
+
+def table(run: Run) -> str:
+    head = ("scenario", "measured", "value", "unit", run.floor, "ratio", "note")
+    lines = [head, *((*cells(row),) for row in run.rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head) - 1)]
     right = {2, 4, 5}
     text = []
@@ -44,15 +82,16 @@ def table(rows: list[Row], floor_name: str, others: dict[str, float]) -> str:
         text.append(f"| {' | '.join(padded)} | {line[-1]} |")
     rules = ["-" * (w + 1) + (":" if c in right else "-") for c, w in enumerate(widths)]
     text.insert(1, f"|{'|'.join(rules)}|---|")
-    busy = ", ".join(f"{scenario} {cores:.2f}" for scenario, cores in others.items())
-    text += ["", f"Of {os.cpu_count()} cores, busy with something else before each: {busy}."]
+    busy = ", ".join(f"{scenario} {cores:.2f}" for scenario, cores in run.others.items())
+    text += ["", f"Of {run.cores} cores, busy with something else before each: {busy}."]
     return "\n".join(text)
 
 
 def cells(row: Row) -> tuple[str, str, str, str, str, str, str]:
     floor = "–" if row.floor is None else number(row.floor)
     ratio = "–" if row.ratio is None else f"{row.ratio:.2f}"
-    return row.scenario, row.what, number(row.value), row.unit, floor, ratio, row.note
+    scenario = f"{row.scenario} ({row.server})" if row.server else row.scenario
+    return scenario, row.what, number(row.value), row.unit, floor, ratio, row.note
 
 
 def number(value: float) -> str:
@@ -65,28 +104,10 @@ def number(value: float) -> str:
 
 def fresh_path() -> Path:
     RESULTS.mkdir(parents=True, exist_ok=True)
-    return RESULTS / f"{time.strftime('%Y%m%dT%H%M%S')}.json"
+    path = RESULTS / f"{time.strftime('%Y%m%dT%H%M%S')}.json"
+    return path if not path.exists() else path.with_stem(f"{path.stem}-again")
 
 
-def save(
-    path: Path, rows: list[Row], floor_name: str, quick: bool, others: dict[str, float]
-) -> None:
-    """Save the results. Called after each scenario, so that an interrupted run keeps its results.
-
-    `others`: the number of cores busy with other processes before each scenario.
-    """
-    path.write_text(
-        json.dumps(
-            {
-                "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-                "quick": quick,
-                "python": platform.python_version(),
-                "kernel": platform.release(),
-                "cores": os.cpu_count(),
-                "others": others,
-                "floor": floor_name,
-                "rows": [asdict(row) | {"ratio": row.ratio} for row in rows],
-            },
-            indent=2,
-        )
-    )
+def save(path: Path, run: Run) -> None:
+    rows = [asdict(row) | {"ratio": row.ratio} for row in run.rows]
+    path.write_text(json.dumps(asdict(run) | {"rows": rows}, indent=1) + "\n")

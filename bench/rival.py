@@ -11,11 +11,11 @@ from types import TracebackType
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from rtapp.config import CHECKOUT
 from rtapp.realtime.embedded_redis import redis_server
 
 from . import floor
 from . import measures
+from .home import HOME
 from .lab import Lab
 from .lab import log_progress
 from .load import Load
@@ -110,7 +110,7 @@ class Rival:
         self._until(self._redis.ping)
         self._app = subprocess.Popen(
             [sys.executable, "-m", "bench.flask_sse_app", str(self.port), f"unix://{address}"],
-            cwd=CHECKOUT,
+            cwd=HOME,
         )
         time.sleep(2)
         return self

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from rtapp.realtime.broker import Broker
 from rtapp.realtime.embedded_redis import socket_path
 
 from . import measures
+from .home import HOME
 from .load import Target
 
 START_LIMIT = 60.0  # s
@@ -48,10 +50,17 @@ class World:
         ]
 
 
-def build_world(folder: Path, conversations: int, users: int) -> World:
+def build_world(
+    folder: Path,
+    conversations: int,
+    users: int,
+    home: Path = HOME,
+    environ: Mapping[str, str] = os.environ,
+) -> World:
+    """Make a world with the `rtapp` that `environ` leads to. Raises ServerError."""
     finished = subprocess.run(
         [sys.executable, "-m", "bench.populate", str(conversations), str(users)],
-        cwd=CHECKOUT, env=environment(folder), capture_output=True, text=True,
+        cwd=home, env=environment(folder, 0, environ), capture_output=True, text=True,
     )  # fmt: skip
     if finished.returncode:
         raise ServerError(f"The database could not be filled:\n{finished.stderr}")
@@ -59,9 +68,11 @@ def build_world(folder: Path, conversations: int, users: int) -> World:
     return World(folder, made["tokens"], made["emails"], made["conversations"])
 
 
-def environment(instance: Path, port: int = 0) -> dict[str, str]:
+def environment(
+    instance: Path, port: int = 0, environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
     ours = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "RTAPP_ENV", "HOST")
-    return {name: value for name, value in os.environ.items() if name not in ours} | {
+    return {name: value for name, value in environ.items() if name not in ours} | {
         "RTAPP_INSTANCE": str(instance),
         "PORT": str(port),
         "RTAPP_STREAMS_PER_USER": "0",
@@ -107,6 +118,11 @@ class Server:
     def cpu(self) -> float:
         """CPU seconds of the serving process so far, without its redis-server."""
         return measures.cpu_seconds(self.pid)
+
+    def redis_cpu(self) -> float:
+        """CPU seconds of its redis-server so far."""
+        used = self.broker.redis.info("cpu")
+        return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
     def resident(self) -> int:
         """Bytes of memory of the serving process."""
