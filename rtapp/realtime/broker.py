@@ -56,6 +56,8 @@ INSPECT = "rt:inspect"  # the channel on which every process is asked about its 
 SUBSCRIBING = 0.05  # s until it is asked again if no process was there
 ANSWERS_KEPT = 5  # s for which the answers to such a question are kept
 
+PUBLISH = "PUBLISH"
+
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
@@ -212,15 +214,16 @@ class Broker:
         marker: Marker | None = None,
     ) -> Reading:
         """Return the messages of the topics `names` after `after`, up to READ_LIMIT of each, and
-        the members of the groups. The `marker` is published at that moment."""
-        group_names = (name for group in groups for name in (group.name, group.topic))
+        the members of the groups. The `marker` is published at that moment, to the topic of the
+        first group."""
+        group_names = (name for group in groups for name in group.names)
         keys = [*self._keys(account_id), *keys_of(account_id, (*names, *group_names))]
         args: list[str | bytes | int] = [
             *self._args(account_id),
             after.entry,
             READ_LIMIT,
             len(names),
-            *((marker.channel, marker.token) if marker else ("", "")),
+            marker.token if marker else "",
             *(text for group in groups for text in group.behaviour),
         ]
         epoch, now, last, newest, intact, logs, snapshots = self._call(self._read, keys, args)
@@ -252,7 +255,7 @@ class Broker:
         now = "" if now_ms is None else now_ms
         with self.redis.pipeline(transaction=False) as pipeline:
             for account_id, group, changes in batch:
-                keys = keys_of(account_id, (group.name, group.topic))
+                keys = keys_of(account_id, group.names)
                 flat = (word for change in changes for word in change)
                 args = (now, *group.behaviour, *flat)
                 pipeline.evalsha(self._change.sha, len(keys), *keys, *args)
@@ -420,7 +423,9 @@ class RequestBroker(Broker):
 
 
 def script(*names: str) -> str:
-    return "".join((SCRIPTS / f"{name}.lua").read_text() for name in names)
+    """A script of these files; its PUBLISH is the command that publishes."""
+    files = [(SCRIPTS / f"{name}.lua").read_text() for name in names]
+    return "".join([f"local PUBLISH = '{PUBLISH}'\n", *files])
 
 
 def keys_of(account_id: int, names: Iterable[str]) -> list[str]:

@@ -80,6 +80,7 @@ class Engine:
         self.fan_out = FanOut(
             self.hub,
             self.topics,
+            self.markers,
             self.leases,
             self.frames,
             self.announcer,
@@ -174,13 +175,7 @@ class Engine:
     # The pub/sub connection's handler
 
     def names(self) -> list[bytes]:
-        # The markers' channel comes before the topics: once they are confirmed, it is.
-        return [
-            CONTROL.encode(),
-            INSPECT.encode(),
-            self.markers.channel.encode(),
-            *self.topics.channels,
-        ]
+        return [CONTROL.encode(), INSPECT.encode(), *self.topics.channels]
 
     def connected(self) -> None:
         self.leases.renew()
@@ -197,9 +192,6 @@ class Engine:
         elif name == INSPECT.encode():
             for payload in payloads:
                 self.inspection.asked(payload)
-        elif name == self.markers.channel.encode():
-            for token in payloads:
-                self.markers.arrived(token, self.topics.ephemeral_seq)
         elif (channel := self.topics.channels.get(name)) is not None:
             self.fan_out.deliver(channel, payloads)
 

@@ -27,6 +27,8 @@ from .incidents import Incident
 from .incidents import Incidents
 from .leases import KINDS
 from .leases import Leases
+from .markers import PREFIX as MARKER_PREFIX
+from .markers import Markers
 from .observer import Observer
 from .scheduling import yield_to_loop
 from .subscriber import State
@@ -44,6 +46,7 @@ class FanOut:
         self,
         hub: Hub,
         topics: Topics,
+        markers: Markers,
         leases: Leases,
         frames: Frames,
         announcer: Announcer,
@@ -53,6 +56,7 @@ class FanOut:
     ):
         self._hub = hub
         self._topics = topics
+        self._markers = markers
         self._leases = leases
         self._frames = frames
         self._announcer = announcer
@@ -88,6 +92,10 @@ class FanOut:
     def _deliveries(self, channel: Channel, payloads: Iterable[bytes]) -> Iterator[Delivery]:
         """The events that the live subscribers need next, in order."""
         for payload in payloads:
+            if payload.startswith(MARKER_PREFIX):
+                token = payload[len(MARKER_PREFIX) :]
+                self._markers.arrived(token, self._topics.ephemeral_seq)
+                continue
             push = decode_push(payload)
             if isinstance(push, Announcement):
                 yield from self._announced(channel, push)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import NamedTuple
 
+PARTS = ("leases", "counts", "gone", "alive")  # of a group's state, beside its members
+
 
 class Kind(NamedTuple):
     """The rules of a kind of leases; all times in seconds.
@@ -40,6 +42,12 @@ class Group(NamedTuple):
     @property
     def name(self) -> str:
         return f"{self.kind.name}:{self.topic}"
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its keys and of its channel, as the scripts take them."""
+        keys = [self.name, *(f"{self.name}:{part}" for part in PARTS)]
+        return [*keys, self.topic]
 
     @property
     def behaviour(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Markers: which ephemeral events a snapshot of groups already has.
 
-The script that reads a snapshot publishes a marker to this process, at the same moment. Redis sends
-a connection what is published in one order
+The script that reads a snapshot publishes a marker at the same moment, on the channel of one of the
+topics to which this process is subscribed. Redis sends a connection what is published in one order
 (https://redis.io/docs/latest/develop/pubsub/#delivery-semantics): the changes that arrive before
 the marker are in the snapshot, those that arrive after it are not.
 """
@@ -15,10 +15,11 @@ from itertools import count
 
 from gevent.event import AsyncResult
 
+PREFIX = b"! "  # of a payload that is a marker
+
 
 class Marker:
-    def __init__(self, channel: str, token: str):
-        self.channel = channel
+    def __init__(self, token: str):
         self.token = token
         self._seq: AsyncResult[int | None] = AsyncResult()
 
@@ -33,17 +34,17 @@ class Marker:
 
 
 class Markers:
-    """The markers under way to this process. All come on one channel, which is its own."""
+    """The markers under way to this process. Those of other processes arrive as well."""
 
     def __init__(self) -> None:
-        self.channel = f"rt:markers:{secrets.token_hex(8)}"
+        self._process = secrets.token_hex(8)
         self._tokens = count()
         self._expected: dict[bytes, Marker] = {}
 
     @contextmanager
     def expected(self) -> Iterator[Marker]:
         """A block in which a new marker may be published and arrive."""
-        marker = Marker(self.channel, str(next(self._tokens)))
+        marker = Marker(f"{self._process}.{next(self._tokens)}")
         self._expected[marker.token.encode()] = marker
         try:
             yield marker

@@ -31,6 +31,9 @@ STATE_CODES = re.compile(
     r"\b(ASK|BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|MOVED|NOAUTH|NOPERM|NOREPLICAS|OOM"
     r"|READONLY|TRYAGAIN|UNKILLABLE)\b"
 )
+# What a script answers for a key of a slot that is being moved to another node (scripts: 7.0.15,
+# script.c), under the code ERR.
+BEING_MOVED = re.compile(r"\bnon local key\b")
 WRONG_TYPE = re.compile(r"\bWRONGTYPE\b")
 
 
@@ -47,4 +50,5 @@ def is_state(error: Exception) -> bool | None:
         return False
     if not isinstance(error, ResponseError) or isinstance(error, STATES):
         return True
-    return True if STATE_CODES.search(str(error)) else None
+    passes = STATE_CODES.search(str(error)) or BEING_MOVED.search(str(error))
+    return True if passes else None

@@ -289,18 +289,34 @@ def test_a_stream_whose_marker_does_not_arrive_opens_and_has_its_snapshot_as_soo
     expect(engine, reader, there(7))
 
 
-def test_a_marker_is_published_to_its_own_process_only(broker, redis):
+def test_the_markers_of_another_process_arrive_too_and_are_dropped(broker, redis):
     engines = [Engine(broker, lambda *_: None, lambda s: s, Announcements()) for _ in range(2)]
     for engine in engines:
         engine.start()
         assert eventually(lambda engine=engine: engine.pubsub.barrier(60))
     received = {engine: [] for engine in engines}
+    original = {engine: engine.markers.arrived for engine in engines}
     for engine in engines:
-        engine.markers.arrived = lambda token, seq, engine=engine: received[engine].append(token)
-    reader = Reader(engines[0])
-    eventually(lambda: received[engines[0]], "the marker arrives")
-    assert engines[1].barrier(60)
-    assert not received[engines[1]]
-    reader.socket.close()
+        engine.markers.arrived = noting(received[engine], original[engine])
+    readers = [Reader(engines[0])]
+    eventually(readers[0].is_live, "it has its snapshot")
+    with engines[0].markers.expected() as under_way:
+        readers.append(Reader(engines[1]))
+        eventually(readers[1].is_live, "so has the reader of the other process")
+        assert engines[0].barrier(60)
+        assert set(received[engines[1]]) < set(received[engines[0]]), "it arrived in both"
+        assert under_way.wait(0) is None, "it was not taken for the one that is expected"
+        original[engines[0]](under_way.token.encode(), 5)
+        assert under_way.wait(0) == 5
+    for reader in readers:
+        reader.socket.close()
     for engine in engines:
         engine.stop()
+
+
+def noting(tokens: list[bytes], arrived):
+    def note(token: bytes, seq: int) -> None:
+        tokens.append(token)
+        arrived(token, seq)
+
+    return note

@@ -16,12 +16,19 @@ PASSES = [
     exceptions.ClusterDownError("CLUSTERDOWN The cluster is down"),
     exceptions.MasterDownError("Link with MASTER is down"),
     exceptions.MovedError("3999 127.0.0.1:6381"),
+    exceptions.AskError("3999 127.0.0.1:6381"),
+    exceptions.ResponseError("CLUSTERDOWN Hash slot not served"),
+    exceptions.ResponseError("MOVED 3999 127.0.0.1:6381"),
     exceptions.TryAgainError("TRYAGAIN Multiple keys request during rehashing of slot"),
     exceptions.NoPermissionError("this user has no permissions to run the 'evalsha' command"),
     exceptions.ResponseError("MISCONF Redis is configured to save RDB snapshots, but it can't"),
     exceptions.ResponseError("BUSY Redis is busy running a script."),
     exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."),
     exceptions.ResponseError(IN_A_SCRIPT + "-OOM command not allowed when used memory > 'max'."),
+    exceptions.ResponseError(
+        "Script attempted to access a non local key in a cluster node script: 3f1, on "
+        "@user_script:24."
+    ),
     exceptions.ResponseError(IN_A_SCRIPT + "-READONLY You can't write against a replica."),
     exceptions.MaxConnectionsError("Too many connections"),
     ConnectionResetError(104, "Connection reset by peer"),
@@ -36,6 +43,7 @@ NEVER_PASSES = [
     KeyError("topics"),
 ]
 UNKNOWN = [
+    exceptions.ResponseError(IN_A_SCRIPT + "user_script:24: no such key in a cluster node"),
     exceptions.ResponseError(IN_A_SCRIPT + "user_script:24: attempt to compare nil with number"),
     exceptions.ResponseError("NEWCODE Something that Redis 9 says"),
 ]

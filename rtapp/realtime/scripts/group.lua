@@ -1,5 +1,6 @@
 -- A group of leases: its members, by which connections, until when. The script that changes a group
 -- announces the transitions, so that each is announced once, and in order.
+-- Its keys, in KEYS in this order, before the channel of its announcements:
 --   <group>         hash  holder → value: the members
 --   <group>:leases  zset  "holder connection" → when the lease expires, in ms
 --   <group>:counts  hash  holder → number of leases
@@ -14,12 +15,15 @@ local GONE = 60000 -- ms for which a snapshot has the members that left
 local Group = {}
 Group.__index = Group
 
--- `include_siblings`: announcements also have all members with the same first part ("42/9": 42).
-function Group.at(key, channel, kind, now, ttl, renewed, include_siblings)
+-- The group's keys begin at KEYS[first]; ARGV[behaviour…] has its kind, how long a lease lasts in ms,
+-- '1' if leases are renewed, and '1' to announce the siblings of a change, too: all members with the
+-- same first part ("42/9": 42).
+function Group.at(first, behaviour, now)
   local group = {
-    key = key, leases = key .. ':leases', counts = key .. ':counts', gone = key .. ':gone',
-    alive = key .. ':alive', channel = channel, kind = kind, now = now, ttl = ttl,
-    renewed = renewed, include_siblings = include_siblings, changes = {},
+    key = KEYS[first], leases = KEYS[first + 1], counts = KEYS[first + 2], gone = KEYS[first + 3],
+    alive = KEYS[first + 4], channel = KEYS[first + 5], now = now, kind = ARGV[behaviour],
+    ttl = tonumber(ARGV[behaviour + 1]), renewed = ARGV[behaviour + 2] == '1',
+    include_siblings = ARGV[behaviour + 3] == '1', changes = {},
   }
   return setmetatable(group, Group)
 end
@@ -127,7 +131,7 @@ function Group:finish()
     beside = self.include_siblings and self:siblings_of_changed() or {},
   })
   if #self.changes > 0 then
-    redis.call('PUBLISH', self.channel, '~ ' .. self.kind .. ' ' .. diff)
+    redis.call(PUBLISH, self.channel, '~ ' .. self.kind .. ' ' .. diff)
   end
   return diff
 end

@@ -44,7 +44,7 @@ while key <= #KEYS do
       redis.call('XTRIM', log, 'MINID', '~', string.format('%.0f', now - retention))
       redis.call('PEXPIRE', log, 2 * retention)
       redis.call('ZADD', KEYS[2], ms, log)
-      redis.call('PUBLISH', log, table.concat({epoch, id, previous[i], event, body}, ' '))
+      redis.call(PUBLISH, log, table.concat({epoch, id, previous[i], event, body}, ' '))
       last, newest = id, id
     end
     save()

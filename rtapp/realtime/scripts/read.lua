@@ -1,8 +1,8 @@
 -- The entries of topics' logs after an entry, and the members of their groups, as of one moment.
 -- ARGV[3] the entry to start after, ARGV[4] most entries per topic, ARGV[5] number of topics
--- ARGV[6] the channel of a marker, ARGV[7] the marker ('': none), published after the groups were read
--- KEYS[3…] the topics' logs, then for each group: its key, and the log (and channel) of its topic;
--- for each group four of ARGV[8…]: kind, how long a lease lasts in ms, '1' if renewed, '1' to include siblings
+-- ARGV[6] a marker ('': none), published to the first group's topic after the groups were read
+-- KEYS[3…] the topics' logs, then for each group its keys, and the log (and channel) of its topic;
+-- for each group its behaviour, four of ARGV[7…]
 -- Returns {epoch, now in ms, the position, the newest event, 1 if the logs are intact (0: one has lost
 -- entries after the given one), logs of the topics, snapshots of the groups}.
 
@@ -34,14 +34,10 @@ for i = 1, topics do
     intact = 0
   end
 end
-for i = 1, (#KEYS - 2 - topics) / 2 do
-  local key, arg = 1 + topics + 2 * i, 4 + 4 * i
-  local group = Group.at(
-    KEYS[key], KEYS[key + 1], ARGV[arg], now, tonumber(ARGV[arg + 1]),
-    ARGV[arg + 2] == '1', ARGV[arg + 3] == '1')
-  snapshots[i] = group:snapshot()
+for i = 1, (#KEYS - 2 - topics) / 6 do
+  snapshots[i] = Group.at(topics + 6 * i - 3, 4 * i + 3, now):snapshot()
 end
-if ARGV[7] ~= '' then
-  redis.call('PUBLISH', ARGV[6], ARGV[7])
+if ARGV[6] ~= '' then
+  redis.call(PUBLISH, KEYS[topics + 8], '! ' .. ARGV[6])
 end
 return {epoch, string.format('%.0f', now), last, newest, intact, logs, snapshots}
