@@ -189,7 +189,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     first_run.init_app(app)
     auth.init_app(app)
     cors.init_app(app)
-    ratelimits.init_app(app, settings, redis_url)
+    ratelimits.init_app(app, settings, broker.address)
     app.after_request(add_security_headers)
     for blueprint in (streams.bp, actions.bp, *pages.BLUEPRINTS):
         app.register_blueprint(blueprint)

@@ -14,7 +14,6 @@ from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
 
-from redis.connection import parse_url
 from sqlalchemy.engine import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -24,6 +23,8 @@ from .mail_server import MailServer
 from .mail_server import parsed as parsed_mail_server
 from .private_files import make_file
 from .private_files import make_folder
+from .realtime.redis_address import EXAMPLE as REDIS_EXAMPLE
+from .realtime.redis_address import RedisAddress
 from .text import address
 from .vapid import make_private_key
 from .vapid import public_key
@@ -93,7 +94,6 @@ DATABASE_DRIVERS = ("postgresql+psycopg", "postgresql", "sqlite+pysqlite", "sqli
 DATABASE_EXAMPLE = "postgresql+psycopg://user:password@host/name"
 FILES_EXAMPLE = "s3://bucket/folder"
 BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9_./-]*))?")
-REDIS_EXAMPLE = "redis://:password@host:6379/0"
 ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/?", re.IGNORECASE)
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -312,17 +312,19 @@ def refuse_memory(url: URL) -> None:
 
 
 def redis_url(environ: Mapping[str, str]) -> str | None:
-    """REDIS_URL, or None if it is not set. Raises SettingsError for a text that redis-py can't
-    read; the error does not quote it, because it has a password."""
+    """REDIS_URL, or None if it is not set. Raises SettingsError, which does not quote it: it has a
+    password."""
     text = environ.get("REDIS_URL") or None
     if text is not None:
         try:
-            parse_url(text)  # type: ignore[no-untyped-call]
-        except ValueError:
-            raise SettingsError(
-                f"REDIS_URL can't be read; it must be a URL such as {REDIS_EXAMPLE}, "
-                "rediss://… (TLS) or unix:///path."
-            ) from None
+            address = RedisAddress.parse(text)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+        for option, path in address.files():
+            if not os.access(path, os.R_OK) or not os.path.isfile(path):
+                raise SettingsError(
+                    f"REDIS_URL sets {option} to {path}, which is no file that this user can read."
+                )
     return text
 
 

@@ -17,6 +17,7 @@ from flask import session
 from flask_limiter import Limiter
 from flask_limiter import RateLimitExceeded
 from flask_login import current_user
+from limits.storage.redis import RedisStorage
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -53,9 +54,12 @@ from rtapp.events import presenters
 from rtapp.models import Agent
 from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
+from rtapp.realtime.redis_address import RedisAddress
+from rtapp.realtime.redis_client import connect
 from rtapp.text import canonical_address
 
 PATIENCE = 0.5  # s, the timeout of Redis for a request's counter
+MAX_CONNECTIONS = 50  # counters under way at once; more wait for their turn
 UNLIMITED = {"GET", "HEAD", "OPTIONS"}
 
 P = ParamSpec("P")
@@ -245,17 +249,29 @@ def answer(error: RateLimitExceeded) -> Response:
     )
 
 
-def init_app(app: Flask, settings: Settings, redis_url: str) -> None:
+class CounterStorage(RedisStorage):
+    """The counters of `limits` by our own client, for every kind of address. limits finds the class
+    by the scheme of the storage's URL, "rtapp:"."""
+
+    STORAGE_SCHEME = ["rtapp"]  # noqa: RUF012
+
+    def __init__(self, uri: str, address: RedisAddress, **options: Any):
+        super().__init__("redis://")  # a client that never connects
+        self.storage = connect(
+            address,
+            timeout=PATIENCE,
+            # One retry for a connection that a restart of Redis closed, none after a timeout.
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            max_connections=MAX_CONNECTIONS,
+        )
+        self.initialize_storage(uri)
+
+
+def init_app(app: Flask, settings: Settings, address: RedisAddress) -> None:
     app.config.from_mapping(
         RATELIMIT_ENABLED=settings.rate_limits,
-        RATELIMIT_STORAGE_URI=redis_url.replace("unix://", "redis+unix://", 1),
-        RATELIMIT_STORAGE_OPTIONS={
-            "protocol": 2,
-            "socket_timeout": PATIENCE,
-            "socket_connect_timeout": PATIENCE,
-            # One retry for a connection that a restart of Redis closed, none after a timeout.
-            "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-        },
+        RATELIMIT_STORAGE_URI="rtapp:",
+        RATELIMIT_STORAGE_OPTIONS={"address": address},
     )
     for each in (limiter, nearby):
         each.init_app(app)

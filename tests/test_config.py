@@ -189,8 +189,21 @@ def test_a_redis_url_that_cannot_be_read_is_refused_and_not_printed(tmp_path, ur
     with pytest.raises(SettingsError, match="REDIS_URL can't be read") as refused:
         read(tmp_path, REDIS_URL=url)
     assert url not in str(refused.value)
-    for fine in ("redis://:p@r:1/0", "rediss://r", "unix:///run/r"):
+    for fine in ("redis://:p@r:1/0", "rediss://r", "unix:///run/r", "redis+cluster://a,b"):
         assert read(tmp_path, REDIS_URL=fine).redis_url == fine
+
+
+@pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
+def test_a_file_of_tls_that_is_not_there_is_refused_at_the_start(tmp_path, option):
+    files = {name: tmp_path / name for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")}
+    url = "rediss://:secret@r?" + "&".join(f"{name}={path}" for name, path in files.items())
+    for path in files.values():
+        path.write_text("-")
+    assert read(tmp_path, REDIS_URL=url).redis_url == url
+    files[option].unlink()
+    with pytest.raises(SettingsError, match=f"sets {option} to {files[option]}, which") as refused:
+        read(tmp_path, REDIS_URL=url)
+    assert "secret" not in str(refused.value)
 
 
 def test_printed_links_begin_with_the_public_address_else_with_where_it_listens(tmp_path):

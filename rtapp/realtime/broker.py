@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 from typing import NamedTuple
 
-from redis import BlockingConnectionPool
-from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
@@ -40,6 +38,8 @@ from .high_water_marks import HighWaterMarks
 from .high_water_marks import Load
 from .markers import Marker
 from .pubsub_connection import PubSubConnection
+from .redis_address import RedisAddress
+from .redis_client import connect
 
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
 LOG_LIMIT = 10_000  # entries a topic's log keeps, about; older ones are trimmed
@@ -156,17 +156,14 @@ class Broker:
     retry = Retry(ExponentialBackoff(cap=0.1, base=0.01), 1)
 
     def __init__(self, url: str, load_newest: Load = lambda _: {}):
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=self.timeout,
-            protocol=2,
-            socket_timeout=self.timeout,
-            socket_connect_timeout=self.timeout,
-            retry=self.retry,
-        )
         self._url = url
-        self.redis: Redis = Redis.from_pool(pool)
+        self.address = RedisAddress.parse(url)
+        self.redis = connect(
+            self.address,
+            timeout=self.timeout,
+            retry=self.retry,
+            max_connections=MAX_CONNECTIONS,
+        )
         self._publish = self.redis.register_script(script("account", "publish"))
         self._read = self.redis.register_script(script("account", "group", "read"))
         self._change = self.redis.register_script(script("group", "leases"))

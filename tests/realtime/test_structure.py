@@ -13,9 +13,9 @@ ENGINE = Path(__file__).parent.parent.parent / "rtapp" / "realtime"
 # there is no circle. docs/architecture.md has the same rows as a picture.
 RUNGS = (
     "backoff cursor embedded_redis framing group incidents limits markers pubsub_connection "
-    "refusal request_target scheduling sse",
+    "redis_address refusal request_target scheduling sse",
     "burst contact_presence diagnosis inbox_presence presence typing viewers",
-    "high_water_marks",
+    "high_water_marks redis_client",
     "broker metrics",
     "announcer frames pubsub subscriber",
     "catch_up_queue channel leases observer sockets",
