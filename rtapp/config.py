@@ -59,7 +59,7 @@ SUBJECT_LIMIT = 200  # characters of a website's name for its user
 PAGE_URL_LIMIT = 2000  # characters of the address of a website's page
 VISITOR_FOR = timedelta(days=30)  # for which a visitor who has written may be absent
 NEW_VISITOR_FOR = timedelta(days=1)  # and one who has not: then nothing of them is left
-STREAMS_PER_VISITOR = 3  # open in a process
+STREAMS_PER_VISITOR = 3  # open at once
 VISITORS_CONVERSATIONS = 50  # the newest ones are in a visitor's list
 NEW_CONVERSATIONS_PER_VISITOR = 20  # a day
 ORIGINS_PER_WEBSITE = 20

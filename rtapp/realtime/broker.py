@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -50,6 +51,9 @@ REQUEST_TIMEOUT = 0.5  # s, likewise for a request, which can do without
 SILENCE = 1.0  # s after such a timeout for which no request asks Redis again
 
 PREFIX = "rt:{"  # of every key and channel of an account
+STREAMS = "rt:{streams}:"  # of the numbers of open streams, by subject
+ALIVE = f"{STREAMS}alive"  # the processes that count
+STREAMS_KEPT_MS = 2 * 60 * 60 * 1000  # longer than a stream lasts
 SCANNED = 1000  # keys looked at in one command, some ten microseconds
 CONTROL = "rt:control"  # the channel that names streams for every process to authorise again
 INSPECT = "rt:inspect"  # the channel on which every process is asked about its open streams
@@ -167,6 +171,7 @@ class Broker:
         self._publish = self.redis.register_script(script("account", "publish"))
         self._read = self.redis.register_script(script("account", "group", "read"))
         self._change = self.redis.register_script(script("group", "leases"))
+        self._count = self.redis.register_script(script("count"))
         self.high_water_marks = HighWaterMarks(load_newest)
 
     @cached_property
@@ -258,6 +263,28 @@ class Broker:
                 pipeline.evalsha(self._change.sha, len(keys), *keys, *args)
             diffs: list[bytes] = pipeline.execute()
             return diffs
+
+    def count_streams(
+        self,
+        process: str,
+        lease: float,
+        numbers: Mapping[str, int],
+        asked: Sequence[Sequence[tuple[str, int]]],
+    ) -> tuple[bool, list[bool]]:
+        """Set the numbers of the process's open streams by subject, and add those that are asked
+        for, in order, unless all processes together have reached a limit (subject, most) of one.
+
+        Return whether the process had its lease, which lasts for `lease` seconds again; and for
+        each stream whether it is counted. `numbers` has every subject.
+        """
+        keys = [ALIVE, *(f"{STREAMS}{subject}" for subject in numbers)]
+        at = {subject: number for number, subject in enumerate(numbers, start=1)}
+        args: list[str | bytes | int] = [process, round(lease * 1000), STREAMS_KEPT_MS]
+        args += numbers.values()
+        for limits in asked:
+            args += (len(limits), *(word for name, most in limits for word in (at[name], most)))
+        had_lease, granted = self._call(self._count, keys, args)
+        return bool(had_lease), [bool(fits) for fits in granted]
 
     def check(self) -> None:
         """Raise what would keep Redis from publishing now: a RedisError or an OSError."""
@@ -403,6 +430,16 @@ class RequestBroker(Broker):
     def recheck(self, name: int | str) -> None:
         with self._unless_silent():
             super().recheck(name)
+
+    def count_streams(
+        self,
+        process: str,
+        lease: float,
+        numbers: Mapping[str, int],
+        asked: Sequence[Sequence[tuple[str, int]]],
+    ) -> tuple[bool, list[bool]]:
+        with self._unless_silent():
+            return super().count_streams(process, lease, numbers, asked)
 
     def ask_processes(self, question: str, patience: float) -> tuple[int, list[bytes]]:
         with self._unless_silent():

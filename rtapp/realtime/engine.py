@@ -38,6 +38,7 @@ from .replay import Replay
 from .revocation import Authorise
 from .revocation import Revocation
 from .sockets import Sockets
+from .stream_counts import StreamCounts
 from .subscriber import Subscriber
 from .topics import Topics
 
@@ -76,7 +77,8 @@ class Engine:
         ready = Event()
         queue = CatchUpQueue(ready.set)
         incidents = Incidents()
-        self.hub = Hub(self.sockets, self.topics, self.leases, queue, incidents)
+        self.stream_counts = StreamCounts(broker)
+        self.hub = Hub(self.sockets, self.topics, self.leases, queue, incidents, self.stream_counts)
         self.fan_out = FanOut(
             self.hub,
             self.topics,
@@ -117,6 +119,7 @@ class Engine:
                 gevent.spawn(self.revocation.run),
                 gevent.spawn(self.revocation.run_admission),
                 gevent.spawn(self.leases.run),
+                gevent.spawn(self.stream_counts.run),
                 gevent.spawn(self.observer.run, self.fan_out),
                 *(gevent.spawn(self.replay.run) for _ in range(replay.WORKERS)),
             ]
@@ -140,6 +143,7 @@ class Engine:
         self.revocation.stop()
         self.inspection.stop()
         gevent.killall(self._greenlets)
+        self.stream_counts.renew()  # without its streams
         self._greenlets = []
         self.pubsub.disconnect()
         self.sockets.stop()

@@ -33,6 +33,7 @@ from . import request_target
 from .framing import HeaderLines
 from .framing import refuse_uncertain_end
 from .hub import Hub
+from .stream_counts import Reservation
 from .subscriber import Subscription
 
 # In the WSGI environ: passes the connection to a stream, where the server supports that.
@@ -67,7 +68,9 @@ class EventStream(Response):
     The body is in chunks for HTTP/1.1, and ends with the connection for HTTP/1.0.
     """
 
-    def __init__(self, hub: Hub, subscription: Subscription):
+    def __init__(
+        self, hub: Hub, subscription: Subscription, reservation: Reservation | None = None
+    ):
         super().__init__(
             content_type="text/event-stream; charset=utf-8",
             headers={
@@ -80,6 +83,7 @@ class EventStream(Response):
         self.headers.pop("Content-Length", None)
         self._hub = hub
         self._subscription = subscription
+        self._reservation = reservation
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         hand_off = environ.get(HAND_OFF)
@@ -100,7 +104,7 @@ class EventStream(Response):
     ) -> None:
         """Pass the connection to the hub; the socket object is detached afterwards."""
         connection.setblocking(False)
-        self._hub.open(connection.detach(), self._subscription, head, chunked)
+        self._hub.open(connection.detach(), self._subscription, head, chunked, self._reservation)
 
     def head(self, chunked: bool) -> bytes:
         """Return the head of the response, with the time (RFC 9110, section 6.6.1)."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from gevent.event import Event
 
@@ -27,6 +25,8 @@ from .incidents import Incident
 from .incidents import Incidents
 from .leases import Leases
 from .sockets import Sockets
+from .stream_counts import Reservation
+from .stream_counts import StreamCounts
 from .subscriber import State
 from .subscriber import Subscriber
 from .subscriber import Subscription
@@ -44,15 +44,15 @@ class Hub:
         leases: Leases,
         queue: CatchUpQueue,
         incidents: Incidents,
+        counts: StreamCounts,
     ):
         self._sockets = sockets
         self._topics = topics
         self._leases = leases
         self._queue = queue
         self._incidents = incidents
+        self._counts = counts
         self._shares: list[set[Subscriber]] = [set() for _ in range(SHARES)]
-        self.users: Counter[int | None] = Counter()  # open streams of each user
-        self.addresses: Counter[str] = Counter()  # open streams from each address
         self.pending: set[Subscriber] = set()  # to be authorised before they receive more
         self._pending_added = Event()
         # Streams of long polling, and when (monotonic) they end. Those that have been served end
@@ -97,10 +97,15 @@ class Hub:
     # A stream's life
 
     def open(
-        self, fd: int, subscription: Subscription, head: bytes = b"", chunked: bool = False
+        self,
+        fd: int,
+        subscription: Subscription,
+        head: bytes = b"",
+        chunked: bool = False,
+        reservation: Reservation | None = None,
     ) -> Subscriber:
         """Take over the non-blocking socket `fd`. `head` is the beginning of the response, whose
-        body is in chunks if `chunked`.
+        body is in chunks if `chunked`. The stream is counted by its `reservation`, if it has one.
 
         The head is written at once, whether Redis and the database are there or not. `stream.open`
         follows when the stream is authorised and its position has been read.
@@ -108,8 +113,10 @@ class Hub:
         expires = time.monotonic() + random.uniform(*LIFETIME)
         subscriber = Subscriber(fd, subscription, expires, head, chunked)
         self._sockets.add(subscriber)
-        self.users[subscription.user_id] += 1
-        self.addresses[subscription.address] += 1
+        if reservation is None:
+            self._counts.count(subscription)
+        else:
+            reservation.keep()
         metrics.OPEN_STREAMS.inc()
         self._shares[fd % SHARES].add(subscriber)
         if subscription.wait:
@@ -261,8 +268,7 @@ class Hub:
         self.served.discard(subscriber)
         self._leases.release(subscriber, reason, self._siblings(subscriber))
         self._topics.part(subscriber)
-        decrement(self.users, subscriber.subscription.user_id)
-        decrement(self.addresses, subscriber.subscription.address)
+        self._counts.release(subscriber.subscription)
         subscriber.close()
         metrics.OPEN_STREAMS.dec()
         metrics.CLOSED.labels(reason).inc()
@@ -273,9 +279,3 @@ class Hub:
             for other in channel.subscribers:
                 if other is not subscriber:
                     yield other
-
-
-def decrement(counter: Counter[Any], key: object) -> None:
-    counter[key] -= 1
-    if not counter[key]:
-        del counter[key]

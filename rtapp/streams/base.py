@@ -32,8 +32,10 @@ from rtapp.realtime.engine import Engine
 from rtapp.realtime.frames import FORMATS
 from rtapp.realtime.group import LeaseSpec
 from rtapp.realtime.handoff import EventStream
-from rtapp.realtime.hub import Hub
 from rtapp.realtime.limits import max_streams
+from rtapp.realtime.stream_counts import Limit
+from rtapp.realtime.stream_counts import Reservation
+from rtapp.realtime.stream_counts import holder
 from rtapp.realtime.subscriber import Subscription
 
 bp = Blueprint("streams", __name__, url_prefix="/streams")
@@ -91,9 +93,8 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
     streams = tuple(f"{kind}:{id}" for kind, id in names)
     try:
         principal = auth.current_principal()
-        requested = requested_subscription(
-            engine.hub, streams, subscriber_id(principal), most_streams(principal)
-        )
+        most = most_streams(principal)
+        requested = requested_subscription(engine, streams, subscriber_id(principal), most)
         account_id, topics, leases = allowed_to(principal, streams)
     except SQLAlchemyError as error:
         away = database.problem(error)
@@ -101,8 +102,8 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
             raise
         database.log(error, away.sentence)
         most = current_app.config["STREAMS_PER_USER"]
-        requested = requested_subscription(engine.hub, streams, auth.claimed_subscriber(), most)
-        return EventStream(engine.hub, requested)
+        requested = requested_subscription(engine, streams, auth.claimed_subscriber(), most)
+        return EventStream(engine.hub, requested, reserved(engine, requested, most))
     subscription = replace(
         requested,
         account_id=account_id,
@@ -111,11 +112,11 @@ def open_stream(*names: tuple[str, int]) -> EventStream:
         leases=leases,
         authorised=True,
     )
-    return EventStream(engine.hub, subscription)
+    return EventStream(engine.hub, subscription, reserved(engine, subscription, most))
 
 
 def requested_subscription(
-    hub: Hub, streams: tuple[str, ...], subscriber: int, most: int
+    engine: Engine, streams: tuple[str, ...], subscriber: int, most: int
 ) -> Subscription:
     """The subscription that the request asks for, before it is authorised. Raises a Problem.
 
@@ -125,7 +126,7 @@ def requested_subscription(
     cursor = requested_cursor()
     wait = requested_wait()
     address = addresses.network()
-    refuse_too_many(hub, subscriber, most, address)
+    refuse_too_many(engine, subscriber, most, address)
     return Subscription(
         account_id=0,
         streams=streams,
@@ -147,7 +148,7 @@ def subscriber_id(principal: Principal) -> int:
 
 
 def most_streams(principal: Principal) -> int:
-    """The number of streams that the principal may have open in this process; 0 for no limit."""
+    """The number of streams that the principal may have open; 0 for no limit."""
     most: int = current_app.config["STREAMS_PER_USER"]
     if isinstance(principal, CustomerIdentity) and principal.inbox_id is not None:
         return STREAMS_PER_VISITOR
@@ -254,17 +255,38 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
         return allowed
 
 
-def refuse_too_many(hub: Hub, subscriber: int, most: int, address: str) -> None:
-    if len(hub) >= max_streams():
+def refuse_too_many(engine: Engine, subscriber: int, most: int, address: str) -> None:
+    """Raises Unavailable or TooManyRequests by what this process knows. `reserved` asks Redis."""
+    if len(engine.hub) >= max_streams():
         raise Unavailable(
             "This server holds as many streams as it can.",
             headers={"Retry-After": str(RETRY_AFTER)},
         )
-    limits = [(hub.users[subscriber], most)]
+    counts = engine.stream_counts
+    limits = limits_of(subscriber, most, address)
+    if any(limit and counts.own(subject) >= limit for subject, limit in limits):
+        raise too_many()
+
+
+def reserved(engine: Engine, subscription: Subscription, most: int) -> Reservation:
+    """Count the stream, before it is open, with those of all processes. Raises TooManyRequests."""
+    limits = limits_of(subscription.user_id or 0, most, subscription.address)
+    reservation = engine.stream_counts.reserve(subscription, limits)
+    if reservation is None:
+        raise too_many()
+    return reservation
+
+
+def limits_of(subscriber: int, most: int, address: str) -> list[Limit]:
+    limits = [Limit(holder(subscriber), most)]
     if address != addresses.UNKNOWN:
-        limits.append((hub.addresses[address], current_app.config["STREAMS_PER_ADDRESS"]))
-    if any(limit and open >= limit for open, limit in limits):
-        raise TooManyRequests(
-            "Too many streams are open; close some, or use one connection for several streams.",
-            headers={"Retry-After": str(RETRY_AFTER)},
-        )
+        most_of_address: int = current_app.config["STREAMS_PER_ADDRESS"]
+        limits.append(Limit(f"address:{address}", most_of_address))
+    return limits
+
+
+def too_many() -> TooManyRequests:
+    return TooManyRequests(
+        "Too many streams are open; close some, or use one connection for several streams.",
+        headers={"Retry-After": str(RETRY_AFTER)},
+    )

@@ -110,7 +110,7 @@ def test_a_stream_whose_right_has_ended_meanwhile_is_closed_with_the_reason(engi
     assert b'event: stream.closed\ndata: {"reason": "signed_out", "reconnect": false' in text
     assert b"stream.open" not in text
     assert not engine.hub.pending
-    assert not engine.hub.addresses
+    assert not engine.stream_counts
 
 
 def test_a_stream_that_ends_before_its_answer_is_asked_for_no_more(engine, stream, rights):

@@ -18,7 +18,7 @@ RUNGS = (
     "high_water_marks redis_client",
     "broker metrics",
     "announcer frames pubsub subscriber",
-    "catch_up_queue channel leases observer sockets",
+    "catch_up_queue channel leases observer sockets stream_counts",
     "topics",
     "hub",
     "fan_out handoff heartbeat inspection long_polling replay revocation",

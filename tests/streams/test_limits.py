@@ -89,7 +89,7 @@ def test_a_refused_stream_is_not_counted_as_open(ada, grace, engine):
     assert grace.get(STREAM).status_code == 404
     assert ada.get(f"{STREAM}?format=xml").status_code == 400
     assert len(engine.hub) == 0
-    assert not engine.hub.users
+    assert not engine.stream_counts
 
 
 def test_more_streams_than_the_limit_of_one_address_are_refused_with_429(app, ada, kevin):

@@ -143,7 +143,7 @@ def test_more_streams_than_the_limit_of_one_user_are_refused_with_429(app, ada, 
     assert int(refused.headers["Retry-After"]) > 0
     streams.append(kevin.stream(STREAM))  # of another user
     streams.pop(0).close()
-    eventually(lambda: app.extensions["engine"].hub.users[ada.id] == 1)
+    eventually(lambda: app.extensions["engine"].stream_counts.own(f"user:{ada.id}") == 1)
     streams.append(ada.stream(STREAM))
     for stream in streams:
         stream.close()
@@ -177,7 +177,7 @@ def test_a_closed_connection_removes_its_subscriber_from_the_hub(ada, engine):
     assert len(engine.hub) == 1
     stream.close()
     eventually(lambda: len(engine.hub) == 0)
-    assert not engine.hub.users
+    assert not engine.stream_counts
 
 
 def test_a_stream_opened_with_a_pages_cursor_receives_the_events_since_the_page(ada):
