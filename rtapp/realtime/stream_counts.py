@@ -39,7 +39,7 @@ class Reservation:
     """A stream that is counted before it is open. Unless it is `kept`, it counts until the object
     is deleted: a request may end in many ways before its connection is handed over."""
 
-    __slots__ = ("_counts", "granted", "kept", "limits", "subjects")
+    __slots__ = ("_counts", "_is_given_back", "granted", "kept", "limits", "subjects")
 
     def __init__(self, counts: StreamCounts, subjects: Collection[str], limits: Sequence[Limit]):
         self._counts = counts
@@ -47,17 +47,29 @@ class Reservation:
         self.limits = limits
         self.granted: bool | None = None  # None: not decided yet
         self.kept = False
+        self._is_given_back = False
 
     def decide(self, granted: bool) -> None:
         self.granted = granted
+        if self._is_given_back:
+            self._remove()
 
     def keep(self) -> None:
         """The hub has opened the stream, and releases it when it closes it."""
         self.kept = True
 
-    def __del__(self) -> None:
-        if self.granted and not self.kept:
+    def give_back(self) -> None:
+        """Count the stream no more, or not at all if it is not decided yet."""
+        if not (self._is_given_back or self.kept):
+            self._is_given_back = True
+            self._remove()
+
+    def _remove(self) -> None:
+        if self.granted:
             self._counts.remove(self.subjects)
+
+    def __del__(self) -> None:
+        self.give_back()
 
 
 class StreamCounts:
@@ -93,9 +105,13 @@ class StreamCounts:
             self._grant(reservation)
             return reservation
         self._asked.append(reservation)
-        with self._one_at_a_time:
-            while reservation.granted is None:
-                self._flush()
+        try:
+            with self._one_at_a_time:
+                while reservation.granted is None:
+                    self._flush()
+        except BaseException:  # a request that is killed
+            reservation.give_back()
+            raise
         return reservation if reservation.granted else None
 
     def count(self, subscription: Subscription) -> None:

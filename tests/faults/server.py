@@ -30,6 +30,9 @@ from .sizes import LONG
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND_LIMIT = 300.0  # s for a command beside it: it starts slowly on a busy machine
+UNLIMITED = {
+    "RTAPP_STREAMS_PER_USER": "0", "RTAPP_STREAMS_PER_ADDRESS": "0", "RTAPP_RATE_LIMITS": "off",
+}  # fmt: skip
 PAGE = 100  # messages asked for at once
 AWAY = (OSError, http.client.HTTPException)  # raised by requests to a server that is down
 
@@ -78,11 +81,7 @@ class Server:
         self.environment = environment(
             RTAPP_INSTANCE=str(folder),
             PORT=str(self.port),
-            RTAPP_STREAMS_PER_USER="0",
-            RTAPP_STREAMS_PER_ADDRESS="0",
-            RTAPP_RATE_LIMITS="off",
-            **({"REDIS_URL": redis.url} if redis else {}),
-            **more,
+            **{**UNLIMITED, **({"REDIS_URL": redis.url} if redis else {}), **more},
         )
         self._metrics = folder / "metrics"  # gunicorn's workers share their metrics
         if workers:
