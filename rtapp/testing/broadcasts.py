@@ -18,6 +18,7 @@ from rtapp.realtime.broker import Topic
 from rtapp.realtime.broker import decode_push
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.leases import KINDS
+from rtapp.realtime.markers import PREFIX as MARKER
 
 from .clients import outbox_drained
 from .waiting import PATIENCE
@@ -113,6 +114,8 @@ class BroadcastRecorder:
         return str(channel)
 
     def _broadcasts(self, topic: Topic, payload: bytes) -> Iterator[Broadcast]:
+        if payload.startswith(MARKER):
+            return
         message = decode_push(payload)
         if isinstance(message, Announcement):
             kind = KINDS[message.kind]

@@ -14,6 +14,7 @@ import pytest
 
 from rtapp.realtime import presence
 from rtapp.realtime.broker import decode_push
+from rtapp.realtime.markers import PREFIX as MARKER
 
 from ..harness.supervision import spawn
 from ..harness.waiting import eventually
@@ -55,7 +56,7 @@ class Announced:
 
     def _listen(self):
         for message in self._pubsub.listen():
-            if message["type"] == "message":
+            if message["type"] == "message" and not message["data"].startswith(MARKER):
                 self.changes += decode_push(message["data"]).diff.transitions
 
     def arrivals(self, user_id):
