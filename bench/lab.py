@@ -20,12 +20,16 @@ class Lab:
     world: World
     quick: bool
     rows: list[Row] = field(default_factory=list)
-    _servers: int = 0
+    _folders: int = 0
 
     def server(self) -> Server:
         """A fresh server on a fresh copy of the world."""
-        self._servers += 1
-        return Server(self.world, self.folder / f"server-{self._servers}")
+        return Server(self.world, self.fresh_folder("server"))
+
+    def fresh_folder(self, name: str) -> Path:
+        """A path in the folder at which there is nothing yet."""
+        self._folders += 1
+        return self.folder / f"{name}-{self._folders}"
 
     def add(
         self,
@@ -41,13 +45,19 @@ class Lab:
     def add_kernel_memory(
         self, scenario: str, what: str, before: float | None, connections: int
     ) -> None:
-        """Add a row of the growth since `before`, measured by `measures.socket_memory()`."""
+        """Add a row of `kernel_memory`, if it can be measured."""
+        held = self.kernel_memory(before, connections)
+        if held is not None:
+            note = "slab of sockets, descriptors and epoll, one end; only root can read it"
+            self.add(scenario, f"{what}: kernel memory each", held / 1024, "KiB", None, note)
+
+    @staticmethod
+    def kernel_memory(before: float | None, connections: int) -> float | None:
+        """Bytes of one end of a connection, by the growth since `measures.socket_memory()`."""
         after = measures.socket_memory()
         if before is None or after is None:
-            return
-        held = (after - before) / connections / 2  # both ends are on this machine
-        note = "slab of sockets, descriptors and epoll, one end; only root can read it"
-        self.add(scenario, f"{what}: kernel memory each", held / 1024, "KiB", None, note)
+            return None
+        return (after - before) / connections / 2  # both ends are on this machine
 
     def seconds(self, full: float, quick: float) -> float:
         return quick if self.quick else full

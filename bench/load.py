@@ -66,16 +66,22 @@ class Load:
         events: int = 0,
         at_once: int = AT_ONCE,
         receive_buffer: int = 0,
+        greeting: str = "",
+        answer: str = "",
+        delimiter: str = "\n\n",
         timeout: float = 120,
     ) -> None:
         """Open `count` streams at `targets`, in turn. Returns when each is open and has `events`.
 
         A stream is open once it has sent `marker` or, without a marker, once it is connected.
+        To its `greeting`, each client sends the `answer`, in Latin-1. After the last `delimiter` of
+        what has been read, an event may not be whole yet.
         """
         self._send(
             do="open", group=group, host="127.0.0.1", port=port, targets=targets, count=count,
             marker=marker, http=http, events=events, at_once=at_once,
-            receive_buffer=receive_buffer, timeout=timeout,
+            receive_buffer=receive_buffer, greeting=greeting, answer=answer, delimiter=delimiter,
+            timeout=timeout,
         )  # fmt: skip
 
     def open(self, *arguments: Any, **options: Any) -> Report:

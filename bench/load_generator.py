@@ -49,6 +49,9 @@ class Group:
         self.at_once: int = command["at_once"]
         self.marker: bytes = command["marker"].encode()
         self.receive_buffer: int = command["receive_buffer"]
+        self.greeting: bytes = command["greeting"].encode()
+        self.answer: bytes = command["answer"].encode("latin-1")
+        self.delimiter: bytes = command["delimiter"].encode()
         self.step = max(1, self.count // SAMPLES)
         self.clients: list[Client] = []
         self.started = time.monotonic()
@@ -208,10 +211,14 @@ class LoadGenerator:
             return
         now = time.monotonic_ns()
         data, client.rest = client.rest + data, b""
-        if not data.endswith((b"\n\n", b"\n\n\r\n")):  # of a body in chunks
-            end = data.rfind(b"\n\n") + 2
-            data, client.rest = (data[:end], data[end:]) if end > 1 else (b"", data)
         group = client.group
+        delimiter = group.delimiter
+        if not data.endswith((delimiter, delimiter + b"\r\n")):  # of a body in chunks
+            end = data.rfind(delimiter) + len(delimiter)
+            whole = end >= len(delimiter)
+            data, client.rest = (data[:end], data[end:]) if whole else (b"", data)
+        if group.greeting and not client.ready and group.greeting in data:
+            client.socket.send(group.answer)
         if not client.ready and group.marker in data:
             client.ready = True
             group.ready += 1

@@ -35,6 +35,10 @@ def resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGESIZE")
 
 
+def children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 def kernel_holds(port: int) -> int:
     """Bytes that a server on `port` has sent and its clients have not acknowledged, all sockets."""
     total = 0

@@ -26,7 +26,7 @@ def envelope(conversation: int, number: int, text: str = TEXT) -> str:
         "account_id": ACCOUNT,
         "message_type": "outgoing",
         "private": False,
-        "content": f"sent_at={time.monotonic_ns()} {text}",
+        "content": f"sent_at={time.monotonic_ns()} number={number} {text}",
         "sender": {"type": "user", "id": 2, "name": "Kevin"},
         "client_id": None,
         "created_at": "2026-01-01T12:00:00Z",
@@ -48,9 +48,9 @@ class Publisher:
         self._broker = broker
         self._number = 0
 
-    def publish(self, conversation: int, text: str = TEXT) -> None:
+    def publish(self, conversation: int, text: str = TEXT, number: int | None = None) -> None:
         self._number += 1
-        body = envelope(conversation, self._number, text)
+        body = envelope(conversation, self._number if number is None else number, text)
         key = f"bench:{self._number}"
         self._broker.publish(ACCOUNT, key, EVENT, [(f"conversation:{conversation}", body)])
 

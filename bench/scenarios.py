@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from . import connect_storm
+from . import drops
 from . import fan_out
 from . import idle_memory
 from . import idle_pings
@@ -12,7 +13,7 @@ from . import outbox
 from . import post_to_frame
 from . import presence
 from . import resume_storm
-from . import rival
+from . import rivals
 from . import small_topics
 from . import stalled_tenth
 from . import typing
@@ -34,7 +35,8 @@ SCENARIOS: dict[str, Callable[[Lab], None]] = {
     "presence": presence.run,
     "typing": typing.run,
     "lists": lists.run,
-    "flask-sse": rival.run,
+    "drops": drops.run,
+    "rivals": rivals.run,
 }
 # What docs/benchmarks.md holds us to.
 TARGETS = (
@@ -49,5 +51,5 @@ TARGETS = (
     "resume-storm",
 )
 # Measured once: they are of another server, or too long to be repeated for another checkout.
-ALONE = ("flask-sse",)
-PUBLISHED = (*TARGETS, "flask-sse")
+ALONE = ("rivals", "drops")
+PUBLISHED = (*TARGETS, *ALONE)
