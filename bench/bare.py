@@ -7,9 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from rtapp.config import CHECKOUT
-
 from . import measures
+from .home import HOME
 from .server import ServerError
 from .server import free_port
 
@@ -30,7 +29,7 @@ class Bare:
     def __enter__(self) -> "Bare":
         url = f"sqlite:///{self._database}"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.bare_app", str(self.port), url], cwd=CHECKOUT
+            [sys.executable, "-m", "bench.bare_app", str(self.port), url], cwd=HOME
         )
         self._wait_until_it_answers()
         return self

@@ -22,9 +22,9 @@ class Lab:
     rows: list[Row] = field(default_factory=list)
     _folders: int = 0
 
-    def server(self) -> Server:
-        """A fresh server on a fresh copy of the world."""
-        return Server(self.world, self.fresh_folder("server"))
+    def server(self, beside: Server | None = None) -> Server:
+        """A fresh server on a fresh copy of the world or, as another process, of another's."""
+        return Server(self.world, self.fresh_folder("server"), beside)
 
     def fresh_folder(self, name: str) -> Path:
         """A path in the folder at which there is nothing yet."""

@@ -9,9 +9,11 @@ from . import idle_memory
 from . import idle_pings
 from . import idle_visitors
 from . import lists
+from . import many_streams
 from . import outbox
 from . import post_to_frame
 from . import presence
+from . import redis_publish
 from . import resume_storm
 from . import rivals
 from . import small_topics
@@ -37,6 +39,8 @@ SCENARIOS: dict[str, Callable[[Lab], None]] = {
     "lists": lists.run,
     "drops": drops.run,
     "rivals": rivals.run,
+    "redis-publish": redis_publish.run,
+    "many-streams": many_streams.run,
 }
 # What docs/benchmarks.md holds us to.
 TARGETS = (
@@ -51,5 +55,5 @@ TARGETS = (
     "resume-storm",
 )
 # Measured once: they are of another server, or too long to be repeated for another checkout.
-ALONE = ("rivals", "drops")
+ALONE = ("rivals", "drops", "redis-publish", "many-streams")
 PUBLISHED = (*TARGETS, *ALONE)

@@ -84,21 +84,31 @@ def environment(
 class Server:
     """`with Server(world, folder) as server:` runs it on a copy of the world."""
 
-    def __init__(self, world: World, folder: Path):
+    def __init__(self, world: World, folder: Path, beside: "Server | None" = None):
+        """`beside`: share the database and the redis-server of this one, which runs already."""
         self.world = world
+        self._beside = beside
         self.instance = folder
         self.port = free_port()
 
     def __enter__(self) -> "Server":
-        shutil.copytree(self.world.folder, self.instance)
+        environ = environment(self.instance, self.port)
+        if self._beside is None:
+            shutil.copytree(self.world.folder, self.instance)
+            self.redis_url = f"unix://{socket_path(self.instance / 'redis')}"
+        else:
+            self.instance.mkdir()
+            shutil.copy(self.world.folder / "secret_key", self.instance)
+            self.redis_url = self._beside.redis_url
+            database = self._beside.instance / "rtapp.sqlite3"
+            environ |= {"REDIS_URL": self.redis_url, "DATABASE_URL": f"sqlite:///{database}"}
         self._log = self.instance / "server.log"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "app.py"],
-                cwd=CHECKOUT, env=environment(self.instance, self.port), stdout=log, stderr=log,
-            )  # fmt: skip
+                [sys.executable, "app.py"], cwd=CHECKOUT, env=environ, stdout=log, stderr=log
+            )
         self._wait_until_it_answers()
-        self.broker = Broker(f"unix://{socket_path(self.instance / 'redis')}")
+        self.broker = Broker(self.redis_url)
         return self
 
     def __exit__(self, *_: object) -> None:
