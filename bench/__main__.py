@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import documents
 from . import floor
+from . import published
 from . import report
 from .home import HOME
 from .lab import log_progress
@@ -44,7 +45,7 @@ def main() -> None:
         for subject in subjects:
             subject.prepare(conversations, USERS)
         for number in range(asked.runs):
-            path = documents.raw(number + 1) if asked.publish else report.fresh_path()
+            path = published.raw(number + 1) if asked.publish else report.fresh_path()
             run = Run.begin(floor.name(), asked.quick)
             failed += whole_run(asked, subjects[:: -1 if number % 2 else 1], path, run)
             print(report.table(run))
@@ -115,7 +116,7 @@ def arguments() -> argparse.Namespace:
         for name in asked.scenarios or (["published"] if asked.publish else SCENARIOS)
         for scenario in LISTS.get(name, (name,))
     ]
-    asked.runs = asked.runs or (documents.RUNS if asked.publish else 1)
+    asked.runs = asked.runs or (published.RUNS if asked.publish else 1)
     for scenario in asked.scenarios:
         if scenario not in SCENARIOS:
             parser.error(f"There is no scenario {scenario!r}; there are {names}.")

@@ -13,7 +13,7 @@ from .server import Server
 SCENARIO = "idle memory"
 WARM = 100  # streams opened before the first measurement, which fill imports and caches
 STREAMS = (5_000, 15_000)
-STREAMS_QUICK = (2_000,)
+STREAMS_QUICK = (1_000, 2_000)
 # What an agent's page has on one connection.
 AGENT = "/streams?stream=account:1&stream=conversation:1&stream=presence:1"
 AGENTS, AGENTS_QUICK = (5_000,), (500,)
@@ -46,5 +46,6 @@ def measure(
             time.sleep(lab.seconds(20, 4))  # over a heartbeat, so that each stream was pinged
             held = (server.resident() - empty) / (streams - WARM)
             note = f"server {empty / 2**20:.0f} MiB with {WARM} streams"
-            lab.add(SCENARIO, f"{streams} {what}: resident each", held / 1024, "KiB", None, note)
-            lab.add_kernel_memory(SCENARIO, f"{streams} {what}", kernel, streams - WARM)
+            size = f"{streams} {what}{' in all' * (streams != counts[0])}"
+            lab.add(SCENARIO, f"{size}: resident each", held / 1024, "KiB", None, note)
+            lab.add_kernel_memory(SCENARIO, size, kernel, streams - WARM)

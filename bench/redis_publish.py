@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from redis import Redis
@@ -31,6 +32,8 @@ EVENTS, EVENTS_QUICK = 20_000, 2_000
 CALLS, CALLS_QUICK = 10_000, 2_000
 HUBS = (0, 1, 17)  # connections that are subscribed to the topic
 TOPICS = ("conversation:1", "inbox:1", "account")  # what a message goes to
+FRESH_TOPICS = ("conversation:2", "inbox:2", "account:2")
+KEPT = 5_000  # events, fewer than a log keeps
 PUBLISHERS = 2  # processes that publish as fast as they can
 SECONDS = (8, 2)
 
@@ -49,14 +52,19 @@ def run(lab: Lab) -> None:
 def measure(lab: Lab, url: str) -> None:
     broker = Broker(url)
     events = EVENTS_QUICK if lab.quick else EVENTS
-    publish(broker, 1, BATCH)  # loads the script
+    publish(broker, TOPICS, BATCH)  # loads the script
     for hubs in HUBS:
         with Hubs(url, hubs):
-            used = redis_cpu(broker, lambda: publish(broker, 1, events)) / events
+            used = redis_cpu(broker, lambda: publish(broker, TOPICS[:1], events)) / events
         what = f"1 topic, {hubs} hubs: Redis CPU per event"
         lab.add(SCENARIO, what, used * 1e6, "µs", None, f"{BATCH} events a call, appendonly yes")
-    used = redis_cpu(broker, lambda: publish(broker, len(TOPICS), events)) / events
+    used = redis_cpu(broker, lambda: publish(broker, TOPICS, events)) / events
     lab.add(SCENARIO, f"{len(TOPICS)} topics, 0 hubs: Redis CPU per event", used * 1e6, "µs")
+    empty = broker.redis.info("memory")["used_memory"]
+    publish(broker, FRESH_TOPICS, KEPT)
+    held = (broker.redis.info("memory")["used_memory"] - empty) / KEPT
+    note = f"{len(FRESH_TOPICS)} topics' logs and the event's key"
+    lab.add(SCENARIO, "memory of Redis per event", held / 1024, "KiB", None, note)
     calls = CALLS_QUICK if lab.quick else CALLS
     used = redis_cpu(broker, lambda: [broker.position(ACCOUNT) for _ in range(calls)]) / calls
     lab.add(SCENARIO, "position: Redis CPU per call", used * 1e6, "µs")
@@ -80,9 +88,9 @@ def saturate(lab: Lab, broker: Broker, url: str) -> None:
     lab.add(SCENARIO, "events per second of Redis CPU", sum(counts) / cpu, "1/s")
 
 
-def publish(broker: Broker, topics: int, count: int) -> None:
+def publish(broker: Broker, topics: Sequence[str], count: int) -> None:
     body = envelope(1, 1)
-    bodies = [(topic, body) for topic in TOPICS[:topics]]
+    bodies = [(topic, body) for topic in topics]
     for _ in range(count // BATCH):
         keys = (f"bench:{time.monotonic_ns()}:{n}" for n in range(BATCH))
         broker.publish_all(ACCOUNT, [Publication(key, EVENT, bodies) for key in keys])
@@ -133,7 +141,7 @@ def main() -> None:
     deadline = time.monotonic() + float(sys.argv[2])
     count = 0
     while time.monotonic() < deadline:
-        publish(broker, 1, BATCH)
+        publish(broker, TOPICS[:1], BATCH)
         count += BATCH
     print(count)
 
