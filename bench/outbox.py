@@ -33,7 +33,7 @@ from rtapp import seed
 from rtapp.cli.find import user_with
 from rtapp.config import Settings
 from rtapp.events import outbox
-from rtapp.events.outbox import Relay
+from rtapp.events.relay import Relay
 from rtapp.extensions import db
 from rtapp.models import OutboxEvent
 from rtapp.realtime.embedded_redis import EmbeddedRedis

@@ -33,8 +33,8 @@ from .config import RESOURCES
 from .config import SIGNED_IN_FOR
 from .config import Settings
 from .events.announcements import Announcements
-from .events.outbox import Relay
-from .events.outbox import newest_published
+from .events.published import newest_published
+from .events.relay import Relay
 from .events.rendering import Renderer
 from .events.rendering import clock_time
 from .events.rendering import day

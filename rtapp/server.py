@@ -18,7 +18,7 @@ from rtapp import seed
 from rtapp import starting
 from rtapp.config import Settings
 from rtapp.config import is_socket
-from rtapp.events.outbox import Relay
+from rtapp.events.relay import Relay
 from rtapp.listener import BACKLOG
 from rtapp.listener import cannot_listen
 from rtapp.listener import listener

@@ -18,7 +18,7 @@ from rtapp import schema
 from rtapp import seed
 from rtapp import starting
 from rtapp.access_log import loggable
-from rtapp.events.outbox import Relay
+from rtapp.events.relay import Relay
 from rtapp.poller import Poller
 from rtapp.push.sender import Sender
 from rtapp.realtime.engine import Engine

@@ -22,6 +22,7 @@ from .membership import Membership
 from .message import Message
 from .message_revision import MessageRevision
 from .notification import Notification
+from .outbox import OutboxClaim
 from .outbox import OutboxEvent
 from .password_link import PasswordLink
 from .principal import Agent
@@ -79,6 +80,7 @@ __all__ = [
     "MessageRevision",
     "MessageSnapshot",
     "Notification",
+    "OutboxClaim",
     "OutboxEvent",
     "PasswordLink",
     "Principal",

@@ -5,9 +5,11 @@ from typing import Any
 from sqlalchemy import JSON
 from sqlalchemy import BigInteger
 from sqlalchemy import ForeignKey
+from sqlalchemy import Index
 from sqlalchemy import Integer
 from sqlalchemy import String
 from sqlalchemy import Text
+from sqlalchemy import text
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
@@ -28,7 +30,17 @@ class OutboxEvent(Model):
     """
 
     __tablename__ = "outbox_events"
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 (SQLAlchemy's own attribute)
+    __table_args__ = (
+        # An account's waiting rows in their order, beside any number of other accounts' rows.
+        Index(
+            "ix_outbox_events_waiting",
+            "account_id",
+            "id",
+            sqlite_where=text("set_aside_at IS NULL"),
+            postgresql_where=text("set_aside_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     key: Mapped[str] = mapped_column(String(32), default=lambda: uuid.uuid4().hex)
@@ -39,3 +51,17 @@ class OutboxEvent(Model):
     created_at: Mapped[CreatedAt]
     dead_lettered_at: Mapped[datetime | None] = mapped_column("set_aside_at", UtcDateTime)
     error: Mapped[str | None] = mapped_column(Text)
+
+
+class OutboxClaim(Model):
+    """An account whose backlog one relay publishes, the `holder`, so that others do not read it.
+
+    It ends at `until_ms`, by the database's clock: see events/waiting_rows.py. SQLite has one row,
+    of no account.
+    """
+
+    __tablename__ = "outbox_claims"
+
+    account_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    holder: Mapped[str] = mapped_column(String(32))
+    until_ms: Mapped[int] = mapped_column(BigInteger)

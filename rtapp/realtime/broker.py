@@ -178,6 +178,10 @@ class Broker:
     def for_requests(self) -> "RequestBroker":
         return RequestBroker(self._url, self.high_water_marks)
 
+    def shard_of(self, account_id: int) -> str:
+        """Return the name of the shard that has the account's keys: "" on a single server."""
+        return ""
+
     def publish(
         self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str | bytes]]
     ) -> bool:

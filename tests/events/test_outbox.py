@@ -15,13 +15,15 @@ from sqlalchemy import update
 from rtapp.events import audience
 from rtapp.events import outbox as box
 from rtapp.events import presenters
-from rtapp.events.outbox import Batch
-from rtapp.events.outbox import Relay
+from rtapp.events import waiting_rows
+from rtapp.events.batch import Batch
+from rtapp.events.relay import Relay
 from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import Conversation
 from rtapp.models import OutboxEvent
 from rtapp.realtime.broker import Broker
+from rtapp.realtime.refusal import is_state
 
 from ..support import envelope
 from ..support import eventually
@@ -110,7 +112,7 @@ def test_an_event_that_was_published_but_not_deleted_is_not_published_twice(
 ):
     ada.send(1, "once")
     with app.app_context():
-        Batch(broker).publish(1, db.session.execute(box.PENDING).all())  # killed before settle
+        Batch(broker).publish(1, waiting_rows.read([1], [], 100))  # killed before settle
     assert waiting(app) == EVENTS
     assert relay.publish_batch() == EVENTS
     assert waiting(app) == 0
@@ -368,7 +370,7 @@ def test_a_redis_outage_makes_no_dead_letter_and_keeps_the_order(
         for _ in range(2):
             with pytest.raises(Exception) as caught:  # noqa: PT011 (the next line checks which)
                 relay.publish_batch()
-            assert box.is_state(caught.value) is True
+            assert is_state(caught.value) is True
         assert [row.dead_lettered_at for row in rows(app)] == [None] * 2 * EVENTS
         assert published(broker, "conversation:1") == []
     finally:

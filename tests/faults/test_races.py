@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rtapp.events.outbox import Relay
+from rtapp.events.relay import Relay
 from rtapp.extensions import db
 from rtapp.models import Conversation
 from rtapp.models import User

@@ -23,7 +23,7 @@ ACCOUNT = 1
 
 
 class Record:
-    """What the database has: the newest published event, as `outbox.ADVANCE` stores it."""
+    """What the database has: the newest published event, as `waiting_rows.settle` stores it."""
 
     def __init__(self):
         self.newest = Cursor("0", 0, 0)
