@@ -71,6 +71,7 @@ def test_an_error_names_no_parameter_of_its_statement(app):
 
 @only_postgres
 def test_after_a_violated_constraint_the_connection_is_used_on(app):
+    app.extensions["relay"].stop()  # its sweep would use another one
     with app.app_context():
         backend = db.session.scalar(text("SELECT pg_backend_pid()"))
         with pytest.raises(IntegrityError):

@@ -99,6 +99,7 @@ class Relay:
 
     def _run(self) -> None:
         while True:
+            gevent.sleep(SWEEP)
             try:
                 with self._app.app_context():
                     found = waiting_rows.accounts_waiting(self._swept, SWEPT)
@@ -107,7 +108,6 @@ class Relay:
                 self._backoff.succeeded()
             except Exception as error:
                 self._backoff.wait(error)
-            gevent.sleep(SWEEP)
 
 
 class Lane:
