@@ -50,6 +50,10 @@ COMMAND_TIMEOUT = 5  # s until a silent Redis counts as away
 REQUEST_TIMEOUT = 0.5  # s, likewise for a request, which can do without
 SILENCE = 1.0  # s after such a timeout for which no request asks Redis again
 
+# The keys of scripts/processes.lua.
+PROCESS_KEYS = ("processes", "processes:changes", "processes:groups")
+MAX_LAPSED = 500  # groups of lapsed processes that one renewal names
+
 PREFIX = "rt:{"  # of every key and channel of an account
 STREAMS = "rt:{streams}:"  # of the numbers of open streams, by subject
 ALIVE = f"{STREAMS}alive"  # the processes that count
@@ -93,11 +97,28 @@ class Announcement(NamedTuple):
 
 
 class GroupChanges(NamedTuple):
-    """Changes to a group: (operation, holder, connection, value or grace in ms) for each."""
+    """Changes to a group: (operation, holder, connection, value or grace in ms) for each.
+
+    `process`: whose they are, in whose count of changes they are one; "" for changes by no process.
+    """
 
     account_id: int
     group: Group
     changes: Sequence[tuple[str, ...]]
+    process: str = ""
+
+
+class Renewal(NamedTuple):
+    """What the renewal of a process's lease found.
+
+    `changes`: how many changes by the process are there; -1 if its lease had lapsed.
+    `next_lapse_ms`: the ms until another process lapses; -1 if there is no other one.
+    `lapsed`: names of groups in which lapsed processes hold leases: they are to be swept.
+    """
+
+    changes: int
+    next_lapse_ms: int
+    lapsed: list[str]
 
 
 class Publication(NamedTuple):
@@ -169,8 +190,9 @@ class Broker:
             max_connections=MAX_CONNECTIONS,
         )
         self._publish = self.redis.register_script(script("account", "publish"))
-        self._read = self.redis.register_script(script("account", "group", "read"))
-        self._change = self.redis.register_script(script("group", "leases"))
+        self._read = self.redis.register_script(script("account", "processes", "group", "read"))
+        self._change = self.redis.register_script(script("processes", "group", "leases"))
+        self._renew = self.redis.register_script(script("processes", "renew"))
         self._count = self.redis.register_script(script("count"))
         self.high_water_marks = HighWaterMarks(load_newest)
 
@@ -222,8 +244,9 @@ class Broker:
         """Return the messages of the topics `names` after `after`, up to READ_LIMIT of each, and
         the members of the groups. The `marker` is published at that moment, to the topic of the
         first group."""
-        group_names = (name for group in groups for name in group.names)
-        keys = [*self._keys(account_id), *keys_of(account_id, (*names, *group_names))]
+        group_names = [name for group in groups for name in group.names]
+        all_names = (*names, *(PROCESS_KEYS if groups else ()), *group_names)
+        keys = [*self._keys(account_id), *keys_of(account_id, all_names)]
         args: list[str | bytes | int] = [
             *self._args(account_id),
             after.entry,
@@ -249,24 +272,47 @@ class Broker:
         self, batch: Sequence[GroupChanges], now_ms: int | None = None
     ) -> list[GroupDiff]:
         """Make the changes and sweep the groups, in one pipeline. `now_ms` replaces its clock."""
-        try:
-            diffs = self._change_groups(batch, now_ms)
-        except NoScriptError:  # before anything was changed: this Redis is a new one
-            self.redis.script_load(self._change.script)
-            diffs = self._change_groups(batch, now_ms)
-        return [GroupDiff.parse(text) for text in diffs]
+        now = "" if now_ms is None else str(now_ms)
+        calls = [
+            (
+                keys_of(account_id, (*PROCESS_KEYS, *group.names)),
+                [now, process, *group.behaviour, *(word for change in changes for word in change)],
+            )
+            for account_id, group, changes, process in batch
+        ]
+        return [GroupDiff.parse(text) for text in self._call_all(self._change, calls)]
 
-    def _change_groups(self, batch: Sequence[GroupChanges], now_ms: int | None) -> list[bytes]:
-        """Without `self._change`: in a pipeline, it checks each time that Redis has the script."""
-        now = "" if now_ms is None else now_ms
+    def renew(
+        self, processes: Sequence[tuple[int, str]], now_ms: int | None = None
+    ) -> list[Renewal]:
+        """Renew the lease of a process in each of these accounts, in one pipeline."""
+        now = "" if now_ms is None else str(now_ms)
+        calls = [
+            (keys_of(account_id, PROCESS_KEYS), [now, process, str(MAX_LAPSED)])
+            for account_id, process in processes
+        ]
+        return [
+            Renewal(changes, next_lapse_ms, [name.decode() for name in lapsed])
+            for changes, next_lapse_ms, lapsed in self._call_all(self._renew, calls)
+        ]
+
+    def _call_all(self, script: Script, calls: Sequence[tuple[list[str], list[str]]]) -> list[Any]:
+        """Call a script with each of these keys and arguments, in one pipeline."""
+        try:
+            return self._in_pipeline(script, calls)
+        except NoScriptError:  # before anything was changed: this Redis is a new one
+            self.redis.script_load(script.script)
+            return self._in_pipeline(script, calls)
+
+    def _in_pipeline(
+        self, script: Script, calls: Sequence[tuple[list[str], list[str]]]
+    ) -> list[Any]:
+        """Without `script` itself: in a pipeline, it checks each time that Redis has the script."""
         with self.redis.pipeline(transaction=False) as pipeline:
-            for account_id, group, changes in batch:
-                keys = keys_of(account_id, group.names)
-                flat = (word for change in changes for word in change)
-                args = (now, *group.behaviour, *flat)
-                pipeline.evalsha(self._change.sha, len(keys), *keys, *args)
-            diffs: list[bytes] = pipeline.execute()
-            return diffs
+            for keys, args in calls:
+                pipeline.evalsha(script.sha, len(keys), *keys, *args)
+            answers: list[Any] = pipeline.execute()
+            return answers
 
     def count_streams(
         self,

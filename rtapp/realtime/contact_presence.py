@@ -13,7 +13,7 @@ LEASE_CACHE_SIZE = 10_000  # a visitor's tabs share one spec
 
 HOLDER = "contact"
 # As of presence: a page that loads is no departure.
-CONTACT_PRESENCE = Kind("contact_presence", lasts=45, grace=10, renewed=True)
+CONTACT_PRESENCE = Kind("contact_presence", grace=10)
 
 
 @lru_cache(LEASE_CACHE_SIZE)

@@ -9,28 +9,30 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import NamedTuple
 
-PARTS = ("leases", "counts", "gone", "alive")  # of a group's state, beside its members
+PARTS = ("leases", "counts", "gone")  # of a group's state, beside its members
 
 
 class Kind(NamedTuple):
     """The rules of a kind of leases; all times in seconds.
 
-    `lasts`: a lease expires after this time unless it is renewed.
+    `lasts`: a lease that an action takes expires after this time unless it is taken again; the
+    close of the holder's last stream releases it. 0: open streams hold the leases, as long as their
+    process lives.
     `grace`: time left to the lease of a stream that is closed, because loading a page is no
     departure.
     `join_delay`: time for which a stream must be open before it takes its lease.
     `include_siblings`: an announcement also has the other holders with the same first part.
-    `held_by_connection`: an open stream holds the lease. Where not, an action takes the lease, and
-    the close of the holder's last stream releases it.
     """
 
     name: str
-    lasts: float
+    lasts: float = 0.0
     grace: float = 0.0
     join_delay: float = 0.0
-    renewed: bool = False
     include_siblings: bool = False
-    held_by_connection: bool = True
+
+    @property
+    def held_by_connection(self) -> bool:
+        return not self.lasts
 
 
 class Group(NamedTuple):
@@ -49,6 +51,12 @@ class Group(NamedTuple):
         keys = [self.name, *(f"{self.name}:{part}" for part in PARTS)]
         return [*keys, self.topic]
 
+    @classmethod
+    def named(cls, name: str, kinds: Mapping[str, Kind]) -> "Group | None":
+        """Return the group of this name, or None if it is of another kind."""
+        kind, _, topic = name.partition(":")
+        return cls(kinds[kind], topic) if kind in kinds else None
+
     @property
     def behaviour(self) -> list[str]:
         """The arguments of the scripts."""
@@ -56,7 +64,6 @@ class Group(NamedTuple):
         return [
             kind.name,
             str(round(kind.lasts * 1000)),
-            flag(kind.renewed),
             flag(kind.include_siblings),
         ]
 
@@ -104,7 +111,7 @@ class Snapshot(NamedTuple):
     """The members of a group (holder → value), and those who left it within the last minute.
 
     `ends_in`: the ms for which each holder stays a member unless it takes a lease again. Empty if
-    the group's leases are renewed.
+    the group's leases are held by connections.
     """
 
     next_expiry_ms: int

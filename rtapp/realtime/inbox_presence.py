@@ -9,7 +9,7 @@ from .group import Kind
 from .group import LeaseSpec
 
 # As of presence: a page that loads is no departure.
-INBOX_PRESENCE = Kind("inbox_presence", lasts=45, grace=10, renewed=True, include_siblings=True)
+INBOX_PRESENCE = Kind("inbox_presence", grace=10, include_siblings=True)
 
 
 def topic(inbox_id: int) -> str:

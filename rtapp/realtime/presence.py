@@ -7,8 +7,8 @@ from .group import Group
 from .group import Kind
 from .group import LeaseSpec
 
-# Three renewals may be lost before a lease expires; a page may take ten seconds to load.
-PRESENCE = Kind("presence", lasts=45, grace=10, renewed=True)
+# A page may take ten seconds to load.
+PRESENCE = Kind("presence", grace=10)
 TOPIC = "presence"
 GROUP = Group(PRESENCE, TOPIC)
 

@@ -102,7 +102,7 @@ class Subscriber:
         "expires",
         "fd",
         "last_seq",
-        "leases_acquired",
+        "lease",
         "opened",
         "since",
         "state",
@@ -125,7 +125,7 @@ class Subscriber:
         self.unsent: bytes | memoryview = head
         self.state = State.CATCHING_UP if subscription.authorised else State.PENDING
         self.opened = False  # whether stream.open has been sent
-        self.leases_acquired = False
+        self.lease = 0  # its number, by which its leases are held; 0 until they are taken
         self.last_seq = NO_SEQ  # the newest ephemeral event that it has, by event or by snapshot
         self.since = time.time()
         self.expires = expires  # time.monotonic() at which its lifetime ends
@@ -203,9 +203,10 @@ class Subscriber:
     def change_leases(self, leases: tuple[LeaseSpec, ...]) -> None:
         self.subscription = replace(self.subscription, leases=leases).interned()
 
-    def acquire_leases(self) -> None:
-        """Note that its leases have been taken."""
-        self.leases_acquired = True
+    def acquire_leases(self, number: int) -> None:
+        """Note that its leases are taken, under a number of its own: its descriptor is used again
+        as soon as it is closed."""
+        self.lease = number
 
     # Writing
 

@@ -11,7 +11,7 @@ from .group import LeaseSpec
 LEASE_CACHE_SIZE = 10_000  # a user's tabs with one thread share one spec
 
 # Clients submit it again every few seconds during typing.
-TYPING = Kind("typing", lasts=8, held_by_connection=False)
+TYPING = Kind("typing", lasts=8)
 
 
 @lru_cache(LEASE_CACHE_SIZE)

@@ -11,7 +11,7 @@ from .group import LeaseSpec
 
 LEASE_CACHE_SIZE = 10_000  # a user's tabs with one conversation share one spec
 
-VIEWERS = Kind("viewers", lasts=45, grace=3, join_delay=1, renewed=True, include_siblings=True)
+VIEWERS = Kind("viewers", grace=3, join_delay=1, include_siblings=True)
 
 
 @lru_cache(LEASE_CACHE_SIZE)

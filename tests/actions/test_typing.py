@@ -93,7 +93,8 @@ def test_typing_without_an_end_expires_with_its_lease(kevin, thread, engine):
     eventually(lambda: engine.broker.redis.zcard(leases) == 1)
     ((member, ends),) = engine.broker.redis.zrange(leases, 0, -1, withscores=True)
     assert 7_000 < ends - engine.broker.now_ms() <= 8_000
-    (due,) = (at for key, at in engine.leases._due.items() if "typing:conv" in key.group.name)
+    sweeps = engine.leases._sweeps._due.items()
+    (due,) = (at for key, at in sweeps if "typing:conv" in key.group.name)
     engine.broker.redis.zadd(leases, {member: engine.broker.now_ms() - 1})
     engine.leases.flush(due)  # what `run` does by itself at that time
     assert thread.ephemeral("typing")["is_typing"] is False

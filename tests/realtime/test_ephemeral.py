@@ -186,10 +186,16 @@ def test_a_reader_that_missed_few_announcements_catches_up_without_a_snapshot(en
     reader.close()
 
 
-def test_renewing_leases_yields_and_does_not_renew_those_of_a_stream_closed_meanwhile(
+def numbers(held: list[bytes], process: str) -> list[int]:
+    """The numbers of the streams by which a process holds leases."""
+    connections = [lease.decode().partition(" ")[2].split(".") for lease in held]
+    return sorted(int(number) for name, number in connections if name == process)
+
+
+def test_leases_are_taken_again_by_turns_and_not_by_a_stream_closed_meanwhile(
     engine, broker, monkeypatch
 ):
-    monkeypatch.setattr(leases, "RENEWED_PER_TURN", 2)
+    monkeypatch.setattr(leases, "RESTORED_PER_TURN", 2)
     lease_specs = (presence.lease(7, "online"),)
     streams = []
     for _ in range(6):
@@ -201,12 +207,13 @@ def test_renewing_leases_yields_and_does_not_renew_those_of_a_stream_closed_mean
     key = f"rt:{{{ACCOUNT}}}:presence:{presence.TOPIC}:leases"
     eventually(lambda: broker.redis.zcard(key) == len(streams))
     last, _ = streams[-1]
-    assert engine.hub.subscribers()[-1] is last, "it would be renewed before it is closed"
+    assert engine.hub.subscribers()[-1] is last, "its lease would be taken before it is closed"
     gevent.spawn(engine.hub.close, last, "forbidden")
-    renewed = engine.leases._renewals()
-    assert last.state is State.CLOSED, "the renewal did not yield"
-    connections = [int(change[2].split(".")[1]) for _, change in renewed]
-    assert connections == [subscriber.fd for subscriber, _ in streams[:-1]]
+    engine.leases._restore({ACCOUNT})
+    assert last.state is State.CLOSED, "it did not yield"
+    (name,) = (holding.process for holding in engine.leases._holdings.values())
+    restored = [subscriber.lease for subscriber, _ in streams[:-1]]
+    eventually(lambda: numbers(broker.redis.zrange(key, 0, -1), name) == sorted(restored))
     for _, theirs in streams:
         theirs.close()
 

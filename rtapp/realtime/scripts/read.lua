@@ -1,8 +1,8 @@
 -- The entries of topics' logs after an entry, and the members of their groups, as of one moment.
 -- ARGV[3] the entry to start after, ARGV[4] most entries per topic, ARGV[5] number of topics
 -- ARGV[6] a marker ('': none), published to the first group's topic after the groups were read
--- KEYS[3…] the topics' logs, then for each group its keys, and the log (and channel) of its topic;
--- for each group its behaviour, four of ARGV[7…]
+-- KEYS[3…] the topics' logs, then, if there are groups, the keys of processes.lua, and for each group its
+-- keys, and the log (and channel) of its topic; for each group its behaviour, three of ARGV[7…]
 -- Returns {epoch, now in ms, the position, the newest event, 1 if the logs are intact (0: one has lost
 -- entries after the given one), logs of the topics, snapshots of the groups}.
 
@@ -34,10 +34,11 @@ for i = 1, topics do
     intact = 0
   end
 end
-for i = 1, (#KEYS - 2 - topics) / 6 do
-  snapshots[i] = Group.at(topics + 6 * i - 3, 4 * i + 3, now):snapshot()
+local processes = Processes.at(topics + 3, now)
+for i = 1, (#KEYS - 5 - topics) / 5 do
+  snapshots[i] = Group.at(topics + 5 * i + 1, 3 * i + 4, processes):snapshot()
 end
 if ARGV[6] ~= '' then
-  redis.call(PUBLISH, KEYS[topics + 8], '! ' .. ARGV[6])
+  redis.call(PUBLISH, KEYS[topics + 10], '! ' .. ARGV[6])
 end
 return {epoch, string.format('%.0f', now), last, newest, intact, logs, snapshots}
