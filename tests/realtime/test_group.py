@@ -7,9 +7,7 @@ import pytest
 
 from rtapp.realtime import presence
 from rtapp.realtime import typing
-from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import GroupChanges
-from rtapp.realtime.broker import decode_push
 from rtapp.realtime.cursor import NOWHERE
 from rtapp.realtime.group import Group
 from rtapp.realtime.group import Transition
@@ -18,57 +16,12 @@ from rtapp.realtime.typing import TYPING
 from rtapp.realtime.viewers import VIEWERS
 
 from ..harness.waiting import PATIENCE
-
-NOON = 1_800_000_000_000  # ms
-ACCOUNT = 1
-GRACE = str(round(PRESENCE.grace * 1000))
-
-
-def ms(seconds: float) -> int:
-    return NOON + round(seconds * 1000)
-
-
-class Clocked:
-    """A group and its announcements, at seconds after noon."""
-
-    def __init__(self, broker: Broker, group: Group):
-        self.broker, self.group = broker, group
-        self.channel = f"rt:{{{ACCOUNT}}}:{group.topic}"
-        self.pubsub = broker.redis.pubsub()
-        self.pubsub.subscribe(self.channel)
-        assert self.pubsub.get_message(timeout=PATIENCE)["type"] == "subscribe"
-
-    def at(self, seconds: float, *transitions: tuple[str, ...]) -> list[Transition]:
-        """Apply the changes and return the transitions; exactly these must be announced."""
-        (diff,) = self.broker.change_groups(
-            [GroupChanges(ACCOUNT, self.group, transitions)], now_ms=ms(seconds)
-        )
-        self.next_expiry_ms = diff.next_expiry_ms
-        message = self.pubsub.get_message(timeout=0.1 if not diff.transitions else 5)
-        if not diff.transitions:
-            assert message is None
-        else:
-            assert decode_push(message["data"]).diff == diff
-        return diff.transitions
-
-    def present(self) -> dict[str, str]:
-        stored = self.broker.redis.hgetall(f"rt:{{{ACCOUNT}}}:{self.group.name}")
-        return {holder.decode(): value.decode() for holder, value in stored.items()}
-
-    def close(self) -> None:
-        self.pubsub.close()
-
-
-def hold(holder: str, connection: str, value: str = "online") -> tuple[str, ...]:
-    return "hold", holder, connection, value
-
-
-def renew(holder: str, connection: str, value: str = "online") -> tuple[str, ...]:
-    return "renew", holder, connection, value
-
-
-def close(holder: str, connection: str, grace: str = GRACE) -> tuple[str, ...]:
-    return "release", holder, connection, grace
+from .groups import ACCOUNT
+from .groups import Clocked
+from .groups import close
+from .groups import hold
+from .groups import ms
+from .groups import restore
 
 
 @pytest.fixture
@@ -91,7 +44,7 @@ def test_the_first_lease_of_a_user_is_an_arrival_and_the_second_is_not(group):
 def test_releasing_one_of_two_leases_is_not_a_departure(group):
     group.at(0, hold("7", "a"), hold("7", "b"))
     assert group.at(1, close("7", "a")) == []
-    assert group.at(30, renew("7", "b")) == []
+    assert group.at(30) == []
     assert group.present() == {"7": "online"}
 
 
@@ -109,7 +62,7 @@ def test_a_new_lease_within_the_grace_is_neither_a_departure_nor_an_arrival(grou
     group.at(0, hold("7", "a"))
     group.at(1, close("7", "a"))
     assert group.at(10, hold("7", "b")) == []
-    assert group.at(25, renew("7", "b")) == []
+    assert group.at(25) == []
     assert group.present() == {"7": "online"}
 
 
@@ -120,27 +73,19 @@ def test_a_new_lease_after_the_grace_is_a_departure_and_an_arrival(group):
     assert group.at(13, hold("7", "b")) == ARRIVED
 
 
-def test_a_lease_that_is_not_renewed_expires(group):
-    """Its process was killed; another process keeps renewing its own lease of the group."""
-    group.at(0, hold("7", "a"), hold("8", "b"))
-    for second in (15, 30, 44.9):
-        assert group.at(second, renew("8", "b")) == []
-    assert group.at(45, renew("8", "b")) == LEFT
-    assert group.present() == {"8": "online"}
-
-
-def test_a_lease_renewed_just_after_its_expiry_continues(group):
+def test_a_lease_lasts_without_being_taken_again(group):
     group.at(0, hold("7", "a"))
-    group.at(20)
-    assert group.at(46, renew("7", "a")) == []
+    assert group.next_expiry_ms == -1
+    assert group.at(60 * 60) == []
     assert group.present() == {"7": "online"}
 
 
-def test_no_lease_expires_after_an_outage_before_its_process_had_time_to_renew(group):
-    group.at(0, hold("7", "a"), hold("8", "b"))
-    assert group.at(300, renew("7", "a")) == []  # Redis was down for five minutes
-    assert group.at(329, renew("7", "a")) == []
-    assert group.at(331, renew("7", "a")) == [Transition("8", "online", "")]
+def test_a_lease_taken_again_in_its_grace_lasts_on(group):
+    group.at(0, hold("7", "a"))
+    group.at(1, close("7", "a"))
+    assert group.at(5, restore("7", "a")) == []
+    assert group.next_expiry_ms == -1
+    assert group.at(60) == []
 
 
 def test_a_status_chosen_while_present_is_announced_once(group):
@@ -148,7 +93,7 @@ def test_a_status_chosen_while_present_is_announced_once(group):
     choice = presence.choice(7, "busy")
     assert group.at(1, choice) == [Transition("7", "online", "busy")]
     assert group.at(2, choice) == []
-    assert group.at(3, renew("7", "a", "online")) == []  # by a process with the old status
+    assert group.at(3, restore("7", "b", "online")) == []  # by a process with the old status
     assert group.present() == {"7": "busy"}
 
 
@@ -225,9 +170,8 @@ def test_an_announcement_of_viewers_has_the_siblings_of_the_same_conversation_on
 def test_a_snapshot_of_a_group_expires_old_leases_first(broker):
     group = Group(PRESENCE, presence.TOPIC)
     now = broker.now_ms()
-    transitions = [GroupChanges(ACCOUNT, group, [hold("7", "a"), hold("8", "b")])]
-    broker.change_groups(transitions, now_ms=now - 46_000)
-    broker.change_groups([GroupChanges(ACCOUNT, group, [renew("8", "b")])], now_ms=now - 20_000)
+    changes = [hold("7", "a"), hold("8", "b"), close("7", "a")]
+    broker.change_groups([GroupChanges(ACCOUNT, group, changes)], now_ms=now - 11_000)
     (snapshot,) = broker.read(ACCOUNT, (), NOWHERE, [group]).snapshots
     assert snapshot.present == {"8": "online"}
     assert snapshot.gone == {"7": "online"}
@@ -235,8 +179,21 @@ def test_a_snapshot_of_a_group_expires_old_leases_first(broker):
 
 def test_every_key_of_a_group_expires_and_is_of_one_shard(broker):
     group = Group(PRESENCE, presence.TOPIC)
-    broker.change_groups([GroupChanges(ACCOUNT, group, [hold("7", "a")])])
-    keys = broker.redis.keys("*presence*")
-    assert len(keys) >= 4
-    assert all(0 < broker.redis.pttl(key) <= 180_000 for key in keys)
+    held = GroupChanges(ACCOUNT, group, [hold("7", "p.1"), hold("8", "p.2")], "p")
+    broker.change_groups([held, GroupChanges(ACCOUNT, group, [close("8", "p.2", "0")], "p")])
+    broker.renew([(ACCOUNT, "p")])
+    keys = broker.redis.keys("*")
+    assert len(keys) == 4 + 3  # of the group, and of the processes
+    assert all(0 < broker.redis.pttl(key) <= 3 * 60 * 60 * 1000 for key in keys)
     assert all(re.match(rb"rt:\{1\}:", key) for key in keys)  # one shard of a cluster
+
+
+def test_the_keys_of_an_empty_group_expire_soon(broker):
+    """Millions of conversations have been looked at."""
+    group = Group(VIEWERS, "conversation:1")
+    broker.change_groups([GroupChanges(ACCOUNT, group, [hold("1/7", "p.1")], "p")])
+    broker.change_groups([GroupChanges(ACCOUNT, group, [close("1/7", "p.1", "0")], "p")])
+    left = [key for key in broker.redis.keys("*") if b":processes" not in key]
+    assert left == [f"rt:{{{ACCOUNT}}}:{group.name}:gone".encode()]
+    assert broker.redis.pttl(left[0]) <= 120_000
+    assert broker.redis.zcard(f"rt:{{{ACCOUNT}}}:processes:groups") == 0

@@ -12,13 +12,8 @@ ENGINE = Path(__file__).parent.parent.parent / "rtapp" / "realtime"
 # A module imports modules of earlier rows only, also where only a type checker imports them. So
 # there is no circle. docs/architecture.md has the same rows as a picture.
 RUNGS = (
-<<<<<<< HEAD
-    "backoff cursor embedded_redis framing group incidents limits markers pubsub_connection "
-    "redis_address refusal request_target scheduling sse",
-=======
     "backoff cursor embedded_redis framing group holding incidents limits markers "
-    "pubsub_connection refusal request_target scheduling sse timetable",
->>>>>>> 0a7a8f3 (A process renews one lease in each account, which keeps all that it holds there: idle groups cost nothing)
+    "pubsub_connection redis_address refusal request_target scheduling sse timetable",
     "burst contact_presence diagnosis inbox_presence presence typing viewers",
     "high_water_marks redis_client",
     "broker metrics",
