@@ -1,4 +1,4 @@
-"""The leases of processes at a given time: what lapses, and what is found missing. No test waits."""
+"""The leases of processes at a given time: lapses, and what is found missing. No test waits."""
 
 import pytest
 
