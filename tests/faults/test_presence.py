@@ -210,6 +210,54 @@ def test_typing_expires_for_every_reader_although_its_worker_was_killed(redis, s
     tell(f"a lost stop ended by itself after {took:.1f} s for all of {len(readers)}")
 
 
+def test_two_hundred_users_of_a_killed_worker_leave_once_and_who_is_elsewhere_stays(
+    redis, start, tell, announced
+):
+    server = start(workers=2)
+    server.tokens.update(members(server))
+    ada, adas_worker = open_tab(server, "Ada")
+    (worker,) = set(server.worker_pids()) - {adas_worker}
+    tabs = [Reader(server, STREAM, who=f"M{n}") for n in range(PRESENT)]
+    for _ in range(3):  # some have three more tabs: one is likely to be of Ada's worker
+        tabs += [Reader(server, STREAM, who=f"M{n}") for n in range(0, PRESENT, 10)]
+    eventually(lambda: all(tab.ephemeral for tab in tabs), "all have a snapshot")
+    eventually(lambda: len(announced.changes) == PRESENT + 1, "all arrivals are announced")
+    ids = {tab: user_id(server, f"M{n}") for n, tab in enumerate(tabs[:PRESENT])}
+    ids |= {tab: ids[tabs[n % (PRESENT // 10) * 10]] for n, tab in enumerate(tabs[PRESENT:])}
+    its_ports = ports(worker)
+    lost = {tab for tab in tabs if tab.port in its_ports}
+    stay = {ids[tab] for tab in tabs if tab not in lost}
+    leave = {ids[tab] for tab in lost} - stay
+    assert leave
+    assert {ids[tab] for tab in lost} & stay, "nobody has tabs of both workers"
+
+    os.kill(worker, signal.SIGSTOP)  # so that it does not notice that its clients leave
+    for tab in lost:
+        tab.close()
+    killed = time.monotonic()
+    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: len(announced.departures()) >= len(leave), "all have left", 120)
+    took = time.monotonic() - killed
+    eventually(lambda: set(left_of(ada)) >= leave, "Ada has received all departures")
+    assert sorted(c.holder for c in announced.departures()) == sorted(map(str, leave))
+    assert sorted(left_of(ada)) == sorted(leave)
+    assert ada.connection == 1
+    assert not ada.faults
+    for reader in [ada, *(tab for tab in tabs if tab not in lost)]:
+        reader.close()
+    tell(f"{len(leave)} of {len(lost)} tabs of a killed worker left after {took:.1f} s")
+
+
+def ports(worker):
+    """The clients' ports of a worker's connections."""
+    return {c.raddr.port for c in psutil.Process(worker).net_connections("tcp") if c.raddr}
+
+
+def left_of(reader):
+    """The users whose departures a reader has received."""
+    return [user for event in reader.ephemeral for user in event.data["data"].get("left", ())]
+
+
 @pytest.mark.parametrize("workers", [0, 2], ids=["embedded", "gunicorn"])
 def test_a_deploy_announces_no_departure_and_no_arrival(redis, start, tell, announced, workers):
     server = start(workers)
@@ -251,7 +299,9 @@ def test_each_of_many_arrivals_on_two_hosts_is_received_once(start, tell):
     for host in hosts:
         host.tokens = {**first.tokens, **tokens}
     names = [f"M{n}" for n in range(ARRIVING)]
-    readers = [Reader(hosts[n % 2], STREAM, who=name) for n, name in enumerate(names)]
+    readers = [Reader(first, STREAM, who=names[0])]
+    eventually(lambda: readers[0].ephemeral, "one has a snapshot without the others")
+    readers += [Reader(hosts[n % 2], STREAM, who=names[n]) for n in range(1, ARRIVING)]
     eventually(lambda: all(len(arrivals(r)) == ARRIVING for r in readers), "all have arrived")
     last = Reader(first, STREAM, who="Ada")
     ada = str(user_id(first, "Ada"))
