@@ -1,8 +1,10 @@
 """rtapp: a live customer-support inbox over Server-Sent Events and plain HTTP."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from flask import Flask
 from flask import Response
@@ -71,7 +73,16 @@ PAGE_POLICY = (
 )
 OTHER_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 FILE_POLICY = f"{OTHER_POLICY}; sandbox"  # of what somebody else has made
+VARY = ("Accept", "Authorization", "Cookie")
 WORKER_POLICY = f"{OTHER_POLICY}; connect-src 'self'"  # it takes that of its script
+
+
+class Application(Flask):
+    """Flask, for views and hooks that are plain functions."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Flask asks of each function, for each request, whether it is a coroutine."""
+        return func
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -80,7 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     `settings` default to the environment's. Raises SettingsError.
     """
     settings = settings or Settings.from_environ()
-    app = Flask(
+    app = Application(
         __name__,
         template_folder=str(RESOURCES / "templates"),
         static_folder=str(RESOURCES / "static"),
@@ -100,7 +111,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SECURE=settings.production,
         PERMANENT_SESSION_LIFETIME=timedelta(seconds=SIGNED_IN_FOR),
         SESSION_REFRESH_EACH_REQUEST=False,  # the session's row ends then in any case
-        SESSION_PROTECTION=None,  # the address of a phone changes while it stays signed in
         WTF_CSRF_CHECK_DEFAULT=False,  # auth.py decides which requests need a token
         WTF_CSRF_TIME_LIMIT=None,  # a page stays open all day
         STREAMS_PER_USER=settings.streams_per_user,
@@ -128,7 +138,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     database.init_app(app)
     sql_errors.init_app()
     extensions.migrate.init_app(app, extensions.db, directory=str(RESOURCES / "migrations"))
-    extensions.login_manager.init_app(app, add_context_processor=False)
     extensions.csrf.init_app(app)
 
     embedded = EmbeddedRedis(settings.instance / "redis")
@@ -207,12 +216,12 @@ def answer_for_the_server() -> Response | None:
 def add_security_headers(response: Response) -> Response:
     """Allow a page our own files only, any other answer nothing, and no framing. Forbid caching: on
     going back, a browser would show the JSON that a script had fetched from the page's URL."""
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Cache-Control", "no-store")
-    if "no-store" in response.headers["Cache-Control"]:
+    headers = response.headers
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    if "no-store" in headers.setdefault("Cache-Control", "no-store"):
         keep_from_shared_caches(response)
-    response.headers.setdefault("Content-Security-Policy", policy_of(response))
-    response.headers["Referrer-Policy"] = "same-origin"
+    headers.setdefault("Content-Security-Policy", policy_of(response))
+    headers["Referrer-Policy"] = "same-origin"
     hsts = current_app.config["HSTS"]
     if hsts and current_app.config["PRODUCTION"] and request.is_secure:  # RFC 6797, section 7.2
         response.headers["Strict-Transport-Security"] = f"max-age={hsts}"
@@ -232,4 +241,7 @@ def keep_from_shared_caches(response: Response) -> None:
     that obey them in place of Cache-Control (RFC 9213, section 3; https://www.w3.org/TR/edge-arch),
     Vary is for those that store whatever they are forbidden."""
     response.headers["CDN-Cache-Control"] = response.headers["Surrogate-Control"] = "no-store"
-    response.vary.update(("Accept", "Authorization", "Cookie"))
+    if "Vary" in response.headers:
+        response.vary.update(VARY)
+    else:
+        response.headers["Vary"] = ", ".join(VARY)  # at a third of the cost

@@ -442,8 +442,8 @@ def has_lapsed(link: Invitation | PasswordLink) -> bool:
     if isinstance(link, Invitation):
         made = MEMBERSHIP.where(Membership.role == "administrator", maker)
         return db.session.scalar(made, {"account": link.account_id, "viewer": maker_id}) is None
-    made = RESETTABLE.where(User.id == link.user_id, maker)
-    return db.session.scalar(made, {"viewer": maker_id}) is None
+    given = RESETTABLE.where(User.id == link.user_id, maker)
+    return db.session.scalar(given, {"viewer": maker_id}) is None
 
 
 def refuse_second_factor(user: Agent, other: User) -> None:

@@ -26,9 +26,6 @@ from flask import session
 from flask.sessions import SecureCookieSession
 from flask.sessions import SecureCookieSessionInterface
 from flask.sessions import SessionMixin
-from flask_login import current_user
-from flask_login import login_user
-from flask_login import logout_user
 from flask_wtf.csrf import ValidationError
 from flask_wtf.csrf import generate_csrf
 from flask_wtf.csrf import validate_csrf
@@ -54,7 +51,6 @@ from rtapp.events.own_settings import own_settings_changed
 from rtapp.extensions import csrf
 from rtapp.extensions import db
 from rtapp.extensions import execute
-from rtapp.extensions import login_manager
 from rtapp.models import AgentIdentity
 from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
@@ -78,6 +74,7 @@ WITHOUT_COOKIE = {
     "actions.give_contact",
 }
 SIGN_IN = "login.sign_in"  # the endpoint that needs no session
+USER_ID = "_user_id"  # the session's field for the user's id, as text
 # The session's field for the digest of the invitation that was opened in this browser.
 INVITATION = "invitation"
 COOKIELESS = (static_files.ENDPOINT, "widget.script")  # the same files for everybody
@@ -107,10 +104,19 @@ def cookie_name(production: bool) -> str:
 def current_principal() -> Principal:
     """The principal of the request, an agent or a customer. Raises Unauthorized without one,
     Forbidden for a blocked customer."""
-    principal = current_user._get_current_object()
-    if not isinstance(principal, Principal):
+    principal = principal_if_any()
+    if principal is None:
         raise not_signed_in()
     access.refuse_blocked_visitor(principal)
+    return principal
+
+
+def principal_if_any() -> Principal | None:
+    """The principal of the request, also a blocked customer; None without a credential that holds.
+    Found once a request."""
+    if "principal" not in g:
+        g.principal = load_bearer() if has_bearer(request) else load_session_user()
+    principal: Principal | None = g.principal
     return principal
 
 
@@ -150,7 +156,7 @@ def signed_in() -> User:
 
 def user_if_signed_in() -> User | None:
     """The user of the request, or None: without one, and for a customer."""
-    agent = current_user._get_current_object()
+    agent = principal_if_any()
     return db.session.get_one(User, agent.id) if isinstance(agent, AgentIdentity) else None
 
 
@@ -172,8 +178,8 @@ def claimed_subscriber() -> int:
     without a valid signature.
     """
     text = bearer_text()
-    if text is None and "_user_id" in session:
-        return int(session["_user_id"])
+    if text is None and USER_ID in session:
+        return int(session[USER_ID])
     claim = tokens.claimed(text) if text is not None else None
     if claim is None:
         raise not_signed_in()
@@ -266,7 +272,8 @@ def sign_in(user: User) -> None:
         )
     )
     db.session.commit()
-    login_user(user)
+    session[USER_ID] = str(user.id)
+    g.principal = user
     logger.info("User %s signed in, from %s", user.id, addresses.client())
     generate_csrf()  # now: pages that load at the same time would each make another one
 
@@ -333,8 +340,8 @@ def sign_out() -> None:
     end_session()
     db.session.commit()
     logger.info("User %s signed out, from %s", user.id, addresses.client())
-    logout_user()
     session.clear()
+    g.principal = None
 
 
 def end_session() -> None:
@@ -352,8 +359,10 @@ def csrf_token() -> str | None:
     return generate_csrf() if "sid" in session else None
 
 
-@login_manager.user_loader  # type: ignore[untyped-decorator]
-def load_session_user(identity: str) -> AgentIdentity | None:
+def load_session_user() -> AgentIdentity | None:
+    identity = session.get(USER_ID)
+    if identity is None:
+        return None
     sid = session.get("sid", "")
     user = agent_of_session(sid)
     if user is None or str(user.id) != identity:
@@ -363,10 +372,7 @@ def load_session_user(identity: str) -> AgentIdentity | None:
     return user
 
 
-@login_manager.request_loader  # type: ignore[untyped-decorator]
-def load_bearer(request: Request) -> Principal | None:
-    if not has_bearer(request):
-        return None
+def load_bearer() -> Principal | None:
     g.bearer = used_bearer(bearer_text() or "")
     return g.bearer.principal if g.bearer is not None else None
 
@@ -405,7 +411,7 @@ def refuse_narrow_scope() -> None:
     need = scopes.needed(request.method, request.url_rule.endpoint, request.url_rule.rule)
     if need == scopes.READ or request.endpoint == SIGN_IN:
         return
-    principal = current_user._get_current_object()
+    principal = principal_if_any()
     if isinstance(principal, AgentIdentity) and not scopes.allows(g.bearer.scope, need):
         raise Forbidden(
             f"This token has the scope {g.bearer.scope}; this needs a token with the scope {need}.",
@@ -474,8 +480,8 @@ def protect_from_forgery() -> None:
         csrf.protect()  # over HTTPS, it checks the Referer too
         return
     refuse_other_site()
-    user = current_user._get_current_object()
-    if request.endpoint == SIGN_IN or not isinstance(user, Principal):
+    user = principal_if_any()
+    if request.endpoint == SIGN_IN or user is None:
         return
     if not given:
         raise BadRequest("The CSRF token is missing; send the page's as X-CSRF-Token.")

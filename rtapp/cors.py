@@ -11,7 +11,6 @@ from flask import Flask
 from flask import Response
 from flask import g
 from flask import request
-from flask_login import current_user
 from sqlalchemy import literal
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -102,7 +101,7 @@ def website_of_request() -> Website | None:
     """The website of the visitor whose token the request has, or of the key in the URL."""
     if not auth.has_bearer(request):
         return website_of_url() if has_key() else None
-    visitor = current_user._get_current_object()
+    visitor = auth.principal_if_any()
     if not isinstance(visitor, CustomerIdentity) or visitor.inbox_id is None:
         return None
     return db.session.get(Website, visitor.inbox_id)
@@ -137,7 +136,8 @@ def allow_origin(response: Response) -> Response:
     may be read from each website: whose it was is not known any more."""
     if request.endpoint not in ENDPOINTS:
         return response
-    response.vary.add("Origin")
+    vary = response.headers.get("Vary")
+    response.headers["Vary"] = f"{vary}, Origin" if vary else "Origin"
     origin = g.get("cors_origin")
     if origin is None and response.status_code == HTTPStatus.UNAUTHORIZED:
         foreign = foreign_origin()

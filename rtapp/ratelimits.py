@@ -16,7 +16,6 @@ from flask import request
 from flask import session
 from flask_limiter import Limiter
 from flask_limiter import RateLimitExceeded
-from flask_login import current_user
 from limits.storage.redis import RedisStorage
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -26,6 +25,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from rtapp import addresses
+from rtapp import auth
 from rtapp import errors
 from rtapp.config import ACTIONS_PER_USER
 from rtapp.config import ASKED_LINKS_PER_ADDRESS
@@ -53,7 +53,6 @@ from rtapp.errors import TooManyRequests
 from rtapp.events import presenters
 from rtapp.models import Agent
 from rtapp.models import CustomerIdentity
-from rtapp.models import Principal
 from rtapp.realtime.redis_address import RedisAddress
 from rtapp.realtime.redis_client import connect
 from rtapp.text import canonical_address
@@ -70,8 +69,8 @@ R = TypeVar("R")
 
 
 def principal() -> str:
-    user = current_user._get_current_object()
-    return f"{presenters.kind(user)} {user.id}" if isinstance(user, Principal) else address()
+    user = auth.principal_if_any()
+    return f"{presenters.kind(user)} {user.id}" if user is not None else address()
 
 
 def address() -> str:
@@ -136,28 +135,33 @@ def uploads_of_sender() -> str:
 
 
 def is_agent() -> bool:
-    return isinstance(current_user._get_current_object(), Agent)
+    return isinstance(auth.principal_if_any(), Agent)
 
 
 def visitor() -> str:
     """Of a request with the token of a website's visitor."""
-    return f"visitor {current_user.id}"
+    found = visitor_if_any()
+    assert found is not None
+    return f"visitor {found.id}"
 
 
 def website() -> str:
     """Of a request of a website's visitor: by their token's inbox, else by the key of the URL."""
-    if is_visitor():
-        return f"inbox {current_user.inbox_id}"
+    found = visitor_if_any()
+    if found is not None:
+        return f"inbox {found.inbox_id}"
     return f"website {(request.view_args or {}).get('key', '')[:32]}"
 
 
-def is_visitor() -> bool:
-    principal = current_user._get_current_object()
-    return isinstance(principal, CustomerIdentity) and principal.inbox_id is not None
+def visitor_if_any() -> CustomerIdentity | None:
+    principal = auth.principal_if_any()
+    if isinstance(principal, CustomerIdentity) and principal.inbox_id is not None:
+        return principal
+    return None
 
 
 def no_visitor() -> bool:
-    return not is_visitor()
+    return visitor_if_any() is None
 
 
 def shared(limit: str, key: Callable[[], str], exempt: Callable[[], bool] | None = None) -> Any:

@@ -1,4 +1,3 @@
-from flask_login import UserMixin
 from sqlalchemy import String
 from sqlalchemy import update
 from sqlalchemy.orm import Mapped
@@ -18,7 +17,7 @@ from .types import Name
 from .types import Named
 
 
-class User(Named, Addressed, UserMixin, Model):  # type: ignore[misc]
+class User(Named, Addressed, Model):
     """An agent's login. `disabled_at`: since when the user can't sign in, or None."""
 
     __tablename__ = "users"
