@@ -65,7 +65,8 @@ class Batch:
             self._broker.publish_all(account_id, [publication(row)])
             self._note(account_id, [row])
         except Exception as error:
-            if is_state(error) or (is_state(error) is None and not self._broker.takes_events()):
+            passes = is_state(error)
+            if passes or (passes is None and not self._broker.takes_events(account_id)):
                 raise
             logger.exception("Event %s (%s) is set aside: it can't be published", row.id, row.event)
             self._reset(account_id, row)

@@ -6,27 +6,32 @@ of a Redis Cluster. A topic's log and its channel have the same name.
 
 import secrets
 import time
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 from typing import NamedTuple
+from typing import TypeVar
 
+from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError
-from redis.exceptions import NoScriptError
 from redis.exceptions import RedisError as RedisError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from . import controls
+from .cluster import shards_of
 from .cursor import NOWHERE
 from .cursor import Cursor
 from .diagnosis import UnfitRedis
@@ -41,6 +46,8 @@ from .markers import Marker
 from .pubsub_connection import PubSubConnection
 from .redis_address import RedisAddress
 from .redis_client import connect
+from .shards import ONLY
+from .shards import Call
 
 RETENTION_MS = 24 * 60 * 60 * 1000  # a cursor older than this can't be resumed
 LOG_LIMIT = 10_000  # entries a topic's log keeps, about; older ones are trimmed
@@ -64,7 +71,9 @@ INSPECT = "rt:inspect"  # the channel on which every process is asked about its 
 SUBSCRIBING = 0.05  # s until it is asked again if no process was there
 ANSWERS_KEPT = 5  # s for which the answers to such a question are kept
 
-PUBLISH = "PUBLISH"
+PROBED = 10_000  # numbers of accounts that do not exist, by which a shard may be tried
+
+Result = TypeVar("Result")
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -189,11 +198,12 @@ class Broker:
             retry=self.retry,
             max_connections=MAX_CONNECTIONS,
         )
-        self._publish = self.redis.register_script(script("account", "publish"))
-        self._read = self.redis.register_script(script("account", "processes", "group", "read"))
-        self._change = self.redis.register_script(script("processes", "group", "leases"))
-        self._renew = self.redis.register_script(script("processes", "renew"))
-        self._count = self.redis.register_script(script("count"))
+        self.shards = shards_of(self.redis)
+        self._publish = self._script("account", "publish")
+        self._read = self._script("account", "processes", "group", "read")
+        self._change = self._script("processes", "group", "leases")
+        self._renew = self._script("processes", "renew")
+        self._count = self._script("count")
         self.high_water_marks = HighWaterMarks(load_newest)
 
     @cached_property
@@ -201,8 +211,8 @@ class Broker:
         return RequestBroker(self._url, self.high_water_marks)
 
     def shard_of(self, account_id: int) -> str:
-        """Return the name of the shard that has the account's keys: "" on a single server."""
-        return ""
+        """Return the name of the shard that has the account, as far as known: see shards.py."""
+        return self.shards.of(account_id)
 
     def publish(
         self, account_id: int, key: str, event: str, bodies: Iterable[tuple[str, str | bytes]]
@@ -226,10 +236,13 @@ class Broker:
         self.high_water_marks.observe(account_id, Cursor(epoch.decode(), *pair(newest)))
         return int(published)
 
-    def takes_events(self) -> bool:
-        """Return whether Redis publishes at all now: tried with an event without subscribers."""
+    def takes_events(self, account_id: int) -> bool:
+        """Return whether the account's shard publishes at all now: tried with an event without
+        subscribers, of an account that does not exist."""
+        shard = self.shards.of(account_id)
+        tried = next(n for n in range(0, -PROBED, -1) if self.shards.of(n) == shard)
         try:
-            return self.publish(0, secrets.token_hex(16), "probe", [("probe", "")])
+            return self.publish(tried, secrets.token_hex(16), "probe", [("probe", "")])
         except RedisError:
             return False
 
@@ -274,13 +287,13 @@ class Broker:
         """Make the changes and sweep the groups, in one pipeline. `now_ms` replaces its clock."""
         now = "" if now_ms is None else str(now_ms)
         calls = [
-            (
+            Call(
                 keys_of(account_id, (*PROCESS_KEYS, *group.names)),
-                [now, process, *group.behaviour, *(word for change in changes for word in change)],
+                (now, process, *group.behaviour, *(word for change in changes for word in change)),
             )
             for account_id, group, changes, process in batch
         ]
-        return [GroupDiff.parse(text) for text in self._call_all(self._change, calls)]
+        return [GroupDiff.parse(text) for text in self.shards.call_all(self._change, calls)]
 
     def renew(
         self, processes: Sequence[tuple[int, str]], now_ms: int | None = None
@@ -288,31 +301,13 @@ class Broker:
         """Renew the lease of a process in each of these accounts, in one pipeline."""
         now = "" if now_ms is None else str(now_ms)
         calls = [
-            (keys_of(account_id, PROCESS_KEYS), [now, process, str(MAX_LAPSED)])
+            Call(keys_of(account_id, PROCESS_KEYS), (now, process, str(MAX_LAPSED)))
             for account_id, process in processes
         ]
         return [
             Renewal(changes, next_lapse_ms, [name.decode() for name in lapsed])
-            for changes, next_lapse_ms, lapsed in self._call_all(self._renew, calls)
+            for changes, next_lapse_ms, lapsed in self.shards.call_all(self._renew, calls)
         ]
-
-    def _call_all(self, script: Script, calls: Sequence[tuple[list[str], list[str]]]) -> list[Any]:
-        """Call a script with each of these keys and arguments, in one pipeline."""
-        try:
-            return self._in_pipeline(script, calls)
-        except NoScriptError:  # before anything was changed: this Redis is a new one
-            self.redis.script_load(script.script)
-            return self._in_pipeline(script, calls)
-
-    def _in_pipeline(
-        self, script: Script, calls: Sequence[tuple[list[str], list[str]]]
-    ) -> list[Any]:
-        """Without `script` itself: in a pipeline, it checks each time that Redis has the script."""
-        with self.redis.pipeline(transaction=False) as pipeline:
-            for keys, args in calls:
-                pipeline.evalsha(script.sha, len(keys), *keys, *args)
-            answers: list[Any] = pipeline.execute()
-            return answers
 
     def count_streams(
         self,
@@ -337,18 +332,24 @@ class Broker:
         return bool(had_lease), [bool(fits) for fits in granted]
 
     def check(self) -> None:
-        """Raise what would keep Redis from publishing now: a RedisError or an OSError."""
-        self.redis.set("rt:check", "", px=1000)  # a write is refused where a read is not
-        self.server()
-        self.refuse_eviction()
+        """Raise what would keep a shard from publishing now: a RedisError or an OSError."""
+        shards = self.shards.known()
+        self.shards.refuse_gaps()
+        for shard in shards:
+            key = self._key_on(shard, "rt:check")
+            with self._at(shard):
+                # A write is refused where a read is not.
+                self.shards.server(shard).set(key, "", px=1000)
+                self.server(shard)
+                self.refuse_eviction(shard)
 
-    def server(self) -> str | None:
-        """Return the id of the server's run, None if it is not permitted to ask. Raises
-        ReplicaRedis.
+    def server(self, shard: str = ONLY) -> str | None:
+        """Return the id of the run of the shard's server, None if it is not permitted to ask.
+        Raises ReplicaRedis.
 
         https://redis.io/docs/latest/commands/role/ and …/commands/info/ (run_id).
         """
-        with self.redis.pipeline(transaction=False) as pipeline:
+        with self.shards.server(shard).pipeline(transaction=False) as pipeline:
             pipeline.role()
             pipeline.info("server")
             role, info = pipeline.execute(raise_on_error=False)
@@ -356,7 +357,7 @@ class Broker:
             if isinstance(answer, Exception) and not isinstance(answer, NoPermissionError):
                 raise answer
         if isinstance(role, list) and role[0] != b"master":
-            self._reconnect()
+            self.shards.doubt(shard)
             raise ReplicaRedis(
                 "This Redis is a replica of another one, which may have events that do not reach "
                 "it: REDIS_URL must lead to the master."
@@ -364,13 +365,14 @@ class Broker:
         return info["run_id"] if isinstance(info, dict) else None
 
     def now_ms(self) -> int:
-        """Return Redis's clock in Unix milliseconds (`TIME`)."""
-        seconds, microseconds = self.redis.time()
+        """Return the clock of a server of Redis in Unix milliseconds (`TIME`)."""
+        seconds, microseconds = self._on_any(lambda shard: self.shards.server(shard).time())
         return seconds * 1000 + microseconds // 1000
 
     def recheck(self, name: int | str) -> None:
         """Have every process authorise open streams again: those of a user id, or of a stream."""
-        self.redis.publish(CONTROL, name)
+        payload = controls.message(str(name))
+        self._on_any(lambda shard: self.shards.server(shard).publish(CONTROL, payload))
 
     def ask_processes(self, question: str, patience: float) -> tuple[int, list[bytes]]:
         """Ask every process. Return how many were asked, and the answers within `patience` seconds,
@@ -378,46 +380,65 @@ class Broker:
 
         A question is "KEY TEXT". A process appends its answer to the list `rt:inspect:KEY`.
         """
-        key, until = secrets.token_hex(16), time.monotonic() + patience
-        while not (asked := int(self.redis.publish(INSPECT, f"{key} {question}"))):
+        return self._on_any(lambda shard: self._ask_by(shard, question, patience))
+
+    def _ask_by(self, shard: str, question: str, patience: float) -> tuple[int, list[bytes]]:
+        """A server counts its own subscribers only, and every process has subscribed on each. The
+        list of answers is on this one, too."""
+        redis, until = self.shards.server(shard), time.monotonic() + patience
+        answers_key = self._key_on(shard, f"{INSPECT}:{secrets.token_hex(16)}")
+        key = answers_key.removeprefix(f"{INSPECT}:")
+        payload = controls.message(f"{key} {question}")
+        while not (asked := int(redis.publish(INSPECT, payload))):
             if time.monotonic() > until:
                 return 0, []
             time.sleep(SUBSCRIBING)  # the processes connect again
         answers: list[bytes] = []
         while len(answers) < asked and (left := until - time.monotonic()) > 0:
             # A wait of 0 would have no end.
-            popped: Any = self.redis.blpop([f"{INSPECT}:{key}"], max(left, 0.01))
+            popped: Any = redis.blpop([answers_key], max(left, 0.01))
             if popped is not None:
                 answers.append(popped[1])
         return asked, answers
 
     def answer(self, key: str, answer: str) -> None:
         """Answer a question of `ask_processes`."""
-        with self.redis.pipeline() as pipeline:
-            pipeline.rpush(f"{INSPECT}:{key}", answer)
-            pipeline.expire(f"{INSPECT}:{key}", ANSWERS_KEPT)
-            pipeline.execute()
+        answers = f"{INSPECT}:{key}"
+
+        def push(redis: Redis) -> None:
+            with redis.pipeline() as pipeline:
+                pipeline.rpush(answers, answer)
+                pipeline.expire(answers, ANSWERS_KEPT)
+                pipeline.execute()
+
+        self.shards.call(answers, push)
 
     def subscribed_processes(self) -> int:
         """Return how many processes have subscribed: those of servers, and no command."""
-        ((_, count),) = self.redis.pubsub_numsub(CONTROL)
-        return int(count)
+
+        def count(shard: str) -> int:
+            ((_, number),) = self.shards.server(shard).pubsub_numsub(CONTROL)
+            return int(number)
+
+        return self._on_any(count)
 
     def forget(self) -> None:
         """Delete the positions, logs and groups of all accounts, as a Redis that lost its data."""
-        for key in self.redis.scan_iter(f"{PREFIX}*", count=SCANNED):
-            self.redis.unlink(key)
+        for shard in self.shards.known():
+            redis = self.shards.server(shard)
+            for key in redis.scan_iter(f"{PREFIX}*", count=SCANNED):
+                redis.unlink(key)
 
-    def connect_pubsub(self) -> PubSubConnection:
-        """Open a pub/sub connection. Raises EvictingRedis as `refuse_eviction` does."""
-        self.refuse_eviction()
-        return PubSubConnection(self.redis.connection_pool)
+    def connect_pubsub(self, shard: str = ONLY) -> PubSubConnection:
+        """Open a pub/sub connection to the shard. Raises EvictingRedis as `refuse_eviction`."""
+        self.refuse_eviction(shard)
+        return PubSubConnection(self.shards.server(shard).connection_pool)
 
-    def refuse_eviction(self) -> None:
+    def refuse_eviction(self, shard: str = ONLY) -> None:
         """Raise EvictingRedis if Redis would evict keys when its memory is full, and with them
         events that are not yet delivered. An eviction is detected anyway: this is the warning."""
         try:
-            memory = self.redis.info("memory")
+            memory = self.shards.server(shard).info("memory")
         except NoPermissionError:
             return
         policy = memory.get("maxmemory_policy", "noeviction")
@@ -427,17 +448,47 @@ class Broker:
                 "them events that are still to be delivered. Set maxmemory-policy to noeviction."
             )
 
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self.redis.close()
+
+    def _script(self, *names: str) -> Script:
+        """The script of these files. Its PUBLISH is the command that publishes."""
+        files = [(SCRIPTS / f"{name}.lua").read_text() for name in names]
+        return Script(self.redis, "".join([f"local PUBLISH = '{self.shards.publish}'\n", *files]))
+
     def _call(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
+        def run(redis: Redis) -> Any:
+            return script(keys=keys, args=args, client=redis)
+
+        with self._at(self.shards.of_key(keys[0])):
+            return self.shards.call(keys[0], run)
+
+    @contextmanager
+    def _at(self, shard: str) -> Iterator[None]:
+        """A block in which the shard is asked."""
         try:
-            return script(keys=keys, args=args)
+            yield
         except ResponseError as error:
             if code_of(error) == "READONLY":
-                self._reconnect()
+                self.shards.doubt(shard)
             raise
 
-    def _reconnect(self) -> None:
-        """Use new connections: the address may lead to another server by now."""
-        self.redis.connection_pool.disconnect(inuse_connections=False)
+    def _on_any(self, command: Callable[[str], Result]) -> Result:
+        """Run a command that any shard may answer: on the first that does."""
+        failed: Exception = RedisConnectionError("No server of Redis is known")
+        for shard in self.shards.known():
+            try:
+                with self._at(shard):
+                    return command(shard)
+            except (RedisError, OSError) as error:
+                failed = error
+        raise failed
+
+    def _key_on(self, shard: str, beginning: str) -> str:
+        """A key that the shard has."""
+        keys = (f"{beginning}:{number}" for number in count())
+        return next(key for key in keys if self.shards.of_key(key) == shard)
 
     def _keys(self, account_id: int) -> list[str]:
         return keys_of(account_id, ("position", "heads"))
@@ -450,7 +501,7 @@ class RequestBroker(Broker):
     """The broker of requests, which must not wait for a Redis that hangs.
 
     A call takes REQUEST_TIMEOUT at most, beside the loading of the account's high-water mark. After
-    one that timed out, calls fail at once for SILENCE seconds.
+    one that timed out, calls to this shard fail at once for SILENCE seconds.
     """
 
     timeout = REQUEST_TIMEOUT
@@ -460,56 +511,18 @@ class RequestBroker(Broker):
     def __init__(self, url: str, high_water_marks: HighWaterMarks):
         super().__init__(url)
         self.high_water_marks = high_water_marks
-        self._silent_until = 0.0
-
-    def read(
-        self,
-        account_id: int,
-        names: Sequence[str],
-        after: Cursor,
-        groups: Sequence[Group] = (),
-        marker: Marker | None = None,
-    ) -> Reading:
-        with self._unless_silent():
-            return super().read(account_id, names, after, groups, marker)
-
-    def check(self) -> None:
-        with self._unless_silent():
-            super().check()
-
-    def recheck(self, name: int | str) -> None:
-        with self._unless_silent():
-            super().recheck(name)
-
-    def count_streams(
-        self,
-        process: str,
-        lease: float,
-        numbers: Mapping[str, int],
-        asked: Sequence[Sequence[tuple[str, int]]],
-    ) -> tuple[bool, list[bool]]:
-        with self._unless_silent():
-            return super().count_streams(process, lease, numbers, asked)
-
-    def ask_processes(self, question: str, patience: float) -> tuple[int, list[bytes]]:
-        with self._unless_silent():
-            return super().ask_processes(question, patience)
+        self._silent_until: dict[str, float] = {}  # by shard
 
     @contextmanager
-    def _unless_silent(self) -> Iterator[None]:
-        if time.monotonic() < self._silent_until:
+    def _at(self, shard: str) -> Iterator[None]:
+        if time.monotonic() < self._silent_until.get(shard, 0.0):
             raise RedisTimeoutError("Redis has just not answered")
         try:
-            yield
+            with super()._at(shard):
+                yield
         except RedisTimeoutError:
-            self._silent_until = time.monotonic() + SILENCE
+            self._silent_until[shard] = time.monotonic() + SILENCE
             raise
-
-
-def script(*names: str) -> str:
-    """A script of these files; its PUBLISH is the command that publishes."""
-    files = [(SCRIPTS / f"{name}.lua").read_text() for name in names]
-    return "".join([f"local PUBLISH = '{PUBLISH}'\n", *files])
 
 
 def keys_of(account_id: int, names: Iterable[str]) -> list[str]:

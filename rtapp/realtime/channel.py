@@ -13,6 +13,7 @@ from .broker import Message
 from .broker import Topic
 from .burst import Ephemeral
 from .cursor import Cursor
+from .shards import ONLY
 from .subscriber import Subscriber
 
 MAX_RECENT = 64  # ephemeral events kept of a topic
@@ -44,16 +45,22 @@ class Channel:
     __slots__ = (
         "_dropped_seq",
         "_recent",
+        "generation",
         "name",
         "observed",
         "position",
+        "shard",
         "subscribed",
         "subscribers",
         "topic",
     )  # fmt: skip
 
-    def __init__(self, topic: Topic, observed: bool = False):
+    def __init__(
+        self, topic: Topic, observed: bool = False, shard: str = ONLY, generation: int = 0
+    ):
         self.topic = topic
+        self.shard = shard  # where it is, or is to be, subscribed to
+        self.generation = generation  # of the subscription: a new one after each loss
         self.name = topic.channel.encode()
         self.observed = observed  # whether deliveries are reported to the observer
         self.subscribers: set[Subscriber] = set()
@@ -74,8 +81,13 @@ class Channel:
         self.subscribed = True
         return fresh
 
-    def invalidate(self, seq: int) -> None:
-        """The connection is lost: messages may be missed, and ephemeral events up to `seq`."""
+    def move(self, shard: str) -> None:
+        """Another shard has the topic. The caller invalidates the channel."""
+        self.shard = shard
+
+    def invalidate(self, seq: int, generation: int) -> None:
+        """The subscription is lost: messages may be missed, and ephemeral events up to `seq`."""
+        self.generation = generation
         self.subscribed = False
         self.position = None
         self._recent, self._dropped_seq = None, seq

@@ -70,6 +70,8 @@ EXPLANATIONS = {
 }
 # What Redis 6.2 and 7 answer for a command of a script, under the code ERR.
 FORBIDDEN_IN_SCRIPT = re.compile(r"user executing the script can't run|ACL failure in script")
+# What a server that wants a password answers for a command of more than ten words.
+UNAUTHENTICATED = re.compile(r"unauthenticated (multi)?bulk length")
 CODES_OF = {
     BusyLoadingError: "LOADING",
     OutOfMemoryError: "OOM",
@@ -90,6 +92,8 @@ def code_of(error: Exception) -> str | None:
         return None
     if FORBIDDEN_IN_SCRIPT.search(str(error)):
         return "NOPERM"
+    if UNAUTHENTICATED.search(str(error)):
+        return "NOAUTH"
     found = STATE_CODES.search(str(error))
     return found.group() if found else None
 

@@ -1,4 +1,4 @@
-"""The engine: composes the components, starts and stops them, and handles the pub/sub connection.
+"""The engine: composes the components, starts and stops them, and has them follow their shards.
 
 Each component gets the ones below it and knows none above: docs/architecture.md has the picture.
 """
@@ -13,13 +13,11 @@ from gevent.event import Event
 from redis.exceptions import RedisError
 
 from . import frames
-from . import replay
 from .announcer import Announcer
 from .backoff import redis_is_away
-from .broker import CONTROL
-from .broker import INSPECT
 from .broker import Broker
 from .catch_up_queue import CatchUpQueue
+from .controls import Controls
 from .diagnosis import diagnose
 from .fan_out import FanOut
 from .frames import Frames
@@ -30,10 +28,11 @@ from .incidents import Incidents
 from .inspection import Inspection
 from .leases import Leases
 from .leases import Operation
+from .listener import Listener
 from .long_polling import LongPolling
 from .markers import Markers
 from .observer import Observer
-from .pubsub import PubSub
+from .pubsubs import PubSubs
 from .replay import Replay
 from .revocation import Authorise
 from .revocation import Revocation
@@ -69,13 +68,13 @@ class Engine:
         self.announcer = announcer or Announcer()
         self.observer = observer or Observer()
         self.frames = Frames(render)
-        self.pubsub = PubSub(broker, self)
-        self.topics = Topics(self.pubsub, self.observer.observes)
+        self.pubsubs = PubSubs(broker, self._listener)
+        self.topics = Topics(broker.shards, self.pubsubs, self.observer.observes)
         self.markers = Markers()
         self.sockets = Sockets()
         self.leases = Leases(broker, self.sockets.subscribers)
         ready = Event()
-        queue = CatchUpQueue(ready.set)
+        queue = CatchUpQueue(ready.set, broker.shards.of)
         incidents = Incidents()
         self.stream_counts = StreamCounts(broker)
         self.hub = Hub(self.sockets, self.topics, self.leases, queue, incidents, self.stream_counts)
@@ -102,18 +101,20 @@ class Engine:
             queue,
             ready,
         )
-        self.heartbeat = Heartbeat(broker, self.pubsub, self.topics, self.hub)
+        self.heartbeat = Heartbeat(broker, self.pubsubs, self.topics, self.hub)
         self.long_polling = LongPolling(self.hub)
         self.revocation = Revocation(self.hub, authorise, self._rights_changed, away)
         self.inspection = Inspection(broker, self.hub, self.topics, incidents)
+        self.controls = Controls()
         self._greenlets: list[gevent.Greenlet[..., None]] = []
+        broker.shards.watch(self._shards_changed)
 
     def start(self) -> None:
         """Start all components, in greenlets of the calling thread's loop. Again: does nothing."""
         if not self._greenlets:
             self.hub.start()
             self._greenlets = [
-                gevent.spawn(self.pubsub.run),
+                gevent.spawn(self.pubsubs.run),
                 gevent.spawn(self.heartbeat.run),
                 gevent.spawn(self.long_polling.run),
                 gevent.spawn(self.revocation.run),
@@ -121,7 +122,7 @@ class Engine:
                 gevent.spawn(self.leases.run),
                 gevent.spawn(self.stream_counts.run),
                 gevent.spawn(self.observer.run, self.fan_out),
-                *(gevent.spawn(self.replay.run) for _ in range(replay.WORKERS)),
+                gevent.spawn(self.replay.run),
             ]
 
     def drain(self) -> None:
@@ -143,15 +144,16 @@ class Engine:
         self.revocation.stop()
         self.inspection.stop()
         gevent.killall(self._greenlets)
+        self.replay.stop()
         self.stream_counts.renew()  # without its streams
         self._greenlets = []
-        self.pubsub.disconnect()
+        self.pubsubs.stop()
         self.sockets.stop()
 
     def barrier(self, timeout: float) -> bool:
         """Return True once every message published before this call has been delivered, False if
         that can't be proven within `timeout` seconds."""
-        return self.pubsub.barrier(timeout)
+        return self.pubsubs.barrier(timeout)
 
     def redis_problem(self) -> str | None:
         """Return what keeps Redis from its work for this process, as a sentence for operators.
@@ -172,36 +174,31 @@ class Engine:
         """
         self.leases.submit(account_id, group, operation)
 
+    def _listener(self, shard: str) -> Listener:
+        return Listener(
+            shard,
+            self.broker,
+            self.pubsubs,
+            self.hub,
+            self.topics,
+            self.markers,
+            self.leases,
+            self.fan_out,
+            self.revocation,
+            self.inspection,
+            self.controls,
+        )
+
+    def _shards_changed(self) -> None:
+        """Accounts have moved to another shard. Waits for nothing: from here on no ping of theirs
+        is proven by the old one."""
+        self.pubsubs.shards_changed()
+        moved = self.topics.move()
+        accounts = {channel.topic.account_id for channel in moved}
+        self.broker.high_water_marks.invalidate(accounts.__contains__)
+        self.markers.invalidate(accounts.__contains__)
+        self.hub.catch_up_all(*moved)
+
     def _rights_changed(self, subscriber: Subscriber) -> None:
         if self.topics.observed(subscriber.topics):
             self.observer.rights_changed(subscriber)
-
-    # The pub/sub connection's handler
-
-    def names(self) -> list[bytes]:
-        return [CONTROL.encode(), INSPECT.encode(), *self.topics.channels]
-
-    def connected(self) -> None:
-        self.leases.renew()
-
-    def subscribed(self, name: bytes) -> None:
-        channel = self.topics.confirm(name)
-        if channel is not None:
-            self.hub.catch_up_all(channel)
-
-    def messages(self, name: bytes, payloads: list[bytes]) -> None:
-        if name == CONTROL.encode():
-            for payload in payloads:
-                self.revocation.recheck_named(payload.decode())
-        elif name == INSPECT.encode():
-            for payload in payloads:
-                self.inspection.asked(payload)
-        elif (channel := self.topics.channels.get(name)) is not None:
-            self.fan_out.deliver(channel, payloads)
-
-    def disconnected(self) -> None:
-        self.broker.high_water_marks.invalidate()
-        self.topics.invalidate()
-        self.markers.invalidate()
-        for subscriber in self.hub.subscribers():
-            self.hub.catch_up(subscriber)

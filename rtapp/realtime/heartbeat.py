@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Generic
 from typing import TypeVar
 
@@ -24,7 +25,7 @@ from .diagnosis import NoRecord
 from .diagnosis import diagnose
 from .hub import SHARES
 from .hub import Hub
-from .pubsub import PubSub
+from .pubsubs import PubSubs
 from .subscriber import State
 from .subscriber import Subscriber
 from .topics import Topics
@@ -42,17 +43,14 @@ logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    def __init__(self, broker: Broker, pubsub: PubSub, topics: Topics, hub: Hub):
+    def __init__(self, broker: Broker, pubsubs: PubSubs, topics: Topics, hub: Hub):
         self._broker = broker
-        self._pubsub = pubsub
+        self._pubsubs = pubsubs
         self._topics = topics
         self._hub = hub
-        self._query: OneAtATime[dict[int, Cursor] | Exception] = OneAtATime()
+        self._shards: dict[str, ShardState] = {}
         self._comparison: OneAtATime[bool] = OneAtATime()
         self._failures = Backoff(logger, "A heartbeat failed", TICK, TICK)
-        self._reports = Backoff(logger, "Streams may not be up to date", TICK, TICK)
-        self.problem: Diagnosis | None = None  # of Redis, as the last ping found it
-        self._current_at = time.monotonic()  # when every message was last proven to be handled
 
     def run(self) -> None:
         share = 0
@@ -74,22 +72,51 @@ class Heartbeat:
             if now - since > LINGER:
                 self._topics.drop(channel)
 
+    @property
+    def problem(self) -> Diagnosis | None:
+        """What keeps Redis from its work, as the last ping to each shard found it."""
+        known = set(self._broker.shards.names())
+        problems = [state.problem for shard, state in self._shards.items() if shard in known]
+        return next(filter(None, problems), None)
+
     def ping(self, share: set[Subscriber]) -> None:
         """Ping these streams: with an id those that provably have every event up to it."""
         accounts = {s.subscription.account_id for s in share if s.state is not State.PENDING}
         compared = self._comparison.within(COMPARISON_TIMEOUT, self._compare, accounts)
-        positions = self._positions_in_time(accounts, bool(compared))
+        shards = self._broker.shards
+        by_shard: dict[str, list[Subscriber]] = {shard: [] for shard in shards.names()}
+        for subscriber in tuple(share):
+            shard = shards.of(subscriber.subscription.account_id)
+            by_shard.setdefault(shard, []).append(subscriber)
+        pings = [
+            partial(
+                self._ping_shard,
+                shard,
+                {account for account in accounts if shards.of(account) == shard},
+                subscribers,
+                bool(compared),
+            )
+            for shard, subscribers in by_shard.items()
+        ]
+        if len(pings) == 1:
+            pings[0]()
+        else:  # one that hangs does not delay the others
+            gevent.joinall([gevent.spawn(ping) for ping in pings], raise_error=True)
+
+    def _ping_shard(
+        self, shard: str, accounts: set[int], subscribers: list[Subscriber], compared: bool
+    ) -> None:
+        state = self._shards.setdefault(shard, ShardState())
+        positions = self._positions_in_time(shard, state, accounts, compared)
         now = time.monotonic()
-        if positions is not None:
-            self._current_at = now
-        lag = now - self._current_at
-        reason = self.problem.name if self.problem is not None and positions is None else None
+        lag = state.lag(now, positions is not None)
+        reason = state.problem.name if state.problem is not None and positions is None else None
         bursts = {
             account: Burst([(position, frames.ping(0, position))])
             for account, position in (positions or {}).items()
         }
         lagging = control(frames.ping(max(lag, TICK), reason=reason))
-        for subscriber in tuple(share):
+        for subscriber in subscribers:
             if subscriber.state is State.CLOSED or self._hub.is_blocked(subscriber):
                 continue
             if now > subscriber.expires:
@@ -122,30 +149,52 @@ class Heartbeat:
             return False
         return True
 
-    def _positions_in_time(self, accounts: set[int], compared: bool) -> dict[int, Cursor] | None:
+    def _positions_in_time(
+        self, shard: str, state: ShardState, accounts: set[int], compared: bool
+    ) -> dict[int, Cursor] | None:
         """As `_positions`, but for at most POSITION_TIMEOUT: a hanging Redis delays no ping."""
-        positions = self._query.within(POSITION_TIMEOUT, self._positions, accounts)
+        ask = partial(self._positions, shard)
+        positions = state.query.within(POSITION_TIMEOUT, ask, accounts)
         if isinstance(positions, dict):
-            self._note(self._broker.high_water_marks.loss())
+            state.note(self._broker.high_water_marks.loss())
             return positions
         # Marks that can't be loaded keep Redis from being asked.
         silent = RedisTimeoutError("No answer in time") if compared else NoRecord("No answer")
-        self._note(positions or silent)
+        state.note(positions or silent)
+        self._pubsubs.doubt()
         return None
 
-    def _positions(self, accounts: set[int]) -> dict[int, Cursor] | Exception:
+    def _positions(self, shard: str, accounts: set[int]) -> dict[int, Cursor] | Exception:
         """Return positions up to which every message has been handled, or why there are none.
 
         The positions are read first; then a barrier proves that all messages up to them are here.
+        An account that has moved to another shard meanwhile has none.
         """
         try:
             positions = {account: self._broker.position(account) for account in accounts}
-            self._pubsub.prove(BARRIER_TIMEOUT)
+            self._pubsubs.prove(shard, BARRIER_TIMEOUT)
         except (RedisError, OSError) as error:
             return error
-        return positions
+        of = self._broker.shards.of
+        return {account: at for account, at in positions.items() if of(account) == shard}
 
-    def _note(self, error: Exception | None) -> None:
+
+class ShardState:
+    """What the pings have found of a shard."""
+
+    def __init__(self) -> None:
+        self.query: OneAtATime[dict[int, Cursor] | Exception] = OneAtATime()
+        self.problem: Diagnosis | None = None  # as the last ping found it
+        self._current_at = time.monotonic()  # when every message was last proven to be handled
+        self._reports = Backoff(logger, "Streams may not be up to date", TICK, TICK)
+
+    def lag(self, now: float, is_current: bool) -> float:
+        """The seconds since every message was last proven to be handled: now if `is_current`."""
+        if is_current:
+            self._current_at = now
+        return now - self._current_at
+
+    def note(self, error: Exception | None) -> None:
         self.problem = diagnose(error) if error is not None else None
         if self.problem is not None:
             self._reports.failed(RedisError(self.problem.text))

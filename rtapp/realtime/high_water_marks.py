@@ -92,6 +92,7 @@ class HighWaterMarks:
             "and the same server on every host."
         )
 
-    def invalidate(self) -> None:
-        """Load every mark again before its next use: Redis may have been replaced."""
-        self._loaded.clear()
+    def invalidate(self, affected: Callable[[int], bool] = lambda _: True) -> None:
+        """Load the marks of these accounts, by default of all, again before their next use: Redis
+        may have been replaced."""
+        self._loaded = {account for account in self._loaded if not affected(account)}

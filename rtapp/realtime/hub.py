@@ -147,8 +147,9 @@ class Hub:
         if not self.is_blocked(subscriber) and self._topics.subscribed(subscriber.topics):
             self._queue.put(subscriber)
 
-    def catch_up_all(self, channel: Channel) -> None:
-        for subscriber in tuple(channel.subscribers):
+    def catch_up_all(self, *channels: Channel) -> None:
+        """Have the subscribers of these channels catch up."""
+        for subscriber in {s: None for channel in channels for s in channel.subscribers}:
             self.catch_up(subscriber)
 
     def go_live(self, subscriber: Subscriber) -> bool:

@@ -9,6 +9,7 @@ the marker are in the snapshot, those that arrive after it are not.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -19,7 +20,8 @@ PREFIX = b"! "  # of a payload that is a marker
 
 
 class Marker:
-    def __init__(self, token: str):
+    def __init__(self, account_id: int, token: str):
+        self.account_id = account_id
         self.token = token
         self._seq: AsyncResult[int | None] = AsyncResult()
 
@@ -42,9 +44,9 @@ class Markers:
         self._expected: dict[bytes, Marker] = {}
 
     @contextmanager
-    def expected(self) -> Iterator[Marker]:
-        """A block in which a new marker may be published and arrive."""
-        marker = Marker(f"{self._process}.{next(self._tokens)}")
+    def expected(self, account_id: int) -> Iterator[Marker]:
+        """A block in which a new marker may be published in the account, and arrive."""
+        marker = Marker(account_id, f"{self._process}.{next(self._tokens)}")
         self._expected[marker.token.encode()] = marker
         try:
             yield marker
@@ -56,7 +58,8 @@ class Markers:
         if token in self._expected:
             self._expected[token].arrived(seq)
 
-    def invalidate(self) -> None:
-        """The connection is lost, and with it the markers under way."""
+    def invalidate(self, affected: Callable[[int], bool]) -> None:
+        """A connection is lost, and with it the markers of these accounts that are under way."""
         for marker in self._expected.values():
-            marker.arrived(None)
+            if affected(marker.account_id):
+                marker.arrived(None)

@@ -1,15 +1,18 @@
-"""The process's one pub/sub connection, kept open. Its handler gets all that it receives."""
+"""A pub/sub connection of the process, kept open. Its handler gets all that it receives."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
 from gevent.event import Event
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -17,10 +20,11 @@ from . import metrics
 from .backoff import Backoff
 from .broker import Broker
 from .diagnosis import UnfitRedis
+from .pubsub_connection import ERROR
 from .pubsub_connection import PubSubConnection
+from .refusal import is_redirection
 
 RECONNECT_DELAY = (0.05, 2.0)  # s until a new connection: the first and the longest delay
-MAX_NAMES = 1000  # topics in one command
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +32,23 @@ logger = logging.getLogger(__name__)
 class Handler(Protocol):
     """Gets what the connection receives, in the order in which Redis sends. May yield."""
 
-    def names(self) -> list[bytes]:
-        """Return the channels to subscribe to on a new connection."""
+    def control(self) -> Sequence[bytes]:
+        """Return the channels of no account to subscribe to on a new connection."""
+
+    def names(self) -> Sequence[bytes]:
+        """Return the accounts' channels to subscribe to on a new connection."""
+
+    def missing(self) -> Sequence[bytes]:
+        """Return those whose subscription Redis has not confirmed."""
 
     def connected(self) -> None:
         """A connection is open; the subscriptions follow."""
 
     def subscribed(self, name: bytes) -> None:
         """Redis has confirmed a subscription."""
+
+    def unsubscribed(self, names: Sequence[bytes]) -> None:
+        """Redis has ended subscriptions: because it was asked to, or the channels have moved."""
 
     def messages(self, name: bytes, payloads: list[bytes]) -> None:
         """Messages of one channel that arrived in a row."""
@@ -51,18 +64,30 @@ class OtherRedis(UnfitRedis):
 
 
 class PubSub:
-    def __init__(self, broker: Broker, handler: Handler):
+    """The connection to one shard. `on_doubt` is called when it is lost, and when the server has
+    refused subscriptions because another one has the channels."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        shard: str,
+        handler: Handler,
+        on_doubt: Callable[[], object] = lambda: None,
+    ):
         self._broker = broker
+        self._shard = shard
         self._handler = handler
+        self._on_doubt = on_doubt
         self._connection: PubSubConnection | None = None
         self._pongs: dict[bytes, Event] = {}
         self._error: Exception = RedisTimeoutError("Not connected yet")  # while not connected
-        self._backoff = Backoff(logger, "Not listening to Redis", *RECONNECT_DELAY)
+        consequence = f"Not listening to Redis {shard}".rstrip()
+        self._backoff = Backoff(logger, consequence, *RECONNECT_DELAY)
 
     def run(self) -> None:
         while True:
             try:
-                connection = self._broker.connect_pubsub()
+                connection = self._broker.connect_pubsub(self._shard)
                 try:
                     self._subscribe(connection)
                     self._backoff.succeeded()
@@ -73,35 +98,63 @@ class PubSub:
                     connection.close()
             except Exception as error:
                 self._error = error
+                self._on_doubt()
                 self._backoff.wait(error)
 
     def _subscribe(self, connection: PubSubConnection) -> None:
         self._connection = connection
         self._handler.connected()
         metrics.RECONNECTS.inc()
-        names = self._handler.names()
-        for start in range(0, len(names), MAX_NAMES):
-            connection.send("SUBSCRIBE", *names[start : start + MAX_NAMES])
+        connection.send("SUBSCRIBE", *self._handler.control())
+        shards = self._broker.shards
+        connection.send_all(
+            (shards.subscribe, *names) for names in shards.batches(self._handler.names())
+        )
 
     def _receive(self, replies: Iterable[list[bytes]]) -> None:
         for kind, group in groupby(replies, key=itemgetter(0)):
-            if kind == b"message":
+            if kind in (b"message", b"smessage"):
                 for name, row in groupby(group, key=itemgetter(1)):
                     self._handler.messages(name, [payload for _, _, payload in row])
-            elif kind == b"subscribe":
+            elif kind in (b"subscribe", b"ssubscribe"):
                 for _, name, _ in group:
                     self._handler.subscribed(name)
+            elif kind == b"sunsubscribe":
+                self._handler.unsubscribed([name for _, name, _ in group])
             elif kind == b"pong":
                 for _, token in group:
                     if token in self._pongs:
                         self._pongs[token].set()
+            elif kind == ERROR:
+                for _, text in group:
+                    self._refused(text.decode(errors="replace"))
+
+    def _refused(self, text: str) -> None:
+        if not is_redirection(text):
+            raise RedisConnectionError(f"Redis refused on the pub/sub connection: {text}")
+        self._broker.shards.note(text)
+        self._on_doubt()
 
     def disconnect(self) -> None:
         self._connection = None
         self._handler.disconnected()
 
+    def subscribe(self, names: Sequence[bytes]) -> None:
+        """Subscribe to channels. Does nothing without a connection: a new one begins with all."""
+        for batch in self._broker.shards.batches(names):
+            self.command(self._broker.shards.subscribe, *batch)
+
+    def subscribe_again(self) -> None:
+        """Subscribe to what Redis has not confirmed, which it may have refused."""
+        self.subscribe(self._handler.missing())
+
+    def unsubscribe(self, names: Sequence[bytes]) -> None:
+        """Unsubscribe from channels. Does nothing without a connection."""
+        for batch in self._broker.shards.batches(names):
+            self.command(self._broker.shards.unsubscribe, *batch)
+
     def command(self, *command: str | bytes) -> None:
-        """Send on the connection, if there is one; a new one begins with all subscriptions."""
+        """Send on the connection, if there is one."""
         connection = self._connection
         if connection is not None:
             try:
@@ -111,15 +164,6 @@ class PubSub:
                     # redis-py would connect again on the next send, and nothing would read that.
                     self._connection = None
                 connection.close()  # wakes its reader, which connects again
-
-    def barrier(self, timeout: float) -> bool:
-        """Return True once every message published before this call has been handled, False where
-        `prove` raises."""
-        try:
-            self.prove(timeout)
-        except (RedisError, OSError):
-            return False
-        return True
 
     def prove(self, timeout: float) -> None:
         """Return once every message published before this call has been handled. Raises RedisError
@@ -133,7 +177,7 @@ class PubSub:
         connection = self._connection
         if connection is None:
             raise self._error
-        server = self._broker.server()
+        server = self._broker.server(self._shard)
         if self._connection is connection and server != connection.server:
             connection.close()
             raise OtherRedis(

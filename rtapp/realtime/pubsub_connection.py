@@ -1,6 +1,7 @@
 """A pub/sub connection to Redis, read in batches."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import hiredis
@@ -12,6 +13,7 @@ from redis.exceptions import NoPermissionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 RECEIVE_BUFFER = 1 << 16  # bytes taken from the socket at once
+ERROR = b"error"  # the kind of a reply that is one
 SEND_TIMEOUT = 5.0  # s for which a command waits for the socket
 
 
@@ -37,8 +39,16 @@ class PubSubConnection:
         with Timeout(SEND_TIMEOUT, full), self._sending:
             self._connection.send_command(*command, check_health=False)
 
+    def send_all(self, commands: Iterable[tuple[str | bytes, ...]]) -> None:
+        """`send` them at once."""
+        packed = self._connection.pack_commands(commands)
+        full = RedisTimeoutError("The pub/sub connection is full")
+        with Timeout(SEND_TIMEOUT, full), self._sending:
+            self._connection.send_packed_command(packed, check_health=False)
+
     def read(self) -> list[list[bytes]]:
-        """Wait for data, and return every complete reply. Raises RedisError or OSError."""
+        """Wait for data, and return every complete reply: an error as [ERROR, its text]. Raises
+        RedisError or OSError."""
         data = self._socket.recv(RECEIVE_BUFFER)
         if not data:
             raise RedisConnectionError("Redis closed the pub/sub connection")
@@ -46,7 +56,7 @@ class PubSubConnection:
         replies = []
         while (reply := self._reader.gets()) is not False:
             if isinstance(reply, Exception):
-                raise RedisConnectionError(f"Redis refused on the pub/sub connection: {reply}")
+                reply = [ERROR, str(reply).encode()]
             replies.append(reply)
         return replies
 

@@ -4,6 +4,7 @@ With Sentinel, each new connection asks Sentinel where the master is. A cluster 
 nodes and slots at the first command; then and later its errors are RedisErrors, as all others.
 """
 
+from collections.abc import Callable
 from threading import RLock
 from typing import Any
 from typing import cast
@@ -19,6 +20,9 @@ from redis.cluster import NodesManager
 from redis.connection import Connection
 from redis.connection import SSLConnection
 from redis.connection import UnixDomainSocketConnection
+from redis.event import AfterSlotsCacheRefreshEvent
+from redis.event import EventDispatcher
+from redis.event import EventListenerInterface
 from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException
@@ -200,7 +204,37 @@ class Cluster(RedisCluster):
         encoder: Any = Encoder
         self.encoder = encoder("utf-8", "strict", False)  # scripts are registered with it
         connection = Connection if address.tls is None else SSLConnection
-        self._options = {**options, "retry": retry, "connection_class": connection}
+        self._watchers: list[Callable[[], object]] = []
+        events: Any = EventDispatcher()
+        events.register_listeners({AfterSlotsCacheRefreshEvent: [OnChange(self._changed)]})
+        self._options = {
+            **options,
+            "retry": retry,
+            "connection_class": connection,
+            "event_dispatcher": events,
+        }
+
+    @property
+    def slots(self) -> dict[int, list[ClusterNode]]:
+        """The nodes that have each slot, as far as known, the primary first."""
+        return self._nodes.slots_cache if self._nodes is not None else {}
+
+    def on_change(self, function: Callable[[], object]) -> None:
+        """Call the function whenever `slots` may have changed. It must not wait for anything."""
+        self._watchers.append(function)
+
+    def refresh(self, away: str | None = None) -> None:
+        """Ask for the nodes and slots again: the node `away` last. Raises as `nodes_manager`."""
+        nodes = self.nodes_manager
+        try:
+            nodes.initialize(disconnect_startup_nodes_pools=False, last_failed_node_name=away)
+        except RedisClusterException as error:
+            raise self._failed(error) from None
+
+    def _changed(self) -> None:
+        if self._connected:  # not in the midst of it
+            for function in self._watchers:
+                function()
 
     @property
     def nodes_manager(self) -> NodesManager:
@@ -223,6 +257,7 @@ class Cluster(RedisCluster):
             try:
                 self._construct()
                 self._connected = True
+                self._changed()
             finally:
                 if not self._connected:
                     self._nodes = None
@@ -260,6 +295,7 @@ class Cluster(RedisCluster):
                 url=f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}",
                 startup_nodes=[ClusterNode(*node) for node in others],  # type: ignore[no-untyped-call]
                 connection_pool_class=BlockingConnectionPool,
+                require_full_coverage=False,  # an account whose slot is covered is served
                 **self._options,
             )
         except RedisClusterException as error:
@@ -277,6 +313,16 @@ class Cluster(RedisCluster):
             self._nodes.close()
             self._nodes, self._connected = None, False
         return plain(error)
+
+
+class OnChange(EventListenerInterface):
+    """Calls a function when redis-py has changed its map of the slots."""
+
+    def __init__(self, function: Callable[[], object]):
+        self._function = function
+
+    def listen(self, event: object) -> None:
+        self._function()
 
 
 class Pipeline(ClusterPipeline):

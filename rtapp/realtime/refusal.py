@@ -35,6 +35,12 @@ STATE_CODES = re.compile(
 # script.c), under the code ERR.
 BEING_MOVED = re.compile(r"\bnon local key\b")
 WRONG_TYPE = re.compile(r"\bWRONGTYPE\b")
+REDIRECTION = re.compile(r"(ASK|CLUSTERDOWN|CROSSSLOT|MOVED|TRYAGAIN)\b")
+
+
+def is_redirection(text: str) -> bool:
+    """Whether an error means that another node of a cluster has the slot, or none at the moment."""
+    return REDIRECTION.match(text) is not None
 
 
 def is_state(error: Exception) -> bool | None:

@@ -10,6 +10,7 @@ import logging
 import time
 
 from gevent.event import Event
+from gevent.pool import Group as Greenlets
 
 from . import frames
 from . import metrics
@@ -23,6 +24,7 @@ from .burst import Ephemeral
 from .burst import control
 from .catch_up_queue import CatchUpKey
 from .catch_up_queue import CatchUpQueue
+from .catch_up_queue import Taken
 from .cursor import NOWHERE
 from .cursor import Cursor
 from .frames import Frames
@@ -36,7 +38,6 @@ from .subscriber import State
 from .subscriber import Subscriber
 from .topics import Topics
 
-WORKERS = 4  # groups whose readings may be under way at once
 RETRY_DELAY = (0.5, 2.0)  # s until a failed reading is tried again: the first, the longest
 MARKER_TIMEOUT = 5.0  # s until a marker counts as lost, and its snapshot is read again
 SUBSCRIBERS_PER_TURN = 50  # served before others get a turn: a few milliseconds
@@ -45,8 +46,8 @@ logger = logging.getLogger(__name__)
 
 
 class Replay:
-    """`run` takes groups from the queue; the engine runs WORKERS of it. `ready` is set when the
-    queue has one."""
+    """`run` takes groups from the queue, and serves each in a greenlet of its own. `ready` is set
+    when the queue may have one."""
 
     def __init__(
         self,
@@ -71,7 +72,8 @@ class Replay:
         self._observer = observer
         self._queue = queue
         self._ready = ready
-        self._backoff = Backoff(logger, "Streams can't read the log", *RETRY_DELAY)
+        self._backoffs: dict[str, Backoff] = {}  # by shard
+        self._serving = Greenlets()
 
     def run(self) -> None:
         while True:
@@ -79,19 +81,28 @@ class Replay:
             taken = self._queue.take()
             if taken is None:
                 self._ready.clear()
-                continue
-            key, group = taken
-            try:
-                self._serve(key, group)
-                self._backoff.succeeded()
-            except Exception as error:
-                self._backoff.wait(error)
-            finally:
-                self._queue.done(key, group)
-                for subscriber in group:
-                    if subscriber.state is State.CATCHING_UP:
-                        self._hub.catch_up(subscriber)
-            yield_to_loop()
+            else:
+                self._serving.spawn(self._serve_taken, taken)
+
+    def stop(self) -> None:
+        self._serving.kill()
+
+    def _serve_taken(self, taken: Taken) -> None:
+        try:
+            self._serve(taken.key, taken.subscribers)
+            self._backoff(taken.shard).succeeded()
+        except Exception as error:
+            self._backoff(taken.shard).wait(error)
+        finally:
+            self._queue.done(taken)
+            for subscriber in taken.subscribers:
+                if subscriber.state is State.CATCHING_UP:
+                    self._hub.catch_up(subscriber)
+
+    def _backoff(self, shard: str) -> Backoff:
+        if shard not in self._backoffs:
+            self._backoffs[shard] = Backoff(logger, "Streams can't read the log", *RETRY_DELAY)
+        return self._backoffs[shard]
 
     def _serve(self, key: CatchUpKey, group: list[Subscriber]) -> None:
         self._leases.acquire(group)  # first: the snapshot has the group's own leases
@@ -113,13 +124,13 @@ class Replay:
     def _read(self, key: CatchUpKey, snapshot: bool) -> CatchUpBatch:
         # A change between the snapshot and the subscription in Redis would be missed.
         snapshot = snapshot and self._topics.subscribed(key.topics)
-        generation = self._topics.generation
+        generation = self._topics.generation_of(key.topics)
         groups = [
             (topic, Group(kind, topic.name))
             for topic in (key.topics if snapshot else ())
             for kind in self._announcer.kinds(topic)
         ]
-        with self._markers.expected() as marker:
+        with self._markers.expected(key.account_id) as marker:
             reading = self._broker.read(
                 key.account_id,
                 [topic.name for topic in key.topics] if key.cursor else [],
@@ -179,7 +190,7 @@ class Replay:
         subscriber.advance(batch.reading.position)
         # Messages that were published while the pub/sub connection was lost reached no process:
         # only a reading that began afterwards is current.
-        current = batch.generation == self._topics.generation
+        current = batch.generation == self._topics.generation_of(subscriber.topics)
         if not (current and self._send_snapshot(subscriber, batch)):
             return
         if self._hub.go_live(subscriber) and self._topics.observed(subscriber.topics):

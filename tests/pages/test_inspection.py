@@ -364,11 +364,11 @@ def test_a_gap_is_kept_with_its_topic(ada, kevin, engine):
     with closing(live(kevin, "/streams/conversations/1")) as stream:
         all_live(ada, 1)
         channel = Topic(1, "conversation:1").channel
-        engine.pubsub.command("UNSUBSCRIBE", channel)
+        engine.pubsubs.all()[0].command("UNSUBSCRIBE", channel)
         assert engine.barrier(PATIENCE)
         ada.send(1, "missed")
         assert outbox_drained(ada.app)
-        engine.pubsub.command("SUBSCRIBE", channel)
+        engine.pubsubs.all()[0].command("SUBSCRIBE", channel)
         assert engine.barrier(PATIENCE)
         assert incidents(ada) == []
         ada.send(1, "after it")

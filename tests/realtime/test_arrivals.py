@@ -19,6 +19,7 @@ from rtapp.realtime.broker import GroupChanges
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.group import Group
+from rtapp.realtime.listener import Listener
 from rtapp.realtime.scheduling import yield_to_loop
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
@@ -85,7 +86,7 @@ def arrived(*users):
 def engine(broker):
     engine = Engine(broker, lambda *_: None, lambda s: s, Announcements())
     engine.start()
-    eventually(lambda: engine.pubsub.barrier(60), "the engine is connected")
+    eventually(lambda: engine.barrier(60), "the engine is connected")
     yield engine
     engine.stop()
 
@@ -119,7 +120,7 @@ class Held:
             return result
 
         monkeypatch.setattr(engine.broker, "read", held)
-        monkeypatch.setattr(engine, "messages", self.messages.before(engine.messages))
+        monkeypatch.setattr(Listener, "messages", self.messages.before(Listener.messages))
 
 
 @pytest.fixture
@@ -293,14 +294,14 @@ def test_the_markers_of_another_process_arrive_too_and_are_dropped(broker, redis
     engines = [Engine(broker, lambda *_: None, lambda s: s, Announcements()) for _ in range(2)]
     for engine in engines:
         engine.start()
-        assert eventually(lambda engine=engine: engine.pubsub.barrier(60))
+        assert eventually(lambda engine=engine: engine.barrier(60))
     received = {engine: [] for engine in engines}
     original = {engine: engine.markers.arrived for engine in engines}
     for engine in engines:
         engine.markers.arrived = noting(received[engine], original[engine])
     readers = [Reader(engines[0])]
     eventually(readers[0].is_live, "it has its snapshot")
-    with engines[0].markers.expected() as under_way:
+    with engines[0].markers.expected(ACCOUNT) as under_way:
         readers.append(Reader(engines[1]))
         eventually(readers[1].is_live, "so has the reader of the other process")
         assert engines[0].barrier(60)

@@ -22,7 +22,7 @@ from ..support import eventually
 from .test_hub import Reader
 from .test_hub import live
 
-PASSWORD = "a secret of this test"
+PASSWORD = "a-secret-word"
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_redis_that_takes_no_events_is_diagnosed_in_ping_log_and_for_operators
     reader.socket.close()
 
 
-@pytest.mark.parametrize(("given", "code"), [("", "NOAUTH"), ("another secret", "WRONGPASS")])
+@pytest.mark.parametrize(("given", "code"), [("", "NOAUTH"), ("another%20secret", "WRONGPASS")])
 def test_a_missing_or_wrong_password_is_diagnosed_and_not_logged(
     server, start, caplog, given, code
 ):

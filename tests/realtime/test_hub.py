@@ -115,9 +115,9 @@ def test_the_hub_fetches_an_event_that_it_missed_once_a_later_one_shows_the_gap(
 
 
 def test_a_stream_opened_as_the_pubsub_connection_breaks_goes_live_on_one_new_connection(engine):
-    eventually(lambda: engine.pubsub._connection is not None)
+    eventually(lambda: [pubsub for pubsub in engine.pubsubs.all() if pubsub._connection])
     connections = engine.topics.generation
-    engine.pubsub._connection._socket.shutdown(socket.SHUT_RDWR)  # not detected yet
+    engine.pubsubs.all()[0]._connection._socket.shutdown(socket.SHUT_RDWR)  # not detected yet
     reader = Reader(engine, "a", "b")
     eventually(lambda: live(reader))
     assert engine.topics.generation == connections + 1
@@ -274,7 +274,7 @@ def test_a_stream_past_its_lifetime_is_closed_with_a_reconnect(engine):
 
 def test_a_stream_opened_without_redis_is_pinged_and_goes_live_when_redis_is_back(engine, redis):
     redis.stop()
-    eventually(lambda: engine.pubsub._connection is None)
+    eventually(lambda: engine.pubsubs.all()[0]._connection is None)
     reader = Reader(engine)
     engine.heartbeat.ping({reader.subscriber})
     reader.numbers()

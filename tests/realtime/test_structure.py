@@ -12,24 +12,27 @@ ENGINE = Path(__file__).parent.parent.parent / "rtapp" / "realtime"
 # A module imports modules of earlier rows only, also where only a type checker imports them. So
 # there is no circle. docs/architecture.md has the same rows as a picture.
 RUNGS = (
-    "backoff cursor embedded_redis framing group holding incidents limits markers "
-    "pubsub_connection redis_address refusal request_target scheduling sse timetable",
+    "backoff controls cursor embedded_redis framing group holding incidents limits markers "
+    "pubsub_connection redis_address refusal request_target scheduling shards sse timetable",
     "burst contact_presence diagnosis inbox_presence presence typing viewers",
     "high_water_marks redis_client",
+    "cluster",
     "broker metrics",
     "announcer frames pubsub subscriber",
-    "catch_up_queue channel leases observer sockets stream_counts",
+    "catch_up_queue channel leases observer pubsubs sockets stream_counts",
     "topics",
     "hub",
     "fan_out handoff heartbeat inspection long_polling replay revocation",
+    "listener",
     "engine",
 )
 RUNG = {f"rtapp.realtime.{name}": n for n, row in enumerate(RUNGS) for name in row.split()}
 
 # The application reaches components through the engine, the hub and an observer's LiveStreams.
 INNER = {
-    "catch_up_queue", "channel", "fan_out", "heartbeat", "holding", "leases", "markers", "pubsub",
-    "pubsub_connection", "replay", "revocation", "sockets", "timetable", "topics",
+    "catch_up_queue", "channel", "fan_out", "heartbeat", "holding", "leases", "listener",
+    "markers", "pubsub", "pubsub_connection", "pubsubs", "replay", "revocation", "sockets",
+    "timetable", "topics",
 }  # fmt: skip
 
 MUTATORS = {

@@ -7,6 +7,7 @@ every interleaving can be produced and repeated.
 
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -22,6 +23,7 @@ from rtapp.realtime.group import Group
 from rtapp.realtime.high_water_marks import Load
 from rtapp.realtime.markers import Marker
 from rtapp.realtime.pubsub_connection import PubSubConnection
+from rtapp.realtime.shards import ONLY
 
 from .clock import TimedBroker
 
@@ -134,13 +136,13 @@ class HeldBroker(TimedBroker):
         original = super().read
         return self._wire.wait("read", lambda: original(account_id, names, after, groups, marker))
 
-    def server(self) -> str | None:
+    def server(self, shard: str = ONLY) -> str | None:
         original = super().server
-        return self._wire.wait("read", original)
+        return self._wire.wait("read", lambda: original(shard))
 
-    def connect_pubsub(self) -> Any:
+    def connect_pubsub(self, shard: str = ONLY) -> Any:
         original = super().connect_pubsub
-        return self._wire.wait("connect", lambda: HeldPubSubConnection(self._wire, original()))
+        return self._wire.wait("connect", lambda: HeldPubSubConnection(self._wire, original(shard)))
 
 
 class HeldPubSubConnection:
@@ -160,6 +162,10 @@ class HeldPubSubConnection:
             raise RedisConnectionError("the connection broke")
         self._wire.pubsub = self
         self._sent.append(command)
+
+    def send_all(self, commands: Iterable[tuple[str | bytes, ...]]) -> None:
+        for command in commands:
+            self.send(*command)
 
     def read(self) -> Any:
         """Wait for the next replies, as many as the test permits."""
