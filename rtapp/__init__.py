@@ -45,9 +45,12 @@ from .models import Token
 from .models import UserSession
 from .poller import Poller
 from .push.sender import Sender
+from .realtime.broker import REQUEST_TIMEOUT
 from .realtime.broker import Broker
 from .realtime.embedded_redis import EmbeddedRedis
 from .realtime.engine import Engine
+from .realtime.redis_address import RedisAddress
+from .realtime.redis_client import resolved
 from .realtime.request_target import SERVER
 from .services.assign_waiting import assign_waiting
 from .services.change_tokens import end_expired_tokens
@@ -142,7 +145,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     embedded = EmbeddedRedis(settings.instance / "redis")
     redis_url = settings.redis_url or embedded.url
-    broker = Broker(redis_url, partial(newest_published, app))
+    address = resolved(RedisAddress.parse(redis_url), REQUEST_TIMEOUT)
+    broker = Broker(address, partial(newest_published, app))
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies
@@ -198,7 +202,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     first_run.init_app(app)
     auth.init_app(app)
     cors.init_app(app)
-    ratelimits.init_app(app, settings, broker.address)
+    ratelimits.init_app(app, settings, address)
     app.after_request(add_security_headers)
     for blueprint in (streams.bp, actions.bp, *pages.BLUEPRINTS):
         app.register_blueprint(blueprint)

@@ -137,8 +137,8 @@ def prepare_database(app: Flask, settings: Settings) -> None:
                 seed.seed_if_empty()
             elif settings.production:
                 seed.refuse_demo_passwords()
-        starting.refuse_redis_password(app)
-    except (schema.NewerSchema, seed.DemoPasswords, starting.RedisPassword) as error:
+        starting.refuse_wrong_redis(app)
+    except (schema.NewerSchema, seed.DemoPasswords, starting.WrongRedis) as error:
         sys.exit(f"rtapp: {error}")
     except SQLAlchemyError as error:
         if (away := database.problem(error)) is None:

@@ -143,8 +143,8 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
     def _check_redis(self) -> None:
         """End gunicorn if Redis refuses its first worker's password. Later it is waited for."""
         try:
-            starting.refuse_redis_password(self.wsgi)
-        except starting.RedisPassword as error:
+            starting.refuse_wrong_redis(self.wsgi)
+        except starting.WrongRedis as error:
             self.log.error("rtapp: %s", error)
             if self.age == 1:
                 sys.exit(Arbiter.WORKER_BOOT_ERROR)

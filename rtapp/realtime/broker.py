@@ -45,7 +45,9 @@ from .high_water_marks import Load
 from .markers import Marker
 from .pubsub_connection import PubSubConnection
 from .redis_address import RedisAddress
+from .redis_client import ClusterNodeRedis
 from .redis_client import connect
+from .redis_client import is_cluster
 from .shards import ONLY
 from .shards import Call
 
@@ -189,9 +191,8 @@ class Broker:
     timeout: float = COMMAND_TIMEOUT
     retry = Retry(ExponentialBackoff(cap=0.1, base=0.01), 1)
 
-    def __init__(self, url: str, load_newest: Load = lambda _: {}):
-        self._url = url
-        self.address = RedisAddress.parse(url)
+    def __init__(self, url: str | RedisAddress, load_newest: Load = lambda _: {}):
+        self.address = RedisAddress.parse(url) if isinstance(url, str) else url
         self.redis = connect(
             self.address,
             timeout=self.timeout,
@@ -208,7 +209,7 @@ class Broker:
 
     @cached_property
     def for_requests(self) -> "RequestBroker":
-        return RequestBroker(self._url, self.high_water_marks)
+        return RequestBroker(self.address, self.high_water_marks)
 
     def shard_of(self, account_id: int) -> str:
         """Return the name of the shard that has the account, as far as known: see shards.py."""
@@ -356,6 +357,12 @@ class Broker:
         for answer in (role, info):
             if isinstance(answer, Exception) and not isinstance(answer, NoPermissionError):
                 raise answer
+        if self.address.kind == "server" and isinstance(info, dict) and is_cluster(info):
+            self.shards.doubt(shard)
+            raise ClusterNodeRedis(
+                "This Redis is a node of a cluster, which could not be reached at the start: start "
+                "again, or write redis+cluster:// in the place of redis:// in REDIS_URL."
+            )
         if isinstance(role, list) and role[0] != b"master":
             self.shards.doubt(shard)
             raise ReplicaRedis(
@@ -508,7 +515,7 @@ class RequestBroker(Broker):
     # One retry for a connection that a restart of Redis closed, none after a timeout.
     retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
 
-    def __init__(self, url: str, high_water_marks: HighWaterMarks):
+    def __init__(self, url: str | RedisAddress, high_water_marks: HighWaterMarks):
         super().__init__(url)
         self.high_water_marks = high_water_marks
         self._silent_until: dict[str, float] = {}  # by shard

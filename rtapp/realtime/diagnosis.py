@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from redis.exceptions import AuthenticationError
 from redis.exceptions import BusyLoadingError
+from redis.exceptions import ClusterDownError
+from redis.exceptions import MasterDownError
+from redis.exceptions import MovedError
 from redis.exceptions import NoPermissionError
 from redis.exceptions import OutOfMemoryError
 from redis.exceptions import ReadOnlyError
@@ -57,6 +60,21 @@ EXPLANATIONS = {
         "This Redis is a replica and takes no events (READONLY): REDIS_URL must lead to the "
         "master.",
     ),
+    "MOVED": Diagnosis(
+        "redis_cluster",
+        "This Redis is a node of a cluster, which has other nodes (MOVED): write redis+cluster:// "
+        "in the place of redis:// in REDIS_URL.",
+    ),
+    "CLUSTERDOWN": Diagnosis(
+        "redis_cluster_down",
+        "The Redis Cluster takes no events, because some slots have no node or most nodes are away "
+        "(CLUSTERDOWN): see `redis-cli --cluster check`.",
+    ),
+    "MASTERDOWN": Diagnosis(
+        "redis_replica",
+        "This Redis is a replica that has lost its master (MASTERDOWN): REDIS_URL must lead to the "
+        "master.",
+    ),
     "NOREPLICAS": Diagnosis(
         "redis_replicas",
         "Redis takes no events because too few replicas are connected (NOREPLICAS): see "
@@ -72,11 +90,14 @@ EXPLANATIONS = {
 FORBIDDEN_IN_SCRIPT = re.compile(r"user executing the script can't run|ACL failure in script")
 # What a server that wants a password answers for a command of more than ten words.
 UNAUTHENTICATED = re.compile(r"unauthenticated (multi)?bulk length")
-CODES_OF = {
+CODES_OF: dict[type[RedisError], str] = {
     BusyLoadingError: "LOADING",
     OutOfMemoryError: "OOM",
     ReadOnlyError: "READONLY",
     NoPermissionError: "NOPERM",
+    MovedError: "MOVED",
+    MasterDownError: "MASTERDOWN",  # before its base, ClusterDownError
+    ClusterDownError: "CLUSTERDOWN",
 }
 
 

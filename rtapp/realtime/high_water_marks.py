@@ -88,8 +88,8 @@ class HighWaterMarks:
             return None
         return LostEvents(
             f"Redis lacks events of account {self._lost[0]} that had been published: it has lost "
-            "data, or hosts use different servers. Streams were reset. REDIS_URL must lead to one "
-            "and the same server on every host."
+            "data, as by a failover, or hosts use different servers. Streams were reset. REDIS_URL "
+            "must lead to one and the same server on every host."
         )
 
     def invalidate(self, affected: Callable[[int], bool] = lambda _: True) -> None:

@@ -5,6 +5,8 @@ nodes and slots at the first command; then and later its errors are RedisErrors,
 """
 
 from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 from typing import cast
@@ -42,6 +44,18 @@ SHARDED = (
     "spublish"  # the command of sharded pub/sub: https://redis.io/docs/latest/commands/spublish/
 )
 
+SLOTS = 16384
+UNCOVERED = (
+    "Some slots of the Redis Cluster have no node that is up: events of their accounts wait. See "
+    "`redis-cli --cluster check`."
+)
+
+
+class ClusterNodeRedis(UnfitRedis):
+    """The server of a plain address is a node of a cluster."""
+
+    name = "redis_cluster"
+
 
 class NoCluster(UnfitRedis):
     """The server of a cluster's address is no part of one."""
@@ -77,6 +91,12 @@ class SentinelsAway(UnfitRedis):
     """No Sentinel answers."""
 
     name = "redis_sentinels_away"
+
+
+class RefusedByNode(UnfitRedis):
+    """A node of the cluster wants another password."""
+
+    name = "redis_refuses"
 
 
 class RefusedBySentinel(UnfitRedis):
@@ -116,6 +136,34 @@ def connect(address: RedisAddress, *, timeout: float, retry: Retry, max_connecti
         connection = Connection if address.tls is None else SSLConnection
     pool: Any = BlockingConnectionPool
     return Redis.from_pool(pool(connection_class=connection, **place, **options))
+
+
+def resolved(address: RedisAddress, timeout: float) -> RedisAddress:
+    """The address, or that of the cluster if its server is reached now and is a node of one. Never
+    raises: a server that can't be reached is what the address says."""
+    if address.kind != "server" or address.path or address.database:
+        return address
+    client = connect(address, timeout=timeout, retry=Retry(NoBackoff(), 0), max_connections=1)
+    try:
+        info: Any = client.info("server")
+    except (RedisError, OSError):
+        return address
+    finally:
+        client.close()
+    return replace(address, kind="cluster") if is_cluster(info) else address
+
+
+def is_cluster(info: Mapping[str, Any]) -> bool:
+    """Whether the answer to `INFO server` is that of a cluster's node."""
+    return info.get("redis_mode") == "cluster"
+
+
+def ping(client: Redis) -> None:
+    """Raises what a server answers that is asked for nothing: in a cluster, any of the masters."""
+    if isinstance(client, Cluster):
+        client.ping_masters()
+    else:
+        client.ping()
 
 
 # Sentinel
@@ -284,6 +332,25 @@ class Cluster(RedisCluster):
             event_dispatcher=self._event_dispatcher,
         )
 
+    def ping_masters(self) -> None:
+        """Raises what any of the masters answers, and UncoveredSlots."""
+        nodes: Any = self.nodes_manager.get_nodes_by_server_type("primary")
+        for node in nodes:
+            try:
+                self.get_redis_connection(node).ping()
+            except AuthenticationError as error:
+                raise RefusedByNode(
+                    f"The node {node.name} of the Redis Cluster refuses the user or password of "
+                    "REDIS_URL."
+                ) from error
+        self.refuse_uncovered()
+
+    def refuse_uncovered(self) -> None:
+        """Raises UncoveredSlots where a node holds that not all slots have one that is up."""
+        info: Any = self.execute_command("CLUSTER INFO")
+        if info["cluster_state"] != "ok" or int(info["cluster_slots_ok"]) < SLOTS:
+            raise UncoveredSlots(UNCOVERED)
+
     def close(self) -> None:
         if self._nodes is not None:
             self._nodes.close()
@@ -342,9 +409,7 @@ class Pipeline(ClusterPipeline):
 def plain(error: RedisClusterException) -> Exception:
     """The error behind one of RedisCluster, which is no RedisError: of a node, or what it means."""
     if isinstance(error, SlotNotCoveredError):
-        return UncoveredSlots(
-            "No node of the Redis Cluster has some of the slots: see `redis-cli --cluster check`."
-        )
+        return UncoveredSlots(UNCOVERED)
     cause: BaseException | None = error
     while isinstance(cause, RedisClusterException):
         cause = cause.__cause__ or cause.__context__

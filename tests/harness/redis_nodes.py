@@ -1,6 +1,7 @@
 """Redis-servers and Sentinels of one test, on TCP ports of this machine."""
 
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,25 @@ from rtapp.realtime.embedded_redis import redis_server
 from .postgres_server import free_port
 from .waiting import eventually
 
+SLOTS = 16384
+BUS = 10_000
 DOWN_AFTER = 1000  # ms of silence after which Sentinel holds a server for down
 
 
 class RedisNode:
     """`options` are those of its command line. `client`: how a test reaches it, for redis-py."""
 
-    def __init__(self, folder: Path, *options: str, binary: str | None = None, **client: Any):
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        binary: str | None = None,
+        port: int | None = None,
+        **client: Any,
+    ):
         folder.mkdir(parents=True)
         self.folder, self.options = folder, options
-        self.port = free_port()
+        self.port = free_port() if port is None else port
         self._binary = binary or redis_server()
         self._process: subprocess.Popen[bytes] | None = None
         if "ssl" not in client:
@@ -37,6 +47,15 @@ class RedisNode:
         log = str(self.folder / "redis.log")
         return [self._binary, "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
                 "--logfile", log]  # fmt: skip
+
+    def command_of_cluster(self, *words: str | int) -> None:
+        client: Any = self.client
+        assert client.execute_command("CLUSTER", *words) in (b"OK", True), words
+
+    def cluster_info(self) -> dict[str, str]:
+        client: Any = self.client
+        info: dict[str, str] = client.execute_command("CLUSTER INFO")
+        return info
 
     def answers(self) -> bool:
         try:
@@ -89,8 +108,8 @@ class SentinelNode(RedisNode):
 
     def master(self) -> int:
         """The port of the master."""
-        _, port = self.client.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", self.name)
-        return int(port)
+        found: Any = self.client.sentinel_get_master_addr_by_name(self.name)
+        return int(found[1])
 
     def replicas_online(self) -> int:
         replicas: Any = self.client.sentinel_slaves(self.name)
@@ -134,7 +153,7 @@ class Replicated:
 
     def synchronised(self) -> bool:
         info: Any = self.replica().client.info("replication")
-        return info["role"] == "slave" and info["master_link_status"] == "up"
+        return bool(info["role"] == "slave" and info["master_link_status"] == "up")
 
     def master(self) -> RedisNode:
         port = self.sentinels[0].master()
@@ -154,7 +173,7 @@ class Replicated:
     def fail_over(self) -> None:
         """Have Sentinel promote the replica; the master becomes its replica. Waits for both."""
         old = self.master()
-        self.sentinels[0].client.execute_command("SENTINEL FAILOVER", self.name)
+        self.sentinels[0].client.sentinel_failover(self.name)
         self.wait_for_promotion(old)
         eventually(self.synchronised, "the old master is its replica")
 
@@ -165,3 +184,51 @@ class Replicated:
     def stop(self) -> None:
         for each in [*self.sentinels, *self.nodes]:
             each.stop()
+
+
+class ClusterNodes:
+    """Three masters of a cluster, each with a third of the slots."""
+
+    def __init__(self, folder: Path, *options: str, binary: str | None = None, **client: Any):
+        self.nodes = [
+            RedisNode(
+                folder / name, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
+                *options, binary=binary, port=port_of_cluster(), **client,
+            )
+            for name in "abc"
+        ]  # fmt: skip
+        self.hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+        self.url = f"redis+cluster://{self.hosts}"
+
+    def start(self) -> None:
+        for number, node in enumerate(self.nodes):
+            node.start()
+            slots = range(number * SLOTS // 3, (number + 1) * SLOTS // 3)
+            node.command_of_cluster("ADDSLOTS", *slots)
+            node.command_of_cluster("SET-CONFIG-EPOCH", number + 1)
+            node.command_of_cluster("MEET", "127.0.0.1", self.nodes[0].port)
+        eventually(lambda: all(map(self.ok, self.nodes)), "the cluster is whole")
+
+    def ok(self, node: RedisNode) -> bool:
+        info = node.cluster_info()
+        return bool(
+            info["cluster_state"] == "ok"
+            and info["cluster_slots_ok"] == str(SLOTS)
+            and info["cluster_known_nodes"] == str(len(self.nodes))
+        )
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+
+def port_of_cluster() -> int:
+    """A free port; the one that the nodes use among themselves, 10 000 higher, is free too."""
+    while True:
+        port = free_port()
+        with socket.socket() as other:
+            try:
+                other.bind(("127.0.0.1", port + BUS))
+            except (OSError, OverflowError):
+                continue
+            return port

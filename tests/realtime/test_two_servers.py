@@ -163,7 +163,7 @@ def test_a_process_that_starts_at_the_other_server_finds_that_events_went_elsewh
     assert start.epoch > record.newest.epoch, "the precondition does not hold"
 
     def lost():
-        fresh = Broker(other.broker._url, record.load)
+        fresh = Broker(other.broker.address, record.load)
         reading = fresh.read(ACCOUNT, ["a"], start)
         fresh.redis.close()
         return why_lost(start, reading)
@@ -176,7 +176,7 @@ def test_a_process_that_starts_at_the_other_server_finds_that_events_went_elsewh
 def test_an_old_copy_put_in_place_without_a_restart_is_found_within_a_heartbeat(hosts, record):
     ours, _ = hosts
     dump = dumped(ours.broker.redis, ACCOUNT)
-    publisher = Broker(ours.broker._url, record.load)
+    publisher = Broker(ours.broker.address, record.load)
     record.publish(publisher, 1, "b")  # to which this host is not subscribed
     restore(publisher.redis, ACCOUNT, dump)
     publisher.redis.close()
