@@ -124,7 +124,8 @@ def unreadable() -> NoReturn:
 
 
 def split(url: str) -> SplitResult:
-    if "://" not in url or re.search(r"[\x00-\x20\x7f]", url):  # urlsplit removes some of these
+    # urlsplit removes some of these.
+    if "://" not in url or re.search(r"[\x00-\x1f\x7f]|^ | $", url):
         unreadable()
     try:
         parts = urlsplit(url)

@@ -60,37 +60,37 @@ class ClusterNodeRedis(UnfitRedis):
 class NoCluster(UnfitRedis):
     """The server of a cluster's address is no part of one."""
 
-    name = "redis_no_cluster"
+    name = "redis_cluster"
 
 
 class OldCluster(UnfitRedis):
     """The cluster has no sharded pub/sub: it is older than Redis 7."""
 
-    name = "redis_old_cluster"
+    name = "redis_cluster"
 
 
 class UncoveredSlots(UnfitRedis):
     """No node of the cluster has some of the slots."""
 
-    name = "redis_uncovered_slots"
+    name = "redis_cluster_down"
 
 
 class UnknownMaster(UnfitRedis):
     """No Sentinel that answers knows the master."""
 
-    name = "redis_unknown_master"
+    name = "redis_sentinel"
 
 
 class NoMaster(UnfitRedis):
     """Sentinel holds the master for down, and has not promoted another one yet."""
 
-    name = "redis_no_master"
+    name = "redis_sentinel"
 
 
 class SentinelsAway(UnfitRedis):
     """No Sentinel answers."""
 
-    name = "redis_sentinels_away"
+    name = "redis_sentinel"
 
 
 class RefusedByNode(UnfitRedis):
@@ -102,7 +102,7 @@ class RefusedByNode(UnfitRedis):
 class RefusedBySentinel(UnfitRedis):
     """Sentinel wants another password."""
 
-    name = "redis_sentinel_refuses"
+    name = "redis_sentinel"
 
 
 def connect(address: RedisAddress, *, timeout: float, retry: Retry, max_connections: int) -> Redis:

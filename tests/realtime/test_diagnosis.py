@@ -16,6 +16,9 @@ from rtapp.realtime.diagnosis import EXPLANATIONS
 from rtapp.realtime.diagnosis import SILENT
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.pubsub import OtherRedis
+from rtapp.realtime.redis_client import NoCluster
+from rtapp.realtime.redis_client import NoMaster
+from rtapp.realtime.redis_client import UncoveredSlots
 
 from ..faults.redis_server import RedisServer
 from ..support import eventually
@@ -174,6 +177,6 @@ def last_ping(reader):
 def test_the_protocol_has_every_reason_of_a_ping():
     protocol = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
     row = next(line for line in protocol.splitlines() if line.startswith("| `stream.ping`"))
-    unfit = [EvictingRedis, ReplicaRedis, OtherRedis]
+    unfit = [EvictingRedis, ReplicaRedis, OtherRedis, NoMaster, UncoveredSlots, NoCluster]
     names = {each.name for each in (*EXPLANATIONS.values(), AWAY, SILENT, DATABASE_AWAY, *unfit)}
     assert set(re.findall(r"`((?:redis|database)_\w+)`", row)) == names

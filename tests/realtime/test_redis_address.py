@@ -89,7 +89,7 @@ UNREADABLE = "can't be read"
         ("redis://:secret@r:6379:6379", UNREADABLE),
         ("redis://:secret@r:six", UNREADABLE),
         ("redis://:secret@r\n", UNREADABLE),
-        ("redis://:sec ret@r", UNREADABLE),
+        ("redis://:secret@r ", UNREADABLE),
         ("redis://:secret@h\u2100st", UNREADABLE),
         ("redis://:secret@r%00", UNREADABLE),
         ("redis://:secret@r%2Fx", UNREADABLE),

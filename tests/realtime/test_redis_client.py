@@ -12,12 +12,10 @@ from redis.retry import Retry
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.diagnosis import diagnose
 from rtapp.realtime.redis_address import RedisAddress
-from rtapp.realtime.redis_client import UncoveredSlots
 from rtapp.realtime.redis_client import connect
 from rtapp.realtime.redis_client import ping
 from rtapp.realtime.redis_client import resolved
 
-from ..harness.redis_nodes import SLOTS
 from ..harness.redis_nodes import ClusterNodes
 from ..harness.redis_nodes import RedisNode
 from ..support import eventually
@@ -139,7 +137,7 @@ def test_a_wrong_password_is_explained_also_where_one_node_alone_refuses_it(clus
 def test_an_uncovered_slot_is_explained_until_a_node_has_it(cluster, client):
     ours = client(url(cluster))
     ping(ours)
-    owner, *others = cluster.nodes
+    owner = cluster.nodes[0]
     for node in cluster.nodes:
         node.command_of_cluster("DELSLOTS", 0)
     try:
@@ -148,22 +146,21 @@ def test_an_uncovered_slot_is_explained_until_a_node_has_it(cluster, client):
             "the cluster is down",
         )
         found = diagnosed(ours)
-        assert found.name == "redis_uncovered_slots"
+        assert found.name == "redis_cluster_down"
         assert "Some slots of the Redis Cluster have no node" in found.text
-        with pytest.raises((UncoveredSlots, RedisError)) as failed:
+        with pytest.raises(RedisError) as failed:
             ours.set("key", 1)
-        assert diagnose(failed.value).name in ("redis_uncovered_slots", "redis_cluster_down")
+        assert diagnose(failed.value).name == "redis_cluster_down"
     finally:
         owner.command_of_cluster("ADDSLOTS", 0)
     eventually(lambda: all(map(cluster.ok, cluster.nodes)), "the cluster is whole")
     assert ours.set("key", 1)
     ping(ours)
-    assert others
 
 
 def test_the_address_of_a_server_that_is_no_cluster_is_explained(alone, client):
     found = diagnosed(client(f"redis+cluster://127.0.0.1:{alone.port}"))
-    assert found.name == "redis_no_cluster"
+    assert found.name == "redis_cluster"
     assert "write redis:// in the place of redis+cluster://" in found.text
 
 
@@ -214,10 +211,9 @@ def test_a_cluster_without_sharded_pubsub_is_refused(tmp_path, client):
         assert version.startswith("6."), "the precondition does not hold"
         for _ in range(2):
             found = diagnosed(client(old.url))
-            assert found.name == "redis_old_cluster"
+            assert found.name == "redis_cluster"
             assert "it is older than Redis 7. Install Redis 7 or newer, or Valkey" in found.text
         plain = RedisAddress.parse(f"redis://127.0.0.1:{old.nodes[0].port}")
         assert resolved(plain, 5).kind == "cluster"
     finally:
         old.stop()
-    assert SLOTS == 2**14

@@ -116,15 +116,15 @@ def test_an_address_at_which_sentinel_leads_nowhere_is_explained_and_not_quoted(
 
     assert replaced("", "") is None, "the precondition does not hold"
     unknown = replaced("/support", "/elsewhere")
-    assert unknown.name == "redis_unknown_master"
+    assert unknown.name == "redis_sentinel"
     assert "Sentinel knows no master elsewhere: correct the name" in unknown.text
     away = replaced(replicated.hosts, "127.0.0.1:1,127.0.0.1:2")
-    assert away == ("redis_sentinels_away", "No Sentinel of REDIS_URL can be reached.")
+    assert away == ("redis_sentinel", "No Sentinel of REDIS_URL can be reached.")
     for refused in (
         replaced("of-the-sentinels", "wrong"),
         replaced("?sentinel_password=of-the-sentinels", ""),
     ):
-        assert refused.name == "redis_sentinel_refuses"
+        assert refused.name == "redis_sentinel"
         assert "sentinel_password in REDIS_URL" in refused.text
     data = replaced(replicated.password, "wrong")
     assert data.text == "Redis refuses the user or password of REDIS_URL (WRONGPASS)."
