@@ -67,16 +67,83 @@ def make_demo(folder: Path, **more: str) -> Demo:
     return Demo(folder, json.loads(made.stdout.splitlines()[-1]))
 
 
-class Server:
+class Endpoint:
+    """An address of 127.0.0.1 at which rtapp answers, and the tokens of its users by name."""
+
+    def __init__(self, port: int, tokens: dict[str, str]):
+        self.port, self.tokens = port, tokens
+
+    def ask(
+        self, method: str, path: str, body: Any = None, who: str | None = "Ada", **headers: str
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
+        """Send one request on its own connection. Raises the errors in AWAY."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if who is not None:
+            sent |= self.bearer(who)
+        payload = None
+        if body is not None:
+            payload = json.dumps(body).encode()
+            sent["Content-Type"] = "application/json"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request(method, path, payload, {**sent, "Connection": "close"})
+            response = connection.getresponse()
+            return response.status, response.read(), response.headers
+        finally:
+            connection.close()
+
+    def bearer(self, who: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[who]}"}
+
+    def request(self, path: str, headers: dict[str, str]) -> bytes:
+        """Return a GET as bytes, for raw sockets."""
+        lines = [f"GET {path} HTTP/1.1", "Host: x", *(f"{k}: {v}" for k, v in headers.items())]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+    def committed(self, conversation: int) -> list[tuple[int, str | None]]:
+        """Return (id, client_id) of every message of a conversation in the database; None of
+        activity."""
+        found: list[tuple[int, str | None]] = []
+        before = ""
+        while True:
+            path = f"/conversations/{conversation}/messages?limit={PAGE}{before}"
+            status, body, _ = self.ask("GET", path)
+            assert status == 200, body
+            page = json.loads(body)
+            found[:0] = [
+                (
+                    m["id"],
+                    None if m["message_type"] == "activity" else m["client_id"] or str(m["id"]),
+                )
+                for m in page["messages"]
+            ]
+            if page["next_before"] is None:
+                return found
+            before = f"&before={page['next_before']}"
+
+    def metrics(self) -> dict[str, float]:
+        """Return the values of /metrics, by name, and by name with labels."""
+        status, body, _ = self.ask("GET", "/metrics", who=None)
+        assert status == 200, body
+        counted: dict[str, float] = defaultdict(float)
+        for line in body.decode().splitlines():
+            if not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                counted[name] += float(value)
+                if "{" in name:
+                    counted[name.partition("{")[0]] += float(value)
+        return counted
+
+
+class Server(Endpoint):
     """rtapp as processes: `python app.py`, or gunicorn when `workers` is not 0."""
 
     def __init__(
         self, folder: Path, demo: Demo, redis: RedisServer | None, workers: int = 0, **more: str
     ):
         shutil.copytree(demo.folder, folder, dirs_exist_ok=True)
+        super().__init__(free_port(), demo.tokens)
         self.folder = folder
-        self.tokens = demo.tokens
-        self.port = free_port()
         self.workers = workers
         self.environment = environment(
             RTAPP_INSTANCE=str(folder),
@@ -101,6 +168,9 @@ class Server:
 
     def start(self) -> None:
         self.launch()
+        self.wait_until_it_serves()
+
+    def wait_until_it_serves(self) -> None:
         eventually(self._answers, "the server answers")
         if self.workers:
             eventually(lambda: len(self.worker_pids()) == self.workers, "all workers run")
@@ -169,67 +239,6 @@ class Server:
             cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=True,
             timeout=COMMAND_LIMIT, input=given,
         ).stdout  # fmt: skip
-
-    def ask(
-        self, method: str, path: str, body: Any = None, who: str | None = "Ada", **headers: str
-    ) -> tuple[int, bytes, http.client.HTTPMessage]:
-        """Send one request on its own connection. Raises the errors in AWAY."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if who is not None:
-            sent |= self.bearer(who)
-        payload = None
-        if body is not None:
-            payload = json.dumps(body).encode()
-            sent["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            connection.request(method, path, payload, {**sent, "Connection": "close"})
-            response = connection.getresponse()
-            return response.status, response.read(), response.headers
-        finally:
-            connection.close()
-
-    def bearer(self, who: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.tokens[who]}"}
-
-    def request(self, path: str, headers: dict[str, str]) -> bytes:
-        """Return a GET as bytes, for raw sockets."""
-        lines = [f"GET {path} HTTP/1.1", "Host: x", *(f"{k}: {v}" for k, v in headers.items())]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-    def committed(self, conversation: int) -> list[tuple[int, str | None]]:
-        """Return (id, client_id) of every message of a conversation in the database; None of
-        activity."""
-        found: list[tuple[int, str | None]] = []
-        before = ""
-        while True:
-            path = f"/conversations/{conversation}/messages?limit={PAGE}{before}"
-            status, body, _ = self.ask("GET", path)
-            assert status == 200, body
-            page = json.loads(body)
-            found[:0] = [
-                (
-                    m["id"],
-                    None if m["message_type"] == "activity" else m["client_id"] or str(m["id"]),
-                )
-                for m in page["messages"]
-            ]
-            if page["next_before"] is None:
-                return found
-            before = f"&before={page['next_before']}"
-
-    def metrics(self) -> dict[str, float]:
-        """Return the values of /metrics, by name, and by name with labels."""
-        status, body, _ = self.ask("GET", "/metrics", who=None)
-        assert status == 200, body
-        counted: dict[str, float] = defaultdict(float)
-        for line in body.decode().splitlines():
-            if not line.startswith("#"):
-                name, _, value = line.rpartition(" ")
-                counted[name] += float(value)
-                if "{" in name:
-                    counted[name.partition("{")[0]] += float(value)
-        return counted
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -10,7 +10,7 @@ import gevent
 from ..harness.supervision import spawn
 from ..harness.waiting import PATIENCE
 from .server import AWAY
-from .server import Server
+from .server import Endpoint
 
 
 class Writer:
@@ -19,7 +19,7 @@ class Writer:
     A failed post is sent again with the same client_id until it is answered.
     """
 
-    def __init__(self, server: Server, conversation: int, rate: float = 25, size: int = 20):
+    def __init__(self, server: Endpoint, conversation: int, rate: float = 25, size: int = 20):
         self.conversation = conversation
         self.answered: dict[str, int] = {}  # client_id → id of the message
         self.failures = 0  # attempts without a successful answer

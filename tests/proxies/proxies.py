@@ -40,11 +40,13 @@ STOP_LIMIT = 3.0  # s until a proxy that was asked to end is killed
 
 
 class Place(NamedTuple):
-    """Where a proxy runs: a folder of its own, its port, and the port to which it passes on."""
+    """Where a proxy runs: a folder of its own, its port, the port to which it passes on, and those
+    of other hosts."""
 
     folder: Path
     port: int
     upstream: int
+    others: tuple[int, ...] = ()
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -72,7 +74,10 @@ def nginx(place: Place) -> list[str]:
             "listen 80;": f"listen 127.0.0.1:{free_port()};",
             "listen 443 ssl http2;": f"listen 127.0.0.1:{place.port};",
             **{f"    {line}\n": "" for line in NGINX_TLS},
-            "127.0.0.1:8000": f"127.0.0.1:{place.upstream}",
+            "    server 127.0.0.1:8000 fail_timeout=2s;\n": "".join(
+                f"    server 127.0.0.1:{port} fail_timeout=2s;\n"
+                for port in (place.upstream, *place.others)
+            ),
             "/var/log/nginx/rtapp.log": str(place.folder / "access.log"),
         },
     )  # fmt: skip
@@ -255,9 +260,9 @@ def installed(kind: Kind) -> bool:
 class Proxy:
     """A proxy that runs, as a user without rights."""
 
-    def __init__(self, name: str, kind: Kind, folder: Path, upstream: int):
+    def __init__(self, name: str, kind: Kind, folder: Path, upstream: int, *others: int):
         self.name, self.ours = name, kind.ours
-        self.place = Place(folder, free_port(), upstream)
+        self.place = Place(folder, free_port(), upstream, others)
         self.route = kind.route(self.place)
         folder.mkdir(mode=0o755)
         ensure_prefix_permissions(folder)

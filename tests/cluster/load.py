@@ -1,0 +1,137 @@
+"""Writers and readers of every account on every host, while something happens to Redis or to a
+host."""
+
+import contextlib
+import time
+from collections.abc import Collection
+from collections.abc import Container
+from collections.abc import Iterable
+from collections.abc import Iterator
+from statistics import median
+
+from ..faults.check import Check
+from ..faults.reader import Reader
+from ..faults.server import Endpoint
+from ..faults.server import Server
+from ..faults.writer import Writer
+from ..harness.waiting import eventually
+from .world import USERS
+from .world import World
+
+RATE = 0.5  # messages a second and account
+
+
+class TimedWriter(Writer):
+    """Notes when it began to write each message."""
+
+    def __init__(self, server: Endpoint, conversation: int, rate: float):
+        self.began: dict[str, float] = {}  # client_id → s, monotonic
+        super().__init__(server, conversation, rate)
+
+    def _send(self, client_id: str) -> None:
+        self.began[client_id] = time.monotonic()
+        super()._send(client_id)
+
+
+class Load(Check):
+    """All accounts at work. `reset` are those whose readers must be reset once, `perhaps` those
+    whose readers may be; the others' must not."""
+
+    def __init__(self, world: World, host: Server, readers: dict[int, list[Reader]]):
+        self.world, self.of = world, readers
+        self.reset: Collection[int] = ()
+        self.perhaps: Collection[int] = ()
+        self.timed: dict[int, TimedWriter] = {}
+        every = [reader for some in readers.values() for reader in some]
+        super().__init__(host, every, world.conversations.values())
+
+    def account_of(self, conversation: int) -> int:
+        return self.world.account_of(conversation)
+
+    def resets_of(self, reader: Reader) -> Container[int]:
+        (account,) = [a for a, some in self.of.items() if reader in some]
+        if account in self.perhaps:
+            return (0, 1)
+        return (1,) if account in self.reset else (0,)
+
+    def wait_until_open(self) -> None:
+        eventually(
+            lambda: all(reader.open for reader in self.readers),
+            "every stream is open",
+            observed=lambda: sum(reader.open for reader in self.readers),
+        )
+
+    def flow(self, accounts: Iterable[int], what: str, messages: int = 1) -> list[float]:
+        """Wait until each reader of the accounts has received messages whose writing began after
+        this call: so many of each account. Return the seconds that each of them took."""
+        since, accounts = time.monotonic(), list(accounts)
+        eventually(
+            lambda: all(len(self.delays(a, since)) >= messages for a in accounts),
+            f"{what}: messages of every account arrive",
+            observed=lambda: sum(len(self.delays(a, since)) for a in accounts),
+        )
+        return [delay for a in accounts for delay in self.delays(a, since)]
+
+    def delays(self, account: int, since: float) -> list[float]:
+        """Seconds from the beginning of a message's writing to its arrival at the last reader, for
+        each message of the account that was begun after `since` and has arrived everywhere."""
+        began = self.timed[account].began
+        arrived: list[dict[str, float]] = []
+        for reader in self.of[account]:
+            times: dict[str, float] = {}
+            for event in reader.events:
+                if event.event == "message.created" and event.at > since:
+                    times.setdefault(event.data["data"]["client_id"], event.at)
+            arrived.append(times)
+        everywhere = set.intersection(*map(set, arrived))
+        return [
+            max(times[c] for times in arrived) - began[c]
+            for c in everywhere
+            if began.get(c, 0) > since
+        ]
+
+
+@contextlib.contextmanager
+def under_load(
+    world: World, hosts: list[Server], ways: list[Endpoint] | None = None
+) -> Iterator[Load]:
+    """Run writers and readers of all accounts during the block, over `ways` to the hosts; at its
+    end, check that every message has arrived, in order and once, but for the resets that `Load`
+    allows."""
+    ways = list(hosts) if ways is None else ways
+    readers = {
+        account: [
+            Reader(
+                ways[(account + number) % len(ways)],
+                f"account:{account}", f"conversation:{conversation}", f"presence:{account}",
+                who=who,
+            )
+            for number, who in enumerate(USERS)
+        ]
+        for account, conversation in world.conversations.items()
+    }  # fmt: skip
+    load = Load(world, hosts[0], readers)
+    load.wait_until_open()
+    load.timed = {
+        account: TimedWriter(ways[account % len(ways)], conversation, RATE)
+        for account, conversation in world.conversations.items()
+    }
+    load.writers = list(load.timed.values())
+    try:
+        load.flow(world.conversations, "at the beginning")
+        yield load
+        load.flow(world.conversations, "at the end")
+        for writer in load.writers:
+            writer.finish()
+        load.verify()
+    finally:
+        for writer in load.writers:
+            writer.kill()
+        for reader in load.readers:
+            reader.close()
+
+
+def summary(delays: list[float]) -> str:
+    return (
+        f"{len(delays)} messages after {median(delays):.3f} s (median), {max(delays):.3f} s at most"
+    )
