@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from statistics import median
 
+import gevent
+
 from ..faults.check import Check
 from ..faults.reader import Reader
 from ..faults.server import Endpoint
@@ -72,6 +74,23 @@ class Load(Check):
         )
         return [delay for a in accounts for delay in self.delays(a, since)]
 
+    def accepted(self, accounts: Iterable[int], when: str) -> None:
+        """Wait until another message of each account is accepted."""
+        before = {account: len(self.timed[account].answered) for account in accounts}
+        eventually(
+            lambda: all(len(self.timed[a].answered) > n + 1 for a, n in before.items()),
+            f"messages of every account are accepted {when}",
+            observed=lambda: sum(len(self.timed[a].answered) for a in before),
+        )
+
+    def wait_for_resets(self, accounts: Iterable[int]) -> None:
+        readers = [reader for account in accounts for reader in self.of[account]]
+        eventually(
+            lambda: all(reader.resets for reader in readers),
+            "every reader is reset",
+            observed=lambda: sum(bool(reader.resets) for reader in readers),
+        )
+
     def delays(self, account: int, since: float) -> list[float]:
         """Seconds from the beginning of a message's writing to its arrival at the last reader, for
         each message of the account that was begun after `since` and has arrived everywhere."""
@@ -121,8 +140,7 @@ def under_load(
         load.flow(world.conversations, "at the beginning")
         yield load
         load.flow(world.conversations, "at the end")
-        for writer in load.writers:
-            writer.finish()
+        gevent.joinall([gevent.spawn(w.finish) for w in load.writers], raise_error=True)
         load.verify()
     finally:
         for writer in load.writers:

@@ -16,6 +16,7 @@ class Redises(ABC):
     """
 
     url: str
+    replicates_late: bool  # a primary answers before its replicas have what it was sent
 
     @abstractmethod
     def start(self) -> None: ...
@@ -50,6 +51,8 @@ class Redises(ABC):
 
 class OneServer(Redises):
     """One redis-server, which has written to disk what it has answered."""
+
+    replicates_late = False
 
     def __init__(self, folder: Path):
         folder.mkdir()

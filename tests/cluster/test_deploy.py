@@ -2,6 +2,7 @@
 
 import pytest
 
+from ..harness.waiting import eventually
 from ..proxies.proxies import KINDS
 from ..proxies.proxies import installed
 from .hosts import Balancer
@@ -46,4 +47,5 @@ def test_a_rolling_deploy_loses_no_message_and_shows_nobody_leaving(
         assert {event.data["reason"] for event in closed} == {"shutdown"}
         assert all(opened.data["resumed"] for opened in reader.told("stream.open")[1:])
         assert not reader.cuts
+    eventually(witness.departures, "the witness sees the users leave, once they do")
     tell(f"{streams} streams over {len(hosts)} restarts; {load.tally()}")
