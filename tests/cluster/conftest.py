@@ -2,6 +2,7 @@ from gevent import monkey
 
 monkey.patch_all()  # readers and writers are greenlets
 
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable
@@ -57,8 +58,9 @@ def helpers() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
     """Not pytest's, which is private: PostgreSQL and nginx are other users."""
-    return Path(tempfile.mkdtemp(prefix="rtapp-cluster-"))
-    # KEEP
+    folder = Path(tempfile.mkdtemp(prefix="rtapp-cluster-"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 class Seeded(NamedTuple):

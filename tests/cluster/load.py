@@ -20,7 +20,7 @@ from ..harness.waiting import eventually
 from .world import USERS
 from .world import World
 
-RATE = 0.5  # messages a second and account
+RATE = 0.8  # messages a second and account
 
 
 class TimedWriter(Writer):
@@ -139,7 +139,6 @@ def under_load(
     try:
         load.flow(world.conversations, "at the beginning")
         yield load
-        load.flow(world.conversations, "at the end")
         gevent.joinall([gevent.spawn(w.finish) for w in load.writers], raise_error=True)
         load.verify()
     finally:

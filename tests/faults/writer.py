@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 
 import gevent
+from gevent.event import Event
 
 from ..harness.supervision import spawn
 from ..harness.waiting import PATIENCE
@@ -25,12 +26,12 @@ class Writer:
         self.failures = 0  # attempts without a successful answer
         self.refused: Counter[int] = Counter()  # answers other than 200 and 201
         self._server, self._pause, self._size = server, 1 / rate, size
-        self._stopping = False
+        self._stopping = Event()
         self._greenlet = spawn(self._run)
 
     def finish(self) -> None:
         """Wait for the message in flight, the last one."""
-        self._stopping = True
+        self._stopping.set()
         with gevent.Timeout(PATIENCE * 2, AssertionError("a message was never accepted")):
             self._greenlet.get()
 
@@ -38,9 +39,9 @@ class Writer:
         self._greenlet.kill()
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._send(uuid.uuid4().hex)
-            gevent.sleep(self._pause * random.uniform(0.5, 1.5))
+            self._stopping.wait(self._pause * random.uniform(0.5, 1.5))
 
     def _send(self, client_id: str) -> None:
         path = f"/conversations/{self.conversation}/messages"
