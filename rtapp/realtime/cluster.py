@@ -184,9 +184,10 @@ class ClusterShards(Shards):
             return error
 
     def _owner(self, slot: int) -> ClusterNode:
-        """The node that has the slot. The map is looked at again if a node was away."""
+        """The node that has the slot. The map is looked at again if it may be outdated."""
         self._cluster.connect()
-        if self._away and time.monotonic() - self._refreshed_at > REFRESH_PAUSE:
+        is_doubtful = self._away is not None or slot not in self._owners
+        if is_doubtful and time.monotonic() - self._refreshed_at > REFRESH_PAUSE:
             self.refresh()
         if slot not in self._owners:
             raise uncovered()

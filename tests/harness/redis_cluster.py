@@ -131,6 +131,7 @@ class RedisCluster:
         self.primaries = [self._node() for _ in range(shards)]
         self.replicas = [[self._node() for _ in range(replicas)] for _ in range(shards)]
         self.added: list[RedisNode] = []
+        self.moved: set[int] = set()  # slots that were moved
 
     def _node(self) -> RedisNode:
         self._made += 1
@@ -189,6 +190,23 @@ class RedisCluster:
         self.wait_until_whole()
         return node
 
+    def remove(self, node: RedisNode) -> None:
+        """End a node that was added and has no slot any more."""
+        self.added.remove(node)
+        id = node.id
+        node.kill()
+        for other in self.nodes:
+            with other.client as client:
+                client.execute_command("CLUSTER FORGET", id)
+
+    def home(self, slot: int) -> int:
+        """The number of the primary that had the slot at the start."""
+        return next(
+            number
+            for number in range(len(self.primaries))
+            if slot < round((number + 1) * SLOTS / len(self.primaries))
+        )
+
     def follow(self, replica: RedisNode, primary: RedisNode) -> None:
         """Make a node without slots a replica, and wait until it has the primary's data."""
         with replica.client as client:
@@ -226,6 +244,7 @@ class RedisCluster:
         source = self.owner_of(slot)
         if source is to:
             return
+        self.moved.add(slot)
         with source.client as old, to.client as new:
             new.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source.id)
             old.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", to.id)
