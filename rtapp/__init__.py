@@ -114,6 +114,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SECURE=settings.production,
         PERMANENT_SESSION_LIFETIME=timedelta(seconds=SIGNED_IN_FOR),
         SESSION_REFRESH_EACH_REQUEST=False,  # the session's row ends then in any case
+        SESSION_PROTECTION=None,  # the address of a phone changes while it stays signed in
         WTF_CSRF_CHECK_DEFAULT=False,  # auth.py decides which requests need a token
         WTF_CSRF_TIME_LIMIT=None,  # a page stays open all day
         STREAMS_PER_USER=settings.streams_per_user,
@@ -141,6 +142,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     database.init_app(app)
     sql_errors.init_app()
     extensions.migrate.init_app(app, extensions.db, directory=str(RESOURCES / "migrations"))
+    extensions.login_manager.init_app(app, add_context_processor=False)
     extensions.csrf.init_app(app)
 
     embedded = EmbeddedRedis(settings.instance / "redis")

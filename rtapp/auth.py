@@ -26,6 +26,9 @@ from flask import session
 from flask.sessions import SecureCookieSession
 from flask.sessions import SecureCookieSessionInterface
 from flask.sessions import SessionMixin
+from flask_login import current_user
+from flask_login import login_user
+from flask_login import logout_user
 from flask_wtf.csrf import ValidationError
 from flask_wtf.csrf import generate_csrf
 from flask_wtf.csrf import validate_csrf
@@ -51,6 +54,7 @@ from rtapp.events.own_settings import own_settings_changed
 from rtapp.extensions import csrf
 from rtapp.extensions import db
 from rtapp.extensions import execute
+from rtapp.extensions import login_manager
 from rtapp.models import AgentIdentity
 from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
@@ -74,7 +78,7 @@ WITHOUT_COOKIE = {
     "actions.give_contact",
 }
 SIGN_IN = "login.sign_in"  # the endpoint that needs no session
-USER_ID = "_user_id"  # the session's field for the user's id, as text
+USER_ID = "_user_id"  # Flask-Login's field in the session: the user's id, as text
 # The session's field for the digest of the invitation that was opened in this browser.
 INVITATION = "invitation"
 COOKIELESS = (static_files.ENDPOINT, "widget.script")  # the same files for everybody
@@ -115,7 +119,8 @@ def principal_if_any() -> Principal | None:
     """The principal of the request, also a blocked customer; None without a credential that holds.
     Found once a request."""
     if "principal" not in g:
-        g.principal = load_bearer() if has_bearer(request) else load_session_user()
+        found = current_user._get_current_object()
+        g.principal = found if isinstance(found, Principal) else None
     principal: Principal | None = g.principal
     return principal
 
@@ -272,7 +277,7 @@ def sign_in(user: User) -> None:
         )
     )
     db.session.commit()
-    session[USER_ID] = str(user.id)
+    login_user(user)
     g.principal = user
     logger.info("User %s signed in, from %s", user.id, addresses.client())
     generate_csrf()  # now: pages that load at the same time would each make another one
@@ -340,6 +345,7 @@ def sign_out() -> None:
     end_session()
     db.session.commit()
     logger.info("User %s signed out, from %s", user.id, addresses.client())
+    logout_user()
     session.clear()
     g.principal = None
 
@@ -359,10 +365,8 @@ def csrf_token() -> str | None:
     return generate_csrf() if "sid" in session else None
 
 
-def load_session_user() -> AgentIdentity | None:
-    identity = session.get(USER_ID)
-    if identity is None:
-        return None
+@login_manager.user_loader  # type: ignore[untyped-decorator]
+def load_session_user(identity: str) -> AgentIdentity | None:
     sid = session.get("sid", "")
     user = agent_of_session(sid)
     if user is None or str(user.id) != identity:
@@ -372,7 +376,10 @@ def load_session_user() -> AgentIdentity | None:
     return user
 
 
-def load_bearer() -> Principal | None:
+@login_manager.request_loader  # type: ignore[untyped-decorator]
+def load_bearer(request: Request) -> Principal | None:
+    if not has_bearer(request):
+        return None
     g.bearer = used_bearer(bearer_text() or "")
     return g.bearer.principal if g.bearer is not None else None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import ClassVar
 
+from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 else:
     Model = db.Model
 migrate = Migrate()
+login_manager = LoginManager()
 csrf = CSRFProtect()
 
 

@@ -1,3 +1,4 @@
+from flask_login import UserMixin
 from sqlalchemy import String
 from sqlalchemy import update
 from sqlalchemy.orm import Mapped
@@ -17,7 +18,7 @@ from .types import Name
 from .types import Named
 
 
-class User(Named, Addressed, Model):
+class User(Named, Addressed, UserMixin, Model):  # type: ignore[misc]
     """An agent's login. `disabled_at`: since when the user can't sign in, or None."""
 
     __tablename__ = "users"
