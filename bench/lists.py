@@ -104,7 +104,7 @@ def run(lab: Lab) -> None:
                 db.engine.dispose()
 
 
-def read(lab: Lab, app: Flask, kind: str, view: View) -> None:
+def read(lab: Lab, app: Flask, kind: str, view: View, scenario: str = SCENARIO) -> None:
     samples: list[float] = []
     rows = 0
     with app.app_context():
@@ -117,8 +117,8 @@ def read(lab: Lab, app: Flask, kind: str, view: View) -> None:
                 rows += count
     what = f"{kind}, {view.member}: {view.name}"
     note = f"{rows / len(samples):.0f} rows; {plan}"
-    lab.add(SCENARIO, f"{what} p50", percentile(samples, 0.5) * 1e3, "ms", note=note)
-    lab.add(SCENARIO, f"{what} p99", percentile(samples, 0.99) * 1e3, "ms")
+    lab.add(scenario, f"{what} p50", percentile(samples, 0.5) * 1e3, "ms", note=note)
+    lab.add(scenario, f"{what} p99", percentile(samples, 0.99) * 1e3, "ms")
 
 
 def pages_of(member: Membership, view: View) -> list[tuple[float, int]]:
@@ -144,7 +144,7 @@ KINDS = {
 }
 
 
-def read_threads(lab: Lab, app: Flask, kind: str) -> None:
+def read_threads(lab: Lab, app: Flask, kind: str, scenario: str = SCENARIO) -> None:
     samples = []
     with app.app_context():
         last = db.session.scalar(text("SELECT max(id) FROM conversations"))
@@ -156,8 +156,8 @@ def read_threads(lab: Lab, app: Flask, kind: str) -> None:
             samples.append((time.perf_counter() - start) / 2)
             db.session.expunge_all()
         plan = scans(lambda: queries.messages(conversation, before=10**6, limit=5))
-    lab.add(SCENARIO, f"{kind}: a thread p50", percentile(samples, 0.5) * 1e3, "ms", note=plan)
-    lab.add(SCENARIO, f"{kind}: a thread p99", percentile(samples, 0.99) * 1e3, "ms")
+    lab.add(scenario, f"{kind}: a thread p50", percentile(samples, 0.5) * 1e3, "ms", note=plan)
+    lab.add(scenario, f"{kind}: a thread p99", percentile(samples, 0.99) * 1e3, "ms")
 
 
 # Plans
@@ -255,45 +255,53 @@ def tables(count: int) -> Iterator[tuple[str, str, Iterator[Row]]]:
     )
     yield (
         "memberships",
-        "id,account_id,user_id,role,sees,status",
+        "id,account_id,user_id,role,sees,status,alerts",
         (
-            (n, 1, n, "agent", "inbox" if n % 2 else "assigned", "online")
+            (n, 1, n, "agent", "inbox" if n % 2 else "assigned", "online", "mine")
             for n in range(1, AGENTS + 1)
         ),
     )
     yield (
         "memberships",
-        "id,account_id,user_id,role,sees,status",
+        "id,account_id,user_id,role,sees,status,alerts",
         iter(
             [
-                (ADMINISTRATOR, 1, ADMINISTRATOR, "administrator", "inbox", "online"),
-                (QUIET, 1, QUIET, "agent", "inbox", "online"),
-                (FEW, 1, FEW, "agent", "assigned", "online"),
+                (ADMINISTRATOR, 1, ADMINISTRATOR, "administrator", "inbox", "online", "mine"),
+                (QUIET, 1, QUIET, "agent", "inbox", "online", "mine"),
+                (FEW, 1, FEW, "agent", "assigned", "online", "mine"),
             ]
         ),
     )
-    yield "inboxes", "id,account_id,name", ((n, 1, f"Inbox {n}") for n in range(1, INBOXES + 1))
+    yield (
+        "inboxes",
+        "id,account_id,name,auto_assign,turns",
+        ((n, 1, f"Inbox {n}", False, 0) for n in range(1, INBOXES + 1)),
+    )
     yield (
         "inbox_members",
-        "inbox_id,user_id",
+        "inbox_id,user_id,last_turn",
         (
-            (inbox, user)
+            (inbox, user, 0)
             for user in range(1, AGENTS + 1)
             for inbox in {user % INBOXES + 1, (user // INBOXES) % INBOXES + 1}
         ),
     )
-    yield "inbox_members", "inbox_id,user_id", iter([(INBOXES, QUIET)])
+    yield "inbox_members", "inbox_id,user_id,last_turn", iter([(INBOXES, QUIET, 0)])
     yield (
         "contacts",
-        "id,account_id,name,email,folded,created_at",
+        "id,account_id,name,email,notes,blocked,aliases,folded,created_at,version",
         (
             (
                 n,
                 1,
                 f"Contact {n}",
                 f"contact{n}@example.com",
+                "",
+                False,
+                "",
                 f"contact {n} contact{n}@example.com",
                 START,
+                1,
             )
             for n in range(1, count + 1)
         ),
