@@ -31,7 +31,8 @@ def add_backlog(postgres: PostgresServer) -> None:
         "INSERT INTO outbox_events (key, account_id, event, data, topics, created_at) "
         "SELECT md5(account || '.' || number), account, 'test', "
         f"json_build_object('number', number), '[\"account\"]', now() "
-        f"FROM generate_series(1, {BACKLOG}) number, unnest(ARRAY{list(ACCOUNTS)}) account ORDER BY number, account"
+        f"FROM generate_series(1, {BACKLOG}) number, unnest(ARRAY{list(ACCOUNTS)}) account "
+        "ORDER BY number, account"
     )
 
 
