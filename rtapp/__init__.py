@@ -56,6 +56,7 @@ from .services.assign_waiting import assign_waiting
 from .services.change_tokens import end_expired_tokens
 from .services.remove_attachments import remove_attachments
 from .services.reopen_snoozed import reopen_snoozed
+from .services.retention import remove_if_due
 from .storage import Storage
 from .text import bdi
 from .text import closed
@@ -184,6 +185,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["storage"] = Storage(settings)
     app.extensions["remover"] = Poller(
         app, lambda: remove_attachments(clock.now()), "Files can't be removed from the storage"
+    )
+    app.extensions["retainer"] = Poller(
+        app,
+        lambda: remove_if_due(settings, clock.now()),
+        "What is old can't be removed",
     )
     app.extensions["sender"] = Sender(app, settings)
     app.extensions["pusher"] = Poller(

@@ -96,6 +96,12 @@ FILES_EXAMPLE = "s3://bucket/folder"
 BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9_./-]*))?")
 ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/?", re.IGNORECASE)
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+# For how many days rows are kept that nothing needs any more: see services/retention.py.
+NOTIFICATIONS_KEPT = 180
+LINKS_KEPT = 90  # after they have been used, have ended or were revoked
+DEAD_LETTERS_KEPT = 90
+MESSAGES_KEPT_LEAST = 30  # an account's own setting
+KEPT_LIMIT = 36_500
 
 # Rate limits, in Flask-Limiter's notation. Windows are short: a limited client waits briefly.
 # Enough for an office that signs in at nine, too few to try every account.
@@ -157,6 +163,7 @@ class Settings:
     `mail_server`, `mail_from`: where mails go, and from whom; None if no mail is sent. `files`: the
     folder of attachments' files, or a bucket as `s3://bucket/folder`; empty for the folder `files`
     of the instance. `files_endpoint`: the S3 server, None for Amazon's.
+    `…_kept`: days, 0 for ever.
     """
 
     instance: Path
@@ -171,6 +178,9 @@ class Settings:
     rate_limits: bool = False
     proxies: int = 0
     database_pool: int = 15
+    notifications_kept: int = NOTIFICATIONS_KEPT
+    links_kept: int = LINKS_KEPT
+    dead_letters_kept: int = DEAD_LETTERS_KEPT
     metrics_token: str | None = field(default=None, repr=False)
     vapid_private_key: str | None = field(default=None, repr=False)
     vapid_subject: str = DEVELOPMENT_SUBJECT
@@ -234,6 +244,9 @@ class Settings:
             # Only a proxy of this machine can be at the other end of a unix socket.
             proxies=whole_number(environ, "RTAPP_PROXIES", int(is_socket(host)), most=10),
             database_pool=whole_number(environ, "RTAPP_DATABASE_POOL", 15, least=1, most=1000),
+            notifications_kept=kept(environ, "RTAPP_KEEP_NOTIFICATIONS", NOTIFICATIONS_KEPT),
+            links_kept=kept(environ, "RTAPP_KEEP_LINKS", LINKS_KEPT),
+            dead_letters_kept=kept(environ, "RTAPP_KEEP_DEAD_LETTERS", DEAD_LETTERS_KEPT),
             metrics_token=token(environ, "RTAPP_METRICS"),
             vapid_private_key=vapid_key(environ, instance, production=env == "production"),
             vapid_subject=vapid_subject(environ, production=env == "production"),
@@ -446,6 +459,11 @@ def whole_number(
             f"{name} is {text!r}; it must be a whole number from {least} to {most}."
         )
     return int(text)
+
+
+def kept(environ: Mapping[str, str], name: str, default: int) -> int:
+    """The variable's number of days, 0 for ever."""
+    return whole_number(environ, name, default, most=KEPT_LIMIT)
 
 
 def switch(environ: Mapping[str, str], name: str) -> bool:

@@ -77,6 +77,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     use_writer: Poller = app.extensions["use_writer"]
     expirer: Poller = app.extensions["expirer"]
     remover: Poller = app.extensions["remover"]
+    retainer: Poller = app.extensions["retainer"]
     sender: Sender = app.extensions["sender"]
     sender.load()
     raise_descriptor_limit()
@@ -103,6 +104,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     use_writer.start()
     expirer.start()
     remover.start()
+    retainer.start()
     freeze_garbage_collector()
     keeper = gevent.spawn(keep, embedded) if embedded is not None else None
     announce(app, settings, server)
@@ -116,6 +118,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     drain = gevent.spawn(engine.drain)  # beside the requests that are under way
     requests.join()
     drain.join()
+    retainer.stop()
     remover.stop()
     expirer.stop()
     use_writer.stop()

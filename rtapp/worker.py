@@ -66,6 +66,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         use_writer: Poller = self.wsgi.extensions["use_writer"]
         expirer: Poller = self.wsgi.extensions["expirer"]
         remover: Poller = self.wsgi.extensions["remover"]
+        retainer: Poller = self.wsgi.extensions["retainer"]
         sender: Sender = self.wsgi.extensions["sender"]
         self._check_database()
         self._check_redis()
@@ -80,6 +81,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         use_writer.start()
         expirer.start()
         remover.start()
+        retainer.start()
         freeze_garbage_collector()
         drain = gevent.spawn(self._drain, engine)
         try:
@@ -87,6 +89,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         finally:
             self._stopping.set()
             drain.join()
+            retainer.stop()
             remover.stop()
             expirer.stop()
             use_writer.stop()

@@ -10,6 +10,7 @@ from .invitation import invitation
 from .member import member
 from .outbox import outbox
 from .password import password
+from .retention import retention
 from .second_factor import second_factor
 from .setup import setup
 from .token import token
@@ -28,6 +29,7 @@ COMMANDS = (
     invitation,
     password,
     outbox,
+    retention,
     second_factor,
     vapid,
     backup,

@@ -34,6 +34,7 @@ from .push import Push
 from .push_subscription import PushSubscription
 from .read_marker import ReadMarker
 from .recovery_code import RecoveryCode
+from .schedule import Schedule
 from .second_factor import SecondFactor
 from .session import UserSession
 from .session import oldest_session
@@ -88,6 +89,7 @@ __all__ = [
     "PushSubscription",
     "ReadMarker",
     "RecoveryCode",
+    "Schedule",
     "SecondFactor",
     "State",
     "Token",

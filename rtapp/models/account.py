@@ -20,6 +20,9 @@ class Account(Named, Model):
 
     `published_…` is a cursor at least as new as every event that has left the outbox: a Redis that
     is behind it has lost data. All 0 before the first event.
+
+    `messages_kept_days`: for how long after the last message those of a conversation are kept; None
+    for ever. See services/remove_old_messages.py.
     """
 
     __tablename__ = "accounts"
@@ -31,3 +34,4 @@ class Account(Named, Model):
     published_epoch: Mapped[Count]
     published_ms: Mapped[Count]
     published_n: Mapped[Count]
+    messages_kept_days: Mapped[int | None]

@@ -27,6 +27,15 @@ def delete_message(message: Message, *, version: int | None = None) -> None:
         unlock()
         return
     refuse_stale(message, version, presenters.message)
+    empty(message)
+    conversation.version += 1
+    announce.message_deleted(conversation, message)
+    announce.conversation_updated(conversation)  # even if it is not the last: unread counts change
+    db.session.commit()
+
+
+def empty(message: Message) -> None:
+    """Take out what the message says, in the caller's transaction, which has its thread locked."""
     db.session.execute(delete(MessageRevision).where(MessageRevision.message_id == message.id))
     db.session.execute(
         update(Attachment)
@@ -38,7 +47,3 @@ def delete_message(message: Message, *, version: int | None = None) -> None:
     message.deleted = True
     message.version += 1
     flag_modified(message, "updated_at")  # keeps its value: the event does not carry it
-    conversation.version += 1
-    announce.message_deleted(conversation, message)
-    announce.conversation_updated(conversation)  # even if it is not the last: unread counts change
-    db.session.commit()
