@@ -81,7 +81,8 @@ ADVANCE = (
     )
 )
 DELETE = delete(ROWS).where(ROWS.c.id.in_(bindparam("published", expanding=True)))
-# Both at once. Accounts are locked in the order of their ids, so that relays don't deadlock.
+# Both at once. So that relays don't deadlock, accounts are locked in the order of their ids, and
+# before a row is deleted, which the filter needs as it begins.
 SETTLE = text("""
     WITH newest AS (
         SELECT * FROM unnest(
@@ -102,7 +103,8 @@ SETTLE = text("""
         WHERE accounts.id = newest.id
             AND (published_epoch < epoch OR (published_ms, published_n) < (ms, n))
     )
-    DELETE FROM outbox_events WHERE id = ANY(CAST(:published AS bigint[]))
+    DELETE FROM outbox_events
+    WHERE id = ANY(CAST(:published AS bigint[])) AND (SELECT count(*) FROM locked) >= 0
 """)
 
 

@@ -150,23 +150,34 @@ def test_two_running_relays_publish_the_backlogs_of_accounts_once_and_in_order(
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_relays_that_settle_the_same_accounts_in_any_order_do_not_deadlock(app, relay):
-    """The statement locks accounts by their ids: it waits for the first one, without the second."""
+@pytest.mark.parametrize(
+    "not_yet",
+    [
+        f"SELECT id FROM accounts WHERE id = {SECOND} FOR NO KEY UPDATE NOWAIT",
+        "SELECT id FROM outbox_events FOR UPDATE NOWAIT",
+    ],
+)
+def test_relays_that_settle_the_same_accounts_in_any_order_do_not_deadlock(app, relay, not_yet):
+    """The statement locks accounts by their ids, then rows: it waits for the first account without
+    the second, and without a row."""
     cursor = Cursor("1", 1, 0)
+    add(app, 1, 3)
     with app.app_context(), db.engine.connect() as other:
-        lock = "SELECT id FROM accounts WHERE id = {} FOR NO KEY UPDATE"
-        other.execute(text(lock.format(1)))
+        ids = list(db.session.scalars(select(OutboxEvent.id)))
+        db.session.rollback()
+        other.execute(text("SELECT id FROM accounts WHERE id = 1 FOR NO KEY UPDATE"))
 
         def settle():
             with app.app_context():
-                waiting_rows.settle([], {SECOND: cursor, 1: cursor})
+                waiting_rows.settle(ids, {SECOND: cursor, 1: cursor})
 
         settling = gevent.spawn(settle)
         blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         eventually(lambda: db.session.scalar(blocked))
-        other.execute(text(f"{lock.format(SECOND)} NOWAIT"))  # raises if the other one has it
+        other.execute(text(not_yet))  # raises if the statement has the lock
         other.commit()
-        settling.get(timeout=5)
+        settling.get(timeout=60)
+        assert waiting(app, 1) == 0
 
 
 # Fairness
