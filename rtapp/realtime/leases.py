@@ -91,9 +91,15 @@ class Leases:
     """All changes are sent in the order in which they are made, one batch at a time: a stream that
     is closed holds nothing, and the count of the changes is right between two batches."""
 
-    def __init__(self, broker: Broker, subscribers: Callable[[], list[Subscriber]]):
+    def __init__(
+        self,
+        broker: Broker,
+        subscribers: Callable[[], list[Subscriber]],
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._broker = broker
         self._subscribers = subscribers  # the open streams, whose leases may be taken again
+        self._clock = clock
         self._process = secrets.token_hex(4)
         self._numbers = count(1)
         self._holdings: dict[int, Holding] = {}  # by account
@@ -173,7 +179,7 @@ class Leases:
         """Sweep the group when its next lease expires, in `next_expiry_ms` (-1: never). Every
         process with streams of the group does: one of them must."""
         if next_expiry_ms >= 0:
-            at = time.monotonic() + next_expiry_ms / 1000 + EXPIRY_MARGIN
+            at = self._clock() + next_expiry_ms / 1000 + EXPIRY_MARGIN
             if self._sweeps.schedule(GroupKey(account_id, group), at):
                 self._woken.set()
 
@@ -181,12 +187,12 @@ class Leases:
 
     def run(self) -> None:
         while True:
-            wait = self._idle_for(time.monotonic())
+            wait = self._idle_for(self._clock())
             if wait > 0 and self._woken.wait(wait):
                 gevent.sleep(BATCH_DELAY)
             self._woken.clear()
             try:
-                self.flush(time.monotonic())
+                self.flush(self._clock())
                 self._backoff.succeeded()
             except Exception as error:
                 self._backoff.wait(error)
@@ -234,7 +240,7 @@ class Leases:
             ]
         except Exception as error:
             batch.failed(error)
-            retry = time.monotonic() + RETRY_DELAY[0]
+            retry = self._clock() + RETRY_DELAY[0]
             for key in by_key:  # or the groups would never be swept again
                 self._sweeps.schedule(key, retry)
             for account_id in {call.account_id for call in calls if call.process}:
@@ -312,7 +318,7 @@ class Leases:
         account_id = subscriber.subscription.account_id
         if account_id not in self._holdings:
             self._holdings[account_id] = Holding(self._new_name())
-            if self._renewals.schedule(account_id, time.monotonic() + RENEWAL):
+            if self._renewals.schedule(account_id, self._clock() + RENEWAL):
                 self._woken.set()
         return self._holdings[account_id]
 
@@ -321,7 +327,7 @@ class Leases:
 
     def _delay_joining(self, subscriber: Subscriber, delays: list[float]) -> None:
         if any(delays):
-            self._joining.append((time.monotonic() + max(delays), subscriber))
+            self._joining.append((self._clock() + max(delays), subscriber))
             self._woken.set()
 
     def _later(self, changes: list[Change]) -> None:

@@ -159,6 +159,14 @@ def test_no_process_lapses_by_an_outage_before_it_had_time_to_renew(broker, grou
     assert group.at(330) == [Transition("8", "online", "")]
 
 
+def test_an_outage_is_pardoned_once_however_often_somebody_looks(broker, group):
+    """Nobody renews: the processes of that time are all dead."""
+    group.at(0, hold("7", "p.1"), process="p")
+    assert group.at(100) == []
+    assert group.at(125) == []
+    assert group.at(130) == LEFT
+
+
 def test_nobody_leaves_by_an_outage_if_a_snapshot_is_read_before_any_renewal(broker, group):
     now = broker.now_ms()
     held = GroupChanges(ACCOUNT, group.group, [hold("7", "p.1"), hold("8", "p.2")], "p")

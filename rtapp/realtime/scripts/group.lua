@@ -172,7 +172,7 @@ end
 -- Announces the transitions, and returns the announcement.
 function Group:finish()
   local last = redis.call('ZRANGE', self.leases, -1, -1, 'WITHSCORES')[2]
-  local kept = is_held(last) and KEPT or self.lasts + GONE + OUTAGE
+  local kept = is_held(last) and KEPT or self.lasts + GONE + PARDONED
   for _, key in ipairs({self.key, self.leases, self.counts, self.gone}) do
     redis.call('PEXPIRE', key, kept)
   end

@@ -4,11 +4,11 @@
 --   processes:changes  hash  process → number of its changes; ALIVE, PARDON: see below
 --   processes:groups   zset  "process group", all of score 0: the groups in which it holds a lease
 
--- If no process renewed its lease for longer than OUTAGE, Redis was away: then what expires until PARDON
--- is no sign of a departure.
-local OUTAGE = 30000
-local ALIVE, PARDON = 'alive', 'pardon' -- ms; no process has such a name
-local LASTS = 45000 -- ms; three renewals may be lost
+local LASTS = 45000 -- ms; a process renews it every 15 s
+-- If no process renewed its lease for longer than OUTAGE, Redis was away: then what expires within the
+-- time of PARDONED is no sign of a departure. The oldest lease has 10 s left until OUTAGE has passed.
+local OUTAGE, PARDONED = 20000, 30000
+local ALIVE, PARDON = 'alive', 'pardon' -- fields with a time in ms; no process has such a name
 -- ms for which the keys outlive their last use: a stream is opened again, and takes its leases anew,
 -- more often than that.
 local KEPT = 3 * 60 * 60 * 1000
@@ -32,8 +32,9 @@ function Processes:pardoned_until()
   if not self.pardon then
     local alive, pardon = unpack(redis.call('HMGET', self.changes, ALIVE, PARDON))
     if alive and self.now - alive > OUTAGE then
-      pardon = self.now + OUTAGE
-      redis.call('HSET', self.changes, ALIVE, ms(self.now), PARDON, ms(pardon))
+      pardon = self.now + PARDONED
+      redis.call('HSET', self.changes, PARDON, ms(pardon))
+      redis.call('HDEL', self.changes, ALIVE) -- once, until a process renews again
     end
     self.pardon = tonumber(pardon or 0)
   end
