@@ -153,8 +153,8 @@ def test_no_process_lapses_by_an_outage_before_it_had_time_to_renew(broker, grou
     group.at(0, hold("7", "p.1"), process="p")
     group.at(0, hold("8", "q.1"), process="q")
     assert renew(broker, 300, "p") == Renewal(1, 30_000, [])  # Redis was away for five minutes
+    assert renew(broker, 315, "p").lapsed == []
     assert group.at(329) == []
-    assert renew(broker, 329, "p").lapsed == []
     assert renew(broker, 330, "p").lapsed == [group.group.name]
     assert group.at(330) == [Transition("8", "online", "")]
 
@@ -221,7 +221,8 @@ def test_the_leases_of_an_older_release_expire_and_its_renewals_go_on(broker, gr
     broker.redis.zadd(f"{key}:leases", {"8 0a0b0c0d.5": ms(44 + 45)})
     assert group.at(45) == LEFT
     assert group.next_expiry_ms == 44_000
-    renew(broker, 59, "p")
+    for second in (59, 74):
+        renew(broker, second, "p")
     assert group.at(89) == [Transition("8", "online", "")]
     assert group.present() == {"9": "online"}
     ends = broker.redis.zscore(f"{key}:leases", "9 p.1")
