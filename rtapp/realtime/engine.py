@@ -27,7 +27,6 @@ from .hub import Hub
 from .incidents import Incidents
 from .inspection import Inspection
 from .leases import Leases
-from .leases import Operation
 from .listener import Listener
 from .long_polling import LongPolling
 from .markers import Markers
@@ -36,6 +35,7 @@ from .pubsubs import PubSubs
 from .replay import Replay
 from .revocation import Authorise
 from .revocation import Revocation
+from .shard_leases import Operation
 from .sockets import Sockets
 from .stream_counts import StreamCounts
 from .subscriber import Subscriber

@@ -61,7 +61,7 @@ class Listener:
         return self._topics.missing(self._shard)
 
     def connected(self) -> None:
-        self._leases.renew()
+        self._leases.renew(self._shard)
 
     def subscribed(self, name: bytes) -> None:
         channel = self._own(name)

@@ -93,7 +93,7 @@ def test_typing_without_an_end_expires_with_its_lease(kevin, thread, engine):
     eventually(lambda: engine.broker.redis.zcard(leases) == 1)
     ((member, ends),) = engine.broker.redis.zrange(leases, 0, -1, withscores=True)
     assert 7_000 < ends - engine.broker.now_ms() <= 8_000
-    sweeps = engine.leases._sweeps._due.items()
+    sweeps = engine.leases.of(1)._sweeps._due.items()
     (due,) = (at for key, at in sweeps if "typing:conv" in key.group.name)
     engine.broker.redis.zadd(leases, {member: engine.broker.now_ms() - 1})
     engine.leases.flush(due)  # what `run` does by itself at that time
@@ -172,9 +172,9 @@ def test_typing_is_refused_without_access_to_the_conversation(grace, nobody, thr
 
 
 def test_typing_is_accepted_when_the_leases_are_not_reachable(kevin, engine, monkeypatch, caplog):
-    monkeypatch.setattr(engine.leases, "_broker", None)  # every use of it fails
+    monkeypatch.setattr(engine.leases.of(1), "_broker", None)  # every use of it fails
     typing(kevin)
-    eventually(lambda: "rtapp.realtime.leases" in caplog.text, "the leases were used")
+    eventually(lambda: "rtapp.realtime.shard_leases" in caplog.text, "the leases were used")
 
 
 def test_typing_refuses_bad_input(refusals):

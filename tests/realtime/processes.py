@@ -84,13 +84,13 @@ class Process:
         self.leases = Leases(line, lambda: list(self.streams), line.clock)
         self.runs = True
 
-    def open(self, user: int, views: bool = False) -> Subscriber:
+    def open(self, user: int, views: bool = False, account_id: int = ACCOUNT) -> Subscriber:
         """Open a stream of a user. Its leases may fail, as for replay.py."""
         specs = [presence.lease(user, "online")]
         if views:
             specs.append(viewers.lease((THREAD,), 1, user, "A name"))
-        topics = (Topic(ACCOUNT, presence.TOPIC), Topic(ACCOUNT, THREAD))
-        subscription = Subscription(ACCOUNT, ("x",), topics, leases=tuple(specs))
+        topics = (Topic(account_id, presence.TOPIC), Topic(account_id, THREAD))
+        subscription = Subscription(account_id, ("x",), topics, leases=tuple(specs))
         stream = Subscriber(os.open(os.devnull, os.O_WRONLY), subscription, expires=0)
         self.streams.append(stream)
         try:
@@ -107,7 +107,7 @@ class Process:
     def works(self) -> None:
         """Do what is due."""
         for _ in range(50):
-            if not self.runs or self.leases._idle_for(self.line.clock()) > 0:
+            if not self.runs or self.leases.of(ACCOUNT)._idle_for(self.line.clock()) > 0:
                 return
             try:
                 self.leases.flush(self.line.clock())

@@ -15,8 +15,8 @@ from httpx_sse._decoders import SSEDecoder
 from httpx_sse._decoders import SSELineDecoder
 
 from rtapp.events.announcements import Announcements
-from rtapp.realtime import leases
 from rtapp.realtime import presence
+from rtapp.realtime import shard_leases
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import GroupChanges
 from rtapp.realtime.broker import Topic
@@ -195,7 +195,7 @@ def numbers(held: list[bytes], process: str) -> list[int]:
 def test_leases_are_taken_again_by_turns_and_not_by_a_stream_closed_meanwhile(
     engine, broker, monkeypatch
 ):
-    monkeypatch.setattr(leases, "RESTORED_PER_TURN", 2)
+    monkeypatch.setattr(shard_leases, "RESTORED_PER_TURN", 2)
     lease_specs = (presence.lease(7, "online"),)
     streams = []
     for _ in range(6):
@@ -209,9 +209,9 @@ def test_leases_are_taken_again_by_turns_and_not_by_a_stream_closed_meanwhile(
     last, _ = streams[-1]
     assert engine.hub.subscribers()[-1] is last, "its lease would be taken before it is closed"
     gevent.spawn(engine.hub.close, last, "forbidden")
-    engine.leases._restore({ACCOUNT})
+    engine.leases.of(ACCOUNT)._restore({ACCOUNT})
     assert last.state is State.CLOSED, "it did not yield"
-    (name,) = (holding.process for holding in engine.leases._holdings.values())
+    (name,) = (holding.process for holding in engine.leases.of(ACCOUNT)._holdings.values())
     restored = [subscriber.lease for subscriber, _ in streams[:-1]]
     eventually(lambda: numbers(broker.redis.zrange(key, 0, -1), name) == sorted(restored))
     for _, theirs in streams:

@@ -12,7 +12,7 @@ from hypothesis.stateful import rule
 from hypothesis.stateful import run_state_machine_as_test
 
 from rtapp.realtime import presence
-from rtapp.realtime.leases import RENEWAL
+from rtapp.realtime.shard_leases import RENEWAL
 from rtapp.realtime.subscriber import Subscriber
 
 from ..faults.sizes import LONG

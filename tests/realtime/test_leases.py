@@ -1,12 +1,14 @@
 """The leases of processes that die, pause, are drained, or lose their Redis. No test waits."""
 
+import gevent
 import pytest
 
 from rtapp.realtime import presence
-from rtapp.realtime.leases import MAX_SCRIPTS
-from rtapp.realtime.leases import RENEWAL
 from rtapp.realtime.presence import PRESENCE
+from rtapp.realtime.shard_leases import MAX_SCRIPTS
+from rtapp.realtime.shard_leases import RENEWAL
 
+from ..harness.gate import Gate
 from .clock import dumped
 from .clock import restore
 from .processes import ACCOUNT
@@ -233,7 +235,7 @@ def test_a_status_chosen_meanwhile_is_kept_when_all_is_held_again(account):
     p.leases.renew()
     p.works()  # which fails
     account.line.cut = False
-    p.leases._holdings[ACCOUNT].doubt()
+    p.leases.of(ACCOUNT)._holdings[ACCOUNT].doubt()
     account.passes(2)
     assert account.present() == {**there(2), (presence.GROUP, "1"): "busy"}
 
@@ -257,5 +259,27 @@ def test_an_idle_period_is_one_script_of_each_account_however_many_groups_it_has
     before = scripts()
     account.passes(4 * RENEWAL)
     assert scripts() == before
-    assert p.leases._holdings == {}
+    assert p.leases.of(ACCOUNT)._holdings == {}
     assert account.line.redis.exists(*(key(group) for group in GROUPS)) == 0
+
+
+def test_a_shard_that_hangs_holds_up_the_leases_of_its_accounts_only(account, monkeypatch):
+    line = account.line
+    hangs, change_groups = Gate("the shard of account 1"), line.change_groups
+    monkeypatch.setattr(line, "shard_of", str)
+
+    def answered(batch):
+        if {changes.account_id for changes in batch} == {1}:
+            hangs()
+        return change_groups(batch)
+
+    monkeypatch.setattr(line, "change_groups", answered)
+    p = account.start()
+    slow = gevent.spawn(p.open, 1)
+    hangs.wait_reached()
+    p.open(2, account_id=2)
+    assert line.redis.hgetall("rt:{2}:presence:presence") == {b"2": b"online"}
+    assert not slow.ready()
+    hangs.open()
+    slow.get()
+    assert account.present() == there(1)

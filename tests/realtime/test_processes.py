@@ -10,8 +10,8 @@ from rtapp.realtime.cursor import NOWHERE
 from rtapp.realtime.group import Group
 from rtapp.realtime.group import Transition
 from rtapp.realtime.leases import KINDS
-from rtapp.realtime.leases import RENEWAL
 from rtapp.realtime.presence import PRESENCE
+from rtapp.realtime.shard_leases import RENEWAL
 from rtapp.realtime.viewers import VIEWERS
 
 from .groups import ACCOUNT

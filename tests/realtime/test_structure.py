@@ -19,8 +19,8 @@ RUNGS = (
     "cluster",
     "broker metrics",
     "announcer frames pubsub subscriber",
-    "catch_up_queue channel leases observer pubsubs sockets stream_counts",
-    "topics",
+    "catch_up_queue channel observer pubsubs shard_leases sockets stream_counts",
+    "leases topics",
     "hub",
     "fan_out handoff heartbeat inspection long_polling replay revocation",
     "listener",
@@ -31,8 +31,8 @@ RUNG = {f"rtapp.realtime.{name}": n for n, row in enumerate(RUNGS) for name in r
 # The application reaches components through the engine, the hub and an observer's LiveStreams.
 INNER = {
     "catch_up_queue", "channel", "fan_out", "heartbeat", "holding", "leases", "listener",
-    "markers", "pubsub", "pubsub_connection", "pubsubs", "replay", "revocation", "sockets",
-    "timetable", "topics",
+    "markers", "pubsub", "pubsub_connection", "pubsubs", "replay", "revocation",
+    "shard_leases", "sockets", "timetable", "topics",
 }  # fmt: skip
 
 MUTATORS = {

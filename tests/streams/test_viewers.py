@@ -71,7 +71,7 @@ def test_a_viewer_in_the_join_delay_is_not_published_to_the_previous_assignee(
     assert answer.status_code == 200
     while names(thread.ephemeral("conversation.viewers")) != ["Ada"]:
         pass
-    eventually(lambda: not engine.leases._joining)
+    eventually(lambda: not engine.leases.of(1)._joining)
     ada.post("/conversations/2/assignee", {"assignee_id": kevin.id})
     while his.next().event != "conversation.updated":
         pass
