@@ -16,6 +16,7 @@ from rtapp import checks
 from rtapp import database
 from rtapp.errors import Unavailable
 from rtapp.events import outbox
+from rtapp.realtime.metrics import FAN_OUTS
 
 from .outsiders import refuse_outsiders
 
@@ -52,6 +53,7 @@ def metrics() -> Response:
     """The metrics of all workers together, in Prometheus' text format, for the operator."""
     refuse_outsiders()
     measure_outbox()
+    FAN_OUTS.flush()
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()

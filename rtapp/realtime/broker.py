@@ -553,4 +553,5 @@ def decode_push(payload: bytes) -> Message | Announcement:
         _, kind, diff = payload.split(b" ", 2)
         return Announcement(kind.decode(), GroupDiff.parse(diff))
     epoch, entry, previous, event, body = payload.split(b" ", 4)
-    return Message(Cursor(epoch.decode(), *pair(entry)), pair(previous), event.decode(), body)
+    ms, n = pair(entry)
+    return Message(Cursor(epoch.decode(), ms, n), pair(previous), event.decode(), body)

@@ -82,6 +82,9 @@ def control(*frames: bytes) -> Burst:
     return Burst([(None, frame) for frame in frames])
 
 
+NOTHING = control()
+
+
 def chunk(frame: bytes) -> bytes:
     """An empty frame stays empty: a chunk without content would be the last one."""
     return b"%x\r\n%b\r\n" % (len(frame), frame) if frame else frame

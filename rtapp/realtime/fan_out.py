@@ -66,10 +66,21 @@ class FanOut:
 
     def deliver(self, channel: Channel, payloads: Iterable[bytes]) -> None:
         """Write the messages of a channel that arrived in a row: one write per socket. Yields."""
-        deliveries = list(self._deliveries(channel, payloads))
-        self._write(channel, deliveries)
-        if channel.observed and deliveries:
-            self._observer.delivered(channel.subscribers, [event for _, event in deliveries])
+        deliveries: list[Delivery] = []  # what the live subscribers need next, in order
+        for payload in payloads:
+            if payload.startswith(MARKER_PREFIX):
+                token = payload[len(MARKER_PREFIX) :]
+                self._markers.arrived(token, self._topics.ephemeral_seq)
+                continue
+            push = decode_push(payload)
+            if isinstance(push, Announcement):
+                deliveries += self._announced(channel, push)
+            elif self._follows(channel, push):
+                deliveries.append((push.cursor, push))
+        if deliveries:
+            self._write(channel, deliveries)
+            if channel.observed:
+                self._observer.delivered(channel.subscribers, [event for _, event in deliveries])
 
     def push(self, topic: Topic, event: Ephemeral) -> None:
         """Write an event to the topic's live streams. It is neither logged nor numbered."""
@@ -88,19 +99,6 @@ class FanOut:
         channel = self._topics.channel(topic)
         subscribers = channel.subscribers if channel is not None else ()
         return [subscriber for subscriber in subscribers if subscriber.state is State.LIVE]
-
-    def _deliveries(self, channel: Channel, payloads: Iterable[bytes]) -> Iterator[Delivery]:
-        """The events that the live subscribers need next, in order."""
-        for payload in payloads:
-            if payload.startswith(MARKER_PREFIX):
-                token = payload[len(MARKER_PREFIX) :]
-                self._markers.arrived(token, self._topics.ephemeral_seq)
-                continue
-            push = decode_push(payload)
-            if isinstance(push, Announcement):
-                yield from self._announced(channel, push)
-            elif self._follows(channel, push):
-                yield push.cursor, push
 
     def _announced(self, channel: Channel, announcement: Announcement) -> Iterator[Delivery]:
         topic, kind, diff = channel.topic, KINDS[announcement.kind], announcement.diff
@@ -132,13 +130,14 @@ class FanOut:
     def _write(self, channel: Channel, deliveries: list[Delivery]) -> None:
         bursts: dict[str, Burst] = {}
         written = size = 0
-        for subscriber in tuple(channel.subscribers) if deliveries else ():
+        for subscriber in tuple(channel.subscribers):
             if subscriber.state is not State.LIVE:
                 continue
             format = subscriber.subscription.format
-            if format not in bursts:
-                bursts[format] = self._frames.burst(deliveries, format)
-            burst = bursts[format].after(subscriber.cursor, subscriber.last_seq)
+            whole = bursts.get(format)
+            if whole is None:
+                whole = bursts[format] = self._frames.burst(deliveries, format)
+            burst = whole.after(subscriber.cursor, subscriber.last_seq)
             if burst is None or not burst.payload:
                 continue
             self._hub.deliver(subscriber, burst)
@@ -146,4 +145,4 @@ class FanOut:
             size += len(burst.payload)
             if written % WRITES_PER_TURN == 0:
                 yield_to_loop()
-        metrics.fanned_out([position for position, _ in deliveries], size, written)
+        metrics.FAN_OUTS.count(deliveries, size, written)

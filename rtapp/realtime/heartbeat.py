@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from . import frames
+from . import metrics
 from .backoff import Backoff
 from .broker import Broker
 from .burst import Burst
@@ -65,6 +66,7 @@ class Heartbeat:
 
     def tick(self, now: float) -> None:
         """Close streams that are blocked for too long; unsubscribe from topics without streams."""
+        metrics.FAN_OUTS.flush()
         for subscriber, since in self._hub.blocked():
             if now - since > BLOCKED_LIMIT:
                 self._hub.close(subscriber, "too_slow")

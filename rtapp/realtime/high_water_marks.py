@@ -74,7 +74,11 @@ class HighWaterMarks:
 
     def observe(self, account_id: int, event: Cursor) -> None:
         """Raise the account's mark to a published event."""
-        self.merge(account_id, HighWaterMark(event, event))
+        position, newest = self._marks[account_id]
+        if newest.epoch == event.epoch and newest <= event and position <= event:
+            self._marks[account_id] = HighWaterMark(event, event)  # as by `merge`, for each event
+        else:
+            self.merge(account_id, HighWaterMark(event, event))
 
     def merge(self, account_id: int, mark: HighWaterMark) -> None:
         before = self._marks[account_id]

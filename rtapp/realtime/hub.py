@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from collections.abc import Iterator
 from functools import partial
 
@@ -16,6 +15,7 @@ from gevent.event import Event
 
 from . import frames
 from . import metrics
+from .burst import NOTHING
 from .burst import Burst
 from .burst import control
 from .catch_up_queue import CatchUpQueue
@@ -124,7 +124,7 @@ class Hub:
         if subscriber.state is State.PENDING:
             self._add_pending(subscriber)
         self._topics.join(subscriber)
-        self._write(subscriber, subscriber.flush)
+        self.push(subscriber, NOTHING)  # the head alone
         self.catch_up(subscriber)
         return subscriber
 
@@ -177,11 +177,21 @@ class Hub:
 
     def push(self, subscriber: Subscriber, burst: Burst) -> bool:
         """Write control frames. Return whether the stream is open and has taken them all."""
-        return self._write(subscriber, subscriber.push, burst)
+        try:
+            complete = subscriber.push(burst)
+        except OSError:
+            self.close(subscriber, "gone")
+            return False
+        return complete or self._blocked(subscriber)
 
     def send(self, subscriber: Subscriber, burst: Burst) -> bool:
         """Write frames with positions. Return whether the stream is open and has taken them all."""
-        return self._write(subscriber, subscriber.send, burst)
+        try:
+            complete = subscriber.send(burst)
+        except OSError:
+            self.close(subscriber, "gone")
+            return False
+        return complete or self._blocked(subscriber)
 
     def deliver(self, subscriber: Subscriber, burst: Burst) -> bool:
         """`send` events: what a stream of long polling waits for."""
@@ -195,16 +205,11 @@ class Hub:
             self.served.add(subscriber)
             self._served_added.set()
 
-    def _write(self, subscriber: Subscriber, write: Callable[..., bool], *burst: Burst) -> bool:
-        try:
-            complete = write(*burst)
-        except OSError:
-            self.close(subscriber, "gone")
-            return False
-        if not complete:
-            self._sockets.block(subscriber)
-            self.catch_up(subscriber)
-        return complete
+    def _blocked(self, subscriber: Subscriber) -> bool:
+        """The socket has not taken all: the stream catches up once there is room."""
+        self._sockets.block(subscriber)
+        self.catch_up(subscriber)
+        return False
 
     def change(self, subscriber: Subscriber, allowed: Subscription) -> None:
         """Go on with the topics and leases that are allowed now.

@@ -11,6 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
+import gevent
 from gevent.event import Event
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -25,6 +26,7 @@ from .pubsub_connection import PubSubConnection
 from .refusal import is_redirection
 
 RECONNECT_DELAY = (0.05, 2.0)  # s until a new connection: the first and the longest delay
+GATHERED = 0.004  # s in which messages are gathered while they come closer than that
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +82,7 @@ class PubSub:
         self._on_doubt = on_doubt
         self._connection: PubSubConnection | None = None
         self._pongs: dict[bytes, Event] = {}
+        self._received_at = 0.0  # time.monotonic() of the last replies
         self._error: Exception = RedisTimeoutError("Not connected yet")  # while not connected
         consequence = f"Not listening to Redis {shard}".rstrip()
         self._backoff = Backoff(logger, consequence, *RECONNECT_DELAY)
@@ -92,7 +95,7 @@ class PubSub:
                     self._subscribe(connection)
                     self._backoff.succeeded()
                     while True:
-                        self._receive(connection.read())
+                        self._receive_some(connection)
                 finally:
                     self.disconnect()
                     connection.close()
@@ -110,6 +113,18 @@ class PubSub:
         connection.send_all(
             (shards.subscribe, *names) for names in shards.batches(self._handler.names())
         )
+
+    def _receive_some(self, connection: PubSubConnection) -> None:
+        """Handle what has arrived. If that is much, let more arrive until GATHERED is over: a
+        process that sleeps before each of many messages spends most of its time waking up."""
+        replies = connection.read()
+        now = time.monotonic()
+        busy = len(replies) > 1 or now - self._received_at < GATHERED
+        self._received_at = now
+        self._receive(replies)
+        rest = now + GATHERED - time.monotonic()
+        if busy and rest > 0:
+            gevent.sleep(rest)
 
     def _receive(self, replies: Iterable[list[bytes]]) -> None:
         for kind, group in groupby(replies, key=itemgetter(0)):

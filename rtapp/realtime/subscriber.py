@@ -216,7 +216,8 @@ class Subscriber:
         Then the cursor is at the last frame of which a byte was written, and `unsent` is the rest
         of that frame. The frames after it are read from the log again.
         """
-        burst = self._on_the_wire(burst)
+        if self.chunked:
+            burst = burst.chunked()
         payload = burst.payload
         try:
             written = os.write(self.fd, payload)

@@ -69,6 +69,7 @@ def step_by_step(monkeypatch):
         monkeypatch.setattr(module, "yield_to_loop", yield_to_loop, raising=False)
     monkeypatch.setattr(hub_module, "Subscriber", Numbered)
     monkeypatch.setattr(fan_out, "WRITES_PER_TURN", 1)
+    monkeypatch.setattr(pubsub, "GATHERED", 0)
     monkeypatch.setattr(replay, "SUBSCRIBERS_PER_TURN", 1)
     monkeypatch.setattr(heartbeat, "POSITION_TIMEOUT", 0)
     monkeypatch.setattr(heartbeat, "BARRIER_TIMEOUT", 1000)
