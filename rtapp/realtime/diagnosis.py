@@ -86,8 +86,8 @@ EXPLANATIONS = {
         REFUSES, "Redis does not permit what rtapp does (NOPERM): see the ACL of REDIS_URL's user."
     ),
 }
-# What Redis 6.2 and 7 answer for a command of a script, under the code ERR.
-FORBIDDEN_IN_SCRIPT = re.compile(r"user executing the script can't run|ACL failure in script")
+# What Redis 6.2 and 7 answer for a command or channel of a script, under the code ERR.
+FORBIDDEN_IN_SCRIPT = re.compile(r"user executing the script can't|ACL failure in script")
 # What a server that wants a password answers for a command of more than ten words.
 UNAUTHENTICATED = re.compile(r"unauthenticated (multi)?bulk length")
 CODES_OF: dict[type[RedisError], str] = {

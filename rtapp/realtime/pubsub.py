@@ -13,8 +13,8 @@ from typing import Protocol
 
 import gevent
 from gevent.event import Event
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from . import metrics
@@ -146,7 +146,7 @@ class PubSub:
 
     def _refused(self, text: str) -> None:
         if not is_redirection(text):
-            raise RedisConnectionError(f"Redis refused on the pub/sub connection: {text}")
+            raise ResponseError(f"Redis refused on the pub/sub connection: {text}")
         self._broker.shards.note(text)
         self._on_doubt()
 
