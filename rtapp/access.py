@@ -23,6 +23,7 @@ from sqlalchemy import or_
 from sqlalchemy import select
 
 from rtapp import clock
+from rtapp import grants
 from rtapp.errors import Forbidden
 from rtapp.errors import NotFound
 from rtapp.extensions import db
@@ -218,6 +219,20 @@ def conversation_ref(principal: Principal, conversation_id: int) -> Conversation
         asked = {"id": kept_for(conversation_id), **viewer(principal)}
         row = execute(statement, asked).one_or_none()
     return ConversationRef(*found(row))
+
+
+def granted_ref(principal: Principal, conversation_id: int) -> ConversationRef:
+    """As `conversation_ref`, without a query while the principal has an open stream and their
+    rights do not change."""
+    subscriber = grants.subscriber_id(principal)
+    visited = principal.inbox_id if isinstance(principal, CustomerIdentity) else None
+    ref = grants.granted(
+        subscriber,
+        ("conversation", subscriber, visited, conversation_id),
+        lambda: conversation_ref(principal, conversation_id),
+        lambda found: {conversation_id, found.id},
+    )
+    return found(ref)
 
 
 def viewer(principal: Principal) -> dict[str, int | None]:

@@ -4,7 +4,7 @@ from http import HTTPMethod
 from typing import Any
 
 from flask import Flask
-from flask import request
+from flask.globals import request_ctx
 
 from . import addresses
 
@@ -21,9 +21,10 @@ def init_app(app: Flask) -> None:
 def note_path() -> None:
     """Note the path of an endpoint with ids, else the endpoint's rule. Any other path may have a
     token in it, for example if the `?` before it is missing."""
-    if request.url_rule is not None:
-        only_ids = all(isinstance(value, int) for value in (request.view_args or {}).values())
-        request.environ[PATH] = request.path if only_ids else request.url_rule.rule
+    here = request_ctx.request
+    if here.url_rule is not None:
+        only_ids = all(isinstance(value, int) for value in (here.view_args or {}).values())
+        here.environ[PATH] = here.path if only_ids else here.url_rule.rule
 
 
 def loggable(environ: dict[str, Any]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The form of an action's response: JSON, or a redirect for a form without JavaScript."""
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ def answer(body: Mapping[str, Any], status: int, page: str) -> Response:
     return response
 
 
-def done(page: str) -> Response:
+def done(page: str | Callable[[], str]) -> Response:
     """204 (no content); for a form, a redirect (303) to its `page`."""
-    return redirect(page, 303) if wants_html() else Response(status=204)
+    if not wants_html():
+        return Response(status=204)
+    return redirect(page if isinstance(page, str) else page(), 303)

@@ -6,6 +6,7 @@ user and password, say) are ignored. A token in a URL authenticates nobody.
 
 import logging
 import secrets
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC
 from datetime import datetime
@@ -13,6 +14,7 @@ from functools import cache
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import gevent
@@ -23,6 +25,7 @@ from flask import current_app
 from flask import g
 from flask import request
 from flask import session
+from flask.globals import request_ctx
 from flask.sessions import SecureCookieSession
 from flask.sessions import SecureCookieSessionInterface
 from flask.sessions import SessionMixin
@@ -41,6 +44,7 @@ from werkzeug.security import generate_password_hash
 from rtapp import access
 from rtapp import addresses
 from rtapp import clock
+from rtapp import grants
 from rtapp import passwords
 from rtapp import scopes
 from rtapp import static_files
@@ -81,10 +85,12 @@ SIGN_IN = "login.sign_in"  # the endpoint that needs no session
 USER_ID = "_user_id"  # Flask-Login's field in the session: the user's id, as text
 # The session's field for the digest of the invitation that was opened in this browser.
 INVITATION = "invitation"
+KEEPING = {"actions.type_"}  # the endpoints that need no query: see grants.py
 COOKIELESS = (static_files.ENDPOINT, "widget.script")  # the same files for everybody
 SIGNATURE_CACHE_SIZE = 10_000  # verified cookies, a few hundred bytes each
 CODE_WAIT = 600  # s between the password and the code of a second factor
 NOT_SIGNED_IN = "Sign in first, or send a valid bearer token."
+Found = TypeVar("Found")
 logger = logging.getLogger(__name__)
 
 # Built once, and of columns: every request of a browser begins with it.
@@ -117,11 +123,11 @@ def current_principal() -> Principal:
 
 def principal_if_any() -> Principal | None:
     """The principal of the request, also a blocked customer; None without a credential that holds.
-    Found once a request."""
-    if "principal" not in g:
-        found = current_user._get_current_object()
-        g.principal = found if isinstance(found, Principal) else None
-    principal: Principal | None = g.principal
+    Found once a request: in a session by Flask-Login, of a token here."""
+    if (held := g.get("principal")) is None:
+        found = load_bearer() if has_bearer(request) else current_user._get_current_object()
+        g.principal = held = (found if isinstance(found, Principal) else None,)
+    principal: Principal | None = held[0]
     return principal
 
 
@@ -193,9 +199,10 @@ def claimed_subscriber() -> int:
 
 def bearer_text() -> str | None:
     """The text of the request's token, valid or not; None for a request without one."""
-    if not has_bearer(request):
+    here = request_ctx.request
+    if not has_bearer(here):
         return None
-    return (request.authorization.token if request.authorization is not None else None) or ""
+    return (here.authorization.token if here.authorization is not None else None) or ""
 
 
 def session_id() -> str:
@@ -278,7 +285,7 @@ def sign_in(user: User) -> None:
     )
     db.session.commit()
     login_user(user)
-    g.principal = user
+    g.principal = (user,)
     logger.info("User %s signed in, from %s", user.id, addresses.client())
     generate_csrf()  # now: pages that load at the same time would each make another one
 
@@ -347,7 +354,7 @@ def sign_out() -> None:
     logger.info("User %s signed out, from %s", user.id, addresses.client())
     logout_user()
     session.clear()
-    g.principal = None
+    g.principal = (None,)
 
 
 def end_session() -> None:
@@ -368,7 +375,7 @@ def csrf_token() -> str | None:
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def load_session_user(identity: str) -> AgentIdentity | None:
     sid = session.get("sid", "")
-    user = agent_of_session(sid)
+    user = may_keep(int(identity), ("session", sid), lambda: agent_of_session(sid))
     if user is None or str(user.id) != identity:
         return None
     uses: Uses[str] = current_app.extensions["session_uses"]
@@ -376,18 +383,24 @@ def load_session_user(identity: str) -> AgentIdentity | None:
     return user
 
 
-@login_manager.request_loader  # type: ignore[untyped-decorator]
-def load_bearer(request: Request) -> Principal | None:
-    if not has_bearer(request):
-        return None
-    g.bearer = used_bearer(bearer_text() or "")
-    return g.bearer.principal if g.bearer is not None else None
+def load_bearer() -> Principal | None:
+    g.bearer = found = used_bearer(bearer_text() or "")
+    return found.principal if found is not None else None
 
 
 def agent_of_session(sid: str) -> AgentIdentity | None:
     given = {"sid": sid, "oldest": oldest_session(clock.now())}
     row = execute(USER_OF_SESSION, given).one_or_none()
     return AgentIdentity(*row) if row is not None else None
+
+
+def may_keep(
+    subscriber: int, key: tuple[str, str], find: Callable[[], Found | None]
+) -> Found | None:
+    """What `find` returns or, for a request that may, what it returned for the last one."""
+    if request.endpoint in KEEPING:
+        return grants.granted(subscriber, key, find)
+    return find()
 
 
 def bearer_of_token(text: str) -> Bearer | None:
@@ -398,7 +411,10 @@ def bearer_of_token(text: str) -> Bearer | None:
 
 def used_bearer(text: str) -> Bearer | None:
     """Likewise for a request, which uses the token."""
-    found = bearer_of_token(text)
+    claim = tokens.claimed(text)
+    if claim is None:
+        return None
+    found = may_keep(claim.owner, ("token", claim.digest), lambda: tokens.bearer(claim))
     if found is not None:
         uses: Uses[int] = current_app.extensions["token_uses"]
         uses.note(found.token_id)
@@ -413,10 +429,12 @@ def principal_of_token(text: str) -> Principal | None:
 def refuse_narrow_scope() -> None:
     """Raises Forbidden for a request with a user's token whose scope does not allow it: see
     scopes.py. A customer's token has the customer's rights, which each view decides."""
-    if request.url_rule is None or not has_bearer(request):
+    here = request_ctx.request
+    rule = here.url_rule
+    if rule is None or not has_bearer(here):
         return
-    need = scopes.needed(request.method, request.url_rule.endpoint, request.url_rule.rule)
-    if need == scopes.READ or request.endpoint == SIGN_IN:
+    need = scopes.needed(here.method, rule.endpoint, rule.rule)
+    if need == scopes.READ or rule.endpoint == SIGN_IN:
         return
     principal = principal_if_any()
     if isinstance(principal, AgentIdentity) and not scopes.allows(g.bearer.scope, need):
@@ -431,7 +449,7 @@ def refuse_narrow_scope() -> None:
 
 def has_bearer(request: Request) -> bool:
     """Whether the request has a bearer token, valid or not (RFC 6750, section 2.1)."""
-    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    scheme: str = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0]
     return scheme.lower() == "bearer"
 
 

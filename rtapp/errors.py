@@ -134,7 +134,7 @@ class TooManyRequests(Problem):
 def wants_html() -> bool:
     """Whether the client accepts HTML rather than JSON. `*/*`, as curl sends, means JSON. False on
     a stream's URL."""
-    if request.blueprint == "streams":
+    if "text/" not in request.headers.get("Accept", "").lower() or request.blueprint == "streams":
         return False
     offered = ["application/json", "text/html"]
     return request.accept_mimetypes.best_match(offered) == "text/html"

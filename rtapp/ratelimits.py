@@ -7,16 +7,21 @@ hangs delays one of them by PATIENCE. Reads are not limited. Streams are limited
 import hashlib
 import time
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from typing import ParamSpec
 from typing import TypeVar
 
 from flask import Flask
+from flask import current_app
 from flask import request
 from flask import session
 from flask_limiter import Limiter
 from flask_limiter import RateLimitExceeded
+from limits import parse
+from limits.storage import MemoryStorage
 from limits.storage.redis import RedisStorage
+from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -59,6 +64,7 @@ from rtapp.text import canonical_address
 
 PATIENCE = 0.5  # s, the timeout of Redis for a request's counter
 MAX_CONNECTIONS = 50  # counters under way at once; more wait for their turn
+TYPING = "typing_counters"  # in app.extensions: None without limits
 UNLIMITED = {"GET", "HEAD", "OPTIONS"}
 
 P = ParamSpec("P")
@@ -110,11 +116,7 @@ limiter = Limiter(
     in_memory_fallback_enabled=True,
     swallow_errors=True,
 )
-# In this process's memory, for requests too frequent to count in Redis.
-nearby = Limiter(key_func=principal, storage_uri="memory://", swallow_errors=True)
-
-for each in (limiter, nearby):
-    each.request_filter(lambda: request.method in UNLIMITED)
+limiter.request_filter(lambda: request.method in UNLIMITED)
 
 # Decorators for a view, below its route. A view without one has the limit ACTIONS_PER_USER.
 # Of several limits, those by a smaller unit of time are counted first, then the inner decorator's,
@@ -201,7 +203,20 @@ def new_sessions(start: Callable[P, R]) -> Callable[P, R]:
 
 
 def typing(view: Callable[P, R]) -> Callable[P, R]:
-    return nearby.limit(TYPING_PER_USER)(limiter.exempt(view))
+    """Counted in this process's memory, without the extension: the requests are too frequent."""
+    limit = parse(TYPING_PER_USER)
+
+    @wraps(view)
+    def counted(*args: P.args, **kwargs: P.kwargs) -> R:
+        counters: FixedWindowRateLimiter | None = current_app.extensions[TYPING]
+        if counters is not None and not counters.hit(limit, principal()):
+            raise too_many(
+                limit.get_expiry(), counters.get_window_stats(limit, principal()).reset_time
+            )
+        return view(*args, **kwargs)
+
+    exempt: Callable[P, R] = limiter.exempt(counted)
+    return exempt
 
 
 def signing_in(view: Callable[P, R]) -> Callable[P, R]:
@@ -238,18 +253,20 @@ def give_back() -> None:
 
 
 def answer(error: RateLimitExceeded) -> Response:
-    seconds = error.limit.limit.get_expiry()
-    breached = limiter.current_limit or nearby.current_limit
+    window = error.limit.limit.get_expiry()
+    breached = limiter.current_limit
     assert breached is not None
     try:
-        seconds = min(seconds, max(1, breached.reset_at - int(time.time())))
-    except (RedisError, OSError):
-        pass  # without Redis, the whole window is an upper bound
-    return errors.answer(
-        TooManyRequests(
-            f"Too many requests of this kind; try again in {seconds} s.",
-            headers={"Retry-After": str(seconds)},
-        )
+        return errors.answer(too_many(window, breached.reset_at))
+    except (RedisError, OSError):  # without Redis, the whole window is an upper bound
+        return errors.answer(too_many(window, time.time() + window))
+
+
+def too_many(window: int, reset_at: float) -> TooManyRequests:
+    seconds = min(window, max(1, int(reset_at) - int(time.time())))
+    return TooManyRequests(
+        f"Too many requests of this kind; try again in {seconds} s.",
+        headers={"Retry-After": str(seconds)},
     )
 
 
@@ -277,6 +294,7 @@ def init_app(app: Flask, settings: Settings, address: RedisAddress) -> None:
         RATELIMIT_STORAGE_URI="rtapp:",
         RATELIMIT_STORAGE_OPTIONS={"address": address},
     )
-    for each in (limiter, nearby):
-        each.init_app(app)
+    limiter.init_app(app)
+    counters = FixedWindowRateLimiter(MemoryStorage()) if settings.rate_limits else None
+    app.extensions[TYPING] = counters
     app.register_error_handler(RateLimitExceeded, answer)

@@ -210,12 +210,12 @@ def refuse_unknown_method() -> None:
 def refuse_repeated_parts() -> None:
     """Raises BadRequest for a request with a query parameter, or a header of which there is one,
     that comes twice: two readers of the request could choose different ones."""
-    may_repeat = MAY_REPEAT.get(request.endpoint or "", set())
-    refuse_repeated(
-        "parameter",
-        (name for name, values in request.args.lists() if values[1:] and name not in may_repeat),
-    )
-    refuse_repeated("header", request.environ.get(REPEATED_HEADERS, ()))
+    environ = request.environ
+    if environ.get("QUERY_STRING"):
+        may_repeat = MAY_REPEAT.get(request.endpoint or "", set())
+        repeated = (name for name, values in request.args.lists() if values[1:])
+        refuse_repeated("parameter", (name for name in repeated if name not in may_repeat))
+    refuse_repeated("header", environ.get(REPEATED_HEADERS, ()))
 
 
 def refuse_repeated(kind: str, names: Iterable[str]) -> None:
@@ -250,7 +250,12 @@ class StrictJson(DefaultJSONProvider):
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """Raises ValueError; RepeatedName for a name that comes twice, at any depth."""
-        return super().loads(s, object_pairs_hook=unique, parse_constant=unknown, **kwargs)
+        if kwargs:
+            return super().loads(s, object_pairs_hook=unique, parse_constant=unknown, **kwargs)
+        text = s if isinstance(s, str) else s.decode(json.detect_encoding(s), "surrogatepass")
+        if text.startswith(BYTE_ORDER_MARK):
+            raise ValueError("JSON does not begin with a byte order mark")
+        return DECODER.decode(text)
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -263,6 +268,10 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def unknown(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+BYTE_ORDER_MARK = "\ufeff"
+DECODER = json.JSONDecoder(object_pairs_hook=unique, parse_constant=unknown)  # json.loads makes one
 
 
 def form_body() -> dict[str, Any]:

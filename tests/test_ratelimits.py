@@ -44,7 +44,7 @@ def limited(app, monkeypatch):
     ratelimits.limiter._storage_dead = False
     yield limited
     release(limited)
-    ratelimits.limiter.enabled = ratelimits.nearby.enabled = False
+    ratelimits.limiter.enabled = False
 
 
 @pytest.fixture

@@ -512,7 +512,7 @@ def limited(app):
     ratelimits.limiter._storage_dead = False
     yield limited
     release(limited)
-    ratelimits.limiter.enabled = ratelimits.nearby.enabled = False
+    ratelimits.limiter.enabled = False
 
 
 def test_guesses_of_a_code_are_limited_for_each_user_whatever_their_sign_ins(limited, server_clock):

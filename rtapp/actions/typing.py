@@ -26,9 +26,9 @@ class Typing(Body):
 def type_(conversation_id: int) -> Response:
     """Start or stop typing. The client repeats a start every few seconds."""
     principal = auth.current_principal()
-    ref = access.conversation_ref(principal, conversation_id)
+    ref = access.granted_ref(principal, conversation_id)
     refuse_merged(principal, conversation_id, ref.id)
     body = validation.body(Typing)
     refuse_private(principal, body.private)
     submit_typing(principal, ref.account_id, ref.id, is_typing=body.typing, private=body.private)
-    return done(thread_page(conversation_id))
+    return done(lambda: thread_page(conversation_id))

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from rtapp.extensions import db
 from rtapp.realtime.broker import Broker
+from rtapp.realtime.engine import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,13 @@ def recheck_thread(conversation_id: int) -> None:
 
 @event.listens_for(db.session, "after_commit")
 def publish_rechecks(session: Session) -> None:
+    subjects = session.info.pop("recheck", None)
+    if subjects is None:
+        return
     broker: Broker = current_app.extensions["broker"]
-    for subject in session.info.pop("recheck", ()):
+    engine: Engine = current_app.extensions["engine"]
+    for subject in subjects:
+        engine.grants.forget(str(subject))  # for the next request here; the others wait for Redis
         try:
             broker.for_requests.recheck(subject)
         except (RedisError, OSError) as error:

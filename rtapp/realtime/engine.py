@@ -21,6 +21,7 @@ from .controls import Controls
 from .diagnosis import diagnose
 from .fan_out import FanOut
 from .frames import Frames
+from .grants import Grants
 from .group import Group
 from .heartbeat import Heartbeat
 from .hub import Hub
@@ -78,6 +79,7 @@ class Engine:
         incidents = Incidents()
         self.stream_counts = StreamCounts(broker)
         self.hub = Hub(self.sockets, self.topics, self.leases, queue, incidents, self.stream_counts)
+        self.grants = Grants(self.stream_counts.has_stream)
         self.fan_out = FanOut(
             self.hub,
             self.topics,
@@ -187,6 +189,7 @@ class Engine:
             self.revocation,
             self.inspection,
             self.controls,
+            self.grants,
         )
 
     def _shards_changed(self) -> None:

@@ -13,6 +13,7 @@ from .broker import Broker
 from .channel import Channel
 from .controls import Controls
 from .fan_out import FanOut
+from .grants import Grants
 from .hub import Hub
 from .inspection import Inspection
 from .leases import Leases
@@ -38,6 +39,7 @@ class Listener:
         revocation: Revocation,
         inspection: Inspection,
         controls: Controls,
+        grants: Grants,
     ):
         self._shard = shard
         self._broker = broker
@@ -50,6 +52,7 @@ class Listener:
         self._revocation = revocation
         self._inspection = inspection
         self._controls = controls
+        self._grants = grants
 
     def control(self) -> Sequence[bytes]:
         return [CONTROL.encode(), INSPECT.encode()]
@@ -64,6 +67,8 @@ class Listener:
         self._leases.renew(self._shard)
 
     def subscribed(self, name: bytes) -> None:
+        if name == CONTROL.encode():
+            self._grants.listen()
         channel = self._own(name)
         if channel is not None and channel.confirm():
             self._hub.catch_up_all(channel)
@@ -79,6 +84,7 @@ class Listener:
     def messages(self, name: bytes, payloads: list[bytes]) -> None:
         if name == CONTROL.encode():
             for payload in self._controls.fresh(payloads):
+                self._grants.forget(payload.decode())
                 self._revocation.recheck_named(payload.decode())
         elif name == INSPECT.encode():
             for payload in self._controls.fresh(payloads):
@@ -87,6 +93,7 @@ class Listener:
             self._fan_out.deliver(channel, payloads)
 
     def disconnected(self) -> None:
+        self._grants.interrupt()
         self._broker.high_water_marks.invalidate(self._has)
         self._markers.invalidate(self._has)
         self._lose(self._topics.on(self._shard))

@@ -88,6 +88,10 @@ class StreamCounts:
         """Return how many streams the subject has in this process."""
         return self._open[subject]
 
+    def has_stream(self, subscriber_id: int) -> bool:
+        """Return whether a user, or the contact of this negative id, has a stream here."""
+        return holder(subscriber_id) in self._open
+
     def __len__(self) -> int:
         """The number of subjects with streams in this process."""
         return len(self._open)

@@ -54,7 +54,7 @@ def change_contact(
     publish_contact(by, contact.account_id, conversation_ids)
     if "name" in changed:
         reset_elsewhere(contact)
-    if "blocked" in changed:
+    if changed & {"blocked", "name"}:
         recheck_customers(contact)
     db.session.commit()
 
@@ -68,7 +68,7 @@ def refuse_merged(contact: Contact) -> None:
 
 def recheck_customers(contact: Contact) -> None:
     """Have the streams of the contact's customers authorised again, also of those merged into it:
-    a blocked one has none."""
+    a blocked one has none, and a renamed one does not type under the old name."""
     merged = select(Contact.id).where(Contact.merged_into_id == contact.id)
     for id in (contact.id, *db.session.scalars(merged)):
         control.recheck(-id)

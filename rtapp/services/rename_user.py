@@ -1,5 +1,6 @@
 from sqlalchemy import select
 
+from rtapp.events import control
 from rtapp.extensions import db
 from rtapp.models import Membership
 from rtapp.models import User
@@ -14,6 +15,7 @@ def rename_user(user: User, name: str) -> None:
     if user.name == name:
         return
     change_row(user, name=name)
+    control.recheck(user.id)  # they may type under the old name
     accounts = select(Membership.account_id).where(Membership.user_id == user.id)
     for account_id in db.session.scalars(accounts.order_by(Membership.account_id)).all():
         reset_members(account_id)

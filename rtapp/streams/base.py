@@ -22,7 +22,7 @@ from rtapp.errors import TooManyRequests
 from rtapp.errors import Unauthorized
 from rtapp.errors import Unavailable
 from rtapp.events import outbox
-from rtapp.models import Customer
+from rtapp.grants import subscriber_id
 from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
 from rtapp.realtime.broker import Topic
@@ -140,11 +140,6 @@ def requested_subscription(
         wait=wait,
         authorised=False,
     )
-
-
-def subscriber_id(principal: Principal) -> int:
-    """The hub's id for the principal: a user's id, or the negative of a contact's."""
-    return -principal.id if isinstance(principal, Customer) else principal.id
 
 
 def most_streams(principal: Principal) -> int:

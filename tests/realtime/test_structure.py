@@ -12,7 +12,7 @@ ENGINE = Path(__file__).parent.parent.parent / "rtapp" / "realtime"
 # A module imports modules of earlier rows only, also where only a type checker imports them. So
 # there is no circle. docs/architecture.md has the same rows as a picture.
 RUNGS = (
-    "backoff controls cursor embedded_redis framing group holding incidents limits markers "
+    "backoff controls cursor embedded_redis framing grants group holding incidents limits markers "
     "pubsub_connection redis_address refusal request_target scheduling shards sse timetable",
     "burst contact_presence diagnosis inbox_presence presence typing viewers",
     "high_water_marks redis_client",
