@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from typing import NamedTuple
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import and_
@@ -23,6 +24,7 @@ from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from rtapp import clock
 from rtapp import database
 from rtapp.extensions import db
 from rtapp.extensions import execute
@@ -50,6 +52,8 @@ def record(event: str, account_id: int, topics: Sequence[str], data: Mapping[str
     """
     assert not db.session().in_nested_transaction(), "a savepoint's events would outlive it"
     row = {
+        "key": uuid4().hex,  # a default costs a call for each row
+        "created_at": clock.now(),
         "event": event,
         "account_id": account_id,
         "topics": list(topics),

@@ -86,15 +86,15 @@ SNAPSHOT = (
         Conversation.version,
         User.name.label("assignee_name"),
         Contact.name.label("contact_name"),
+        Label.id.label("label_id"),
+        Label.title,
+        Label.colour,
     )
     .join(Contact, Contact.id == Conversation.contact_id)
     .outerjoin(User, User.id == Conversation.assignee_id)
+    .outerjoin(ConversationLabel, ConversationLabel.conversation_id == Conversation.id)
+    .outerjoin(Label, Label.id == ConversationLabel.label_id)
     .where(ROW)
-)
-LABELS = (
-    select(Label.id, Label.title, Label.colour)
-    .join(ConversationLabel, ConversationLabel.label_id == Label.id)
-    .where(ConversationLabel.conversation_id == bindparam("conversation"))
     .order_by(Label.folded)
 )
 MAPPED = (
@@ -219,8 +219,10 @@ def announce_of_agent(message: MessageSnapshot) -> None:
 
 
 def snapshot(message: MessageSnapshot) -> ConversationSnapshot:
-    of_it = {"conversation": message.conversation_id}
-    row = execute(SNAPSHOT, of_it).one()
+    """Read by a statement of its own, after the lock: that which waited for the lock may have found
+    older names and labels."""
+    rows = execute(SNAPSHOT, {"conversation": message.conversation_id}).all()
+    row = rows[0]  # one for each label, or the only one
     assignee = AgentIdentity(row.assignee_id, row.assignee_name) if row.assignee_id else None
     return ConversationSnapshot(
         id=message.conversation_id,
@@ -236,7 +238,11 @@ def snapshot(message: MessageSnapshot) -> ConversationSnapshot:
         last_public_at=row.last_public_at,
         waiting_since=row.waiting_since,
         version=row.version,
-        labels=[LabelSnapshot(*columns) for columns in execute(LABELS, of_it)],
+        labels=[
+            LabelSnapshot(each.label_id, each.title, each.colour)
+            for each in rows
+            if each.label_id is not None
+        ],
     )
 
 
