@@ -44,13 +44,15 @@ def main() -> None:
         log_progress(f"making {conversations} conversations and {USERS} users")
         for subject in subjects:
             subject.prepare(conversations, USERS)
-        for number in range(asked.runs):
-            path = published.raw(number + 1) if asked.publish else report.fresh_path()
+        for number in asked.runs:
+            path = report.fresh_path() if asked.publish is None else published.raw(number)
             run = Run.begin(floor.name(), asked.quick)
+            if asked.again:
+                run.add(Run.load(path))
             failed += whole_run(asked, subjects[:: -1 if number % 2 else 1], path, run)
             print(report.table(run))
             log_progress(f"saved as {path}")
-    if asked.publish:
+    if asked.publish is not None and published.complete():
         documents.write()
     if failed:
         sys.exit(f"These scenarios ended with an error: {', '.join(failed)}.")
@@ -71,9 +73,9 @@ def whole_run(
                 continue
             log_progress(" ".join(filter(None, (scenario, subject.name))))
             try:
-                run.rows += subject.run(scenario, asked.quick)
+                run.replace(subject.run(scenario, asked.quick))
             except ScenarioError as error:
-                run.rows += error.rows
+                run.replace(error.rows)
                 failed.append(" ".join(filter(None, (scenario, subject.name))))
         report.save(path, run)
     return failed
@@ -100,23 +102,26 @@ def arguments() -> argparse.Namespace:
         "--server", type=Path, metavar="PATH",
         help="another checkout, measured in the same run, each scenario in turn",
     )  # fmt: skip
-    parser.add_argument("--runs", type=int, metavar="COUNT", help="whole runs, one after the other")
     parser.add_argument(
-        "--publish", action="store_true",
-        help="two runs of what docs/benchmarks.md shows; saves them in bench/published/, and "
-        "writes its tables, the chart and docs/scale.md",
+        "--publish", nargs="?", type=int, const=0, choices=range(published.RUNS + 1), metavar="RUN",
+        help=f"make all {published.RUNS} runs that docs/benchmarks.md shows, or this one, or in it "
+        "the named scenarios again; saved in bench/published/. Then write its tables, the chart "
+        "and the figures of docs/scale.md",
     )  # fmt: skip
     asked = parser.parse_args()
-    if asked.publish and (asked.quick or asked.scenarios or asked.runs):
-        parser.error("--publish makes whole runs of its own list, and takes no other option.")
+    asked.again = asked.publish is not None and bool(asked.scenarios)
+    if asked.again and not (asked.publish and published.raw(asked.publish).exists()):
+        parser.error("Scenarios are measured again in a published run, by its number.")
     if asked.server is not None and not (asked.server / "app.py").is_file():
         parser.error(f"{asked.server} is no checkout of rtapp.")
     asked.scenarios = [
         scenario
-        for name in asked.scenarios or (["published"] if asked.publish else SCENARIOS)
+        for name in asked.scenarios or (SCENARIOS if asked.publish is None else ["published"])
         for scenario in LISTS.get(name, (name,))
     ]
-    asked.runs = asked.runs or (published.RUNS if asked.publish else 1)
+    asked.runs = [1] if asked.publish is None else [asked.publish]
+    if asked.publish == 0:
+        asked.runs = [number + 1 for number in range(published.RUNS)]
     for scenario in asked.scenarios:
         if scenario not in SCENARIOS:
             parser.error(f"There is no scenario {scenario!r}; there are {names}.")

@@ -16,6 +16,10 @@ def raw(number: int) -> Path:
     return FOLDER / f"run-{number}.json"
 
 
+def complete() -> bool:
+    return all(raw(number + 1).exists() for number in range(RUNS))
+
+
 def load() -> list[Run]:
     """Raises FileNotFoundError if there are none."""
     return [Run.load(raw(number + 1)) for number in range(RUNS)]

@@ -60,6 +60,16 @@ class Run:
         ]
         return cls(**fields, rows=rows)
 
+    def add(self, other: "Run") -> None:
+        self.rows += other.rows
+        self.others |= other.others
+
+    def replace(self, rows: list[Row]) -> None:
+        """Add rows, in place of those that measured the same."""
+        fresh = {(row.scenario, row.what, row.server) for row in rows}
+        kept = [row for row in self.rows if (row.scenario, row.what, row.server) not in fresh]
+        self.rows = kept + rows
+
     def find(self, scenario: str, what: str, server: str = "") -> Row | None:
         """The row of the scenario whose `what` ends with this text, the sizes being before it."""
         for row in self.rows:
