@@ -68,6 +68,9 @@ def measure(lab: Lab, url: str) -> None:
     calls = CALLS_QUICK if lab.quick else CALLS
     used = redis_cpu(broker, lambda: [broker.position(ACCOUNT) for _ in range(calls)]) / calls
     lab.add(SCENARIO, "position: Redis CPU per call", used * 1e6, "µs")
+    leases = [(ACCOUNT, "bench")] * BATCH
+    used = redis_cpu(broker, lambda: [broker.renew(leases) for _ in range(calls // BATCH)]) / calls
+    lab.add(SCENARIO, "renewal of a lease: Redis CPU per account", used * 1e6, "µs")
     saturate(lab, broker, url)
     broker.redis.close()
 
