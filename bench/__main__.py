@@ -17,6 +17,7 @@ from .measures import busy_cores
 from .measures import raise_descriptor_limit
 from .report import Run
 from .scenarios import ALONE
+from .scenarios import ONCE
 from .scenarios import PUBLISHED
 from .scenarios import SCENARIOS
 from .scenarios import TARGETS
@@ -49,7 +50,8 @@ def main() -> None:
             run = Run.begin(floor.name(), asked.quick)
             if asked.again:
                 run.add(Run.load(path))
-            failed += whole_run(asked, subjects[:: -1 if number % 2 else 1], path, run)
+            scenarios = [each for each in asked.scenarios if number == 1 or each not in ONCE]
+            failed += whole_run(asked, scenarios, subjects[:: -1 if number % 2 else 1], path, run)
             print(report.table(run))
             log_progress(f"saved as {path}")
     if asked.publish is not None and published.complete():
@@ -59,14 +61,18 @@ def main() -> None:
 
 
 def whole_run(
-    asked: argparse.Namespace, subjects: Sequence[Subject], path: Path, run: Run
+    asked: argparse.Namespace,
+    scenarios: Sequence[str],
+    subjects: Sequence[Subject],
+    path: Path,
+    run: Run,
 ) -> list[str]:
     """Run each scenario with each subject in turn. Returns those that ended with an error.
 
     The results are saved after each, so that an interrupted run keeps them.
     """
     failed = []
-    for scenario in asked.scenarios:
+    for scenario in scenarios:
         run.others[scenario] = busy_cores_once_quiet(asked.wait)
         for subject in subjects:
             if subject.name and scenario in ALONE:

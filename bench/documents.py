@@ -156,7 +156,7 @@ def whole_runs(runs: list[Run]) -> str:
     for row in runs[0].rows:
         if row.server:
             continue
-        found = [run.find(row.scenario, row.what) for run in runs]
+        found = [run.same(row) for run in runs]
         lines.append(
             [
                 row.scenario,

@@ -61,7 +61,6 @@ async def measure(rival: Rival, count: int) -> Found:
     await proxy.mend()
     clients = [Client(rival, proxy.port, index) for index in range(count)]
     tasks = [asyncio.create_task(client.run()) for client in clients]
-    rival.wait_for(0)
     await until(lambda: all(client.open for client in clients), 60)
     await asyncio.sleep(1)
     whole: list[float] = []

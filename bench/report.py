@@ -70,6 +70,11 @@ class Run:
         kept = [row for row in self.rows if (row.scenario, row.what, row.server) not in fresh]
         self.rows = kept + rows
 
+    def same(self, row: Row) -> Row | None:
+        """The row of this run that measured the same."""
+        key = (row.scenario, row.what, row.server)
+        return next((r for r in self.rows if (r.scenario, r.what, r.server) == key), None)
+
     def find(self, scenario: str, what: str, server: str = "") -> Row | None:
         """The row of the scenario whose `what` ends with this text, the sizes being before it."""
         for row in self.rows:

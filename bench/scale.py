@@ -29,10 +29,9 @@ class Assumptions:
     lifetime: float = 3_600  # s until a stream is opened again
     busy_hours: float = 8  # of a day, for which Redis keeps events
     share: float = 0.6  # of a core, or of memory, that is used before another is added
-    cores: int = 16  # of a host
+    cores: int = 16  # of a host, and of PostgreSQL's primary
     host_memory: float = 64 * KIB**3  # bytes
     redis_memory: float = 32 * KIB**3  # bytes of one shard
-    writes: float = 5_000  # messages/s that one PostgreSQL primary takes
     renewal: float = 15  # s between two renewals of a process's lease in an account
     ping: float = 15  # s between two pings of a stream
     hubs_of_account: float = 2  # processes with an account's streams, if a balancer routes by it
@@ -46,9 +45,8 @@ TEXTS = (
     ("a stream is opened again after", "{lifetime:,.0f} s"),
     ("busy hours of a day, for which Redis keeps all events", "{busy_hours:g}"),
     ("a core or a memory is full at", "{percent:g} %"),
-    ("a host", "{cores} cores, {host_gib:g} GiB"),
+    ("a host, and the machine of PostgreSQL's primary", "{cores} cores, {host_gib:g} GiB"),
     ("a shard's memory", "{redis_gib:g} GiB"),
-    ("messages/s of one PostgreSQL primary", "{writes:,.0f}"),
     ("processes that have an account's streams, routed by account", "{hubs_of_account:g}"),
 )
 
@@ -69,6 +67,7 @@ class Costs(NamedTuple):
     position: float  # of Redis: the call before pings, per account
     renewal: float  # of Redis: of a process's lease, per account
     event_memory: float  # of Redis
+    database: float  # of PostgreSQL: a message
 
 
 def costs(runs: list[Run]) -> Costs:
@@ -91,6 +90,7 @@ def costs(runs: list[Run]) -> Costs:
         position=value("redis publish", "position: Redis CPU per call") / 1e6,
         renewal=value("redis publish", "renewal of a lease: Redis CPU per account") / 1e6,
         event_memory=value("redis publish", "memory of Redis per event") * KIB,
+        database=value("database", "PostgreSQL: CPU per message") / 1e3,
     )
 
 
@@ -103,6 +103,7 @@ class Needs(NamedTuple):
     hub_memory: float  # bytes
     redis_cores: float
     redis_memory: float  # bytes
+    database_cores: float
 
 
 def needs(agents: float, of: Costs, a: Assumptions) -> Needs:
@@ -125,7 +126,15 @@ def needs(agents: float, of: Costs, a: Assumptions) -> Needs:
     )
     kept = messages * a.busy_hours * 3_600
     memory = agents * (of.resident + of.kernel)
-    return Needs(messages, deliveries, hub_cores, memory, redis_cores, kept * of.event_memory)
+    return Needs(
+        messages,
+        deliveries,
+        hub_cores,
+        memory,
+        redis_cores,
+        kept * of.event_memory,
+        messages * of.database,
+    )
 
 
 def hubs(a: Assumptions) -> float:
@@ -165,6 +174,7 @@ def of_costs(runs: list[Run]) -> str:
             ["Redis: an account's position", f"{figure(of.position * 1e6)} µs"],
             ["Redis: the renewal of a lease", f"{figure(of.renewal * 1e6)} µs"],
             ["Redis: memory of an event", f"{figure(of.event_memory / KIB)} KiB"],
+            ["PostgreSQL: a message", f"{figure(of.database * 1e3)} ms"],
         ],
     )
 
@@ -188,7 +198,7 @@ def of_steps(runs: list[Run]) -> str:
                 figure(need.redis_cores),
                 f"{figure(need.redis_memory / KIB**3)} GiB",
                 whole(shards(need, a)),
-                whole(need.messages / a.writes),
+                whole(need.database_cores / a.share / a.cores),
             ]
         )
     return table(head, lines)
@@ -216,7 +226,7 @@ def of_first(runs: list[Run]) -> str:
         "one host: memory of its streams": a.host_memory * a.share / one.hub_memory,
         "one shard: CPU": a.share / one.redis_cores,
         "one shard: memory of the log": a.redis_memory * a.share / one.redis_memory,
-        "one PostgreSQL primary: messages/s (assumed)": a.writes / one.messages,
+        f"one PostgreSQL primary of {a.cores} cores: CPU": a.cores * a.share / one.database_cores,
     }
     lines = [
         [what, figure(agents)] for what, agents in sorted(carried.items(), key=lambda each: each[1])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .lab import Lab
 from .measures import raise_descriptor_limit
-from .scenarios import SCENARIOS
+from .scenarios import scenario
 from .subject import stored_world
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     raise_descriptor_limit()
     lab = Lab(Path("scenarios").absolute(), stored_world(), "--quick" in sys.argv)
     try:
-        SCENARIOS[sys.argv[1]](lab)
+        scenario(sys.argv[1])(lab)
     finally:
         rows = [{k: v for k, v in asdict(row).items() if k != "server"} for row in lab.rows]
         Path("rows.json").write_text(json.dumps(rows))
