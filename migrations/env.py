@@ -16,7 +16,7 @@ db = current_app.extensions["migrate"].db
 
 with unlimited(), db.engine.connect() as connection:
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.exec_driver_sql("SET statement_timeout = 0; SET lock_timeout = 0")
         connection.commit()
     context.configure(
         connection=connection,

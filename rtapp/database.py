@@ -52,6 +52,7 @@ from rtapp.realtime.backoff import first_line
 from rtapp.realtime.backoff import redis_is_away
 
 WAIT_LIMIT = 3.0  # s for one statement, commit or connection
+LOCK_LIMIT = 2.5  # s of that for which the server waits for a lock: it says so, and is used on
 REQUEST_LIMIT = 4.0  # s that all waits of one request may take: it is answered within 5
 PROBE_LIMIT = 0.7  # s for a probe, connection included: /readyz answers within a second
 # A transaction that stays open without a statement holds its locks: its process is gone or stopped.
@@ -167,6 +168,7 @@ def prepare_postgresql(connection: LimitedConnection, record: object) -> None:
     """Have the server end what is given up here. After SET, because PgBouncer refuses `options`."""
     connection.execute(
         f"SET statement_timeout = {int(WAIT_LIMIT * 1000)};"
+        f"SET lock_timeout = {int(LOCK_LIMIT * 1000)};"
         f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_LIMIT}s'"
     )
     connection.commit()

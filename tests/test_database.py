@@ -84,6 +84,24 @@ def test_after_a_violated_constraint_the_connection_is_used_on(app):
 
 
 @only_postgres
+def test_a_lock_that_another_transaction_keeps_is_given_up_by_the_server(app, monkeypatch):
+    """The answer says what is the matter, and the connection is used on."""
+    monkeypatch.setattr(database, "LOCK_LIMIT", 0.2)
+    app.extensions["relay"].stop()
+    lock = text("SELECT id FROM accounts WHERE id = 1 FOR UPDATE")
+    with app.app_context():
+        db.engine.dispose()  # the limit is set for new connections
+        with db.engine.connect() as other:
+            db.session.execute(lock)
+            with pytest.raises(OperationalError) as failed:
+                other.execute(lock)
+            assert "something there is locked" in database.problem(failed.value).detail
+            other.rollback()
+            db.session.rollback()
+            assert other.execute(lock).scalar() == 1
+
+
+@only_postgres
 def test_a_statement_that_takes_too_long_is_given_up_here_and_ended_there(app, monkeypatch):
     monkeypatch.setattr(database, "WAIT_LIMIT", 0.3)
     with app.app_context():
