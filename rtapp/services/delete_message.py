@@ -34,16 +34,19 @@ def delete_message(message: Message, *, version: int | None = None) -> None:
     db.session.commit()
 
 
-def empty(message: Message) -> None:
-    """Take out what the message says, in the caller's transaction, which has its thread locked."""
-    db.session.execute(delete(MessageRevision).where(MessageRevision.message_id == message.id))
+def empty(*messages: Message) -> None:
+    """Take out what the messages say, in the caller's transaction, which has their thread
+    locked."""
+    ids = [message.id for message in messages]
+    db.session.execute(delete(MessageRevision).where(MessageRevision.message_id.in_(ids)))
     db.session.execute(
         update(Attachment)
-        .where(Attachment.message_id == message.id)
+        .where(Attachment.message_id.in_(ids))
         .values(message_id=None, expires_at=clock.now())
     )
-    message.content = ""
-    message.attachments = None
-    message.deleted = True
-    message.version += 1
-    flag_modified(message, "updated_at")  # keeps its value: the event does not carry it
+    for message in messages:
+        message.content = ""
+        message.attachments = None
+        message.deleted = True
+        message.version += 1
+        flag_modified(message, "updated_at")  # keeps its value: the event does not carry it

@@ -92,10 +92,10 @@ def empty_messages(conversation_id: int, end: datetime) -> int:
     if conversation.last_public_at < end:
         found = select(Message).where(Message.conversation_id == conversation_id, is_there(end))
         messages = list(db.session.scalars(found.order_by(Message.id).limit(MAX_EMPTIED)))
-    for message in messages:
-        empty(message)
-        announce.message_deleted(conversation, message)
     if messages:
+        empty(*messages)
+        for message in messages:
+            announce.message_deleted(conversation, message)
         conversation.version += 1
         announce.conversation_updated(conversation)
     db.session.commit()

@@ -13,6 +13,7 @@ from sqlalchemy import Row
 from sqlalchemy import Select
 from sqlalchemy import and_
 from sqlalchemy import bindparam
+from sqlalchemy import exists
 from sqlalchemy import func
 from sqlalchemy import select
 
@@ -57,9 +58,9 @@ class OneMember:
     sees = Membership.sees
 
 
-def seen(*columns: Any, member: Any = Membership) -> Select[Any]:
+def seen(*columns: Any) -> Select[Any]:
     """Select from conversations joined with the members that see them, and their read markers."""
-    sees = access.sees(member, Conversation.inbox_id, Conversation.assignee_id)
+    sees = access.sees(Membership, Conversation.inbox_id, Conversation.assignee_id)
     marker = and_(
         ReadMarker.user_id == Membership.user_id, ReadMarker.conversation_id == Conversation.id
     )
@@ -82,15 +83,37 @@ STATES = seen(
     Conversation.id.in_(bindparam("conversations", expanding=True)),
     Membership.user_id.in_(bindparam("users", expanding=True)),
 )
+# A subquery in place of the join: PostgreSQL would read all of a user's markers to join them.
+OWN_MARKER = func.coalesce(
+    select(ReadMarker.message_id)
+    .where(ReadMarker.user_id == VIEWER, ReadMarker.conversation_id == Conversation.id)
+    .correlate(Conversation)
+    .scalar_subquery(),
+    0,
+)
 # The last message is no activity: if that is read, so is everything, and no row is counted.
 UNREAD_IDS = (
-    seen(Conversation.id, member=OneMember)
+    select(Conversation.id)
+    .join(
+        Membership,
+        and_(
+            Membership.account_id == Conversation.account_id,
+            access.sees(OneMember, Conversation.inbox_id, Conversation.assignee_id),
+        ),
+    )
     .where(
         Conversation.account_id == bindparam("account"),
         Conversation.status == "open",
         Membership.user_id == VIEWER,
-        Conversation.last_message_id > READ_UP_TO,
-        UNREAD.exists(),
+        Conversation.last_message_id > OWN_MARKER,
+        exists()
+        .where(
+            Message.conversation_id == Conversation.id,
+            Message.id > OWN_MARKER,
+            Message.deleted.is_(False),
+            Message.message_type == "incoming",
+        )
+        .correlate(Conversation),
     )
     .limit(MAX_IDS + 1)
 )
