@@ -17,6 +17,7 @@ from .measures import busy_cores
 from .measures import raise_descriptor_limit
 from .report import Run
 from .scenarios import ALONE
+from .scenarios import LARGE
 from .scenarios import ONCE
 from .scenarios import PUBLISHED
 from .scenarios import SCENARIOS
@@ -31,6 +32,8 @@ USERS = 200
 QUIET = 0.2  # cores; the machine is quiet while other processes use fewer
 POLL_INTERVAL = 2.0  # s over which other processes' CPU is measured before each scenario
 LISTS = {"targets": TARGETS, "published": PUBLISHED}  # of scenarios, by their names
+
+UNNAMED = [name for name in SCENARIOS if name not in LARGE]  # what runs if none is named
 
 
 def main() -> None:
@@ -122,7 +125,7 @@ def arguments() -> argparse.Namespace:
         parser.error(f"{asked.server} is no checkout of rtapp.")
     asked.scenarios = [
         scenario
-        for name in asked.scenarios or (SCENARIOS if asked.publish is None else ["published"])
+        for name in asked.scenarios or (UNNAMED if asked.publish is None else ["published"])
         for scenario in LISTS.get(name, (name,))
     ]
     asked.runs = [1] if asked.publish is None else [asked.publish]

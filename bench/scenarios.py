@@ -25,6 +25,7 @@ SCENARIOS = {
     "presence": ("presence", "run"),
     "typing": ("typing", "run"),
     "lists": ("lists", "run"),
+    "at-size": ("at_size", "run"),
     "drops": ("drops", "run"),
     "rivals": ("rivals", "run"),
     "redis-publish": ("redis_publish", "run"),
@@ -62,3 +63,7 @@ def scenario(name: str) -> Callable[[Lab], None]:
     module, function = SCENARIOS[name]
     found: Callable[[Lab], None] = getattr(import_module(f"bench.{module}"), function)
     return found
+
+
+# It runs only if it is named: it takes minutes and 10 GB of disk.
+LARGE = ("at-size",)
