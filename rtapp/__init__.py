@@ -164,6 +164,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         Announcements(),
         UnreadNotifier(app),
         database.is_away,
+        partial(streams.authorising, app),
     )
     app.extensions["relay"] = Relay(app, broker)
     app.extensions["reopener"] = Poller(

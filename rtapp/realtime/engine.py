@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import gevent
 from gevent.event import Event
@@ -36,6 +37,7 @@ from .pubsubs import PubSubs
 from .replay import Replay
 from .revocation import Authorise
 from .revocation import Revocation
+from .revocation import Together
 from .shard_leases import Operation
 from .sockets import Sockets
 from .stream_counts import StreamCounts
@@ -51,8 +53,8 @@ class Engine:
 
     `render` makes fragments for the formats other than JSON; `authorise` returns what a
     subscription is allowed now; `announcer` makes events of groups; `observer` is called for
-    deliveries; `away` returns whether an error of these passes. The engine imports no model and no
-    Flask.
+    deliveries; `away` returns whether an error of these passes; `together` is a block around a few
+    calls of `authorise`. The engine imports no model and no Flask.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Engine:
         announcer: Announcer | None = None,
         observer: Observer | None = None,
         away: Callable[[BaseException], bool] = redis_is_away,
+        together: Together = nullcontext,
     ):
         self.draining = False
         self.broker = broker
@@ -105,7 +108,7 @@ class Engine:
         )
         self.heartbeat = Heartbeat(broker, self.pubsubs, self.topics, self.hub)
         self.long_polling = LongPolling(self.hub)
-        self.revocation = Revocation(self.hub, authorise, self._rights_changed, away)
+        self.revocation = Revocation(self.hub, authorise, self._rights_changed, away, together)
         self.inspection = Inspection(broker, self.hub, self.topics, incidents)
         self.controls = Controls()
         self._greenlets: list[gevent.Greenlet[..., None]] = []

@@ -34,6 +34,7 @@ from .topics import Topics
 
 LIFETIME = (30 * 60, 60 * 60)  # s until a stream is asked to reconnect, spread
 SHARES = frames.HEARTBEAT  # parts of the streams, of which the heartbeat pings one a second
+SWEEPS = 60  # parts of the streams, of which a sweep authorises one after another
 
 
 class Hub:
@@ -53,6 +54,7 @@ class Hub:
         self._incidents = incidents
         self._counts = counts
         self._shares: list[set[Subscriber]] = [set() for _ in range(SHARES)]
+        self._by_credential: list[set[Subscriber]] = [set() for _ in range(SWEEPS)]
         self.pending: set[Subscriber] = set()  # to be authorised before they receive more
         self._pending_added = Event()
         # Streams of long polling, and when (monotonic) they end. Those that have been served end
@@ -71,6 +73,10 @@ class Hub:
     def share(self, number: int) -> set[Subscriber]:
         """Return part `number` of the open streams, of SHARES."""
         return self._shares[number]
+
+    def by_credential(self, number: int) -> set[Subscriber]:
+        """Return part `number` of the open streams, of SWEEPS: those of a credential are in one."""
+        return self._by_credential[number]
 
     def blocked(self) -> list[tuple[Subscriber, float]]:
         """Return the streams with unsent bytes, and since when (monotonic) none was taken."""
@@ -119,6 +125,7 @@ class Hub:
             reservation.keep()
         metrics.OPEN_STREAMS.inc()
         self._shares[fd % SHARES].add(subscriber)
+        self._by_credential[hash(subscription.credential) % SWEEPS].add(subscriber)
         if subscription.wait:
             self.waiting[subscriber] = time.monotonic() + subscription.wait
         if subscriber.state is State.PENDING:
@@ -269,6 +276,8 @@ class Hub:
                 pass
         self._sockets.remove(subscriber)
         self._shares[subscriber.fd % SHARES].discard(subscriber)
+        credential = subscriber.subscription.credential
+        self._by_credential[hash(credential) % SWEEPS].discard(subscriber)
         self.pending.discard(subscriber)
         self.waiting.pop(subscriber, None)
         self.served.discard(subscriber)

@@ -10,6 +10,8 @@ import logging
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from dataclasses import replace
 
 import gevent
@@ -18,6 +20,7 @@ from gevent.pool import Pool
 
 from .backoff import Backoff
 from .backoff import redis_is_away
+from .hub import SWEEPS
 from .hub import Hub
 from .scheduling import yield_to_loop
 from .subscriber import State
@@ -27,12 +30,15 @@ from .subscriber import Subscription
 SWEEP = 55.0  # s in which every open stream is authorised again: 60 are promised
 STOP_LIMIT = 5.0  # s that checks under way may take at the end
 RETRY_DELAY = (0.5, 2.0)  # s: the first, and the longest
-STEPS = 60  # parts of a sweep, so that it delays nothing else
+TOGETHER = 10  # questions asked in a row, some milliseconds, before others get a turn
 
 # Returns what a subscription is allowed now, or the reason for which its stream must be closed. A
 # question is not `authorised` if the stream is new, or was reset since it was authorised. An answer
 # is not if more topics follow: as soon as a reset is published, which goes to the stream, too.
 Authorise = Callable[[Subscription], Subscription | str]
+# A block in which a few questions are asked one after another, those of a credential in a row: what
+# they have in common may be read once.
+Together = Callable[[], AbstractContextManager[object]]
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +50,13 @@ class Revocation:
         authorise: Authorise,
         on_rights_changed: Callable[[Subscriber], object] = lambda _: None,
         away: Callable[[BaseException], bool] = redis_is_away,
+        together: Together = nullcontext,
     ):
         self._hub = hub
         self._authorise = authorise
         self._on_rights_changed = on_rights_changed
         self._away = away
+        self._together = together
         self._backoff = Backoff(
             logger, "Open streams can't be authorised again", *RETRY_DELAY, away=away
         )
@@ -83,15 +91,11 @@ class Revocation:
         due = time.monotonic()
         owed: set[Subscriber] = set()  # those of earlier steps without an answer
         while True:
-            for step in range(STEPS):
+            for step in range(SWEEPS):
                 # By the clock: a slow step must not lengthen the sweep.
-                due += SWEEP / STEPS
+                due += SWEEP / SWEEPS
                 gevent.sleep(max(0, due - time.monotonic()))
-                owed.update(
-                    s
-                    for s in self._hub.subscribers()
-                    if hash(s.subscription.credential) % STEPS == step
-                )
+                owed |= self._hub.by_credential(step)
                 if self._try(owed):
                     owed.clear()
 
@@ -128,6 +132,22 @@ class Revocation:
         answers: dict[Subscription, Subscription | str] = {}
         failed: Exception | None = None
         questions = [(s, question_of(s)) for s in subscribers]
+        questions.sort(key=lambda pair: pair[1].credential)
+        for start in range(0, len(questions), TOGETHER):
+            if start:
+                yield_to_loop()
+            with self._together():
+                failed = self._answer(questions[start : start + TOGETHER], answers) or failed
+        if failed is not None:
+            raise failed
+
+    def _answer(
+        self,
+        questions: Iterable[tuple[Subscriber, Subscription]],
+        answers: dict[Subscription, Subscription | str],
+    ) -> Exception | None:
+        """Ask what `answers` lack, and do what they say. Return an error of one question."""
+        failed: Exception | None = None
         for subscriber, question in questions:
             if subscriber.state is State.CLOSED:
                 continue
@@ -139,7 +159,6 @@ class Revocation:
                         raise
                     failed = error
                     continue
-                yield_to_loop()
             allowed = answers[question]
             if question_of(subscriber) != question:
                 continue
@@ -147,8 +166,7 @@ class Revocation:
                 self._hub.close(subscriber, allowed)
             else:
                 self._hub.change(subscriber, allowed)
-        if failed is not None:
-            raise failed
+        return failed
 
 
 def question_of(subscriber: Subscriber) -> Subscription:

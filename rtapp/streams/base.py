@@ -1,12 +1,16 @@
 """The names, parameters, limits and subscription of all streams."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
 from flask import Blueprint
 from flask import Flask
 from flask import current_app
+from flask import g
+from flask import has_app_context
 from flask import request
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,6 +26,7 @@ from rtapp.errors import TooManyRequests
 from rtapp.errors import Unauthorized
 from rtapp.errors import Unavailable
 from rtapp.events import outbox
+from rtapp.extensions import db
 from rtapp.grants import subscriber_id
 from rtapp.models import CustomerIdentity
 from rtapp.models import Principal
@@ -220,6 +225,15 @@ def reset_waits(account_id: int, topics: tuple[Topic, ...]) -> bool:
     return outbox.reset_waits(account_id, [topic.name for topic in topics])
 
 
+@contextmanager
+def authorising(app: Flask) -> Iterator[dict[str, Principal | None]]:
+    """A block of a few milliseconds in which a credential is looked up once, for all that
+    `authorise_again` is asked in it. Gives the principals, which are found in it so far."""
+    with app.app_context():
+        g.principals = {}
+        yield g.principals
+
+
 def authorise_again(app: Flask, subscription: Subscription) -> Subscription | str:
     """The subscription with its present topics and leases, or the reason to close its stream.
 
@@ -227,27 +241,43 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
     which is still to come, has the stream authorised again. Raises ChangesWait then for a stream
     that has never been authorised: see `resumable`.
     """
-    with app.app_context():
-        principal = auth.principal_of(subscription.credential)
-        if principal is None or subscriber_id(principal) != subscription.user_id:
-            return "signed_out"
-        try:
-            account_id, topics, leases = allowed_to(principal, subscription.streams)
-        except Problem:
-            return "forbidden"
-        allowed = replace(
-            subscription, account_id=account_id, topics=topics, leases=leases, authorised=True
-        )
-        if not subscription.topics and reset_waits(account_id, topics):
-            raise ChangesWait("A change of rights waits to be published.")
-        if (
-            subscription.authorised
-            and topics != subscription.topics
-            and reset_waits(account_id, topics)
-        ):
-            kept = tuple(topic for topic in subscription.topics if topic in topics)
-            return replace(allowed, topics=kept, authorised=False)
-        return allowed
+    principals = g.get("principals") if has_app_context() else None
+    if principals is None:
+        with authorising(app):
+            return authorise_again(app, subscription)
+    try:
+        return allowed_now(subscription, principals)
+    except Exception:
+        principals.clear()
+        db.session.remove()  # the questions that follow begin anew
+        raise
+
+
+def allowed_now(
+    subscription: Subscription, principals: dict[str, Principal | None]
+) -> Subscription | str:
+    if subscription.credential not in principals:
+        principals[subscription.credential] = auth.principal_of(subscription.credential)
+    principal = principals[subscription.credential]
+    if principal is None or subscriber_id(principal) != subscription.user_id:
+        return "signed_out"
+    try:
+        account_id, topics, leases = allowed_to(principal, subscription.streams)
+    except Problem:
+        return "forbidden"
+    allowed = replace(
+        subscription, account_id=account_id, topics=topics, leases=leases, authorised=True
+    )
+    if not subscription.topics and reset_waits(account_id, topics):
+        raise ChangesWait("A change of rights waits to be published.")
+    if (
+        subscription.authorised
+        and topics != subscription.topics
+        and reset_waits(account_id, topics)
+    ):
+        kept = tuple(topic for topic in subscription.topics if topic in topics)
+        return replace(allowed, topics=kept, authorised=False)
+    return allowed
 
 
 def refuse_too_many(engine: Engine, subscriber: int, most: int, address: str) -> None:

@@ -1,8 +1,10 @@
 """Overlapping checks of access: the last one to start decides."""
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import gevent
+import pytest
 from gevent.event import Event
 
 from rtapp.realtime.revocation import Revocation
@@ -32,3 +34,32 @@ def test_the_later_of_two_concurrent_access_checks_is_applied_last():
     slow.set()
     gevent.joinall([first, second], timeout=5, raise_error=True)
     assert [answer.seen for answer in applied] == ["old", "new"]
+
+
+def test_questions_of_one_credential_are_asked_in_one_block():
+    names = ("token b", "token a", "token b", "token a")
+    subscribers = [
+        Subscriber(-1, Subscription(1, (f"conversation:{n}",), (), credential=name), 0.0)
+        for n, name in enumerate(names)
+    ]
+    hub = SimpleNamespace(change=lambda *_: None, close=None)
+    blocks, failing = [], ["conversation:1"]
+
+    @contextmanager
+    def together():
+        blocks.append([])
+        yield
+
+    def authorise(question):
+        blocks[-1].append(question.credential)
+        if question.streams[0] in failing:
+            raise ValueError("one question has no answer")
+        return question
+
+    revocation = Revocation(hub, authorise, together=together)
+    with pytest.raises(ValueError, match="no answer"):
+        revocation.recheck(subscribers)
+    assert blocks == [["token a", "token a", "token b", "token b"]]
+    failing.clear()
+    revocation.recheck(subscribers)
+    assert len(blocks) == 2, "an earlier block's answers were used"
