@@ -12,6 +12,7 @@ import pytest
 from .faults.redis_server import RedisServer
 from .harness.app_process import CLEARED
 from .harness.app_process import AppProcess
+from .harness.redis_nodes import RedisNode
 from .harness.waiting import PATIENCE
 from .harness.waiting import eventually
 
@@ -64,6 +65,20 @@ def test_a_wrong_password_of_redis_ends_the_start(
     assert "Traceback" not in refused.stderr
     assert "wrong@" not in refused.stderr
     assert "is ready" not in refused.stdout
+
+
+def test_what_no_waiting_mends_ends_the_start(tmp_path):
+    """One kind; tests/realtime/test_redis_client.py and test_sentinel.py have the others."""
+    node = RedisNode(tmp_path / "node")
+    node.start()
+    url = f"redis+cluster://:secret@127.0.0.1:{node.port}"
+    node.client.config_set("requirepass", "secret")
+    refused = ended(tmp_path, ["app.py"], REDIS_URL=url)
+    node.stop()
+    assert refused.returncode == 1, refused.stderr
+    assert "rtapp: This Redis is no cluster: write redis:// in the place" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert "secret" not in refused.stderr
 
 
 def test_a_server_waits_for_a_redis_that_cannot_be_reached(tmp_path):

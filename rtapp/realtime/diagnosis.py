@@ -37,6 +37,11 @@ class NoRecord(OSError):
 
 DATABASE_AWAY = Diagnosis("database_away", "The database does not answer.")
 AWAY = Diagnosis("redis_away", "Redis can't be reached: it is down, or REDIS_URL is wrong.")
+UNVERIFIED = Diagnosis(
+    "redis_away",
+    "The certificate of Redis is not of an authority that is known here, or not of the host that "
+    "REDIS_URL names: see its ssl_ca_certs.",
+)
 SILENT = Diagnosis("redis_silent", "Redis does not answer: it hangs, or the network does.")
 REFUSES = "redis_refuses"
 TEXT_LIMIT = 300  # characters of an error without an explanation
@@ -132,4 +137,6 @@ def diagnose(error: Exception) -> Diagnosis:
         return SILENT
     if isinstance(error, ResponseError):
         return Diagnosis(REFUSES, f"Redis refuses commands: {str(error)[:TEXT_LIMIT]}")
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return UNVERIFIED
     return AWAY

@@ -35,8 +35,8 @@ class RedisNode:
         self.port = free_port() if port is None else port
         self._binary = binary or redis_server()
         self._process: subprocess.Popen[bytes] | None = None
-        if "ssl" not in client:
-            self.options = ("--port", str(self.port), *options)
+        ports = ("--port", "0", "--tls-port") if "ssl" in client else ("--port",)
+        self.options = (*ports, str(self.port), *options)
         self.client = Redis("127.0.0.1", self.port, socket_timeout=5, protocol=2, **client)
 
     def start(self, *more: str) -> None:
