@@ -1,4 +1,4 @@
-"""Redis publishes, persists, does not evict, and has memory left."""
+"""Redis publishes, persists, does not evict, and has memory left: of a cluster, every master."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from redis.exceptions import RedisError
 
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import EvictingRedis
-from rtapp.realtime.diagnosis import UnfitRedis
 from rtapp.realtime.diagnosis import diagnose
 
 from .finding import Finding
+from .finding import worst_first
 
 OLDEST = (6, 2)
 FULL = 0.8  # of maxmemory: a warning
@@ -22,11 +22,29 @@ APPENDONLY = "In redis.conf: appendonly yes. Now: CONFIG SET appendonly yes."
 def check() -> list[Finding]:
     broker: Broker = current_app.extensions["broker"].for_requests
     try:
-        info = broker.redis.info()
-        return [version(info), publishes(broker), persistence(info), eviction(broker), memory(info)]
+        shards = broker.shards.known()
+        servers = [examined(broker, shard) for shard in shards]
     except (RedisError, OSError) as error:
         found = diagnose(error).text
         return [Finding("Redis", "problem", found, "Until then, actions succeed and wait.")]
+    versions, *others = zip(*servers, strict=True)
+    return [
+        worst_first(list(versions))[0],
+        publishes(broker),
+        *(worst_first(list(findings))[0] for findings in others),
+    ]
+
+
+def examined(broker: Broker, shard: str) -> list[Finding]:
+    """The findings about one server; of a cluster, its name stands before what is not well."""
+    info = broker.shards.server(shard).info()
+    findings = [version(info), persistence(info), eviction(broker, shard), memory(info)]
+    if not broker.shards.are_several:
+        return findings
+    return [
+        each if each.verdict == "ok" else each._replace(sentence=f"{shard}: {each.sentence}")
+        for each in findings
+    ]
 
 
 def version(info: dict[str, Any]) -> Finding:
@@ -44,8 +62,8 @@ def publishes(broker: Broker) -> Finding:
         broker.check()
     except EvictingRedis:
         pass  # has a finding of its own
-    except UnfitRedis as error:
-        return Finding("publishing", "problem", str(error))
+    except (RedisError, OSError) as error:
+        return Finding("publishing", "problem", diagnose(error).text)
     return Finding("publishing", "ok", "It takes events.")
 
 
@@ -64,9 +82,9 @@ def persistence(info: dict[str, Any]) -> Finding:
     return Finding("persistence", "ok", "Its histories outlive a restart (appendonly yes).")
 
 
-def eviction(broker: Broker) -> Finding:
+def eviction(broker: Broker, shard: str) -> Finding:
     try:
-        broker.refuse_eviction()
+        broker.refuse_eviction(shard)
     except EvictingRedis as error:
         sentence = str(error).partition(" Set maxmemory-policy")[0]
         return Finding("eviction", "problem", sentence, POLICY)
