@@ -3,17 +3,22 @@
 import json
 import re
 import socket
+import time
 
 import gevent
 import pytest
 
 from rtapp.realtime import broker as broker_module
 from rtapp.realtime import heartbeat
+from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.broker import RequestBroker
 from rtapp.realtime.broker import Topic
 from rtapp.realtime.cluster import slot_of
+from rtapp.realtime.cursor import NOWHERE
 from rtapp.realtime.engine import Engine
+from rtapp.realtime.group import Group
+from rtapp.realtime.group import LeaseSpec
 from rtapp.realtime.redis_client import UncoveredSlots
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
@@ -84,8 +89,8 @@ def opened():
     """Opens a stream of each account, and waits until they are live."""
     readers = []
 
-    def opened(engine, accounts):
-        fresh = [Reader(engine, account) for account in accounts]
+    def opened(engine, accounts, **more):
+        fresh = [Reader(engine, account, **more) for account in accounts]
         readers.extend(fresh)
         eventually(lambda: all(reader.is_live() for reader in fresh), "they are live")
         return fresh
@@ -112,14 +117,14 @@ def publisher():
 class Reader:
     """The client's end of a stream of one account, to which every event has a number."""
 
-    def __init__(self, engine, account_id, topic="a"):
+    def __init__(self, engine, account_id, topic="a", **more):
         self.account_id = account_id
         ours, self.socket = socket.socketpair()
         ours.setblocking(False)
         self.socket.setblocking(False)
         topics = (Topic(account_id, topic),)
         self.subscriber = engine.hub.open(
-            ours.detach(), Subscription(account_id, (topic,), topics, user_id=account_id)
+            ours.detach(), Subscription(account_id, (topic,), topics, user_id=account_id, **more)
         )
         self._got = b""
 
@@ -452,3 +457,54 @@ def test_an_account_whose_slot_no_node_has_waits_alone(cluster, start, opened, p
     Writer(broker, theirs.account_id).publish_surely()
     eventually(lambda: theirs.numbers() == [0], "it goes on")
     assert not theirs.resets()
+
+
+def lease(user_id, topic="a"):
+    return LeaseSpec(presence.PRESENCE, (topic,), str(user_id), "Ada")
+
+
+def present(broker, account_id):
+    (snapshot,) = broker.read(account_id, (), NOWHERE, [Group(presence.PRESENCE, "a")]).snapshots
+    return set(snapshot.present)
+
+
+def test_leases_of_other_shards_are_taken_while_one_hangs(cluster, start, opened, publisher):
+    engine, broker = start(cluster), publisher(cluster)
+    theirs, *others = accounts_of(cluster)
+    opened(engine, [theirs], leases=(lease(7),))
+    assert present(broker, theirs) == {"7"}
+    cluster.primaries[0].pause()
+    try:
+        stuck = Reader(engine, theirs, leases=(lease(8),))
+        lane = engine.leases.of(theirs)
+        eventually(lambda: lane._sending.locked(), "its lease is being taken")
+        opened(engine, others, leases=(lease(9),))
+        assert all(present(broker, account) == {"9"} for account in others)
+        assert not stuck.is_live()
+    finally:
+        cluster.primaries[0].go_on()
+    eventually(stuck.is_live, "it goes on")
+    eventually(lambda: present(broker, theirs) == {"7", "8"}, "with its lease")
+    stuck.socket.close()
+
+
+def test_leases_of_an_account_follow_it_and_nobody_leaves(cluster, start, opened, publisher):
+    engine, broker = start(cluster), publisher(cluster)
+    account = cluster.account_on(cluster.primaries[0])
+    readers = opened(engine, [account] * 3, leases=(lease(7),))
+    before = generations(engine, readers)
+    cluster.move(slot_of(account), cluster.primaries[1])
+    eventually(lambda: generations(engine, readers) != before, "the move is noticed")
+    eventually(lambda: all(reader.is_live() for reader in readers), "the streams go on")
+    engine.leases.renew()
+    engine.leases.flush(time.monotonic())
+    holding = engine.leases.of(account)._holdings[account]
+    assert (holding.streams, holding.doubtful) == (3, False), "Redis has all changes"
+    assert present(broker, account) == {"7"}
+    for reader in readers:
+        reader.socket.close()
+    eventually(lambda: not engine.hub.subscribers(), "the streams end")
+    engine.leases.flush(time.monotonic())
+    assert holding.streams == 0
+    (snapshot,) = broker.read(account, (), NOWHERE, [Group(presence.PRESENCE, "a")]).snapshots
+    assert 0 <= snapshot.next_expiry_ms <= 10_000, "they leave when their grace is over"
