@@ -27,6 +27,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.exceptions import TryAgainError
 
+from .redis_client import UNCOVERED
 from .redis_client import Cluster
 from .redis_client import UncoveredSlots
 from .shards import NAMES_AT_ONCE
@@ -80,7 +81,7 @@ class ClusterShards(Shards):
 
     def refuse_gaps(self) -> None:
         if len(self._owners) < SLOTS:
-            raise uncovered()
+            raise UncoveredSlots(UNCOVERED)
 
     def _of_slot(self, slot: int) -> str:
         return self._owners.get(slot, NONE)
@@ -190,14 +191,8 @@ class ClusterShards(Shards):
         if is_doubtful and time.monotonic() - self._refreshed_at > REFRESH_PAUSE:
             self.refresh()
         if slot not in self._owners:
-            raise uncovered()
+            raise UncoveredSlots(UNCOVERED)
         return self._nodes[self._owners[slot]]
-
-
-def uncovered() -> UncoveredSlots:
-    return UncoveredSlots(
-        "No node of the Redis Cluster has some of the slots: see `redis-cli --cluster check`."
-    )
 
 
 @lru_cache(ACCOUNTS_KEPT)
