@@ -61,6 +61,7 @@ class ClusterShards(Shards):
         self._nodes: dict[str, ClusterNode] = {}  # the shards by name
         self._watchers: list[Callable[[], object]] = []
         self._away: str | None = None  # a node that failed: the map may be outdated
+        self._refreshing = False
         self._refreshed_at = -REFRESH_PAUSE
         cluster.on_change(self._changed)
 
@@ -105,16 +106,29 @@ class ClusterShards(Shards):
         self._watchers.append(on_change)
 
     def refresh(self) -> None:
-        self._refreshed_at, away, self._away = time.monotonic(), self._away, None
-        self._cluster.refresh(away)
+        """A node that failed is asked last: it may hang."""
+        away, self._away, self._refreshing = self._away, None, True
+        try:
+            self._cluster.refresh(away)
+        finally:
+            self._refreshing, self._refreshed_at = False, time.monotonic()
 
     def note(self, refusal: str) -> None:
         code, _, rest = refusal.partition(" ")
         if code == "MOVED":
-            self._cluster.nodes_manager.move_slot(MovedError(rest))
+            self._moved(MovedError(rest))
+
+    def failed(self, shard: str) -> None:
+        self._away = shard
 
     def doubt(self, shard: str) -> None:
-        self._away = shard
+        self.failed(shard)
+
+    def _moved(self, error: MovedError) -> None:
+        if error.slot_id in self._owners:  # else redis-py has no entry to correct
+            self._cluster.nodes_manager.move_slot(error)
+        elif not self._refreshing:
+            self.refresh()
 
     def _changed(self) -> None:
         """Redis-py has a new map. Waits for nothing, so that no command falls in between."""
@@ -135,7 +149,7 @@ class ClusterShards(Shards):
             try:
                 return command(self._cluster.get_redis_connection(node))
             except MovedError as error:
-                self._cluster.nodes_manager.move_slot(error)
+                self._moved(error)
             except (AskError, TryAgainError):
                 # The slot is being moved. A script needs all its keys on one node: the new one has
                 # them in the end.
@@ -185,9 +199,10 @@ class ClusterShards(Shards):
             return error
 
     def _owner(self, slot: int) -> ClusterNode:
-        """The node that has the slot. The map is looked at again if it may be outdated."""
+        """The node that has the slot. The map is looked at again if it may be outdated about it:
+        commands to other nodes don't wait for that."""
         self._cluster.connect()
-        is_doubtful = self._away is not None or slot not in self._owners
+        is_doubtful = self._owners.get(slot) in (None, self._away) and not self._refreshing
         if is_doubtful and time.monotonic() - self._refreshed_at > REFRESH_PAUSE:
             self.refresh()
         if slot not in self._owners:

@@ -163,7 +163,7 @@ class Heartbeat:
         # Marks that can't be loaded keep Redis from being asked.
         silent = RedisTimeoutError("No answer in time") if compared else NoRecord("No answer")
         state.note(positions or silent)
-        self._pubsubs.doubt()
+        self._pubsubs.doubt(shard)
         return None
 
     def _positions(self, shard: str, accounts: set[int]) -> dict[int, Cursor] | Exception:

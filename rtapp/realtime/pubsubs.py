@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence
+from functools import partial
 
 import gevent
 from gevent.event import Event
@@ -59,9 +60,11 @@ class PubSubs:
         wait."""
         self._woken.set()
 
-    def doubt(self) -> None:
-        """Soon, ask which server has what, and subscribe again to what is not confirmed. Does not
-        wait."""
+    def doubt(self, failed: str | None = None) -> None:
+        """Soon, ask which server has what, and subscribe again to what is not confirmed; the shard
+        `failed` has not answered. Does not wait."""
+        if failed is not None:
+            self._broker.shards.failed(failed)
         if self._broker.shards.are_several:
             self._doubted = True
             self._woken.set()
@@ -121,7 +124,9 @@ class PubSubs:
         """Connect to the shards that are new, and leave those that have gone."""
         names = set(self._broker.shards.names())
         for shard in names - self._pubsubs.keys():
-            pubsub = PubSub(self._broker, shard, self._handler_of(shard), self.doubt)
+            pubsub = PubSub(
+                self._broker, shard, self._handler_of(shard), partial(self.doubt, shard)
+            )
             self._pubsubs[shard] = pubsub
             self._greenlets[shard] = gevent.spawn(pubsub.run)
         for shard in self._pubsubs.keys() - names:

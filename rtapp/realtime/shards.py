@@ -91,6 +91,9 @@ class Shards:
     def note(self, refusal: str) -> None:
         """Learn from an error that a server answered."""
 
+    def failed(self, shard: str) -> None:
+        """Note that the shard does not answer: another server may have what it had."""
+
     def doubt(self, shard: str) -> None:
         """Use new connections: the address may lead to another server by now."""
         self._redis.connection_pool.disconnect(inuse_connections=False)

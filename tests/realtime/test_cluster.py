@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from rtapp.realtime import broker as broker_module
+from rtapp.realtime import cluster as cluster_module
 from rtapp.realtime import heartbeat
 from rtapp.realtime import presence
 from rtapp.realtime.broker import Broker
@@ -23,6 +24,7 @@ from rtapp.realtime.redis_client import UncoveredSlots
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
 
+from ..harness.gate import Gate
 from ..harness.redis_cluster import RedisCluster
 from ..harness.waiting import PATIENCE
 from ..harness.waiting import eventually
@@ -327,6 +329,52 @@ def test_lost_writes_of_a_failover_reset_the_accounts_of_that_shard_only(
         assert not reader.resets()
     assert generations(engine, others) == before
     ping_until_all_have_ids(engine, [theirs, *others])
+
+
+def test_a_primary_that_hangs_is_left_for_the_replica_that_takes_over(
+    replicated, start, opened, publisher
+):
+    engine, broker = start(replicated), publisher(replicated)
+    theirs, *others = opened(engine, accounts_of(replicated))
+    writers = {r: Writer(broker, r.account_id) for r in (theirs, *others)}
+    for writer in writers.values():
+        writer.publish()
+    with replicated.primaries[0].client as client:
+        assert client.wait(1, 10_000) == 1, "the replica has the event"
+    before = generations(engine, others)
+    replicated.primaries[0].pause()
+    try:
+        replicated.fail_over(replicated.replicas[0][0], "TAKEOVER")
+        for writer in writers.values():
+            writer.publish_surely()
+        for reader in writers:
+            eventually(lambda r=reader: r.numbers() == [0, 1], "its events arrive")
+            assert not reader.resets()
+        ping_until_all_have_ids(engine, [theirs, *others])
+        assert generations(engine, others) == before
+    finally:
+        replicated.primaries[0].go_on()
+
+
+def test_a_look_at_the_nodes_that_hangs_keeps_no_command_to_other_nodes_waiting(
+    cluster, publisher, monkeypatch
+):
+    broker = publisher(cluster)
+    theirs, *others = accounts_of(cluster)
+    assert broker.position(theirs)
+    gate = Gate("the nodes")
+    monkeypatch.setattr(broker.shards._cluster, "refresh", lambda away: gate())
+    monkeypatch.setattr(cluster_module, "REFRESH_PAUSE", -1.0)
+    broker.shards.failed(broker.shard_of(theirs))
+    looking = gevent.spawn(broker.position, theirs)
+    gate.wait_reached()
+    broker.shards.failed(broker.shard_of(theirs))
+    asked = [gevent.spawn(broker.position, account) for account in (*others, theirs)]
+    gevent.joinall(asked, timeout=PATIENCE, raise_error=True)
+    assert all(greenlet.value for greenlet in asked)
+    assert not looking.ready()
+    gate.open()
+    assert looking.get(timeout=PATIENCE)
 
 
 def test_an_added_node_has_a_connection_as_long_as_it_has_slots(cluster, start, opened, publisher):
