@@ -158,7 +158,8 @@ class Heartbeat:
         ask = partial(self._positions, shard)
         positions = state.query.within(POSITION_TIMEOUT, ask, accounts)
         if isinstance(positions, dict):
-            state.note(self._broker.high_water_marks.loss())
+            of = self._broker.shards.of
+            state.note(self._broker.high_water_marks.loss(lambda account: of(account) == shard))
             return positions
         # Marks that can't be loaded keep Redis from being asked.
         silent = RedisTimeoutError("No answer in time") if compared else NoRecord("No answer")

@@ -86,9 +86,11 @@ class HighWaterMarks:
         if ZERO.newest.epoch < before.newest.epoch < merged.newest.epoch:
             self._lost = account_id, self._clock()
 
-    def loss(self) -> LostEvents | None:
-        """Return the last loss of the last LOSS_SHOWN seconds."""
+    def loss(self, affected: Callable[[int], bool] = lambda _: True) -> LostEvents | None:
+        """Return the last loss of the last LOSS_SHOWN seconds, if it is one of these accounts."""
         if self._lost is None or self._clock() - self._lost[1] > LOSS_SHOWN:
+            return None
+        if not affected(self._lost[0]):
             return None
         return LostEvents(
             f"Redis lacks events of account {self._lost[0]} that had been published: it has lost "

@@ -20,6 +20,7 @@ from rtapp.realtime.cursor import NOWHERE
 from rtapp.realtime.engine import Engine
 from rtapp.realtime.group import Group
 from rtapp.realtime.group import LeaseSpec
+from rtapp.realtime.high_water_marks import LostEvents
 from rtapp.realtime.redis_client import UncoveredSlots
 from rtapp.realtime.subscriber import State
 from rtapp.realtime.subscriber import Subscription
@@ -204,6 +205,12 @@ def ping_until_all_have_ids(engine, readers, also=()):
     eventually(all_have, "their pings have ids")
 
 
+def shards_with_loss(engine):
+    """Where the last pings found that events were lost."""
+    states = engine.heartbeat._shards.items()
+    return {shard for shard, s in states if s.problem and s.problem.name == LostEvents.name}
+
+
 def test_events_of_every_shard_arrive_and_pings_have_ids(cluster, start, opened, publisher):
     engine, broker = start(cluster), publisher(cluster)
     readers = opened(engine, accounts_of(cluster))
@@ -324,6 +331,8 @@ def test_lost_writes_of_a_failover_reset_the_accounts_of_that_shard_only(
     writers[theirs].publish_surely()
     eventually(lambda: theirs.numbers()[-1] == 3, "events arrive again")
     assert theirs.resets() == 1
+    ping_until_all_have_ids(engine, [theirs, *others])
+    assert shards_with_loss(engine) == {f"127.0.0.1:{replica.port}"}, "it is a problem of that one"
     for reader in others:
         eventually(lambda r=reader: r.numbers() == [0, 1])
         assert not reader.resets()
