@@ -19,14 +19,20 @@ from ..harness.supervision import supervised
 from .hosts import HOSTS
 from .hosts import Settings
 from .hosts import start_all
+from .redises import ClusterOfThree
 from .redises import OneServer
 from .redises import Redises
+from .redises import WithSentinel
 from .witness import Witness
 from .world import World
 from .world import make_world
 
 TALLIES = pytest.StashKey[list[str]]()
-KINDS: dict[str, Callable[[Path], Redises]] = {"one server": OneServer}
+KINDS: dict[str, Callable[[Path], Redises]] = {
+    "one server": OneServer,
+    "Sentinel": WithSentinel,
+    "cluster": ClusterOfThree,
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:

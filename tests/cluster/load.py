@@ -3,6 +3,7 @@ host."""
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Collection
 from collections.abc import Container
 from collections.abc import Iterable
@@ -44,6 +45,7 @@ class Load(Check):
         self.reset: Collection[int] = ()
         self.perhaps: Collection[int] = ()
         self.timed: dict[int, TimedWriter] = {}
+        self.before = ""  # a summary of delays without a fault
         every = [reader for some in readers.values() for reader in some]
         super().__init__(host, every, world.conversations.values())
 
@@ -82,6 +84,10 @@ class Load(Check):
             f"messages of every account are accepted {when}",
             observed=lambda: sum(len(self.timed[a].answered) for a in before),
         )
+
+    def refused(self) -> dict[int, int]:
+        """How many messages were answered with another status than 200 and 201, by status."""
+        return dict(sum((writer.refused for writer in self.writers), Counter()))
 
     def wait_for_resets(self, accounts: Iterable[int]) -> None:
         readers = [reader for account in accounts for reader in self.of[account]]
@@ -137,7 +143,7 @@ def under_load(
     }
     load.writers = list(load.timed.values())
     try:
-        load.flow(world.conversations, "at the beginning")
+        load.before = f"before: {summary(load.flow(world.conversations, 'at the beginning'))}"
         yield load
         gevent.joinall([gevent.spawn(w.finish) for w in load.writers], raise_error=True)
         load.verify()

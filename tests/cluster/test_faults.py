@@ -41,8 +41,8 @@ def test_a_killed_primary_costs_its_accounts_no_stream_and_the_others_nothing(
         load.flow(concerned, "after the repair")
         redises.settle()
     assert all(reader.connection == 1 for reader in load.readers), "a stream was closed"
-    assert not any(writer.refused for writer in load.writers), "a message was refused"
-    tell(f"{meanwhile}; {load.tally()}")
+    assert load.refused() == {}
+    tell(f"{load.before}; {meanwhile}; {load.tally()}")
 
 
 def test_lost_writes_reset_each_reader_of_their_accounts_once_and_no_other(
@@ -60,7 +60,7 @@ def test_lost_writes_reset_each_reader_of_their_accounts_once_and_no_other(
         load.flow(concerned, "after the reset")
         redises.settle()
     assert all(reader.connection == 1 for reader in load.readers), "a stream was closed"
-    tell(f"{meanwhile}; {load.tally()}")
+    tell(f"{load.before}; {meanwhile}; {load.tally()}")
 
 
 def test_a_primary_that_hangs_costs_its_accounts_no_stream_and_the_others_nothing(
@@ -76,5 +76,5 @@ def test_a_primary_that_hangs_costs_its_accounts_no_stream_and_the_others_nothin
         load.flow(concerned, "after the repair")
         redises.settle()
     assert all(reader.connection == 1 for reader in load.readers), "a stream was closed"
-    assert not any(writer.refused for writer in load.writers), "a message was refused"
-    tell(f"{meanwhile}; {load.tally()}")
+    assert load.refused() == {}
+    tell(f"{load.before}; {meanwhile}; {load.tally()}")

@@ -99,6 +99,9 @@ class RedisNode:
     def go_on(self) -> None:
         os.kill(self._pid, signal.SIGCONT)
 
+    def is_running(self) -> bool:
+        return self._keeper is not None
+
     def _end(self, how: signal.Signals) -> None:
         if self._keeper is not None:
             assert self._keeper.stdin is not None

@@ -72,6 +72,9 @@ class RedisNode:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def is_running(self) -> bool:
+        return self._process is not None
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
@@ -87,14 +90,22 @@ class RedisNode:
 class SentinelNode(RedisNode):
     """A Sentinel that looks after one master."""
 
-    def __init__(self, folder: Path, name: str, master: RedisNode, *lines: str, **client: Any):
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        master: RedisNode,
+        *lines: str,
+        down_after: int,
+        **client: Any,
+    ):
         super().__init__(folder, **client)
         self.name = name
         (folder / "sentinel.conf").write_text("\n".join([
             f"port {self.port}", "bind 127.0.0.1", f"dir {folder}",
             f"logfile {folder / 'sentinel.log'}",
             f"sentinel monitor {name} 127.0.0.1 {master.port} 1",
-            f"sentinel down-after-milliseconds {name} {DOWN_AFTER}",
+            f"sentinel down-after-milliseconds {name} {down_after}",
             f"sentinel failover-timeout {name} 10000",
             *lines, "",
         ]))  # fmt: skip
@@ -122,7 +133,7 @@ class Replicated:
     name = "support"
     password, sentinel_password = "of-the-servers", "of-the-sentinels"
 
-    def __init__(self, folder: Path, sentinels: int = 1):
+    def __init__(self, folder: Path, sentinels: int = 1, down_after: int = DOWN_AFTER):
         options = ("--requirepass", self.password, "--masterauth", self.password)
         self.nodes = [RedisNode(folder / name, *options, password=self.password) for name in "ab"]
         self.sentinels = [
@@ -130,7 +141,7 @@ class Replicated:
                 folder / f"sentinel{n}", self.name, self.nodes[0],
                 f"sentinel auth-pass {self.name} {self.password}",
                 f"requirepass {self.sentinel_password}",
-                password=self.sentinel_password,
+                password=self.sentinel_password, down_after=down_after,
             )
             for n in range(sentinels)
         ]  # fmt: skip
@@ -169,6 +180,12 @@ class Replicated:
         self.replica().client.config_set("masterauth", "of-nothing")
         self.master().client.client_kill_filter(_type="replica")
         eventually(lambda: not self.synchronised(), "the replica has lost its master")
+
+    def resume_replication(self) -> None:
+        """Have a node accept a master again: the replica, or the master that it has become."""
+        for node in self.nodes:
+            if node.answers():
+                node.client.config_set("masterauth", self.password)
 
     def fail_over(self) -> None:
         """Have Sentinel promote the replica; the master becomes its replica. Waits for both."""
