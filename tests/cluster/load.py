@@ -21,7 +21,7 @@ from ..harness.waiting import eventually
 from .world import USERS
 from .world import World
 
-RATE = 0.8  # messages a second and account
+RATE = 0.4  # messages a second and account
 
 
 class TimedWriter(Writer):
@@ -85,9 +85,19 @@ class Load(Check):
             observed=lambda: sum(len(self.timed[a].answered) for a in before),
         )
 
-    def refused(self) -> dict[int, int]:
-        """How many messages were answered with another status than 200 and 201, by status."""
-        return dict(sum((writer.refused for writer in self.writers), Counter()))
+    def refused(self) -> set[int]:
+        """With which other statuses than 200 and 201 messages were answered."""
+        return {status for writer in self.writers for status in writer.refused}
+
+    def closed(self) -> dict[str, int]:
+        """How many streams were closed, by reason; "cut" are those without one."""
+        reasons = Counter(
+            event.data["reason"]
+            for reader in self.readers
+            for event in reader.told("stream.closed")
+        )
+        reasons["cut"] = sum(reader.cuts for reader in self.readers)
+        return dict(+reasons)
 
     def wait_for_resets(self, accounts: Iterable[int]) -> None:
         readers = [reader for account in accounts for reader in self.of[account]]

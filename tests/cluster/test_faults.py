@@ -40,8 +40,8 @@ def test_a_killed_primary_costs_its_accounts_no_stream_and_the_others_nothing(
         redises.repair()
         load.flow(concerned, "after the repair")
         redises.settle()
-    assert all(reader.connection == 1 for reader in load.readers), "a stream was closed"
-    assert load.refused() == {}
+    assert load.closed() == {}
+    assert load.refused() <= {503}
     tell(f"{load.before}; {meanwhile}; {load.tally()}")
 
 
@@ -59,7 +59,7 @@ def test_lost_writes_reset_each_reader_of_their_accounts_once_and_no_other(
         load.wait_for_resets(concerned)
         load.flow(concerned, "after the reset")
         redises.settle()
-    assert all(reader.connection == 1 for reader in load.readers), "a stream was closed"
+    assert load.closed() == {}
     tell(f"{load.before}; {meanwhile}; {load.tally()}")
 
 
@@ -75,6 +75,7 @@ def test_a_primary_that_hangs_costs_its_accounts_no_stream_and_the_others_nothin
         redises.repair()
         load.flow(concerned, "after the repair")
         redises.settle()
-    assert all(reader.connection == 1 for reader in load.readers), "a stream was closed"
-    assert load.refused() == {}
+        load.flow(concerned, "at the end")  # what the old primary took last may be lost
+    assert load.closed() == {}
+    assert load.refused() <= {503}
     tell(f"{load.before}; {meanwhile}; {load.tally()}")

@@ -12,7 +12,7 @@ from ..harness.postgres_server import PostgresServer
 from ..harness.postgres_server import url
 from ..harness.waiting import eventually
 from .check import at_work
-from .check import heard_by
+from .check import heard_in
 from .reader import Reader
 from .reader import several
 from .redis_server import RedisServer
@@ -54,7 +54,7 @@ def sent(server: Server, content: str) -> int:
 
 def messages(reader: Reader) -> list[int]:
     """The ids of the messages that its events name."""
-    return [id for ids in heard_by(reader).values() for id in ids]
+    return [id for ids in heard_in(reader.events).values() for id in ids]
 
 
 def test_a_restored_backup_has_all_that_was_committed_before_it_and_resets_who_resumes(
