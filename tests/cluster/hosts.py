@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from rtapp.vapid import make_private_key
+
 from ..faults.server import Demo
 from ..faults.server import Endpoint
 from ..faults.server import Server
@@ -14,6 +16,7 @@ from .world import SECRET
 from .world import World
 
 HOSTS, WORKERS = 2, 2
+VAPID_KEY = make_private_key()
 
 
 class Settings(NamedTuple):
@@ -29,7 +32,7 @@ class Settings(NamedTuple):
         (empty := self.folder / "empty").mkdir(exist_ok=True)
         return Server(
             self.folder / name, Demo(empty, self.world.tokens), None, workers,
-            DATABASE_URL=self.database, REDIS_URL=self.redis, SECRET_KEY=SECRET,
+            DATABASE_URL=self.database, REDIS_URL=self.redis, SECRET_KEY=SECRET, VAPID_PRIVATE_KEY=VAPID_KEY,
             RTAPP_FILES=str(self.folder / "files"), RTAPP_PROXIES="1",
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 from ..faults.redis_server import RedisServer
 from ..harness.redis_cluster import RedisCluster
 from ..harness.redis_cluster import RedisNode
+from ..harness.redis_cluster import slot_of
 from ..harness.redis_nodes import Replicated
 from ..harness.waiting import eventually
 
@@ -222,3 +223,20 @@ class ClusterOfThree(Redises):
                 if client.info("replication").get("master_port") == primary.port:
                     return node
         raise LookupError(f"the node on port {primary.port} has no replica")
+
+    # Slots
+
+    def another(self, account: int) -> RedisNode:
+        """A primary that does not have the account."""
+        owner = self.cluster.owner(account)
+        return next(
+            node for node in self.cluster.nodes
+            if node is not owner and self.cluster.slots_of(node)
+        )  # fmt: skip
+
+    def add(self) -> RedisNode:
+        """A new node, without slots."""
+        return self.cluster.add()
+
+    def move(self, account: int, node: RedisNode) -> None:
+        self.cluster.move(slot_of(account), node)

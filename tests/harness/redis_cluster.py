@@ -47,6 +47,7 @@ class RedisNode:
         }
         self._keeper: subprocess.Popen[bytes] | None = None
         self._pid = 0
+        self.is_paused = False
 
     @property
     def client(self) -> Any:
@@ -95,9 +96,11 @@ class RedisNode:
     def pause(self) -> None:
         """Stop it by a signal: it keeps its connections and does not answer."""
         os.kill(self._pid, signal.SIGSTOP)
+        self.is_paused = True
 
     def go_on(self) -> None:
         os.kill(self._pid, signal.SIGCONT)
+        self.is_paused = False
 
     def is_running(self) -> bool:
         return self._keeper is not None
@@ -228,13 +231,13 @@ class RedisCluster:
 
     def owner_of(self, slot: int) -> RedisNode:
         for node in self.nodes:
-            if slot in self._slots(node):
+            if slot in self.slots_of(node):
                 return node
         raise LookupError(f"no node has slot {slot}")
 
     def account_on(self, node: RedisNode, after: int = 0) -> int:
         """The next account id that the node has."""
-        owned = self._slots(node)
+        owned = self.slots_of(node)
         while slot_of(after := after + 1) not in owned:
             pass
         return after
@@ -269,7 +272,7 @@ class RedisCluster:
             eventually(
                 lambda: client.info("replication")["role"] == "master", "the replica is the primary"
             )
-        slot = min(self._slots(replica))
+        slot = min(self.slots_of(replica))
         eventually(lambda: self.owner_of(slot) is replica, "no other node has its slots")
 
     def wait_until_whole(self) -> None:
@@ -307,8 +310,10 @@ class RedisCluster:
             return False
         return True
 
-    def _slots(self, node: RedisNode) -> set[int]:
+    def slots_of(self, node: RedisNode) -> set[int]:
         """The slots that the node serves by its own account; none if it does not answer."""
+        if node.is_paused:
+            return set()
         try:
             with node.client as client:
                 lines = client.execute_command("CLUSTER NODES").splitlines()
