@@ -32,7 +32,8 @@ class Settings(NamedTuple):
         (empty := self.folder / "empty").mkdir(exist_ok=True)
         return Server(
             self.folder / name, Demo(empty, self.world.tokens), None, workers,
-            DATABASE_URL=self.database, REDIS_URL=self.redis, SECRET_KEY=SECRET, VAPID_PRIVATE_KEY=VAPID_KEY,
+            DATABASE_URL=self.database, REDIS_URL=self.redis,
+            SECRET_KEY=SECRET, VAPID_PRIVATE_KEY=VAPID_KEY,
             RTAPP_FILES=str(self.folder / "files"), RTAPP_PROXIES="1",
         )  # fmt: skip
 

@@ -98,8 +98,8 @@ class Check:
             if not reader.resets:
                 assert heard[key] == rows, self._difference(reader, key, heard[key], rows)
                 continue
-            # A reset hides one contiguous part: all messages before and after it are there. A server
-            # that was replaced while it hung may have published some a second time.
+            # A reset hides one contiguous part: all messages before and after it are there. A
+            # server that was replaced while it hung may have published some a second time.
             for part in parts_of(reader):
                 in_order = list(dict.fromkeys(heard_in(part).get(key, [])))
                 assert in_order == sorted(in_order), f"{reader.streams}, {key}: {in_order}"
