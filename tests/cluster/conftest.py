@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from ..faults.server import Server
+from ..faults.sizes import LONG
 from ..harness.postgres_server import PostgresServer
 from ..harness.postgres_server import url
 from ..harness.supervision import supervised
@@ -27,12 +28,15 @@ from .witness import Witness
 from .world import World
 from .world import make_world
 
+# Nothing here must survive a power cut.
+UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 TALLIES = pytest.StashKey[list[str]]()
 KINDS: dict[str, Callable[[Path], Redises]] = {
     "one server": OneServer,
-    "Sentinel": WithSentinel,
     "cluster": ClusterOfThree,
 }
+if LONG:
+    KINDS["Sentinel"] = WithSentinel
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -109,7 +113,7 @@ def settings(redises: Redises, seeded: Seeded, folder: Path) -> Iterator[Setting
     own.chmod(0o755)
     postgres = PostgresServer(own / "postgres")
     postgres.copy(seeded.server)
-    postgres.start()
+    postgres.start(**UNSAFE)
     yield Settings(own, seeded.world, url(postgres), redises.url)
     postgres.stop()
 

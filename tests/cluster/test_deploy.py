@@ -2,6 +2,7 @@
 
 import pytest
 
+from ..faults.sizes import LONG
 from ..harness.waiting import eventually
 from ..proxies.proxies import KINDS
 from ..proxies.proxies import installed
@@ -25,8 +26,10 @@ def balancer(hosts, settings):
 
 
 def test_a_rolling_deploy_loses_no_message_and_shows_nobody_leaving(
-    world, hosts, balancer, witness, tell
+    redises, world, hosts, balancer, witness, tell
 ):
+    if redises.replicates_late and not LONG:
+        pytest.skip("only in ./bin/soak")
     streams = len(world.conversations) * len(USERS)
     with under_load(world, hosts, [balancer]) as load:
         witness.wait_for_arrivals()

@@ -4,7 +4,10 @@ nothing."""
 from collections.abc import Callable
 from collections.abc import Iterable
 
+import pytest
+
 from ..faults.server import Server
+from ..faults.sizes import LONG
 from .load import Load
 from .load import summary
 from .load import under_load
@@ -66,6 +69,8 @@ def test_lost_writes_reset_each_reader_of_their_accounts_once_and_no_other(
 def test_a_primary_that_hangs_costs_its_accounts_no_stream_and_the_others_nothing(
     redises: Redises, world: World, hosts: list[Server], tell: Tell
 ) -> None:
+    if redises.replicates_late and not LONG:
+        pytest.skip("only in ./bin/soak")
     account, concerned, others = split(redises, world)
     with under_load(world, hosts) as load:
         load.perhaps = concerned if redises.replicates_late else ()
