@@ -134,7 +134,9 @@ class ClusterShards(Shards):
         """Redis-py has a new map. Waits for nothing, so that no command falls in between."""
         primaries = {slot: nodes[0] for slot, nodes in self._cluster.slots.items() if nodes}
         owners = {slot: node.name for slot, node in primaries.items()}
-        self._nodes = {node.name: node for node in primaries.values()}
+        before, self._nodes = self._nodes, {node.name: node for node in primaries.values()}
+        for name in before.keys() - self._cluster.node_names:
+            self._cluster.get_redis_connection(before[name]).connection_pool.disconnect()
         if owners != self._owners:
             self._owners = owners
             for on_change in self._watchers:

@@ -24,9 +24,13 @@ class PubSubConnection:
     def __init__(self, pool: ConnectionPool):
         # Not from the pool, which would count this connection as in use for good.
         connection: Any = pool.connection_class(**pool.connection_kwargs)
-        connection.connect()
         self._connection = connection
-        self.server = self._run_id()  # the same as Broker.server of the same server
+        try:
+            connection.connect()
+            self.server = self._run_id()  # the same as Broker.server of the same server
+        except BaseException:  # the end of its greenlet, too
+            connection.disconnect()
+            raise
         self._sending = Semaphore()
         self._socket = connection._sock
         self._socket.settimeout(None)

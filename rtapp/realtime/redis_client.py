@@ -267,6 +267,11 @@ class Cluster(RedisCluster):
         """The nodes that have each slot, as far as known, the primary first."""
         return self._nodes.slots_cache if self._nodes is not None else {}
 
+    @property
+    def node_names(self) -> set[str]:
+        """The names of all nodes that are known, replicas too."""
+        return set(self._nodes.nodes_cache) if self._nodes is not None else set()
+
     def on_change(self, function: Callable[[], object]) -> None:
         """Call the function whenever `slots` may have changed. It must not wait for anything."""
         self._watchers.append(function)
@@ -357,16 +362,21 @@ class Cluster(RedisCluster):
 
     def _construct(self) -> None:
         (host, port), *others = self._address.nodes
+        asked: list[Any] = [ClusterNode(*node) for node in others]  # type: ignore[no-untyped-call]
         try:
             super().__init__(
                 url=f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}",
-                startup_nodes=[ClusterNode(*node) for node in others],  # type: ignore[no-untyped-call]
+                startup_nodes=asked,
                 connection_pool_class=BlockingConnectionPool,
                 require_full_coverage=False,  # an account whose slot is covered is served
                 **self._options,
             )
         except RedisClusterException as error:
             raise plain(error) from None
+        finally:
+            for node in asked:  # RedisCluster makes other clients for the nodes that it finds
+                if node.redis_connection is not None:
+                    node.redis_connection.connection_pool.disconnect()
         if SHARDED not in self.commands_parser.commands:
             raise OldCluster(
                 "This Redis Cluster has no sharded pub/sub: it is older than Redis 7. Install "
