@@ -18,6 +18,7 @@ from flask import Flask
 from gevent.pool import Pool
 from prometheus_client import Counter
 from redis.exceptions import RedisError
+from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import exists
 from sqlalchemy import select
@@ -29,6 +30,7 @@ from rtapp import clock
 from rtapp import presence
 from rtapp.config import Settings
 from rtapp.extensions import db
+from rtapp.extensions import execute
 from rtapp.models import Conversation
 from rtapp.models import Message
 from rtapp.models import Push
@@ -57,6 +59,15 @@ RETRY_DELAY = timedelta(seconds=30)  # before the second attempt, and four times
 # A page that lost its network is present for 55 s: the lease of presence, and its grace.
 PRESENT_POLL = timedelta(seconds=10)
 PRESENT_LIMIT = timedelta(seconds=60)
+
+DUE = (
+    select(Push.id, Push.created_at, Conversation.account_id, UserSession.user_id)
+    .join(Conversation, Conversation.id == Push.conversation_id)
+    .join(UserSession, UserSession.id == Push.session_id)
+    .where(Push.due_at <= bindparam("now"))
+    .order_by(Push.due_at, Push.id)
+    .limit(bindparam("most"))
+)
 
 PUSHES = Counter("rtapp_pushes", "Push notifications, by what became of them.", ["result"])
 
@@ -152,15 +163,7 @@ class Sender:
 
 
 def due(now: datetime, most: int) -> list[Due]:
-    rows = db.session.execute(
-        select(Push.id, Push.created_at, Conversation.account_id, UserSession.user_id)
-        .join(Conversation, Conversation.id == Push.conversation_id)
-        .join(UserSession, UserSession.id == Push.session_id)
-        .where(Push.due_at <= now)
-        .order_by(Push.due_at, Push.id)
-        .limit(most)
-    )
-    found = [Due(*row) for row in rows]
+    found = [Due(*row) for row in execute(DUE, {"now": now, "most": most})]
     db.session.rollback()  # no transaction is open while Redis is waited for
     return found
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from datetime import timedelta
 from typing import NamedTuple
 
+from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import exists
 from sqlalchemy import func
@@ -21,6 +22,7 @@ from rtapp.errors import Unprocessable
 from rtapp.events import control
 from rtapp.events.own_settings import own_settings_changed
 from rtapp.extensions import db
+from rtapp.extensions import execute
 from rtapp.models import Contact
 from rtapp.models import CustomerIdentity
 from rtapp.models import Message
@@ -31,6 +33,7 @@ from rtapp.models import Website
 from .forget_silent import forget_silent
 
 MAX_ENDED = 200  # tokens that end in one transaction
+EXPIRED = select(Token.id).where(Token.expires_at <= bindparam("now")).limit(MAX_ENDED)
 
 
 class NewToken(NamedTuple):
@@ -125,8 +128,7 @@ def end_visitor_token(token_id: int) -> None:
 
 def end_expired_tokens(now: datetime) -> int:
     """Delete tokens that have expired, and end their streams. Returns how many there were."""
-    query = select(Token.id).where(Token.expires_at <= now).limit(MAX_ENDED)
-    ids = list(db.session.scalars(query))
+    ids = list(execute(EXPIRED, {"now": now}).scalars())
     if ids:
         end_all(ids)
     db.session.commit()

@@ -1,6 +1,7 @@
 from datetime import datetime
 
 from flask import current_app
+from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import select
 from sqlalchemy import update
@@ -10,6 +11,7 @@ from rtapp.models import Attachment
 from rtapp.storage import Storage
 
 MAX_REMOVED = 20  # in one call
+DUE = select(Attachment).where(Attachment.expires_at <= bindparam("now")).limit(MAX_REMOVED)
 
 
 def remove_attachments(now: datetime) -> int:
@@ -19,8 +21,7 @@ def remove_attachments(now: datetime) -> int:
     processes may remove one file: the second finds it removed.
     """
     storage: Storage = current_app.extensions["storage"]
-    query = select(Attachment).where(Attachment.expires_at <= now).limit(MAX_REMOVED)
-    rows = list(db.session.scalars(query))
+    rows = list(db.session.scalars(DUE, {"now": now}))
     db.session.commit()
     for row in rows:
         # First, because it can't be sent any more then.

@@ -15,6 +15,7 @@ from typing import Any
 import gevent
 from sqlalchemy import ColumnElement
 from sqlalchemy import Select
+from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import func
 from sqlalchemy import or_
@@ -24,6 +25,7 @@ from sqlalchemy import update
 from rtapp.config import Settings
 from rtapp.events import announce
 from rtapp.extensions import db
+from rtapp.extensions import execute
 from rtapp.models import Invitation
 from rtapp.models import Notification
 from rtapp.models import OutboxEvent
@@ -40,6 +42,7 @@ RETRY = timedelta(minutes=10)  # after a run that its process did not finish
 MAX_REMOVED = 200  # rows in one transaction
 PAUSE = 0.05  # s between two transactions, for others
 NAME = "retention"  # of the schedule
+DUE = select(Schedule.name).where(Schedule.name == NAME, Schedule.due_at <= bindparam("now"))
 
 Links = type[Invitation] | type[PasswordLink]
 
@@ -104,10 +107,10 @@ def remove_if_due(settings: Settings, now: datetime) -> int:
 
 def claimed(now: datetime) -> bool:
     """Whether the schedule is due, and this process the first to find it so."""
-    due = (Schedule.name == NAME, Schedule.due_at <= now)
-    if db.session.scalar(select(Schedule.name).where(*due)) is None:
+    if execute(DUE, {"now": now}).scalar() is None:
         db.session.rollback()
         return False
+    due = (Schedule.name == NAME, Schedule.due_at <= now)
     put = update(Schedule).where(*due).values(due_at=now + RETRY).returning(Schedule.name)
     is_first = db.session.execute(put).scalar() is not None
     db.session.commit()

@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import gevent
 import pytest
+from sqlalchemy import event
 from sqlalchemy import select
 
 from rtapp import clock
@@ -245,3 +246,24 @@ def test_the_end_of_a_snooze_is_in_every_answer_and_event_with_the_conversation(
     assert maria.get("/conversations/1").json["conversation"]["snoozed_until"] is None
     ada.post(PATH, {"status": "open"})
     assert ada.get("/conversations/1").json["conversation"]["snoozed_until"] is None
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_snoozed_conversations_are_found_by_the_index_of_their_time(app):
+    """Not by that of merged ones, in which nearly all conversations have the same value."""
+    statements = []
+
+    def record(*args):
+        if "snoozed_until <=" in args[2]:
+            statements.append(args[2:4])
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", record)
+        reopen_snoozed(clock.now())
+        event.remove(db.engine, "before_cursor_execute", record)
+        statement, parameters = statements[0]
+        plan = db.session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {statement}", parameters
+        )
+        steps = [row[-1] for row in plan]
+    assert any("ix_conversations_snoozed_until" in step for step in steps), steps
