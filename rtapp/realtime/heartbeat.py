@@ -39,6 +39,7 @@ BLOCKED_LIMIT = 30.0  # s without progress until a reader is too slow
 LINGER = 5.0  # s for which a topic without subscribers stays subscribed to: pages navigate
 
 Result = TypeVar("Result")
+ByAccount = dict[int, list[Subscriber]]
 
 logger = logging.getLogger(__name__)
 
@@ -85,20 +86,16 @@ class Heartbeat:
         """Ping these streams: with an id those that provably have every event up to it."""
         accounts = {s.subscription.account_id for s in share if s.state is not State.PENDING}
         compared = self._comparison.within(COMPARISON_TIMEOUT, self._compare, accounts)
+        by_account: ByAccount = {}
+        for subscriber in share:
+            by_account.setdefault(subscriber.subscription.account_id, []).append(subscriber)
         shards = self._broker.shards
-        by_shard: dict[str, list[Subscriber]] = {shard: [] for shard in shards.names()}
-        for subscriber in tuple(share):
-            shard = shards.of(subscriber.subscription.account_id)
-            by_shard.setdefault(shard, []).append(subscriber)
+        by_shard: dict[str, ByAccount] = {shard: {} for shard in shards.names()}
+        for account, subscribers in by_account.items():
+            by_shard.setdefault(shards.of(account), {})[account] = subscribers
         pings = [
-            partial(
-                self._ping_shard,
-                shard,
-                {account for account in accounts if shards.of(account) == shard},
-                subscribers,
-                bool(compared),
-            )
-            for shard, subscribers in by_shard.items()
+            partial(self._ping_shard, shard, accounts & streams.keys(), streams, bool(compared))
+            for shard, streams in by_shard.items()
         ]
         if len(pings) == 1:
             pings[0]()
@@ -106,7 +103,7 @@ class Heartbeat:
             gevent.joinall([gevent.spawn(ping) for ping in pings], raise_error=True)
 
     def _ping_shard(
-        self, shard: str, accounts: set[int], subscribers: list[Subscriber], compared: bool
+        self, shard: str, accounts: set[int], streams: ByAccount, compared: bool
     ) -> None:
         state = self._shards.setdefault(shard, ShardState())
         positions = self._positions_in_time(shard, state, accounts, compared)
@@ -118,17 +115,17 @@ class Heartbeat:
             for account, position in (positions or {}).items()
         }
         lagging = control(frames.ping(max(lag, TICK), reason=reason))
-        for subscriber in subscribers:
-            if subscriber.state is State.CLOSED or self._hub.is_blocked(subscriber):
-                continue
-            if now > subscriber.expires:
-                self._hub.close(subscriber, "lifetime")
-                continue
-            burst = bursts.get(subscriber.subscription.account_id)
-            if subscriber.state is State.LIVE and burst is not None:
-                self._ping_live(subscriber, burst)
-            else:
-                self._hub.push(subscriber, lagging)
+        for account, subscribers in streams.items():
+            burst = bursts.get(account)
+            for subscriber in subscribers:
+                if subscriber.state is State.CLOSED or self._hub.is_blocked(subscriber):
+                    continue
+                if now > subscriber.expires:
+                    self._hub.close(subscriber, "lifetime")
+                elif subscriber.state is State.LIVE and burst is not None:
+                    self._ping_live(subscriber, burst)
+                else:
+                    self._hub.push(subscriber, lagging)
 
     def _ping_live(self, subscriber: Subscriber, burst: Burst) -> None:
         """The id is never before an event that the stream already has."""
