@@ -7,6 +7,7 @@ those in that inbox.
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 from typing import NamedTuple
 from typing import TypeVar
@@ -109,6 +110,8 @@ REF_COLUMNS = (
     Conversation.assignee_id,
 )
 CONVERSATION_REF = CONVERSATION.with_only_columns(*REF_COLUMNS)
+ONE_OF = Conversation.id.in_(bindparam("ids", expanding=True))
+CONVERSATION_REFS = select(*REF_COLUMNS).where(ONE_OF, SEEN)
 # A customer whose contact was merged sees the conversations of the one that has theirs.
 OWN_CONTACT = (
     select(func.coalesce(Contact.merged_into_id, Contact.id))
@@ -124,6 +127,7 @@ OWN = and_(
 )
 CUSTOMER_CONVERSATION = select(Conversation).where(Conversation.id == bindparam("id"), OWN)
 CUSTOMER_CONVERSATION_REF = CUSTOMER_CONVERSATION.with_only_columns(*REF_COLUMNS)
+CUSTOMER_CONVERSATION_REFS = select(*REF_COLUMNS).where(ONE_OF, OWN)
 THREADS_VISITED = 10  # in which a visitor is present, the newest ones
 NEWEST_THREADS = (
     select(Conversation.id)
@@ -219,6 +223,13 @@ def conversation_ref(principal: Principal, conversation_id: int) -> Conversation
         asked = {"id": kept_for(conversation_id), **viewer(principal)}
         row = execute(statement, asked).one_or_none()
     return ConversationRef(*found(row))
+
+
+def conversation_refs(principal: Principal, ids: Collection[int]) -> list[ConversationRef]:
+    """The refs of those of these conversations that the principal sees, in one query. It finds no
+    merged ones: `conversation_ref` does, one by one."""
+    several = CUSTOMER_CONVERSATION_REFS if isinstance(principal, Customer) else CONVERSATION_REFS
+    return [ConversationRef(*row) for row in execute(several, {"ids": ids, **viewer(principal)})]
 
 
 def granted_ref(principal: Principal, conversation_id: int) -> ConversationRef:

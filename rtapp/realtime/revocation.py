@@ -10,6 +10,8 @@ import logging
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from contextlib import nullcontext
 from dataclasses import replace
@@ -30,15 +32,17 @@ from .subscriber import Subscription
 SWEEP = 55.0  # s in which every open stream is authorised again: 60 are promised
 STOP_LIMIT = 5.0  # s that checks under way may take at the end
 RETRY_DELAY = (0.5, 2.0)  # s: the first, and the longest
-TOGETHER = 10  # questions asked in a row, some milliseconds, before others get a turn
+TOGETHER = 50  # questions asked in a row, some milliseconds, before others get a turn
+CREDENTIALS = 10  # which these questions have at most: each takes queries of its own
 
 # Returns what a subscription is allowed now, or the reason for which its stream must be closed. A
 # question is not `authorised` if the stream is new, or was reset since it was authorised. An answer
 # is not if more topics follow: as soon as a reset is published, which goes to the stream, too.
 Authorise = Callable[[Subscription], Subscription | str]
-# A block in which a few questions are asked one after another, those of a credential in a row: what
+Question = tuple[Subscriber, Subscription]  # of a stream, and what is asked
+# A block in which these questions are asked one after another, those of a credential in a row: what
 # they have in common may be read once.
-Together = Callable[[], AbstractContextManager[object]]
+Together = Callable[[Sequence[Subscription]], AbstractContextManager[object]]
 
 logger = logging.getLogger(__name__)
 
@@ -133,17 +137,17 @@ class Revocation:
         failed: Exception | None = None
         questions = [(s, question_of(s)) for s in subscribers]
         questions.sort(key=lambda pair: pair[1].credential)
-        for start in range(0, len(questions), TOGETHER):
-            if start:
+        for number, asked in enumerate(in_parts(questions)):
+            if number:
                 yield_to_loop()
-            with self._together():
-                failed = self._answer(questions[start : start + TOGETHER], answers) or failed
+            with self._together([question for _, question in asked]):
+                failed = self._answer(asked, answers) or failed
         if failed is not None:
             raise failed
 
     def _answer(
         self,
-        questions: Iterable[tuple[Subscriber, Subscription]],
+        questions: Iterable[Question],
         answers: dict[Subscription, Subscription | str],
     ) -> Exception | None:
         """Ask what `answers` lack, and do what they say. Return an error of one question."""
@@ -167,6 +171,20 @@ class Revocation:
             else:
                 self._hub.change(subscriber, allowed)
         return failed
+
+
+def in_parts(questions: list[Question]) -> Iterator[list[Question]]:
+    """Split questions, sorted by credential, into such that are asked in a row."""
+    part: list[Question] = []
+    credentials: set[str] = set()
+    for asked in questions:
+        credentials.add(asked[1].credential)
+        if len(part) == TOGETHER or len(credentials) > CREDENTIALS:
+            yield part
+            part, credentials = [], {asked[1].credential}
+        part.append(asked)
+    if part:
+        yield part
 
 
 def question_of(subscriber: Subscriber) -> Subscription:

@@ -1,6 +1,7 @@
 """The names, parameters, limits and subscription of all streams."""
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from rtapp import access
 from rtapp import addresses
 from rtapp import auth
 from rtapp import database
+from rtapp.access import ConversationRef
 from rtapp.config import MAX_WAIT
 from rtapp.config import STREAMS_PER_VISITOR
 from rtapp.errors import BadRequest
@@ -225,13 +227,57 @@ def reset_waits(account_id: int, topics: tuple[Topic, ...]) -> bool:
     return outbox.reset_waits(account_id, [topic.name for topic in topics])
 
 
+class Together:
+    """What questions that are asked in a row have in common, which is read once."""
+
+    def __init__(self, questions: Iterable[Subscription]):
+        self._conversations: dict[str, set[int]] = {}  # by credential
+        for question in questions:
+            ids = self._conversations.setdefault(question.credential, set())
+            ids.update(conversations_of(question.streams))
+        self._principals: dict[str, Principal | None] = {}
+        self._refs: dict[tuple[Principal, int], ConversationRef] = {}
+
+    def principal(self, credential: str) -> Principal | None:
+        """Whom the credential authenticates. What they see of the conversations is read, too."""
+        if credential not in self._principals:
+            principal = auth.principal_of(credential)
+            ids = self._conversations.get(credential, set())
+            if principal is not None and len(ids) > 1:
+                for ref in access.conversation_refs(principal, ids):
+                    self._refs[principal, ref.id] = ref
+            self._principals[credential] = principal
+        return self._principals[credential]
+
+    def ref(self, principal: Principal, conversation_id: int) -> ConversationRef | None:
+        return self._refs.get((principal, conversation_id))
+
+    def forget(self) -> None:
+        self._principals.clear()
+        self._refs.clear()
+
+
+def conversations_of(streams: Iterable[str]) -> Iterator[int]:
+    for name in streams:
+        kind, _, id = name.partition(":")
+        if kind == "conversation":
+            yield int(id)
+
+
+def found_together(principal: Principal, conversation_id: int) -> ConversationRef | None:
+    """The conversation's ref, if it was read with those of other streams and the principal sees
+    it: for None, access.py is to be asked."""
+    together: Together | None = g.get("together")
+    return together.ref(principal, conversation_id) if together is not None else None
+
+
 @contextmanager
-def authorising(app: Flask) -> Iterator[dict[str, Principal | None]]:
-    """A block of a few milliseconds in which a credential is looked up once, for all that
-    `authorise_again` is asked in it. Gives the principals, which are found in it so far."""
+def authorising(app: Flask, questions: Iterable[Subscription]) -> Iterator[Together]:
+    """A block of a few milliseconds in which `authorise_again` is asked these questions, those of a
+    credential in a row: it is looked up once, and one query finds the conversations it sees."""
     with app.app_context():
-        g.principals = {}
-        yield g.principals
+        g.together = Together(questions)
+        yield g.together
 
 
 def authorise_again(app: Flask, subscription: Subscription) -> Subscription | str:
@@ -241,24 +287,19 @@ def authorise_again(app: Flask, subscription: Subscription) -> Subscription | st
     which is still to come, has the stream authorised again. Raises ChangesWait then for a stream
     that has never been authorised: see `resumable`.
     """
-    principals = g.get("principals") if has_app_context() else None
-    if principals is None:
-        with authorising(app):
+    together: Together | None = g.get("together") if has_app_context() else None
+    if together is None:
+        with authorising(app, [subscription]):
             return authorise_again(app, subscription)
     try:
-        return allowed_now(subscription, principals)
+        return allowed_now(subscription, together.principal(subscription.credential))
     except Exception:
-        principals.clear()
+        together.forget()
         db.session.remove()  # the questions that follow begin anew
         raise
 
 
-def allowed_now(
-    subscription: Subscription, principals: dict[str, Principal | None]
-) -> Subscription | str:
-    if subscription.credential not in principals:
-        principals[subscription.credential] = auth.principal_of(subscription.credential)
-    principal = principals[subscription.credential]
+def allowed_now(subscription: Subscription, principal: Principal | None) -> Subscription | str:
     if principal is None or subscriber_id(principal) != subscription.user_id:
         return "signed_out"
     try:

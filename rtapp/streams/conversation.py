@@ -10,6 +10,7 @@ from rtapp.realtime.handoff import EventStream
 
 from .base import Stream
 from .base import bp
+from .base import found_together
 from .base import open_stream
 from .base import stream
 
@@ -18,7 +19,9 @@ from .base import stream
 def authorise(principal: Principal, conversation_id: int) -> Stream:
     """One thread. An agent who sees the conversation receives its events and becomes a viewer. Its
     customer receives the public events; of a merged one, those of the one that has its messages."""
-    ref = access.conversation_ref(principal, conversation_id)
+    ref = found_together(principal, conversation_id)
+    if ref is None:
+        ref = access.conversation_ref(principal, conversation_id)
     if ref.id != conversation_id and not isinstance(principal, Customer):
         raise NotFound  # it was merged: an agent's page goes to the other one
     types = typing.lease(

@@ -1,6 +1,7 @@
 """Overlapping checks of access: the last one to start decides."""
 
 from contextlib import contextmanager
+from itertools import chain
 from types import SimpleNamespace
 
 import gevent
@@ -46,7 +47,8 @@ def test_questions_of_one_credential_are_asked_in_one_block():
     blocks, failing = [], ["conversation:1"]
 
     @contextmanager
-    def together():
+    def together(questions):
+        assert len(questions) == len(names)
         blocks.append([])
         yield
 
@@ -63,3 +65,28 @@ def test_questions_of_one_credential_are_asked_in_one_block():
     failing.clear()
     revocation.recheck(subscribers)
     assert len(blocks) == 2, "an earlier block's answers were used"
+
+
+@pytest.mark.parametrize(
+    ("credentials", "streams", "sizes"),
+    [(1, 120, [50, 50, 20]), (25, 1, [10, 10, 5]), (3, 40, [50, 50, 20]), (0, 0, [])],
+)
+def test_a_block_has_few_questions_and_fewer_credentials(credentials, streams, sizes):
+    subscribers = [
+        Subscriber(-1, Subscription(1, (f"conversation:{n}",), (), credential=f"{c:02}"), 0.0)
+        for n in range(streams)
+        for c in range(credentials)
+    ]
+    blocks, asked = [], []
+
+    @contextmanager
+    def together(questions):
+        blocks.append(questions)
+        yield
+
+    hub = SimpleNamespace(change=lambda *_: None, close=None)
+    authorise = lambda question: asked.append(question) or question  # noqa: E731
+    Revocation(hub, authorise, together=together).recheck(subscribers)
+    assert [len(block) for block in blocks] == sizes
+    assert list(chain(*blocks)) == asked
+    assert len(asked) == len(subscribers)

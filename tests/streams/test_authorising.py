@@ -20,7 +20,7 @@ def looked_up(monkeypatch):
 
 
 def test_a_credential_is_looked_up_once_in_a_block(app, looked_up):
-    with authorising(app):
+    with authorising(app, [ONE, OTHER]):
         answers = [authorise_again(app, each) for each in (ONE, ONE, OTHER)]
     assert answers == ["signed_out"] * 3
     assert looked_up == [ONE.credential, OTHER.credential]
@@ -28,7 +28,7 @@ def test_a_credential_is_looked_up_once_in_a_block(app, looked_up):
 
 def test_a_credential_is_looked_up_again_in_the_next_block_and_without_one(app, looked_up):
     for _ in range(2):
-        with authorising(app):
+        with authorising(app, [ONE]):
             authorise_again(app, ONE)
     authorise_again(app, ONE)
     authorise_again(app, ONE)
@@ -36,7 +36,7 @@ def test_a_credential_is_looked_up_again_in_the_next_block_and_without_one(app, 
 
 
 def test_a_credential_is_looked_up_again_after_an_error(app, looked_up, monkeypatch):
-    with authorising(app):
+    with authorising(app, [ONE]):
         authorise_again(app, ONE)
         monkeypatch.setattr(base, "subscriber_id", None)
         monkeypatch.setattr(base.auth, "principal_of", lambda _: object())
