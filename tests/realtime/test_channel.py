@@ -71,8 +71,8 @@ def test_a_subscriber_is_ready_when_it_has_all_that_the_channel_received(
 def test_a_lost_connection_leaves_no_position_and_no_subscription():
     one = channel(at(5))
     one.record(1, Ephemeral("typing", b""))
-    one.invalidate(2)
-    assert (one.position, one.subscribed) == (None, False)
+    one.invalidate(2, generation=1)
+    assert (one.position, one.subscribed, one.generation) == (None, False, 1)
     assert one.since(1) is None
     assert one.since(2) == []
 
