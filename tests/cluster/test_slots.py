@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from ..faults.server import Server
-from ..faults.sizes import LONG
 from .load import under_load
 from .redises import ClusterOfThree
 from .redises import Redises
@@ -18,8 +17,6 @@ MOVED = 5  # accounts that move in a test
 def cluster(redises: Redises) -> ClusterOfThree:
     if not isinstance(redises, ClusterOfThree):
         pytest.skip("only a cluster has slots")
-    if not LONG:
-        pytest.skip("only in ./bin/soak")
     return redises
 
 
