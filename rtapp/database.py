@@ -297,11 +297,19 @@ class FairPool(QueuePool):
 
     QueuePool wakes a waiting greenlet, and until that runs, another one may take the connection:
     in a storm some never get one.
+
+    A connection that comes back after `dispose` is closed. QueuePool would keep it, though nobody
+    gets it from there: `Engine.dispose` makes another pool.
     """
 
     def __init__(self, *args: Any, **more: Any):
         super().__init__(*args, **more)
         self._turns = Turns(self.size())
+        self._disposed = False
+
+    def dispose(self) -> None:
+        self._disposed = True
+        super().dispose()
 
     def connect(self) -> PoolProxiedConnection:
         try:
@@ -320,6 +328,8 @@ class FairPool(QueuePool):
             raise
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        if self._disposed:
+            record.close()
         super()._do_return_conn(record)
         self._turns.give_back()
 

@@ -36,6 +36,7 @@ from rtapp.realtime.broker import RequestBroker
 from rtapp.realtime.embedded_redis import EmbeddedRedis
 from rtapp.realtime.engine import Engine
 
+from .harness.open_connections import OpenConnections
 from .harness.postgres import SeededDatabase
 from .harness.postgres import seeded_database
 from .harness.reuse import Reuse
@@ -121,6 +122,29 @@ def patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "PATIENCE", PATIENCE / 2)  # less than the broker's timeout
     monkeypatch.setattr(checks, "LIMIT", PATIENCE)
     monkeypatch.setattr(database, "PROBE_LIMIT", PATIENCE)
+
+
+@pytest.fixture(autouse=True)
+def patient_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a statement of many rows may take longer than a request waits for it. A
+    test of a limit sets it."""
+    monkeypatch.setattr(database, "WAIT_LIMIT", PATIENCE)
+    monkeypatch.setattr(database, "REQUEST_LIMIT", PATIENCE)
+    monkeypatch.setattr(database, "LOCK_LIMIT", PATIENCE / 2)  # less than a statement's
+
+
+@pytest.fixture(scope="session")
+def open_connections() -> Iterator[OpenConnections]:
+    connections = OpenConnections()
+    with connections.watched():
+        yield connections
+
+
+@pytest.fixture(autouse=True)
+def closed_connections(open_connections: OpenConnections) -> Iterator[None]:
+    """Every test closes its connections: the fixtures that it uses end before this one."""
+    yield
+    open_connections.check()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -1,7 +1,9 @@
 """The limits of waits for the database, its pool, and its errors as sentences."""
 
+import gc
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from contextlib import closing
 
@@ -9,6 +11,7 @@ import gevent
 import psycopg
 import pytest
 from gevent.event import Event
+from greenlet import settrace
 from sqlalchemy import create_engine
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +21,7 @@ from sqlalchemy.pool import QueuePool
 
 from rtapp import database
 from rtapp.database import FairPool
+from rtapp.database import LimitedConnection
 from rtapp.database import Turns
 from rtapp.extensions import db
 
@@ -176,8 +180,9 @@ def test_a_connection_is_used_again_only_if_it_can_be(app, monkeypatch, error, e
 
 def test_all_waits_of_a_request_together_have_a_limit(app, monkeypatch):
     with app.test_request_context():
+        monkeypatch.setattr(database, "WAIT_LIMIT", database.REQUEST_LIMIT / 2)
         assert database.allowance() == database.WAIT_LIMIT
-        monkeypatch.setattr(database, "WAIT_LIMIT", 60.0)
+        monkeypatch.setattr(database, "WAIT_LIMIT", database.REQUEST_LIMIT * 2)
         with database.waiting() as first:
             gevent.sleep(0.05)
         assert first == database.REQUEST_LIMIT
@@ -288,3 +293,84 @@ def test_a_turn_that_is_not_waited_for_is_passed_on():
     assert killed.get()
     turns.give_back()
     assert turns.take(0)
+
+
+# Connections that nobody has any more
+
+
+@pytest.fixture
+def abandoned(monkeypatch) -> list[LimitedConnection]:
+    """The connections that were collected while they were open."""
+    found: list[LimitedConnection] = []
+
+    def note(connection: LimitedConnection) -> None:
+        if not connection.closed:
+            found.append(connection)
+            connection.close()
+
+    monkeypatch.setattr(LimitedConnection, "__del__", note)
+    return found
+
+
+def killed_as_it_waits(work: Callable[[], None], times: int) -> bool:
+    """Run `work` in a greenlet that is killed when it waits for the nth time. Return False if it
+    was done before."""
+    waits, working = 0, gevent.spawn(work)
+
+    def count(event: str, switch: tuple[object, object]) -> None:
+        nonlocal waits
+        if switch[0] is working:
+            waits += 1
+            if waits == times:
+                working.kill(block=False)
+
+    settrace(count)
+    try:
+        working.join()
+    finally:
+        settrace(None)
+    return isinstance(working.get(), gevent.GreenletExit)
+
+
+def use(engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE accounts SET name = 'changed'"))
+
+
+@only_postgres
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside another"])
+def test_whenever_a_greenlet_is_killed_its_connection_is_closed(app, abandoned, beside):
+    """While it connects (beside another one that sets up the dialect), in a statement, a commit."""
+    app.extensions["relay"].stop()
+    times, killed = 0, True
+    while killed:
+        times += 1
+        engine = create_engine(app.config["SQLALCHEMY_DATABASE_URI"], **database.options(2))
+        database.listen(engine)
+        first = gevent.spawn(engine.connect) if beside else None
+        killed = killed_as_it_waits(lambda: use(engine), times)  # noqa: B023
+        if first is not None:
+            first.get().close()
+        with engine.connect() as one, engine.connect() as two:  # both turns were given back
+            assert one.scalar(text("SELECT 1")) == two.scalar(text("SELECT 1"))
+        engine.dispose()
+        gc.collect()
+        assert abandoned == [], f"killed as it waited for the {times}th time"
+    assert times > 5
+
+
+@only_postgres
+def test_a_connection_that_comes_back_to_a_pool_that_was_disposed_of_is_closed(app, abandoned):
+    engine = create_engine(app.config["SQLALCHEMY_DATABASE_URI"], **database.options(1))
+    database.listen(engine)
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        engine.dispose()
+        assert not driver.closed
+    assert driver.closed
+    with engine.connect() as connection:
+        kept = connection.connection.driver_connection
+    assert not kept.closed, "the pool that is in use keeps its own"
+    engine.dispose()
+    gc.collect()
+    assert abandoned == []

@@ -25,6 +25,7 @@ from rtapp.models import OutboxEvent
 from rtapp.realtime.broker import Broker
 from rtapp.realtime.refusal import is_state
 
+from ..support import PATIENCE
 from ..support import envelope
 from ..support import eventually
 
@@ -131,7 +132,7 @@ def test_a_relay_stopped_at_any_moment_and_restarted_publishes_every_event_once(
         sent.append(ada.send(1, "and so on").json["id"])
         for _ in range(turns):
             gevent.sleep(0.0002)
-        with gevent.Timeout(5):
+        with gevent.Timeout(PATIENCE):
             relay.stop()
     relay.start()
     eventually(lambda: waiting(app) == 0)
@@ -208,7 +209,7 @@ def test_outbox_ids_are_assigned_after_the_conversations_row_is_locked(app, rela
         eventually(lambda: db.session.scalar(blocked))
         record_update(first)
         db.session.commit()
-        other.get(timeout=5)
+        other.get(timeout=PATIENCE)
     assert [row.data["status"] for row in rows(app)] == ["open", "pending"]
 
 

@@ -21,6 +21,7 @@ from ..conftest import settings
 from ..support import ApiClient
 from ..support import eventually
 from ..support import outbox_drained
+from ..support import release
 from .numbers import follow_unread
 
 
@@ -37,9 +38,7 @@ def second_app(app, database_url, redis, tmp_path):
     second.extensions["engine"].start()
     yield second
     second.extensions["engine"].stop()
-    second.extensions["broker"].redis.close()
-    with second.app_context():
-        db.engine.dispose()
+    release(second)
 
 
 def test_each_process_sends_unread_changed_to_its_own_streams(second_app, kevin, maria):
