@@ -167,6 +167,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         partial(streams.authorising, app),
     )
     app.extensions["relay"] = Relay(app, broker)
+    app.extensions["clock_keeper"] = Poller(
+        app, database.follow_clock, "The database's clock can't be read"
+    )
     app.extensions["reopener"] = Poller(
         app, lambda: reopen_snoozed(clock.now()), "Snoozed conversations can't be opened"
     )

@@ -8,7 +8,6 @@ import logging
 import secrets
 from collections.abc import Callable
 from copy import deepcopy
-from datetime import UTC
 from datetime import datetime
 from functools import cache
 from functools import lru_cache
@@ -36,6 +35,7 @@ from flask_wtf.csrf import ValidationError
 from flask_wtf.csrf import generate_csrf
 from flask_wtf.csrf import validate_csrf
 from itsdangerous import BadSignature
+from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import bindparam
 from sqlalchemy import delete
 from sqlalchemy import select
@@ -69,6 +69,7 @@ from rtapp.models import lock_user
 from rtapp.models import oldest_session
 from rtapp.models.session import USER_AGENT_LIMIT
 from rtapp.text import canonical_address
+from rtapp.timestamp_signer import ClockSigner
 from rtapp.tokens import Bearer
 from rtapp.uses import Uses
 
@@ -458,6 +459,12 @@ class CookielessForScripts(SecureCookieSessionInterface):
 
     digest_method = staticmethod(sha256)
 
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        serializer = super().get_signing_serializer(app)
+        if serializer is not None:
+            serializer.signer = ClockSigner
+        return serializer
+
     def __init__(self) -> None:
         self._verified = lru_cache(SIGNATURE_CACHE_SIZE)(self._verify)
 
@@ -471,7 +478,7 @@ class CookielessForScripts(SecureCookieSessionInterface):
             payload, signed_at = self._verified(app, cookie)
         except BadSignature:
             return self.session_class()
-        if signed_at + app.permanent_session_lifetime < datetime.now(UTC):
+        if signed_at + app.permanent_session_lifetime < clock.now():
             return self.session_class()
         return self.session_class(deepcopy(payload))
 

@@ -33,6 +33,7 @@ from sqlalchemy import Connection
 from sqlalchemy import Engine
 from sqlalchemy import create_engine
 from sqlalchemy import event
+from sqlalchemy import text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import DisconnectionError
@@ -44,7 +45,9 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.pool import QueuePool
 from werkzeug.wrappers import Response as BaseResponse
 
+from rtapp import database_clock
 from rtapp import errors
+from rtapp.database_clock import DATABASE_CLOCK
 from rtapp.errors import Unavailable
 from rtapp.extensions import db
 from rtapp.realtime.backoff import CauseLimit
@@ -165,13 +168,28 @@ def connect_limited(dialect: object, record: object, args: Any, more: Any) -> Li
 
 
 def prepare_postgresql(connection: LimitedConnection, record: object) -> None:
-    """Have the server end what is given up here. After SET, because PgBouncer refuses `options`."""
+    """Have the server end what is given up here, by SET, because PgBouncer refuses `options`. And
+    know its time before anything is done by it."""
     connection.execute(
         f"SET statement_timeout = {int(WAIT_LIMIT * 1000)};"
         f"SET lock_timeout = {int(LOCK_LIMIT * 1000)};"
         f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_LIMIT}s'"
     )
+    DATABASE_CLOCK.follow(lambda: first_value(connection.execute(database_clock.QUERY)))
     connection.commit()
+
+
+def first_value(cursor: psycopg.Cursor[Any]) -> float:
+    return float(cursor.fetchall()[0][0])
+
+
+def follow_clock() -> int:
+    """Keep to PostgreSQL's clock: once a minute, and when this host's is set. Returns 0."""
+    if db.engine.dialect.name == "postgresql" and DATABASE_CLOCK.is_due():
+        with db.engine.connect() as connection:
+            query = text(database_clock.QUERY)
+            DATABASE_CLOCK.follow(lambda: float(connection.execute(query).scalar_one()))
+    return 0
 
 
 def refuse_dead(connection: LimitedConnection, record: ConnectionPoolEntry, proxy: object) -> None:

@@ -70,6 +70,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     prepare_database(app, settings)
     engine: Engine = app.extensions["engine"]
     relay: Relay = app.extensions["relay"]
+    clock_keeper: Poller = app.extensions["clock_keeper"]
     reopener: Poller = app.extensions["reopener"]
     assigner: Poller = app.extensions["assigner"]
     pusher: Poller = app.extensions["pusher"]
@@ -97,6 +98,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
         sys.exit(cannot_listen(settings, error))
     engine.start()
     relay.start()
+    clock_keeper.start()
     reopener.start()
     assigner.start()
     pusher.start()
@@ -126,6 +128,7 @@ def run(app: Flask, settings: Settings, embedded: EmbeddedRedis | None) -> None:
     pusher.stop()
     assigner.stop()
     reopener.stop()
+    clock_keeper.stop()
     relay.stop()
     engine.stop()
 

@@ -59,6 +59,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
     def run(self) -> None:
         engine: Engine = self.wsgi.extensions["engine"]
         relay: Relay = self.wsgi.extensions["relay"]
+        clock_keeper: Poller = self.wsgi.extensions["clock_keeper"]
         reopener: Poller = self.wsgi.extensions["reopener"]
         assigner: Poller = self.wsgi.extensions["assigner"]
         pusher: Poller = self.wsgi.extensions["pusher"]
@@ -74,6 +75,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         raise_descriptor_limit()
         engine.start()
         relay.start()
+        clock_keeper.start()
         reopener.start()
         assigner.start()
         pusher.start()
@@ -97,6 +99,7 @@ class Worker(GeventPyWSGIWorker):  # type: ignore[misc]
             pusher.stop()
             assigner.stop()
             reopener.stop()
+            clock_keeper.stop()
             relay.stop()
             engine.stop()
 

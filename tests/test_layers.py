@@ -36,10 +36,12 @@ RUNGS = (
         (
             "rtapp.accent",
             "rtapp.config",
+            "rtapp.database_clock",
             "rtapp.folding",
             "rtapp.markup",
             "rtapp.media",
             "rtapp.static_files",
+            "rtapp.timestamp_signer",
         ),
     ),
     (

@@ -1,15 +1,18 @@
 """The clocks of this machine, of the database and of Redis agree.
 
-Cursors are times of Redis, rows have times of this machine, and codes and limits expire by either.
+Cursors are times of Redis. rtapp goes by the time of the database on all machines, and compares it
+with those of users' apps and of websites.
 """
 
-import time
+from collections.abc import Callable
 
 from flask import current_app
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from rtapp import database_clock
+from rtapp.database_clock import REMEDY
 from rtapp.extensions import db
 from rtapp.realtime.broker import Broker
 
@@ -17,7 +20,6 @@ from .finding import Finding
 
 UNEVEN = 2.0  # s: a warning
 WRONG = 30.0  # s: a problem
-REMEDY = "Have both machines set their clocks by NTP: `timedatectl set-ntp true`."
 
 
 def check() -> list[Finding]:
@@ -31,9 +33,7 @@ def redis_ahead() -> float | None:
     """The seconds by which the clock of Redis is ahead of ours; None without an answer."""
     broker: Broker = current_app.extensions["broker"].for_requests
     try:
-        before = time.time()
-        now = broker.now_ms() / 1000
-        return now - (before + time.time()) / 2
+        return seconds_ahead(lambda: broker.now_ms() / 1000)
     except (RedisError, OSError):
         return None
 
@@ -44,11 +44,14 @@ def database_ahead() -> float | None:
         with db.engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 return 0.0
-            before = time.time()
-            now = connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())"))
-            return float(now) - (before + time.time()) / 2
+            query = text(database_clock.QUERY)
+            return seconds_ahead(lambda: float(connection.execute(query).scalar_one()))
     except SQLAlchemyError:
         return None
+
+
+def seconds_ahead(read: Callable[[], float]) -> float:
+    return database_clock.measure(read).ahead.total_seconds()
 
 
 def compared(other: str, ahead: float | None) -> Finding:

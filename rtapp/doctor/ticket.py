@@ -11,6 +11,7 @@ from itsdangerous import BadData
 from itsdangerous import URLSafeTimedSerializer
 
 from rtapp.errors import Forbidden
+from rtapp.timestamp_signer import ClockSigner
 
 LIFETIME = 60  # s
 SALT = "rtapp.doctor"
@@ -31,4 +32,5 @@ def probe_of(ticket: str) -> str:
 
 
 def serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt=SALT)
+    key = current_app.config["SECRET_KEY"]
+    return URLSafeTimedSerializer(key, salt=SALT, signer=ClockSigner)

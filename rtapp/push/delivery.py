@@ -1,6 +1,5 @@
 """One request to a push service (RFC 8030), with a body that only the browser reads (RFC 8291)."""
 
-import time
 from collections.abc import Collection
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -59,7 +58,7 @@ class Identity(NamedTuple):
         signer.conf = {"no-strict": True}  # the subject was checked at the start
         claims = {
             "aud": f"{parts.scheme}://{parts.netloc}",
-            "exp": int(time.time()) + SIGNED_FOR,
+            "exp": int(clock.now().timestamp()) + SIGNED_FOR,
             "sub": self.subject,
         }
         header: str = signer.sign(claims)["Authorization"]

@@ -2,16 +2,15 @@
 
 import re
 import socket
-import time
 from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
+from datetime import timedelta
 
 import pytest
 from gevent.server import StreamServer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from rtapp.doctor import clock
+from rtapp import clock
 from rtapp.doctor import mail
 from rtapp.doctor import proxies
 from rtapp.doctor import public
@@ -251,8 +250,8 @@ def test_a_check_that_fails_itself_is_a_problem_and_ends_no_other(app, ada, monk
 
 
 def test_a_clock_that_is_off_is_found_by_redis_and_by_postgresql(app, ada, monkeypatch):
-    real = time.time
-    monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: real() + 300))
+    real = clock.host_now
+    monkeypatch.setattr(clock, "host_now", lambda: real() + timedelta(minutes=5))
     found = {one["check"]: one for one in ada.post(PAGE, {}).json["findings"]}
     postgres = app.extensions["settings"].database_url.startswith("postgresql")
     assert found["clock of Redis"]["verdict"] == "problem"
