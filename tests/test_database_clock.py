@@ -1,6 +1,7 @@
 """Hosts whose clocks differ go by the database's: what they compare there holds on all of them."""
 
 import logging
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from .conftest import settings
 from .harness.app_process import AppProcess
 from .harness.shifted_clock import shifted
 from .push import SignedIn
+from .support import PATIENCE
 from .support import ApiClient
 from .support import CustomerClient
 from .support import release
@@ -43,6 +45,7 @@ from .test_mail import Process as Mailer
 from .test_mail import invite
 
 NONE = timedelta(0)
+A_MINUTE = timedelta(minutes=1)
 FIVE_MINUTES = timedelta(minutes=5)
 A_MONTH = timedelta(days=30)
 START = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
@@ -368,12 +371,15 @@ def test_a_server_on_a_host_that_is_five_minutes_off(database_url, redis, tmp_pa
         tmp_path, DATABASE_URL=database_url, REDIS_URL=redis.url, **shifted(tmp_path, seconds)
     ) as server:
         direction = "ahead of" if seconds > 0 else "behind"
-        assert f"300 s {direction} the database's" in server.log.read_text()
+        log = server.log.read_text()
+        found = re.search(rf"(\d+) s {direction} the database's", log)
+        assert found, log
+        assert 270 < int(found[1]) < 330  # on a busy machine the round trip takes long
         began, headers = datetime.now(UTC), server.bearer("ada@example.com")
         answer = httpx.post(
-            f"{server.url}/conversations/1/messages", headers=headers,
+            f"{server.url}/conversations/1/messages", headers=headers, timeout=PATIENCE,
             json={"content": "Hello", "client_id": "c-1"},
         )  # fmt: skip
         assert answer.status_code == 201, answer.text
         written = datetime.fromisoformat(answer.json()["created_at"])
-        assert began - timedelta(seconds=2) < written < datetime.now(UTC) + timedelta(seconds=2)
+        assert began - A_MINUTE < written < datetime.now(UTC) + A_MINUTE
