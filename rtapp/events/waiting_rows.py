@@ -46,6 +46,7 @@ from .published import PUBLISHED
 
 CLAIM_MS = 3_000  # for which a relay has an account's backlog; a batch takes some tens
 LAST_ID = 2**63 - 1
+TURNS = 1  # the class of the advisory locks of accounts that are settled
 EVERYTHING = 0  # the claim of SQLite, whose writers take turns anyway: one relay at a time
 
 
@@ -81,17 +82,17 @@ ADVANCE = (
     )
 )
 DELETE = delete(ROWS).where(ROWS.c.id.in_(bindparam("published", expanding=True)))
-# Both at once. So that relays don't deadlock, accounts are locked in the order of their ids, and
-# before a row is deleted, which the filter needs as it begins.
+# Both at once. So that relays don't deadlock, they take turns at an account, in the order of ids,
+# before they lock a row. A lock of the account's row would not do: the update then comes to the
+# row's older version, of its snapshot, at which another relay may wait for the newer one.
 SETTLE = text("""
     WITH newest AS (
         SELECT * FROM unnest(
             CAST(:accounts AS integer[]), CAST(:epochs AS bigint[]),
             CAST(:mss AS bigint[]), CAST(:ns AS bigint[])
         ) AS newest (id, epoch, ms, n)
-    ), locked AS (
-        SELECT accounts.id FROM accounts JOIN newest ON newest.id = accounts.id
-        ORDER BY accounts.id FOR NO KEY UPDATE OF accounts
+    ), turn AS (
+        SELECT pg_advisory_xact_lock(:turns, id) FROM (SELECT id FROM newest ORDER BY id) AS ids
     ), advanced AS (
         UPDATE accounts SET
             published_epoch = greatest(published_epoch, epoch),
@@ -99,13 +100,13 @@ SETTLE = text("""
                 ELSE published_ms END,
             published_n = CASE WHEN (published_ms, published_n) < (ms, n) THEN n
                 ELSE published_n END
-        FROM newest JOIN locked ON locked.id = newest.id
-        WHERE accounts.id = newest.id
+        FROM newest
+        WHERE accounts.id = newest.id AND (SELECT count(*) FROM turn) >= 0
             AND (published_epoch < epoch OR (published_ms, published_n) < (ms, n))
     )
     DELETE FROM outbox_events
-    WHERE id = ANY(CAST(:published AS bigint[])) AND (SELECT count(*) FROM locked) >= 0
-""")
+    WHERE id = ANY(CAST(:published AS bigint[])) AND (SELECT count(*) FROM turn) >= 0
+""").bindparams(bindparam("turns", TURNS, Integer))
 
 
 class ClockMs(GenericFunction[int]):

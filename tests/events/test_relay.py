@@ -11,6 +11,7 @@ from rtapp.events.batch import Batch
 from rtapp.events.relay import BATCH
 from rtapp.events.relay import Lane
 from rtapp.events.relay import Relay
+from rtapp.events.waiting_rows import TURNS
 from rtapp.extensions import db
 from rtapp.models import Account
 from rtapp.models import OutboxClaim
@@ -153,19 +154,20 @@ def test_two_running_relays_publish_the_backlogs_of_accounts_once_and_in_order(
 @pytest.mark.parametrize(
     "not_yet",
     [
-        f"SELECT id FROM accounts WHERE id = {SECOND} FOR NO KEY UPDATE NOWAIT",
+        f"SELECT pg_try_advisory_xact_lock({TURNS}, {SECOND})",
+        "SELECT id FROM accounts FOR NO KEY UPDATE NOWAIT",
         "SELECT id FROM outbox_events FOR UPDATE NOWAIT",
     ],
 )
 def test_relays_that_settle_the_same_accounts_in_any_order_do_not_deadlock(app, relay, not_yet):
-    """The statement locks accounts by their ids, then rows: it waits for the first account without
-    the second, and without a row."""
+    """The statement waits for its turn at accounts by their ids, before it locks a row: it waits
+    for the first account without the second, and without a row of either table."""
     cursor = Cursor("1", 1, 0)
     add(app, 1, 3)
     with app.app_context(), db.engine.connect() as other:
         ids = list(db.session.scalars(select(OutboxEvent.id)))
         db.session.rollback()
-        other.execute(text("SELECT id FROM accounts WHERE id = 1 FOR NO KEY UPDATE"))
+        other.execute(text(f"SELECT pg_advisory_xact_lock({TURNS}, 1)"))
 
         def settle():
             with app.app_context():
@@ -174,7 +176,7 @@ def test_relays_that_settle_the_same_accounts_in_any_order_do_not_deadlock(app, 
         settling = gevent.spawn(settle)
         blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         eventually(lambda: db.session.scalar(blocked))
-        other.execute(text(not_yet))  # raises if the statement has the lock
+        assert other.scalar(text(not_yet))  # raises, or is false, if the statement has the lock
         other.commit()
         settling.get(timeout=60)
         assert waiting(app, 1) == 0
