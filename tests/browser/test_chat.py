@@ -235,20 +235,13 @@ def test_what_is_not_sent_survives_a_reload_with_its_id(visitor, ada):
     write(vera, "Please keep me")
     expect(vera.get_by_text("Not sent yet: no connection.")).to_be_visible()
     write(vera, "And me")
-    with vera.expect_request(
-        lambda request: request.method == "POST" and request.url.endswith(f"{CHAT}/conversations")
-    ) as again:
-        vera.unroute_all()
-        vera.reload()
-    assert again.value.post_data_json["client_id"] == lost[0]
+    vera.unroute_all()
+    vera.reload()
     expect(written(vera)).to_have_text(["Please keep me", "And me"])
     expect(vera.locator(".failed, .sending")).to_have_count(0)
-    rows = [
-        conversation
-        for conversation in ada.listed()
-        if ada.newest(conversation)[-1]["content"] == "And me"
-    ]
-    assert len(rows) == 1
+    threads = [ada.newest(conversation) for conversation in ada.listed()]
+    (thread,) = [rows for rows in threads if rows[-1]["content"] == "And me"]
+    assert thread[-2]["client_id"] == lost[0]
 
 
 def test_a_chat_that_loads_again_while_it_sends_makes_one_conversation_of_two_messages(
@@ -453,8 +446,8 @@ def test_a_visitor_who_is_blocked_reads_it_and_comes_back_when_they_are_not(visi
     conversation = start(vera)
     contact = ada.conversation(conversation)["contact"]["id"]
     ada.post(f"/contacts/{contact}/block", blocked=True)
-    write(vera, "Rude")
     expect(vera.get_by_text("You can't write here any more.")).to_be_visible()
+    expect(field(vera)).to_have_count(0)
     expect(bubbles(vera)).to_have_count(0)
     ada.post(f"/contacts/{contact}/block", blocked=False)
     vera.get_by_role("button", name="Try again").click()
