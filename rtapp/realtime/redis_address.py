@@ -21,11 +21,11 @@ from typing import get_args
 from urllib.parse import SplitResult
 from urllib.parse import parse_qsl
 from urllib.parse import unquote
-from urllib.parse import urlsplit
 
 Kind = Literal["server", "cluster", "sentinel"]
 
 EXAMPLE = "redis://:password@host:6379/0"
+PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(?:\?([^#]*))?")
 SCHEME = re.compile(r"(redis|rediss)(?:\+(cluster|sentinel))?|unix")
 NODE = re.compile(
     r"(?P<host>[A-Za-z0-9._%-]+|\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\])(?::(?P<port>\d{1,5}))?"
@@ -124,21 +124,20 @@ def unreadable() -> NoReturn:
 
 
 def split(url: str) -> SplitResult:
-    # urlsplit removes some of these.
-    if "://" not in url or re.search(r"[\x00-\x1f\x7f]|^ | $", url):
+    """The parts of the URL (RFC 3986, appendix B). In some versions, urlsplit refuses an address
+    of IPv6 among others."""
+    parts = PARTS.fullmatch(url)
+    if parts is None or re.search(r"[\x00-\x1f\x7f]|^ | $", url):
         unreadable()
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # its text quotes the URL
-        unreadable()
-    if parts.fragment or "#" in url:
-        unreadable()
-    return parts
+    scheme, netloc, path, query = parts.groups("")
+    return SplitResult(scheme.lower(), netloc, path, query, "")
 
 
 def credentials(netloc: str) -> tuple[str | None, str | None, str]:
     """The user, the password, and the rest: the hosts."""
     userinfo, _, hosts = netloc.rpartition("@")
+    if re.search(r"[\[\]]", userinfo):
+        unreadable()
     username, _, password = userinfo.partition(":")
     return unquote(username) or None, unquote(password) or None, hosts
 

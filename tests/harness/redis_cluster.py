@@ -19,9 +19,9 @@ from redis.exceptions import RedisError
 from redis.exceptions import ResponseError
 
 from rtapp.realtime.embedded_redis import KEEPER
-from rtapp.realtime.embedded_redis import redis_server
 
 from .postgres_server import free_port
+from .redis_programs import modern_redis_server
 from .waiting import eventually
 
 SLOTS = 16384
@@ -77,7 +77,7 @@ class RedisNode:
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         self._keeper = subprocess.Popen(
-            ["/bin/sh", "-c", KEEPER, "redis-keeper", redis_server(), *words],
+            ["/bin/sh", "-c", KEEPER, "redis-keeper", modern_redis_server(), *words],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip

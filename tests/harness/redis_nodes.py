@@ -9,9 +9,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from rtapp.realtime.embedded_redis import redis_server
-
 from .postgres_server import free_port
+from .redis_programs import modern_redis_server
 from .waiting import eventually
 
 SLOTS = 16384
@@ -33,7 +32,7 @@ class RedisNode:
         folder.mkdir(parents=True)
         self.folder, self.options = folder, options
         self.port = free_port() if port is None else port
-        self._binary = binary or redis_server()
+        self._binary = binary or modern_redis_server()
         self._process: subprocess.Popen[bytes] | None = None
         ports = ("--port", "0", "--tls-port") if "ssl" in client else ("--port",)
         self.options = (*ports, str(self.port), *options)
@@ -223,6 +222,7 @@ class ClusterNodes:
             slots = range(number * SLOTS // 3, (number + 1) * SLOTS // 3)
             node.command_of_cluster("ADDSLOTS", *slots)
             node.command_of_cluster("SET-CONFIG-EPOCH", number + 1)
+        for node in self.nodes[1:]:
             node.command_of_cluster("MEET", "127.0.0.1", self.nodes[0].port)
         eventually(lambda: all(map(self.ok, self.nodes)), "the cluster is whole")
 
