@@ -33,7 +33,7 @@ def test_the_later_of_two_concurrent_access_checks_is_applied_last():
     second = gevent.spawn(revocation.recheck, [subscriber])
     gevent.idle()
     slow.set()
-    gevent.joinall([first, second], timeout=5, raise_error=True)
+    gevent.joinall([first, second], timeout=60, raise_error=True)
     assert [answer.seen for answer in applied] == ["old", "new"]
 
 
